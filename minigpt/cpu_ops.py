@@ -1,0 +1,1 @@
+from minigpt.ops import *
