@@ -67,7 +67,7 @@ train: $(OUT)/base/training.json
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@pages=$(or $(PAGES),$$($(PY) -m minigpt presets $(PRESET) pages)) && \
-	$(PY) -m crawler crawl $(or $(SITE),--pydoc) --max-pages $$pages -o $@
+	$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) --max-pages $$pages -o $@
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
