@@ -180,7 +180,11 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     try:
         return args.function(args)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"minigpt: {what}", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"minigpt: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -114,16 +114,18 @@ def start_or_continue(out, model, optimizer, run, fresh, say):
         progress = None
     if progress is not None and progress["run"] == run:
         checkpoint.load_state(out, model, optimizer)
-        say(f"continuing {out} after step {progress['step']}")
-        keep_metrics(out / "metrics.jsonl", progress["step"])
+        step, steps = progress["step"], run["train"]["steps"]
+        say(f"{out} is complete" if step == steps else f"continuing {out} after step {step}")
+        keep_metrics(out / "metrics.jsonl", step)
         return progress
-    if out.exists() and any(out.iterdir()):
+    if (out / checkpoint.MODEL).exists():
         previous = out.with_name(out.name + ".previous")
         if previous.exists():
             remove_folder(previous)
         os.replace(out, previous)
         say(f"{out} was of another run; it is now {previous}")
     out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.jsonl").unlink(missing_ok=True)
     model.initialise(run["train"]["seed"])
     return {"run": run, "step": 0, "seconds": 0.0}
 
@@ -163,6 +165,7 @@ class Loop:
         with bar:
             if p["step"] == 0:
                 self.evaluate(None, None)
+                self.save()
             for step in range(p["step"], c.steps):
                 loss, grad_norm = self.trainer.step(step)
                 p["step"] = step + 1
