@@ -161,7 +161,10 @@ def write_safetensors(path, arrays, metadata):
     """Write named arrays, in one piece."""
     temporary = path.with_name(path.name + ".tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask gives; the library makes it 0600
         safetensors.numpy.save_file(arrays, temporary, metadata)
+        temporary.chmod(mode)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
