@@ -91,7 +91,7 @@ def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
 
 
 def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
-    offset = number = 0
+    offset = 0
     for number, line in enumerate(file, start=1):
         where = f"{path}, line {number}: "
         text = _decode(line, where, offset)
@@ -102,7 +102,7 @@ def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
             continue
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}no valid JSON ({error}); mend or remove the line") from None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise ValueError(f'{where}{text[:40]!r}; a line must be like {{"text": "..."}}')
@@ -206,7 +206,7 @@ def read_tokenizer_json(path: str | Path) -> dict:
     """Read the arguments of `Tokenizer`; raise ValueError for what is not byte-level BPE."""
     try:
         content = json.loads(Path(path).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no valid JSON ({error}); it must be a whole tokenizer.json") from None
     try:
         _check_supported(content)

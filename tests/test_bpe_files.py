@@ -202,7 +202,7 @@ def test_a_tokenizer_json_that_cannot_be_followed_is_refused(good, tmp_path, cha
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff{}", b"{}"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff{}", b"{}", b"[" * 100_000])
 def test_what_is_no_tokenizer_json_is_refused(tmp_path, data):
     (tmp_path / "tokenizer.json").write_bytes(data)
     with pytest.raises(ValueError, match=r"tokenizer.json: .*(must be a whole|not laid out)"):
@@ -332,6 +332,7 @@ class TestDocuments:
             ),
             ("a.jsonl", b'{"text": 3}', "a.jsonl, line 1: "),
             ("a.jsonl", b"[]", "a.jsonl, line 1: "),
+            ("a.jsonl", b"[" * 100_000, "a.jsonl, line 1: no valid JSON"),
             ("a.txt.gz", gzip.compress(b"abc" * 99)[:-9], "a.txt.gz: damaged or truncated gzip"),
             (
                 "a.jsonl.gz",

@@ -118,7 +118,7 @@ def test_bad_flags_are_one_line_and_exit_status_2(tmp_path, text_file, capfd, fl
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("none.txt", None, "No such file"),
+        ("none.txt", None, "none.txt: No such file or directory"),
         ("empty.txt", b"", "empty; a document must have text"),
         ("image.txt", b"\x89PNG\r\n", "byte 0x89 at offset 0 is not text"),
         ("short.txt.gz", gzip.compress(b"text")[:-4], "damaged or truncated gzip"),
