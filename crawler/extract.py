@@ -1,0 +1,273 @@
+"""Main text of a web page: headings, paragraphs, lists, code and tables, without the chrome.
+
+This is neither a browser nor a trained model. A page is read once into blocks of text
+(`html_tree.py`); then three questions are answered by counting characters: how junk-like may a
+block be before it is dropped (`choose_level`), which element holds the main text (`descend`), and
+which of its blocks are noise after all (`tidy`). Nothing is deleted while reading, so a page whose
+class names lie (a whole article inside `class="share"`) falls back to the next junk level instead
+of coming out empty. `html_text.py` writes down what is left.
+
+Sources: Kohlschuetter et al. 2010, "Boilerplate detection using shallow text features" (length and
+link density of a block); Mozilla's Readability (class words, descending to the densest element).
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import accumulate
+from urllib.parse import urljoin
+
+from crawler.charset import decode
+from crawler.html_text import render, table_row
+from crawler.html_tree import COMMENT, HEADINGS, NEVER, NOSCRIPT, Block, Document, Node, parse
+
+
+@dataclass(slots=True)
+class Extracted:
+    """What one page says."""
+
+    title: str = ""
+    text: str = ""
+    links: list[str] = field(default_factory=list)  # absolute if the page's address was given
+
+
+def extract(page: str | bytes, url: str | None = None) -> Extracted:
+    """Return title, main text and links of an HTML page; any input gives a result."""
+    document = parse(decode(page) if isinstance(page, bytes) else page)
+    level = choose_level(document.blocks)
+    candidates = [block for block in document.blocks if block.node.level <= level]
+    root = descend(document.nodes, candidates)
+    inside = _below(root, document.nodes)
+    kept = tidy([block for block in candidates if block.node in inside])
+    if sum(len(block.text) for block in kept) < 100:
+        kept = candidates
+    return Extracted(_title(document), render(kept), _absolute(document, url))
+
+
+# ---- which blocks, which element ----
+
+FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
+SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
+SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
+
+
+def weigh(block: Block) -> float:
+    """Return how much a block says that it is main text, in characters."""
+    length = len(block.text)
+    if block.node.tag in HEADINGS or 2 * block.linked > length:
+        return 0.0
+    if length < SHORT_BLOCK:
+        return length / 5 if SENTENCE_END.search(block.text) else 0.0
+    return float(min(length - block.linked, FULL_BLOCK))
+
+
+def choose_level(blocks: list[Block]) -> int:
+    """Return the lowest junk level that leaves out no large part of the text."""
+    own = [0.0] * (NEVER + 1)
+    for block in blocks:
+        own[block.node.level] += weigh(block)
+    held = list(accumulate(own))  # held[level]: weight of all blocks up to that level
+    chosen = NOSCRIPT
+    for level in range(NOSCRIPT):
+        if held[level] >= max(0.6 * held[level + 1], 0.2 * held[COMMENT - 1], 300):
+            chosen = level
+            break
+    # long comments say nothing about the page; much text in its navigation says it was misjudged
+    if held[NOSCRIPT] - own[COMMENT] > 3 * held[chosen]:
+        return NOSCRIPT
+    return chosen
+
+
+NO_CONTAINER = frozenset({"p", "li", "td", "th", "pre", "blockquote", "dl", "ul", "ol"})
+
+
+def descend(nodes: list[Node], blocks: list[Block]) -> Node:
+    """Return the deepest element that still holds most of the text around it."""
+    for block in blocks:
+        block.node.weight += weigh(block)
+    children: dict[Node, list[Node]] = {}
+    for node in reversed(nodes):  # children stand after their parents
+        if node.parent and node.weight:
+            node.parent.weight += node.weight
+            children.setdefault(node.parent, []).append(node)
+    root = nodes[0]
+    while below := children.get(root):
+        best = max(below, key=lambda node: node.weight * (3 if node.semantic else 1))
+        enough = 0.23 if best.semantic else 0.7
+        if best.tag in NO_CONTAINER or best.weight < enough * root.weight:
+            break
+        if any(_belongs_with(best, sibling) for sibling in below if sibling is not best):
+            break
+        root = best
+    return root
+
+
+def _belongs_with(best: Node, sibling: Node) -> bool:
+    """Say whether leaving the sibling behind would cut a text in two."""
+    same_kind = best.name and sibling.tag == best.tag and sibling.name == best.name
+    if same_kind and sibling.weight > 200:  # one of a row: posts, sections, cards
+        return True
+    return sibling.tag == "p" and not best.semantic  # an opening or closing paragraph
+
+
+def _below(root: Node, nodes: list[Node]) -> set[Node]:
+    inside = {root}
+    for node in nodes:
+        if node.parent in inside:
+            inside.add(node)
+    return inside
+
+
+# ---- what is noise after all ----
+
+BOILERPLATE = re.compile(
+    r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
+    r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in|on)\b|"
+    r"you (?:may|might) (?:also )?like|(?:customers|people) also|share (?:this|on|via)|shares?$|"
+    r"follow (?:us|me)|(?:read|learn|show|load|view|see) (?:more|all|less)|read next|click here|"
+    r"sign (?:up|in)|log ?in|subscribe|join (?:our|us)|newsletter|contact us|get in touch|"
+    r"(?:leave|post|add|write) (?:a|your) (?:reply|comment|review)|\d* ?comments?$|"
+    r"add to (?:cart|bag|basket|wishlist)|(?:buy|book|order|shop|download|try) now|"
+    r"get started$|out of stock|in stock|verified (?:buyer|purchase)|as an amazon associate|"
+    r"all rights reserved|(?:\(c\)|©|copyright)\W|powered by|privacy policy|terms (?:of|and|&)|"
+    r"skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|e-?mail$|"
+    r"(?:this (?:site|website|page)|we) uses? .{0,20}cookies|accept (?:all )?cookies|"
+    r"updated? (?:on )?\w{3,9} \d+|posted (?:by|on|in)\b|written by\b|"
+    r"image (?:credit|source)|photo(?:graph)? (?:by|credit)|credit:|tags?:|filed under|via:?$)",
+    re.I,
+)
+
+
+def tidy(blocks: list[Block]) -> list[Block]:
+    """Drop link lists, repeats, boilerplate and headings with nothing after them."""
+    article = reads_like_article(blocks)
+    blocks = drop_link_lists(blocks)
+    if article:
+        blocks = drop_linked_containers(blocks)
+        blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
+    else:
+        blocks = drop_repeats(blocks)
+    blocks = [b for b in blocks if len(b.text) > 80 or not BOILERPLATE.match(b.text)]
+    return drop_bare_headings(blocks)
+
+
+def reads_like_article(blocks: list[Block]) -> bool:
+    """Say whether most of the text stands in paragraphs of running sentences."""
+    total = sum(map(weigh, blocks))
+    prose = sum(weigh(b) for b in blocks if len(b.text) >= 80 and SENTENCE_END.search(b.text))
+    return total > 0 and prose >= 0.6 * total
+
+
+def drop_link_lists(blocks: list[Block]) -> list[Block]:
+    """Drop columns of links, and table rows and definitions that hold nothing else.
+
+    A term that announces such a list (`See also:`) goes with it.
+    """
+    others: Counter[Node] = Counter()  # blocks in each row or definition that are no links
+    for block in blocks:
+        others[table_row(block) or block.node] += not _only_links(block)
+    kept: list[Block] = []
+    for block in reversed(blocks):
+        column = "\n" in block.text
+        if _only_links(block) and (column or not others[table_row(block) or block.node]):
+            continue
+        announces = block.node.tag == "dt" and block.text.endswith(":")
+        if not (announces and (not kept or kept[-1].node.tag != "dd")):
+            kept.append(block)
+    return kept[::-1]
+
+
+def _only_links(block: Block) -> bool:
+    lines = block.text.count("\n") + 1
+    return (
+        (lines > 1 or block.node.tag in ("td", "th", "dt", "dd"))
+        and len(block.text) < 60 * lines
+        and block.linked > 0.8 * len("".join(block.text.split()))
+    )
+
+
+def drop_linked_containers(blocks: list[Block]) -> list[Block]:
+    """Drop lists and divisions of which more than two fifths are links."""
+    size: Counter[Node] = Counter()
+    linked: Counter[Node] = Counter()
+    for block in blocks:
+        size[_container(block)] += len(block.text)
+        linked[_container(block)] += block.linked
+    return [
+        b for b in blocks if is_heading(b) or linked[_container(b)] <= 0.4 * size[_container(b)]
+    ]
+
+
+def _container(block: Block) -> Node:
+    node = block.node
+    while node.parent and node.tag in ("li", "p"):
+        node = node.parent
+    return node
+
+
+def drop_repeats(blocks: list[Block]) -> list[Block]:
+    """Drop blocks of over 20 characters said before; parts of tables and definitions stay."""
+    seen: set[str] = set()
+    kept = []
+    for block in blocks:
+        if len(block.text) > 20 and block.node.tag not in ("dt", "dd", "td", "th", "pre"):
+            if block.text in seen:
+                continue
+            seen.add(block.text)
+        kept.append(block)
+    return kept
+
+
+def drop_bare_headings(blocks: list[Block]) -> list[Block]:
+    """Drop headings that are followed by the end or by a heading of the same or a higher rank."""
+    kept: list[Block] = []
+    for block in reversed(blocks):
+        if not (is_heading(block) and (not kept or _outranks(kept[-1], block))):
+            kept.append(block)
+    return kept[::-1]
+
+
+TITLE_NAME = re.compile(r"\b(?:sub)?(?:title|heading|headline)\b", re.I)
+
+
+def is_heading(block: Block) -> bool:
+    """Say whether a block is a heading by its tag, or by its class and being short."""
+    name = block.node.name
+    named = name and len(block.text) < 80 and TITLE_NAME.search(name)
+    return block.node.tag in HEADINGS or bool(named)
+
+
+def _outranks(block: Block, heading: Block) -> bool:
+    if not is_heading(block):
+        return False
+    if block.node.tag in HEADINGS and heading.node.tag in HEADINGS:
+        return block.node.tag <= heading.node.tag
+    return _depth(block.node) <= _depth(heading.node)
+
+
+def _depth(node: Node) -> int:
+    depth = 0
+    while node := node.parent:
+        depth += 1
+    return depth
+
+
+# ---- title and links ----
+
+
+def _title(document: Document) -> str:
+    first = (b.text for b in document.blocks if b.node.tag == "h1")
+    return document.title or " ".join(next(first, "").split())
+
+
+def _absolute(document: Document, url: str | None) -> list[str]:
+    """Resolve links against the page's address and <base> (RFC 3986, section 5)."""
+    if url is None:
+        return document.links
+    links: dict[str, None] = {}
+    for link in document.links:
+        try:
+            links[urljoin(urljoin(url, document.base), link)] = None
+        except ValueError:  # `http://[` is no address
+            continue
+    return list(links)
