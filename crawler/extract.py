@@ -38,7 +38,10 @@ def extract(page: str | bytes, url: str | None = None) -> Extracted:
     candidates = [block for block in document.blocks if block.node.level <= level]
     root = descend(document.nodes, candidates)
     inside = _below(root, document.nodes)
-    kept = tidy([block for block in candidates if block.node in inside])
+    found = [block for block in candidates if block.node in inside]
+    kept = tidy(found)
+    if not reads_like_article(found):
+        kept = with_page_heading(kept, candidates, document.title)
     if sum(len(block.text) for block in kept) < 100:
         kept = candidates
     return Extracted(_title(document), render(kept), _absolute(document, url))
@@ -105,7 +108,7 @@ def descend(nodes: list[Node], blocks: list[Block]) -> Node:
 def _belongs_with(best: Node, sibling: Node) -> bool:
     """Say whether leaving the sibling behind would cut a text in two."""
     same_kind = best.name and sibling.tag == best.tag and sibling.name == best.name
-    if same_kind and sibling.weight > 200:  # one of a row: posts, sections, cards
+    if same_kind and sibling.weight > 100:  # one of a row: posts, sections, cards
         return True
     return sibling.tag == "p" and not best.semantic  # an opening or closing paragraph
 
@@ -122,7 +125,7 @@ def _below(root: Node, nodes: list[Node]) -> set[Node]:
 
 BOILERPLATE = re.compile(
     r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
-    r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in|on)\b|"
+    r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in)\b|"
     r"you (?:may|might) (?:also )?like|(?:customers|people) also|share (?:this|on|via)|shares?$|"
     r"follow (?:us|me)|(?:read|learn|show|load|view|see) (?:more|all|less)|read next|click here|"
     r"sign (?:up|in)|log ?in|subscribe|join (?:our|us)|newsletter|contact us|get in touch|"
@@ -130,7 +133,7 @@ BOILERPLATE = re.compile(
     r"add to (?:cart|bag|basket|wishlist)|(?:buy|book|order|shop|download|try) now|"
     r"get started$|out of stock|in stock|verified (?:buyer|purchase)|as an amazon associate|"
     r"all rights reserved|(?:\(c\)|©|copyright)\W|powered by|privacy policy|terms (?:of|and|&)|"
-    r"skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|e-?mail$|"
+    r"skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|"
     r"(?:this (?:site|website|page)|we) uses? .{0,20}cookies|accept (?:all )?cookies|"
     r"updated? (?:on )?\w{3,9} \d+|posted (?:by|on|in)\b|written by\b|"
     r"image (?:credit|source)|photo(?:graph)? (?:by|credit)|credit:|tags?:|filed under|via:?$)",
@@ -158,32 +161,48 @@ def reads_like_article(blocks: list[Block]) -> bool:
     return total > 0 and prose >= 0.6 * total
 
 
-def drop_link_lists(blocks: list[Block]) -> list[Block]:
-    """Drop columns of links, and table rows and definitions that hold nothing else.
+NAME = re.compile(r"[\w.]+(?:\([\w., ]*\))?:?$")  # `name`, `name(base, base)`
 
-    A term that announces such a list (`See also:`) goes with it.
-    """
-    others: Counter[Node] = Counter()  # blocks in each row or definition that are no links
+
+def drop_link_lists(blocks: list[Block]) -> list[Block]:
+    """Drop columns of links, and table rows and definition lists that hold nothing else."""
+    links: Counter[Node] = Counter()  # blocks of a row or list that are only links
+    others: Counter[Node] = Counter()  # blocks that are something else
     for block in blocks:
-        others[table_row(block) or block.node] += not _only_links(block)
-    kept: list[Block] = []
-    for block in reversed(blocks):
-        column = "\n" in block.text
-        if _only_links(block) and (column or not others[table_row(block) or block.node]):
-            continue
-        announces = block.node.tag == "dt" and block.text.endswith(":")
-        if not (announces and (not kept or kept[-1].node.tag != "dd")):
-            kept.append(block)
-    return kept[::-1]
+        linked = _only_links(block)
+        links[_list_of(block)] += linked
+        if not linked and not (block.node.tag in ("dt", "dd") and _is_name(block.text)):
+            others[_list_of(block)] += 1
+    return [
+        block
+        for block in blocks
+        if not (_only_links(block) and "\n" in block.text)
+        and (others[_list_of(block)] or not links[_list_of(block)])
+    ]
+
+
+def _list_of(block: Block) -> Node:
+    """Return the table row or the outermost definition list of a block, else its element."""
+    found = table_row(block) or block.node
+    node: Node | None = block.node
+    while node:
+        if node.tag == "dl":
+            found = node
+        node = node.parent
+    return found
 
 
 def _only_links(block: Block) -> bool:
     lines = block.text.count("\n") + 1
-    return (
-        (lines > 1 or block.node.tag in ("td", "th", "dt", "dd"))
-        and len(block.text) < 60 * lines
-        and block.linked > 0.8 * len("".join(block.text.split()))
-    )
+    if lines == 1 and block.node.tag not in ("td", "th", "dt", "dd"):
+        return False
+    share = 0.8 if lines == 1 else 0.6  # in a column, a line or two may be plain
+    visible = len("".join(block.text.split()))
+    return len(block.text) < 60 * lines and block.linked > share * visible
+
+
+def _is_name(text: str) -> bool:
+    return text.endswith(":") or bool(NAME.match(text))
 
 
 def drop_linked_containers(blocks: list[Block]) -> list[Block]:
@@ -218,6 +237,16 @@ def drop_repeats(blocks: list[Block]) -> list[Block]:
     return kept
 
 
+def with_page_heading(kept: list[Block], blocks: list[Block], title: str) -> list[Block]:
+    """Put the heading that names the page back in front, if the descent left it behind."""
+    for block in blocks:
+        if kept and block is kept[0]:
+            break
+        if is_heading(block) and block.text in title:
+            return [block, *kept]
+    return kept
+
+
 def drop_bare_headings(blocks: list[Block]) -> list[Block]:
     """Drop headings that are followed by the end or by a heading of the same or a higher rank."""
     kept: list[Block] = []
@@ -242,7 +271,8 @@ def _outranks(block: Block, heading: Block) -> bool:
         return False
     if block.node.tag in HEADINGS and heading.node.tag in HEADINGS:
         return block.node.tag <= heading.node.tag
-    return _depth(block.node) <= _depth(heading.node)
+    same_kind = block.node.name == heading.node.name
+    return same_kind and _depth(block.node) <= _depth(heading.node)
 
 
 def _depth(node: Node) -> int:

@@ -31,14 +31,19 @@ TOKEN = re.compile(
     r"|<[!?/][^>]*+>?"
 )
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Elements that neither break a line nor get a node. Unknown elements do both, like div.
-INLINE = frozenset(
+INLINE = _names(
     "a abbr acronym b bdi bdo big blink cite code data del dfn em font i img ins kbd label mark "
     "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
-    "time tt u var wbr html body link meta base head".split()
+    "time tt u var wbr html body link meta base head"
 )
-VOID = frozenset("area col embed hr input param track".split())
-DROPPED = frozenset("svg template iframe select object canvas math audio video map".split())
+VOID = _names("area col embed hr input param track")
+DROPPED = _names("svg template iframe select object canvas math audio video map")
 
 # An element whose start tag ends an open one of the same group, unless a boundary lies between.
 IMPLIED_END = {
@@ -65,25 +70,26 @@ TAG_LEVEL = {
     "nav": CHROME, "footer": CHROME, "button": CHROME, "dialog": CHROME, "noscript": NOSCRIPT,
     **dict.fromkeys(DROPPED, NEVER),
 }  # fmt: skip
-JUNK_ROLES = frozenset(
+JUNK_ROLES = _names(
     "alert alertdialog banner button complementary contentinfo dialog menu menubar navigation "
-    "search tablist toolbar tooltip".split()
+    "search tablist toolbar tooltip"
 )
-SOFT_WORDS = frozenset(
+SOFT_WORDS = _names(
     "ad ads advert advertisement adverts also author authors badge badges bio byline caption "
     "carousel credit credits date disclaimer featured info keywords latest legal license meta "
     "metadata more newsletter outbrain paywall popular pager pagination posted promo promoted "
     "promos promotion rail ranking rating read recent recirc recirculation recommend recommended "
     "recommendation recommendations related sidebar similar sponsor sponsored sponsors subscribe "
-    "subscription taboola tag tags timestamp toc topics trending widget widgets".split()
+    "subscription taboola tag tags timestamp toc topics trending widget widgets"
 )
-HARD_WORDS = frozenset(
-    "addtoany banner breadcrumb breadcrumbs consent cookie cookies copyright dropdown foot footer gdpr hidden login masthead menu modal nav navbar "
-    "navigation newsfeed overlay popup print register search share sharebar "
-    "sharedaddy sharing shares signin signup skip social toolbar tooltip topbar".split()
+HARD_WORDS = _names(
+    "addtoany banner breadcrumb breadcrumbs consent cookie cookies copyright dropdown foot footer "
+    "gdpr hidden login masthead menu modal nav navbar navigation newsfeed overlay popup print "
+    "register search share sharebar sharedaddy sharing shares signin signup skip social toolbar "
+    "tooltip topbar"
 )
-COMMENT_WORDS = frozenset("comment commentlist comments disqus reply replies respond".split())
-NEVER_JUDGED = frozenset("p h1 body html article main pre td".split())
+COMMENT_WORDS = _names("comment commentlist comments disqus reply replies respond")
+NEVER_JUDGED = _names("p h1 body html article main pre td")
 CONTENT_NAME = re.compile(
     r"(?:article|entry|post|page|main|story|body)[-_]?(?:body|content|text|main|inner)"
     r"|main[-_]?article|^content$|^main$",
