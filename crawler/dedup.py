@@ -30,7 +30,6 @@ from tqdm import tqdm
 
 SHINGLE_WORDS = 5
 BANDS, ROWS = 14, 8
-PRIME = np.uint64(2**61 - 1)
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[\W_]+")
 ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]")
@@ -96,23 +95,24 @@ def jaccard(a: set, b: set) -> float:
     return both / (len(a) + len(b) - both) if both else 0.0
 
 
-def signature(hashes: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+def signature(hashes: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Return the MinHash signature (BANDS * ROWS,) of a set of 32-bit hashes.
 
-    Value i is the least of (a_i * h + b_i) mod PRIME over the set: for each i another random order.
+    Value i is the least of (a_i * h + b_i) mod 2**64 >> 32 over the set: for each i another random
+    order (multiply-add-shift, Dietzfelbinger 1996).
     """
-    signature = np.full(len(coefficients), PRIME, dtype=np.uint64)
-    a, b = coefficients[:, :1], coefficients[:, 1:]
+    least = np.full(len(orders), 2**64 - 1, dtype=np.uint64)
+    a, b = orders[:, :1], orders[:, 1:]
     for start in range(0, len(hashes), 1024):  # (BANDS * ROWS, 1024) values at a time
         chunk = hashes[None, start : start + 1024]
-        np.minimum(signature, ((a * chunk + b) % PRIME).min(axis=1), out=signature)
-    return signature
+        np.minimum(least, (a * chunk + b).min(axis=1), out=least)  # uint64 wraps at 2**64
+    return least >> np.uint64(32)
 
 
-def coefficients(seed: int = 1) -> np.ndarray:
-    """Draw the random orders, (BANDS * ROWS, 2); below 2**31, so a * h + b fits 64 bits."""
+def random_orders(seed: int = 1) -> np.ndarray:
+    """Draw a and b of BANDS * ROWS random orders, (BANDS * ROWS, 2)."""
     rng = np.random.default_rng(seed)
-    return rng.integers(1, 2**31, size=(BANDS * ROWS, 2), dtype=np.uint64)
+    return rng.integers(0, 2**64, size=(BANDS * ROWS, 2), dtype=np.uint64)
 
 
 def hashes(shingle_set: Iterable[str]) -> np.ndarray:
@@ -135,7 +135,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[
             "no less similar texts"
         )
     sets = [shingles(text) for text in tqdm(texts, "near-duplicate", leave=False, disable=None)]
-    orders = coefficients()
+    orders = random_orders()
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for index, shingle_set in enumerate(sets):
         if shingle_set:
