@@ -43,6 +43,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crawler import blocklist, funnel, language, quality, steps, urls, warc
+from crawler.files import write_atomically
 from crawler.steps import Document, PageResult, Verdict
 
 WINDOW = 512  # pages in memory before their text is extracted
@@ -142,8 +143,7 @@ def read_files(files: list[Path], problems: list[str]) -> Iterator[warc.Page]:
             done = pages = 0
             with open(file, "rb") as archive:
                 try:
-                    on_error = lambda error: problems.append(str(error))  # noqa: E731
-                    for page in warc.read_pages(archive, on_error):
+                    for page in warc.read_pages(archive, lambda error: problems.append(str(error))):
                         pages += 1
                         bar.update(archive.tell() - done)
                         done = archive.tell()
@@ -236,17 +236,6 @@ def write_documents(path: Path, documents: list[Document], wanted: str) -> None:
         for document in documents
     )
     write_atomically(path, gzip.compress("".join(lines).encode("utf-8", "replace"), mtime=0))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one piece: it is there whole, or as it was before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

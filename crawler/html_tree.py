@@ -14,7 +14,8 @@ judging elements by the words of their class and id is Readability's.
 import html
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+
+from crawler.junk import DROPPED, NEVER, judge, names
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -31,19 +32,13 @@ TOKEN = re.compile(
     r"|<[!?/][^>]*+>?"
 )
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 # Elements that neither break a line nor get a node. Unknown elements do both, like div.
-INLINE = _names(
+INLINE = names(
     "a abbr acronym b bdi bdo big blink cite code data del dfn em font i img ins kbd label mark "
     "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
     "time tt u var wbr html body link meta base head"
 )
-VOID = _names("area col embed hr input param track")
-DROPPED = _names("svg template iframe select object canvas math audio video map")
+VOID = names("area col embed hr input param track")
 
 # An element whose start tag ends an open one of the same group, unless a boundary lies between.
 IMPLIED_END = {
@@ -63,40 +58,6 @@ HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
 CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
-# How junk-like an element is: 0 is content. Its descendants inherit at least this level.
-SOFT, HARD, ASIDE, COMMENT, CHROME, NOSCRIPT, NEVER = 1, 2, 3, 4, 5, 6, 7
-TAG_LEVEL = {
-    "form": HARD, "fieldset": HARD, "aside": ASIDE, "figcaption": ASIDE, "menu": ASIDE,
-    "nav": CHROME, "footer": CHROME, "button": CHROME, "dialog": CHROME, "noscript": NOSCRIPT,
-    **dict.fromkeys(DROPPED, NEVER),
-}  # fmt: skip
-JUNK_ROLES = _names(
-    "alert alertdialog banner button complementary contentinfo dialog menu menubar navigation "
-    "search tablist toolbar tooltip"
-)
-SOFT_WORDS = _names(
-    "ad ads advert advertisement adverts also author authors badge badges bio byline caption "
-    "carousel credit credits date disclaimer featured info keywords latest legal license meta "
-    "metadata more newsletter outbrain paywall popular pager pagination posted promo promoted "
-    "promos promotion rail ranking rating read recent recirc recirculation recommend recommended "
-    "recommendation recommendations related sidebar similar sponsor sponsored sponsors subscribe "
-    "subscription taboola tag tags timestamp toc topics trending widget widgets"
-)
-HARD_WORDS = _names(
-    "addtoany banner breadcrumb breadcrumbs consent cookie cookies copyright dropdown foot footer "
-    "gdpr hidden login masthead menu modal nav navbar navigation newsfeed overlay popup print "
-    "register search share sharebar sharedaddy sharing shares signin signup skip social toolbar "
-    "tooltip topbar"
-)
-COMMENT_WORDS = _names("comment commentlist comments disqus reply replies respond")
-NEVER_JUDGED = _names("p h1 body html article main pre td")
-CONTENT_NAME = re.compile(
-    r"(?:article|entry|post|page|main|story|body)[-_]?(?:body|content|text|main|inner)"
-    r"|main[-_]?article|^content$|^main$",
-    re.I,
-)
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
@@ -256,24 +217,3 @@ def _visible(text: str, preformatted: bool) -> str:
     if "\n" not in text:
         return text.strip()
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").rstrip()
-
-
-@lru_cache(maxsize=50_000)  # a site repeats its classes on every page
-def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
-    """Return (junk level, class and id, whether marked as the main part) of a start tag."""
-    found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
-    name = f"{found.get('class', '')} {found.get('id', '')}".strip()
-    role = found.get("role", "").lower()
-    semantic = tag in ("article", "main") or role == "main"
-    level = TAG_LEVEL.get(tag, 0)
-    if role in JUNK_ROLES:
-        level = max(level, CHROME)
-    if name and tag not in NEVER_JUDGED and not semantic and not CONTENT_NAME.search(name):
-        words = {word.lower() for word in WORD.findall(name)}
-        if words & COMMENT_WORDS:
-            level = max(level, COMMENT)
-        elif words & HARD_WORDS:
-            level = max(level, HARD)
-        elif words & SOFT_WORDS:
-            level = max(level, SOFT)
-    return level, name, semantic

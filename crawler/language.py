@@ -22,7 +22,6 @@ import argparse
 import gzip
 import io
 import math
-import os
 import re
 import struct
 import sys
@@ -31,6 +30,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from crawler.files import write_atomically
 
 TABLE = Path(__file__).parent.parent / "data" / "language_ngrams.tsv.gz"
 MAX_N = 5  # bytes
@@ -179,9 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         seen, unseen = halves(read_sentences(args.sentences))
         table = train(seen)
-        temporary = args.out.with_suffix(".tmp")
-        temporary.write_bytes(table)
-        os.replace(temporary, args.out)
+        write_atomically(args.out, table)
     except (ValueError, OSError) as error:
         print(f"language: {error}", file=sys.stderr)
         return 2

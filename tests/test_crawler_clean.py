@@ -2,12 +2,15 @@
 
 import argparse
 import gzip
+import itertools
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
 
 from crawler import clean, funnel, warc
+from crawler.files import write_atomically
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -125,7 +128,7 @@ def test_every_step_removes_its_page_and_says_why(cleaned):
 def test_the_funnel_adds_up(cleaned):
     documents, report = cleaned
     steps = report["steps"]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert before["documents_out"] == after["documents_in"]
         assert before["characters_out"] == after["characters_in"]
     for step in steps:
@@ -272,10 +275,10 @@ def test_a_missing_file_and_an_unknown_profile_are_refused(archive, tmp_path):
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "d.gz"
-    clean.write_atomically(path, b"old")
-    monkeypatch.setattr(clean.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    write_atomically(path, b"old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        clean.write_atomically(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
 
 

@@ -1,4 +1,4 @@
-"""Main text comes out of pages of many kinds; chrome does not; broken markup is read all the same."""
+"""Main text comes out of pages of many kinds, chrome does not, and broken markup is read too."""
 
 import codecs
 import time
@@ -87,7 +87,8 @@ def test_lists_are_indented_by_depth_and_numbered():
 
 
 def test_code_keeps_its_lines_and_blanks():
-    page = f"<p>{FIRST}</p><pre><code>def f(x):\n    if x &lt; 1:\n        return <b>x</b>\n</code></pre>"
+    code = "def f(x):\n    if x &lt; 1:\n        return <b>x</b>\n"
+    page = f"<p>{FIRST}</p><pre><code>{code}</code></pre>"
     assert extract(page).text.endswith("\n\ndef f(x):\n    if x < 1:\n        return x")
 
 
@@ -196,7 +197,7 @@ def test_pages_without_text_give_empty_or_tiny_text(page):
         "deep" + "<!--" + "-" * 500_000,
         "deep" + "&amp" * 200_000,
     ],
-    ids="nested lists tables attribute unmatched quotes scripts comment entities".split(),
+    ids=lambda page: page[:12],
 )
 def test_hostile_pages_take_linear_time(page):
     start = time.process_time()

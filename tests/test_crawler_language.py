@@ -64,7 +64,7 @@ def test_text_without_words_is_in_no_language(text):
 
 
 def test_unknown_language_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'xx'; it must be one of: .* en "):
+    with pytest.raises(ValueError, match=r"'xx'; it must be one of: .* en "):
         language.probability("word", "xx")
 
 

@@ -1,5 +1,7 @@
 """Personal data is found and masked; numbers of reference text are left alone."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,8 +80,18 @@ soup = st.lists(
     st.one_of(
         st.text(alphabet="ab1259@.-+() :<>", max_size=12),
         st.sampled_from(
-            "jo@bloggs.name,81.2.69.142,212-555-0123,219-09-9998,4012888888881881,Tel: ,+44 20 ,"
-            "GB82WEST12345698765432,2a00:1450:4009:80b::200e,<EMAIL>".split(",")
+            [
+                "jo@bloggs.name",
+                "81.2.69.142",
+                "212-555-0123",
+                "219-09-9998",
+                "Tel: ",
+                "+44 20 ",
+                "4012888888881881",
+                "GB82WEST12345698765432",
+                "2a00:1450:4009:80b::200e",
+                "<EMAIL>",
+            ]
         ),
         st.emails(),
     ),
@@ -103,7 +115,7 @@ def test_no_email_is_left(address, around):
 @given(soup)
 def test_spans_are_in_order_and_apart(text):
     spans = pii.find(text)
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,8 @@ FULL = 1
 EMPTY = 0"""
 
 # 28 different words, none of them common ones, so that counts can be steered
-WORDS = [
-    f"{a}{b}" for a in "bal cor dun fel gim hos jat".split() for b in "ira oma une esto".split()
-]
+STARTS = ["bal", "cor", "dun", "fel", "gim", "hos", "jat"]
+WORDS = [f"{a}{b}" for a in STARTS for b in ("ira", "oma", "une", "esto")]
 
 TRIPLES = [(WORDS[i], WORDS[(i * 5 + 1) % 28], WORDS[(i * 11 + 2) % 28]) for i in range(28)]
 LONG = (
@@ -102,9 +101,9 @@ def test_each_web_rule_rejects_its_sample(text, reason):
 
 
 def test_repeated_ngrams_are_counted_once_each():
-    words = "a b c d e f a b c d e x a b c d e".split()
+    words = list("abcdefabcdexabcde")
     assert quality._repeated_ngrams(words, 5) == 10
-    assert quality._repeated_ngrams("a a a a a a".split(), 2) == 4
+    assert quality._repeated_ngrams(list("aaaaaa"), 2) == 4
     assert quality._repeated_ngrams(["a"], 5) == 0
 
 
