@@ -28,6 +28,7 @@ def weigh(block: Block) -> float:
     return float(min(length - block.linked, FULL_BLOCK))
 
 
+# what a block of up to 80 characters that is no part of a text begins with
 BOILERPLATE = re.compile(
     r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
     r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in)\b|"
@@ -50,7 +51,7 @@ def tidy(blocks: list[Block]) -> list[Block]:
     """Drop link lists, repeats, boilerplate and headings with nothing after them."""
     article = reads_like_article(blocks)
     blocks = drop_link_lists(blocks)
-    if article:
+    if article:  # its h1 is the title, which has a field of its own
         blocks = drop_linked_containers(blocks)
         blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
     else:

@@ -21,7 +21,7 @@ which is kept is a good one; masking comes last, on what is kept.
 Output: JSON Lines, gzip-compressed, fields `text id url date language language_score` as in FineWeb
 and `title`, in the order of the input; the same input gives the same bytes. Beside it `clean.json`,
 the report (see `funnel.py`). An archive that breaks off is read up to there, with a warning; a file
-that holds no record at all is an error.
+that breaks before its first page, or is no archive, is an error.
 
 Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
@@ -135,7 +135,7 @@ def _map_pages(pages: Iterator[warc.Page], args: argparse.Namespace) -> Iterator
 def read_files(files: list[Path], problems: list[str]) -> Iterator[warc.Page]:
     """Yield the pages of archives; what cannot be read is added to `problems`.
 
-    Raises OSError for a missing file, ValueError for one that breaks before its first record.
+    Raises OSError for a missing file, ValueError for one that breaks before its first page.
     """
     size = sum(file.stat().st_size for file in files)
     with tqdm(total=size, desc="pages", unit="B", unit_scale=True, disable=None) as bar:

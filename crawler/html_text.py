@@ -48,7 +48,6 @@ def render(blocks: list[Block]) -> str:
 class _Place:
     """Where a block stands."""
 
-    tag: str
     row: Node | None  # the table row of which it is a cell
     indent: int = 0  # columns
     item: Node | None = None  # innermost li or dd
@@ -65,7 +64,7 @@ def table_row(block: Block) -> Node | None:
 
 
 def _place(block: Block) -> _Place:
-    place = _Place(block.node.tag, table_row(block))
+    place = _Place(table_row(block))
     node: Node | None = block.node
     while node:
         if node.tag in ("li", "dd"):

@@ -48,7 +48,6 @@ IMPLIED_END = {
     "tr": (frozenset({"tr", "caption", "colgroup"}), frozenset({"table"})),
     "td": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
     "th": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    "option": (frozenset({"option"}), frozenset({"select"})),
     **{
         section: (frozenset({"thead", "tbody", "tfoot", "caption"}), frozenset({"table"}))
         for section in ("thead", "tbody", "tfoot")
@@ -67,7 +66,7 @@ class Node:
 
     tag: str
     parent: "Node | None"
-    level: int  # junk level, own or inherited
+    level: int  # junk level (`junk.py`), own or inherited
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by extract.py: of all blocks below
@@ -84,6 +83,8 @@ class Block:
 
 @dataclass(slots=True)
 class Document:
+    """A page as it was read."""
+
     title: str = ""
     nodes: list[Node] = field(default_factory=list)  # parents before their children
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
@@ -192,11 +193,11 @@ class _Builder:
 
     def _push(self, tag: str, attributes: str) -> None:
         level, name, semantic = judge(tag, attributes[:1000])
+        if len(self.stack) >= MAX_DEPTH:
+            self.stack.pop()
         parent = self.stack[-1] if self.stack else None
         if parent and parent.level > level:
             level = parent.level
-        if len(self.stack) >= MAX_DEPTH:
-            self.stack.pop()
         node = Node(tag, parent, level, name, semantic)
         self.document.nodes.append(node)
         self.stack.append(node)

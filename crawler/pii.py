@@ -71,14 +71,16 @@ def find(text: str) -> list[tuple[int, int, str]]:
 
 def mask(text: str) -> tuple[str, Counter[str]]:
     """Return the text with placeholders for personal data, and how many of each kind."""
-    parts = []
     counts: Counter[str] = Counter()
-    position = 0
-    for start, end, kind in find(text):
-        parts += [text[position:start], PLACEHOLDER[kind]]
-        counts[kind] += 1
-        position = end
-    return "".join([*parts, text[position:]]), counts
+    while spans := find(text):  # again, since what is masked may have hidden its neighbour
+        parts = []
+        position = 0
+        for start, end, kind in spans:
+            parts += [text[position:start], PLACEHOLDER[kind]]
+            counts[kind] += 1
+            position = end
+        text = "".join([*parts, text[position:]])
+    return text, counts
 
 
 # ---- does what looks like it hold up? ----

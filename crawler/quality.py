@@ -84,7 +84,8 @@ PROFILES = {
 }
 
 COMMON_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"])
-TERMINAL = tuple(".!?…。！？｡．؟۔։।॥።។‼‽⁇⁈⁉\"'”’»)]")
+# what a line that is a sentence may end with: full stops of many scripts, and closing quotes
+TERMINAL = tuple(".!?…。！？｡．؟۔։।॥።‼‽⁇⁈⁉\"'”’»)]")
 SENTENCE_END = re.compile(r"""[.!?…。！？][\"'”’)\]]*(?=\s|$)""")
 WORD = re.compile(r"\w+|[^\w\s]+")
 CITATION = re.compile(r"\[(?:\d{1,3}|edit|citation needed)\]")

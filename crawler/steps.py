@@ -75,11 +75,11 @@ def read_page(page: warc.Page, wanted: str, min_language: float) -> PageResult:
 
 def exact(documents: list[Document]) -> Iterator[Verdict]:
     """Drop a document whose normalised text an earlier one had."""
-    first: dict[bytes, str] = {}
+    seen: set[bytes] = set()
     for document in documents:
         key = dedup.digest(document.text)
-        reason = "same text as an earlier document" if key in first else None
-        first.setdefault(key, document.url)
+        reason = "same text as an earlier document" if key in seen else None
+        seen.add(key)
         yield Verdict(document.text, reason)
 
 

@@ -188,8 +188,9 @@ def test_pages_without_text_give_empty_or_tiny_text(page):
     "page",
     [
         "<div>" * 100_000 + "deep" + "</div>" * 100_000,
-        "<ul><li>" * 50_000 + "deep",
-        "<table><tr><td>" * 50_000 + "deep",
+        "<ul><li>deep" * 50_000,
+        "<table><tr><td>deep" * 50_000,
+        "<dl><dt><h2 class=title>deep</h2><dd>" * 25_000,
         '<p class="' + "x " * 500_000 + '">deep</p>',
         "<p>deep</p><section><td>" + "<div>" * 50_000 + "</section>" * 50_000,
         "deep<a '\"" * 50_000,
