@@ -12,10 +12,14 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
+class TooLargeError(ValueError):
+    """More bytes come out than may."""
+
+
 def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Undo a Content-Encoding, such as `gzip` or `deflate, gzip` (the last was applied last).
 
-    Raises ValueError for an unknown coding, broken data, or more than `max_bytes` in the end.
+    Raises ValueError for an unknown coding or broken data, TooLargeError for more than `max_bytes`.
     """
     for name in reversed([part.strip().lower() for part in coding.split(",")]):
         if name in ("gzip", "x-gzip"):
@@ -25,7 +29,7 @@ def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) ->
         elif name not in ("", "identity"):
             raise ValueError(f"the content coding is {name[:40]!r}; known are gzip and deflate")
     if len(body) > max_bytes:
-        raise ValueError(f"the page has {len(body)} bytes; the limit is {max_bytes}")
+        raise TooLargeError(f"the page has {len(body)} bytes; the limit is {max_bytes}")
     return body
 
 
@@ -41,7 +45,7 @@ def decode_chunked(body: bytes, max_bytes: int = MAX_BODY_BYTES) -> bytes:
             return b"".join(parts)  # trailer fields may follow: nobody needs them
         size += length
         if size > max_bytes:
-            raise ValueError(f"the chunks make more than {max_bytes} bytes")
+            raise TooLargeError(f"the chunks make more than {max_bytes} bytes")
         end = match.end() + length
         if end > len(body):
             raise ValueError(f"the chunk at byte {at} is cut short")
@@ -59,7 +63,7 @@ def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
         except zlib.error as error:
             raise ValueError(f"the compressed page is broken: {error}") from None
         if len(out) > max_bytes:
-            raise ValueError(f"the page has more than {max_bytes} bytes when decompressed")
+            raise TooLargeError(f"the page has more than {max_bytes} bytes when decompressed")
         if not decoder.eof:
             raise ValueError("the compressed page is cut short")
         body = decoder.unused_data

@@ -44,7 +44,7 @@ def canonical(url: str, base: str | None = None) -> str:
     Raises ValueError for what cannot be crawled: other schemes, a missing or impossible host, a bad
     port, more than MAX_URL_CHARS characters.
     """
-    scheme, netloc, path, query = _parse(url, base)
+    scheme, netloc, path, query = split(url, base)
     result = f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
     if len(result) > MAX_URL_CHARS:
         raise ValueError(
@@ -53,73 +53,13 @@ def canonical(url: str, base: str | None = None) -> str:
     return result
 
 
-def host(url: str) -> str:
-    """Return the host name of `url` without port (and an IPv6 address without brackets)."""
-    return _without_port(_parse(url).netloc)
-
-
-def netloc(url: str) -> str:
-    """Return host or host:port of `url`: what one server is."""
-    return _parse(url).netloc
-
-
-def origin(url: str) -> str:
-    """Return scheme and netloc of `url`: what one robots.txt speaks for (RFC 9309, 2.3)."""
-    parts = _parse(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def site(url: str) -> str:
-    """Return a name shared by all hosts of one domain: `docs.example.co.uk` -> `example.co.uk`.
-
-    An approximation that needs no Public Suffix List: the last two labels, or three where the last
-    is a country and the one before it a usual second level. A numeric address is a site of its own.
-    """
-    parts = _parse(url)
-    name = _without_port(parts.netloc)
-    if ":" in name or name.rpartition(".")[2].isdigit():
-        return parts.netloc
-    labels = name.split(".")
-    is_national = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS
-    return ".".join(labels[-3 if is_national else -2 :])
-
-
-def same_scope(url: str, seed: str, scope: str) -> bool:
-    """Say whether a crawl that began at `seed` may follow `url`; scope is host, domain or any.
-
-    `www.example.org` and `example.org` count as one host.
-    """
-    if scope == "any":
-        return True
-    if scope == "domain":
-        return site(url) == site(seed)
-    return netloc(url).removeprefix("www.") == netloc(seed).removeprefix("www.")
-
-
-def blocked(url: str, rules: blocklist.Rules | None = None) -> str | None:
-    """Return why `url` must not be fetched or kept, or None; `rules` default to the files in data/.
-
-    Reasons look like `domain:ads.example`, `word:casino`, `words:adult+cam` and `malformed`.
-    """
-    try:
-        parts = _parse(url)
-    except ValueError:
-        return "malformed"
-    return (rules or blocklist.default_rules()).reason(
-        _without_port(parts.netloc), "/".join(parts[1:])
-    )
-
-
-# ---- parsing --------------------------------------------------------------------------------
-
-
-def _parse(url: str, base: str | None = None) -> Parts:
-    """Take `url` apart, every part in canonical form (WHATWG URL, 4.4, for http and https only)."""
+def split(url: str, base: str | None = None) -> Parts:
+    """Take `url` apart, every part in canonical form (WHATWG URL, 4.4); raises ValueError."""
     text = url.strip(_C0_AND_SPACE).translate(_TAB_OR_NEWLINE).partition("#")[0]
     before, mark, query = text.partition("?")
     before = before.replace("\\", "/")
     match = _SCHEME.match(before)
-    against = _parse_base(base) if base is not None else None
+    against = _split_base(base) if base is not None else None
     if match:
         scheme = match[1].lower()
         if scheme not in DEFAULT_PORTS:
@@ -148,23 +88,79 @@ def _parse(url: str, base: str | None = None) -> Parts:
             path = before
         else:
             path = against.path[: against.path.rindex("/") + 1] + before
-    path = _resolve_dots(_normalise_escapes(path or "/", _PATH_BYTE))
-    return Parts(scheme, location, path, _normalise_escapes(query, _QUERY_BYTE))
+    path = _resolve_dots(normalise_escapes(_utf8(path or "/"), _PATH_BYTE))
+    return Parts(scheme, location, path, normalise_escapes(_utf8(query), _QUERY_BYTE))
+
+
+def host(url: str) -> str:
+    """Return the host name of `url` without port (and an IPv6 address without brackets)."""
+    return _without_port(split(url).netloc)
+
+
+def origin(url: str) -> str:
+    """Return scheme and netloc of `url`: what one robots.txt speaks for (RFC 9309, 2.3)."""
+    parts = split(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def site(url: str) -> str:
+    """Return a name shared by all hosts of one domain: `docs.example.co.uk` -> `example.co.uk`.
+
+    An approximation that needs no Public Suffix List: the last two labels, or three where the last
+    is a country and the one before it a usual second level. A numeric address is a site of its own.
+    """
+    parts = split(url)
+    name = _without_port(parts.netloc)
+    if ":" in name or name.rpartition(".")[2].isdigit():
+        return parts.netloc
+    labels = name.split(".")
+    is_national = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS
+    return ".".join(labels[-3 if is_national else -2 :])
+
+
+def scope_key(url: str, scope: str) -> str:
+    """Return what two addresses have in common if a crawl of one may go on to the other.
+
+    `scope` is host (where `www.example.org` and `example.org` are one), domain, or any.
+    """
+    if scope == "any":
+        return ""
+    return site(url) if scope == "domain" else split(url).netloc.removeprefix("www.")
+
+
+def blocked(url: str, rules: blocklist.Rules | None = None) -> str | None:
+    """Return why `url` must not be fetched or kept, or None; `rules` default to the files in data/.
+
+    Reasons look like `domain:ads.example`, `word:casino`, `words:adult+cam` and `malformed`.
+    """
+    try:
+        parts = split(url)
+    except ValueError:
+        return "malformed"
+    return (rules or blocklist.default_rules()).reason(
+        _without_port(parts.netloc), "/".join(parts[1:])
+    )
+
+
+# ---- parsing --------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=256)
-def _parse_base(base: str) -> Parts:
-    return _parse(base)  # one page's base is used for each of its links
+def _split_base(base: str) -> Parts:
+    return split(base)  # one page's base is used for each of its links
 
 
-def _normalise_escapes(text: str, pattern: re.Pattern) -> str:
-    """Percent-encode what must be, decode what need not be, and write escapes in capitals."""
+def normalise_escapes(text: bytes, pattern: re.Pattern) -> str:
+    """Percent-encode what must be, decode what need not be, write escapes in capitals.
+
+    `pattern` matches an escape, with its digits as group 1, or a byte that must become one.
+    """
 
     def escape(match: re.Match) -> bytes:
         byte = int(match[1], 16) if match[1] else match[0][0]
         return bytes([byte]) if match[1] and byte in _UNRESERVED else b"%%%02X" % byte
 
-    return pattern.sub(escape, _utf8(text)).decode("ascii")
+    return pattern.sub(escape, text).decode("ascii")
 
 
 def _utf8(text: str) -> bytes:
@@ -199,9 +195,10 @@ def _netloc(authority: str, scheme: str) -> str:
     name, port = canonical_host(name + bracket), port.removeprefix(":")
     if not port:
         return name
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536):
+    number = port.lstrip("0")
+    if not re.fullmatch("[0-9]{1,5}", number) or int(number) > 65535:
         raise ValueError(f"has the port {port[:20]!r}; it must be between 1 and 65535")
-    return name if int(port) == DEFAULT_PORTS[scheme] else f"{name}:{int(port)}"
+    return name if int(number) == DEFAULT_PORTS[scheme] else f"{name}:{number}"
 
 
 def _without_port(location: str) -> str:

@@ -179,7 +179,7 @@ def _page(record: Record) -> Page | None:
     """Return the page in a record, or None if there is none to read."""
     date = record.headers.get("warc-date", "")
     if record.type == "conversion":
-        content_type, charset = _media_type(record.headers.get("content-type", ""))
+        content_type, charset = media_type(record.headers.get("content-type", ""))
         if content_type != "text/plain":
             return None
         return Page(record.url, date, content_type, charset or "utf-8", record.block, True)
@@ -191,7 +191,7 @@ def _page(record: Record) -> Page | None:
     status, *lines = record.block[: head_end.start()].decode("latin-1").splitlines()
     match = _HTTP_STATUS.match(status)
     headers = _header_fields(lines)
-    content_type, charset = _media_type(headers.get("content-type", ""))
+    content_type, charset = media_type(headers.get("content-type", ""))
     if not match or match[1] != "200" or content_type not in PAGE_TYPES:
         return None
     body = record.block[head_end.end() :]
@@ -201,7 +201,7 @@ def _page(record: Record) -> Page | None:
     return Page(record.url, date, content_type, charset, body, False)
 
 
-def _media_type(value: str) -> tuple[str, str | None]:
+def media_type(value: str) -> tuple[str, str | None]:
     """Split `text/html; charset=utf-8` in two."""
     charset = _CHARSET.search(value)
     return value.partition(";")[0].strip().lower(), charset[1].lower() if charset else None
