@@ -1,5 +1,9 @@
-"""What the tests of minigpt share: every backend, a minute model and a minute corpus."""
+"""What the tests of minigpt share: every backend, a minute model and a minute corpus.
 
+A pytest plugin: a test file that uses the fixtures says `pytest_plugins = ["minigpt_fixtures"]`.
+"""
+
+import json
 import random
 from dataclasses import dataclass, replace
 from functools import cache
@@ -9,8 +13,8 @@ import numpy as np
 import pytest
 
 import bpe
-from bpe.files import atomic_write
-from minigpt import cpu_ops, dataset, ops
+from minigpt import dataset
+from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device
 from minigpt.checkpoint import save_model
 from minigpt.config import ModelConfig, TrainConfig
@@ -19,24 +23,26 @@ from minigpt.model import GPT
 
 @pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "gpu"])
 def device(request):
-    """Each backend with each implementation of the operations made for it."""
+    """Every backend, and every implementation of the operations there is for it."""
     if request.param == "numpy-ops":
-        return Device("cpu", np, ops)
+        return Device("cpu", np, plain_ops)
     try:
-        return open_device(request.param.replace("numpy-cpu_ops", "cpu"))
+        return open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"))
     except ValueError as error:
         pytest.skip(str(error).partition(";")[0])
 
 
-@pytest.fixture(scope="session", name="xp")
-def library_of_device(device):
+@pytest.fixture(scope="session")
+def xp(device):
     return device.xp
 
 
-@pytest.fixture(scope="session", name="ops")
-def operations_of_device(device):
+@pytest.fixture(scope="session")
+def ops(device):
     return device.ops
 
+
+# ---- a minute model -------------------------------------------------------------------------
 
 MODEL = ModelConfig(vocab_size=300, n_positions=16, n_embd=16, n_layer=2, n_head=2)
 TRAIN = TrainConfig(
@@ -50,15 +56,20 @@ def small_model(device=None, dtype="float32", seed=0, **changes):
     return GPT(replace(MODEL, **changes), device, dtype).initialise(seed)
 
 
+# ---- a minute corpus ------------------------------------------------------------------------
+
+WORDS = [
+    "the", "a", "list", "value", "key", "returns", "raises", "opens", "closes", "when", "every",
+    "object", "of", "file", "and", "is", "not", "reads", "writes", "an", "index", "out", "range",
+    "called", "größer", "≥", "naïve", "数", "🙂",
+]  # fmt: skip
+
+
 def example_texts(n_documents=60):
     """Return documents, always the same ones; some characters have several bytes."""
     rng = random.Random(0)
-    words = (
-        "the a list value key returns raises opens closes when every object of file and is not "
-        "reads writes an index out of range called größer ≥ naïve 数 🙂"
-    ).split()
     return [
-        f"Page {i}.\n" + " ".join(rng.choices(words, k=rng.randint(30, 60))) + ".\n"
+        f"Page {i}.\n" + " ".join(rng.choices(WORDS, k=rng.randint(30, 60))) + ".\n"
         for i in range(n_documents)
     ]
 
@@ -69,36 +80,38 @@ def example_tokenizer():
     return bpe.train(example_texts(), 300, special_tokens=[dataset.SEPARATOR])
 
 
+def write_jsonl(path, texts):
+    """Write documents as JSON Lines; return the path."""
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    return path
+
+
 @dataclass(frozen=True)
 class Example:
-    """A folder with what pretraining starts from."""
+    """The files that pretraining starts from."""
 
-    folder: Path
-
-    documents = property(lambda self: self.folder / "documents.jsonl")
-    tokenizer = property(lambda self: self.folder / "tokenizer.json")
-    tokens = property(lambda self: self.folder / "tokens")
+    documents: Path
+    tokenizer: Path
+    tokens: Path
 
 
 def make_example(folder):
     """Write the example's documents, tokenizer and tokens to `folder`."""
-    example = Example(Path(folder))
+    example = Example(folder / "documents.jsonl", folder / "tokenizer.json", folder / "tokens")
     write_jsonl(example.documents, example_texts())
     example_tokenizer().save(example.tokenizer)
     dataset.tokenize([example.documents], example_tokenizer(), example.tokens)
     return example
 
 
-def write_jsonl(path, texts):
-    """Write documents as JSON Lines."""
-    import json
-
-    atomic_write(path, "".join(json.dumps({"text": text}) + "\n" for text in texts))
+@pytest.fixture(scope="session")
+def example(tmp_path_factory):
+    """An Example that tests only read."""
+    return make_example(tmp_path_factory.mktemp("example"))
 
 
 def save_example_model(folder, **changes):
-    """Write an untrained model of MODEL with `changes` and its tokenizer; return the model."""
-    folder = Path(folder)
+    """Write an untrained model of MODEL with `changes`, and its tokenizer; return the model."""
     folder.mkdir(parents=True, exist_ok=True)
     example_tokenizer().save(folder / "tokenizer.json")
     model = small_model(**changes)
