@@ -145,11 +145,10 @@ def pretrain(args):
 
 def sample(args):
     from minigpt import generate, load
-    from minigpt.dataset import SEPARATOR
     from minigpt.sample import stream_text
 
     model, tokenizer = load(args.model, args.device)
-    start = tokenizer.special_tokens[SEPARATOR]
+    start = tokenizer.eot_token
     ids = [start, *tokenizer.encode_ordinary(args.prompt)]
     new_ids = generate(
         model, ids, args.max_new_tokens, args.temperature, args.top_k, args.top_p,

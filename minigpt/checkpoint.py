@@ -19,7 +19,6 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -31,6 +30,15 @@ from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
 
 MODEL, STATE = "model.safetensors", "training_state.safetensors"
+
+# Settings of a GPT-2 in config.json that model.py knows with this value only.
+FIXED = {
+    "activation_function": "gelu_new",
+    "tie_word_embeddings": True,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
 
 
 def load(folder, device="cpu"):
@@ -78,13 +86,20 @@ def read_config(path):
         raise ValueError(f"{path} does not exist; {path.parent} must be a model's folder") from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}; it must hold an object")
     if values.get("model_type") != "gpt2":
         raise ValueError(f"{path}: model_type is {values.get('model_type')!r}; it must be 'gpt2'")
+    for name, value in FIXED.items():
+        if values.get(name, value) != value:
+            raise ValueError(f"{path}: {name} is {values[name]!r}; it must be {value!r}")
     try:
         same = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
         return ModelConfig(**{k: values[k] for k in same}, dropout=values.get("resid_pdrop", 0.0))
     except KeyError as error:
         raise ValueError(f"{path} lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def save_model(folder, model, tokenizer_file):
@@ -93,7 +108,7 @@ def save_model(folder, model, tokenizer_file):
     folder.mkdir(parents=True, exist_ok=True)
     c = model.config
     tokenizer_json = Path(tokenizer_file).read_bytes()
-    separator = Tokenizer.load(tokenizer_file).special_tokens[SEPARATOR]
+    separator = Tokenizer.load(tokenizer_file).eot_token
     ends = {"bos_token_id": separator, "eos_token_id": separator}
     write_json(
         folder / "config.json",
@@ -101,11 +116,10 @@ def save_model(folder, model, tokenizer_file):
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",
             **{k: v for k, v in asdict(c).items() if k != "dropout"},
-            "activation_function": "gelu_new",
+            **FIXED,
             "embd_pdrop": c.dropout,
             "resid_pdrop": c.dropout,
             "attn_pdrop": c.dropout,
-            "tie_word_embeddings": True,
             **ends,
         },
     )
@@ -161,6 +175,7 @@ def write_safetensors(path, arrays, metadata):
     """Write named arrays, in one piece."""
     temporary = path.with_name(path.name + ".tmp")
     try:
+        temporary.unlink(missing_ok=True)
         temporary.touch()
         mode = temporary.stat().st_mode  # what the user's umask gives; the library makes it 0600
         safetensors.numpy.save_file(arrays, temporary, metadata)
@@ -192,8 +207,3 @@ def opening(path):
             f"{path} is not a whole safetensors file ({error}); it may have been cut off: "
             f"restore it, or delete it and train again"
         ) from error
-
-
-def weights_are_finite(model):
-    """Return whether every parameter is a number."""
-    return bool(np.isfinite(to_numpy(model.params.flat.sum())))

@@ -36,6 +36,8 @@ class ModelConfig:
         for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "be at least 0 and below 1")
+        epsilon = self.layer_norm_epsilon
+        require(epsilon > 0, "layer_norm_epsilon", epsilon, "be above 0")
         divides = self.n_embd % self.n_head == 0
         require(divides, "n_head", self.n_head, f"divide n_embd, which is {self.n_embd}")
 

@@ -4,7 +4,8 @@
 
     train.npy, val.npy   all ids in one row, uint16 or uint32; every document starts with the
                          separator <|endoftext|>; opened memory-mapped, so size is no limit
-    tokens.json          the report: documents, tokens and bytes of each part, and which tokenizer
+    tokens.json          the report: documents, tokens and bytes of each part, and a fingerprint
+                         of the tokenizer
 
 One document in 20 goes to validation, whole, so that no validation text was seen in training. Of
 fewer than 20 documents (a book, say) the last tenth of each goes there instead.
@@ -24,6 +25,7 @@ import numpy as np
 from bpe.files import atomic_write, documents
 
 SEPARATOR = "<|endoftext|>"
+REPORT = "tokens.json"
 VAL_EVERY = 20  # one document in so many is held out ...
 VAL_TAIL = 0.1  # ... or this share of each, where there are fewer documents than that
 
@@ -113,9 +115,10 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
         for part, text in split_documents(texts):
             if text:
                 writers[part].append(separator)
-                writers[part].append(tokenizer.encode_to_numpy(text))
+                writers[part].append(tokenizer.encode_to_numpy(text, disallowed_special=()))
                 n_bytes[part] += len(text.encode("utf-8", "surrogatepass"))
                 n_documents[part] += 1
+        (folder / REPORT).unlink(missing_ok=True)  # it would describe other ids from here on
         for writer in writers.values():
             writer.close()
     except BaseException:
@@ -130,8 +133,32 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
             "bytes": n_bytes[part],
             "sha256": writer.sha256.hexdigest(),
         }
-    report |= {"vocab_size": tokenizer.n_vocab, "dtype": np.dtype(dtype).name}
-    atomic_write(folder / "tokens.json", json.dumps(report, indent=1).encode())
+    dtype_name, tokenizer_hash = np.dtype(dtype).name, fingerprint(tokenizer)
+    report |= {"vocab_size": tokenizer.n_vocab, "dtype": dtype_name, "tokenizer": tokenizer_hash}
+    atomic_write(folder / REPORT, json.dumps(report, indent=1).encode())
+    return report
+
+
+def fingerprint(tokenizer):
+    """Return a hash of everything that decides the ids of a text."""
+    t = tokenizer
+    tokens, special_tokens = sorted(t.tokens.items()), sorted(t.special_tokens.items())
+    merges = [(int(first), int(second)) for first, second in t.merges]
+    parts = (tokens, merges, t.splitter.pattern, special_tokens, t.ignore_merges)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def read_report(folder):
+    """Return the report of a folder that `tokenize` wrote; raise ValueError for a bad one."""
+    path = Path(folder) / REPORT
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        train, val = report["train"], report["val"]
+        _ = report["tokenizer"], train["sha256"], train["tokens"], val["tokens"]
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; tokenize first") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole report ({error!r}); tokenize again") from None
     return report
 
 

@@ -84,7 +84,7 @@ class GPT:
         """
         ops, w = self.device.ops, self.params["wte.weight"]
         if n_targets is None:
-            n_targets = int((targets >= 0).sum())
+            n_targets = max(1, int((targets >= 0).sum()))
         x, body_cache = self._body_forward(ids, rng)  # (B, T, C)
         loss, loss_cache = ops.next_token_loss_forward(x, w, targets, n_targets)
         return loss, (body_cache, loss_cache)
@@ -115,7 +115,7 @@ class GPT:
         """Return `ids` as an array on the device, or raise ValueError."""
         ids = self.device.xp.asarray(ids)
         T, V = self.config.n_positions, self.config.vocab_size
-        if ids.size == 0 or ids.ndim > 2:
+        if ids.size == 0 or ids.ndim not in (1, 2):
             raise ValueError(f"ids have shape {ids.shape}; they must be (T,) or (B, T), T >= 1")
         if ids.shape[-1] > T:
             raise ValueError(f"{ids.shape[-1]} ids were given; the window holds at most {T}")

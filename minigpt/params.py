@@ -37,7 +37,7 @@ class Params(Mapping):
 
     def __setitem__(self, name, value):
         # `params[name] += x` adds in place and then binds the same array again: that is fine.
-        if value is not self._views.get(name):
+        if name not in self or value is not self._views[name]:
             raise TypeError(
                 f"params[{name!r}] is a view into the flat array and cannot be bound to another; "
                 f"write params[{name!r}][...] = value"

@@ -22,7 +22,7 @@ from bpe import Tokenizer
 from bpe.files import atomic_write
 from minigpt import checkpoint
 from minigpt.backend import open_device
-from minigpt.dataset import SEPARATOR, Windows, load_tokens
+from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.model import GPT
 from minigpt.optim import AdamW, learning_rate
 from minigpt.parallel import Workers
@@ -64,12 +64,16 @@ def pretrain(
     out = Path(out)
     device = open_device(device)
     tokenizer = Tokenizer.load(tokenizer_file)
-    report = json.loads((Path(tokens) / "tokens.json").read_text("utf-8"))
-    if report["vocab_size"] != tokenizer.n_vocab or tokenizer.n_vocab != model_config.vocab_size:
+    report = read_report(tokens)
+    if report["tokenizer"] != fingerprint(tokenizer):
         raise ValueError(
-            f"{tokens} was written with {report['vocab_size']} symbols, {tokenizer_file} has "
-            f"{tokenizer.n_vocab} and the model {model_config.vocab_size}; they must be equal: "
-            f"tokenize again"
+            f"{tokens} was written with another tokenizer than {tokenizer_file}; it must be the "
+            f"same: tokenize again"
+        )
+    if tokenizer.n_vocab != model_config.vocab_size:
+        raise ValueError(
+            f"vocab_size is {model_config.vocab_size}; it must be {tokenizer.n_vocab}, the number "
+            f"of symbols of {tokenizer_file}"
         )
     train_windows = Windows(
         load_tokens(Path(tokens) / "train.npy"), model_config.n_positions, train_config.seed
@@ -97,6 +101,8 @@ def pretrain(
         loop = Loop(trainer, tokenizer, tokenizer_file, out, val, progress, say)
         if progress["step"] < train_config.steps:
             loop.run(stop)
+        else:  # it may have been killed between its last state and its last model
+            checkpoint.save_model(out, model, tokenizer_file)
     if stop.signal is not None:
         signal_name = signal.Signals(stop.signal).name
         say(f"stopped by {signal_name} after step {progress['step']} of {train_config.steps}; "
@@ -127,12 +133,15 @@ def start_or_continue(out, model, optimizer, run, fresh, say):
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.jsonl").unlink(missing_ok=True)
     model.initialise(run["train"]["seed"])
-    return {"run": run, "step": 0, "seconds": 0.0}
+    return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 
 
 def remove_folder(folder):
-    """Remove a folder of plain files; one that holds a folder is refused (OSError)."""
-    for file in folder.iterdir():
+    """Remove a folder of plain files; one that holds a folder is refused (ValueError)."""
+    files = list(folder.iterdir())
+    if any(file.is_dir() for file in files):
+        raise ValueError(f"{folder} holds a folder, so it was no run; move it away")
+    for file in files:
         file.unlink()
     folder.rmdir()
 
@@ -160,11 +169,10 @@ class Loop:
         c, p = self.config, self.progress
         self.tokens_per_step = c.batch_size * c.accumulate * self.model.config.n_positions
         saved_at = last = time.monotonic()
-        smooth = None
         bar = tqdm(total=c.steps, initial=p["step"], unit="step", disable=None, mininterval=0.3)
         with bar:
-            if p["step"] == 0:
-                self.evaluate(None, None)
+            if "val_loss" not in p:
+                self.evaluate(None)
                 self.save()
             for step in range(p["step"], c.steps):
                 loss, grad_norm = self.trainer.step(step)
@@ -172,14 +180,16 @@ class Loop:
                 now = time.monotonic()
                 p["seconds"] += now - last
                 last = now
-                smooth = loss if smooth is None else 0.95 * smooth + 0.05 * loss
+                before = p["train_loss"]
+                p["train_loss"] = loss if before is None else 0.95 * before + 0.05 * loss
                 rate = bar.format_dict["rate"] or 0
                 bar.set_postfix_str(
-                    f"loss {smooth:.3f}, {rate * self.tokens_per_step:,.0f} tok/s", refresh=False
+                    f"loss {p['train_loss']:.3f}, {rate * self.tokens_per_step:,.0f} tok/s",
+                    refresh=False,
                 )
                 bar.update()
                 if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
-                    self.evaluate(smooth, grad_norm)
+                    self.evaluate(grad_norm)
                 if c.sample_every and p["step"] % c.sample_every == 0:
                     self.say(f"  writes: {self.sample(60)!r}")
                 if stop.signal is not None or now - saved_at > c.save_every_s:
@@ -189,7 +199,7 @@ class Loop:
                         return
         self.save()
 
-    def evaluate(self, train_loss, grad_norm):
+    def evaluate(self, grad_norm):
         """Measure the validation loss; note it in metrics.jsonl and say it."""
         p, c = self.progress, self.config
         loss, bits = evaluate(self.model, *self.val, self.token_bytes, self.trainer.workers)
@@ -197,7 +207,7 @@ class Loop:
         line = {
             "step": p["step"],
             "tokens": p["step"] * self.tokens_per_step,
-            "train_loss": train_loss,
+            "train_loss": p["train_loss"],
             "val_loss": loss,
             "bits_per_byte": bits,
             "learning_rate": learning_rate(max(p["step"] - 1, 0), c),
@@ -212,7 +222,7 @@ class Loop:
 
     def sample(self, n_tokens, seed=0):
         """Return text the model writes from a document's beginning."""
-        start = self.tokenizer.special_tokens[SEPARATOR]
+        start = self.tokenizer.eot_token
         ids = generate(self.model, [start], n_tokens, 0.8, top_p=0.95, stop=(start,), seed=seed)
         return self.tokenizer.decode(list(ids))
 

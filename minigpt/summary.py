@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 from minigpt.checkpoint import load
-from minigpt.dataset import SEPARATOR
 from minigpt.sample import generate
 
 REPORTS = (
@@ -64,7 +63,7 @@ def run(out, device="cpu"):
         f"{base['bits_per_byte']:.3f} bits/byte"
     )
     model, tokenizer = load(out / "base", device)
-    start = tokenizer.special_tokens[SEPARATOR]
+    start = tokenizer.eot_token
     for seed in range(3):
         ids = generate(model, [start], 120, 0.8, top_p=0.95, stop=(start,), seed=seed)
         print(f"\n--- sample {seed + 1}, from a document's beginning ---")

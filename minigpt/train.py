@@ -91,6 +91,7 @@ def evaluate(model, ids, targets, token_bytes, workers):
 
 def token_lengths(tokenizer):
     """Return the length of every symbol in bytes (V,), 0 for special ones."""
-    special = set(tokenizer.special_tokens.values())
-    decode = tokenizer.decode_single_token_bytes
-    return np.array([0 if i in special else len(decode(i)) for i in range(tokenizer.n_vocab)])
+    lengths = np.zeros(tokenizer.n_vocab, np.int64)  # (V,)
+    for i, token in tokenizer.tokens.items():
+        lengths[i] = len(token)
+    return lengths
