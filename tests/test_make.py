@@ -47,7 +47,7 @@ def smoke(tmp_path_factory):
 def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
     out, said = smoke
     model, tokenizer = load(out / "base")
-    assert tokenizer.n_vocab == model.config.vocab_size == 512
+    assert tokenizer.n_vocab == model.config.vocab_size == 1024
     assert "bits/byte" in said
     assert said.count("--- sample") == 3
     assert "python -m minigpt sample" in said  # what to type next
