@@ -1,4 +1,4 @@
-"""The tokenizer at the command line: `python -m bpe train | encode | decode`.
+"""The tokenizer at the command line: `python -m bpe`, then train, encode, decode, or `look.py`'s.
 
 `train` writes `tokenizer.json` and, beside it, `training.json`:
 {"stage": "tokenizer", "seconds", "vocab_size", "documents", "bytes", "tokens", "bytes_per_token"}.
@@ -14,11 +14,10 @@ from itertools import chain
 from pathlib import Path
 
 from bpe.files import atomic_write, documents
+from bpe.look import DEFAULT_PATH, add_allow_special, add_commands, add_tokenizer, load
 from bpe.split import PATTERNS
-from bpe.tokenizer import END_OF_TEXT, Tokenizer
+from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
-
-DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,21 +81,14 @@ def build_parser() -> argparse.ArgumentParser:
         'encode "Hello, world"',
     )
     encode.add_argument("text", metavar="TEXT")
-    encode.add_argument(
-        "--allow-special", action="store_true", help="take special tokens in TEXT as such"
-    )
+    add_allow_special(encode)
 
     decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
     decode.add_argument("ids", nargs="+", type=int, metavar="ID")
 
     for command in (encode, decode):
-        command.add_argument(
-            "--tokenizer",
-            type=Path,
-            default=DEFAULT_PATH,
-            metavar="PATH",
-            help="tokenizer.json or a .tiktoken file (default: %(default)s)",
-        )
+        add_tokenizer(command)
+    add_commands(add)
     return parser
 
 
@@ -134,7 +126,7 @@ def text_size(path: str) -> int:
 
 
 def run_encode(args: argparse.Namespace) -> None:
-    tokenizer = Tokenizer.load(args.tokenizer)
+    tokenizer = load(args.tokenizer)
     ids = tokenizer.encode(args.text, "all" if args.allow_special else (), disallowed_special=())
     print(*ids)
     print(*(show(tokenizer.decode_single_token_bytes(id)) for id in ids))
@@ -150,11 +142,13 @@ def show(token: bytes) -> str:
 
 def run_decode(args: argparse.Namespace) -> None:
     # As bytes: ids may hold part of a character, and what is printed should be what they stand for.
-    sys.stdout.buffer.write(Tokenizer.load(args.tokenizer).decode_bytes(args.ids) + b"\n")
+    sys.stdout.buffer.write(load(args.tokenizer).decode_bytes(args.ids) + b"\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for bad input, or 130 after Ctrl-C."""
+    # What this terminal has no letter for is written as Python would.
+    sys.stdout.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(argv)
     try:
         args.run(args)

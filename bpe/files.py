@@ -1,4 +1,4 @@
-"""Every file the tokenizer reads or writes: `tokenizer.json`, `.tiktoken`, and documents.
+"""The files the tokenizer reads and writes: `tokenizer.json`, `.tiktoken`, and documents.
 
 `tokenizer.json` is Hugging Face's format: a JSON object whose "model" holds the vocabulary (token
 -> id) and the merges in order, whose "pre_tokenizer" holds the pattern that cuts the text, and
@@ -8,6 +8,8 @@ it takes special tokens in any text as such: it does what `encode(text, allowed_
 does here.
 
 `.tiktoken` is a line a token, "base64-of-the-bytes rank", in the order of ranks.
+
+GPT-2's `vocab.json` and `merges.txt` are read in `published.py`.
 
 Documents are text files, or JSON Lines with a "text" field; both may be gzipped.
 
@@ -21,7 +23,7 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -214,31 +216,44 @@ def read_tokenizer_json(path: str | Path) -> dict:
         special_tokens = {token["content"]: token["id"] for token in content["added_tokens"]}
         if len(special_tokens) != len(content["added_tokens"]):
             raise ValueError("added_tokens hold a text twice; each must stand once")
-        for text, id in special_tokens.items():
-            if model["vocab"].get(text, id) != id:
-                raise ValueError(
-                    f"added token {text!r} has id {id}, but {model['vocab'][text]} in the "
-                    "vocabulary; the two must agree"
-                )
-        words = {w: id for w, id in model["vocab"].items() if w not in special_tokens}
-        tokens = {id: unspell(word) for word, id in words.items()}
-        if len(tokens) != len(words):
-            raise ValueError("vocab gives two tokens one id; each must have its own")
-        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
-        for pair in pairs:
-            if len(pair) != 2 or not words.keys() >= {*pair}:
-                raise ValueError(f"merge {pair} must join two tokens of the vocabulary")
         return {
-            "tokens": tokens,
-            "merges": [(words[first], words[second]) for first, second in pairs],
+            **read_words(model["vocab"], model["merges"], special_tokens),
             "pattern": _read_pattern(content["pre_tokenizer"]),
-            "special_tokens": special_tokens,
             "ignore_merges": model.get("ignore_merges", False),
         }
     except KeyError as error:
         raise ValueError(f"{error} is missing; it must be a whole tokenizer.json") from None
     except (AttributeError, TypeError) as error:
         raise ValueError(f"not laid out as a tokenizer.json is ({error})") from None
+
+
+def read_words(
+    vocab: Mapping[str, int], merges: Iterable, special_tokens: Mapping[str, int]
+) -> dict:
+    """Turn words as they are spelled in a file into the ids and bytes `Tokenizer` takes.
+
+    A merge is a pair of words, or both with a space between. Raises ValueError where the words
+    contradict each other.
+    """
+    for text, id in special_tokens.items():
+        if vocab.get(text, id) != id:
+            raise ValueError(
+                f"added token {text!r} has id {id}, but {vocab[text]} in the vocabulary; the two "
+                "must agree"
+            )
+    words = {word: id for word, id in vocab.items() if word not in special_tokens}
+    tokens = {id: unspell(word) for word, id in words.items()}
+    if len(tokens) != len(words):
+        raise ValueError("vocab gives two tokens one id; each must have its own")
+    pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+    for pair in pairs:
+        if len(pair) != 2 or not words.keys() >= {*pair}:
+            raise ValueError(f"merge {pair} must join two tokens of the vocabulary")
+    return {
+        "tokens": tokens,
+        "merges": [(words[first], words[second]) for first, second in pairs],
+        "special_tokens": dict(special_tokens),
+    }
 
 
 def _check_supported(content: dict) -> None:

@@ -105,14 +105,19 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def to_text(data: bytes) -> str:
-    """Read bytes as UTF-8, the exact inverse of `to_bytes`; what is no UTF-8 becomes U+FFFD."""
+def to_text(data: bytes, errors: str = "replace") -> str:
+    """Read bytes as UTF-8, the exact inverse of `to_bytes`.
+
+    What is no UTF-8 is handled as `bytes.decode` does: "replace" (by U+FFFD), "ignore", "strict".
+    """
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
+        if errors == "strict":
+            raise
         # Something in it is invalid, but surrogates beside that must still come back.
         parts = SURROGATE_BYTES.split(data)
-        parts[::2] = [part.decode("utf-8", "replace") for part in parts[::2]]
+        parts[::2] = [part.decode("utf-8", errors) for part in parts[::2]]
         parts[1::2] = [part.decode("utf-8", "surrogatepass") for part in parts[1::2]]
         return "".join(parts)
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bpe import files
+from bpe import files, published
 from bpe.naive import Pair, vocabulary
+from bpe.published import END_OF_TEXT
 from bpe.ranks import merge_by_rank, merges_from_ranks, require_every_byte
 from bpe.split import Splitter, special_tokens_regex, to_bytes, to_text
 
-END_OF_TEXT = "<|endoftext|>"
+INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # UTF-8 begins none with these (RFC 3629, section 3)
 CACHE_CHUNKS = 1 << 18  # chunks remembered: 20 MB of novels have 62,000 distinct ones
 CACHE_CHUNK_CHARS = 64  # longer ones rarely come again
 
@@ -69,22 +70,37 @@ class Tokenizer:
         pattern: str | None = None,
         special_tokens: Mapping[str, int] | Iterable[str] | None = None,
     ) -> "Tokenizer":
-        """Load a Hugging Face `tokenizer.json`, or a `.tiktoken` rank file.
+        """Load a tokenizer from a file, or from the folder it is in.
 
-        A rank file holds neither pattern (default: "gpt4") nor special tokens (default: none; a
-        list takes the ids after the last rank, a dict says its own). Raises ValueError where the
-        file is damaged, contradicts itself, or needs what this tokenizer does not have.
+        `tokenizer.json`, Hugging Face's: says all itself. `vocab.json` and `merges.txt`, GPT-2's,
+        either of the two: pattern "gpt2" and <|endoftext|>, unless you say otherwise. A `.tiktoken`
+        rank file: what tiktoken gives to cl100k_base and r50k_base, if it is one of the two; else
+        pattern "gpt4" and no special tokens, unless you say otherwise.
+
+        A dict of `special_tokens` says their ids; a list gives them those after the last rank, or
+        in `vocab.json`. Raises ValueError where the file is damaged, contradicts itself, or needs
+        what this tokenizer does not have.
         """
         path = Path(path)
+        if special_tokens is not None and not isinstance(special_tokens, Mapping):
+            special_tokens = check_special_tokens(special_tokens)
         try:
-            if path.suffix != ".tiktoken":
+            found = published.find_vocabulary(path)
+            if len(found) == 2:
+                arguments = published.read_vocab_and_merges(*found, special_tokens)
+                return cls(**arguments, pattern=pattern or "gpt2")
+            if found[0].suffix != ".tiktoken":
                 if pattern is not None or special_tokens is not None:
                     raise ValueError("it says its own pattern and special tokens; leave yours out")
-                return cls(**files.read_tokenizer_json(path))
+                return cls(**files.read_tokenizer_json(found[0]))
             tokens = files.read_ranks(path)
-            if not isinstance(special_tokens, Mapping):
-                special_tokens = number_special_tokens(special_tokens or (), len(tokens))
-            return cls(tokens, merges_from_ranks(tokens), pattern or "gpt4", special_tokens)
+            known = published.recognise(path) or published.Published("", "gpt4", {})
+            if special_tokens is None:
+                special_tokens = known.special_tokens
+            elif not isinstance(special_tokens, Mapping):
+                special_tokens = number_special_tokens(special_tokens, len(tokens))
+            merges = merges_from_ranks(tokens)
+            return cls(tokens, merges, pattern or known.pattern, special_tokens)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
@@ -187,16 +203,45 @@ class Tokenizer:
 
     # ---- ids to text ----------------------------------------------------------------------
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Decode ids into text; bytes that are no UTF-8 become U+FFFD. Raises as `decode_bytes`."""
-        return to_text(self.decode_bytes(ids))
+    def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
+        """Decode ids into text; bytes that are no UTF-8 become U+FFFD. Raises as `decode_bytes`.
+
+        `errors`: what to do with such bytes, "replace", "ignore" or "strict" (raises
+        UnicodeDecodeError, a ValueError).
+        """
+        return to_text(self.decode_bytes(ids), errors)
+
+    def decode_batch(self, batch: Iterable[Iterable[int]], errors: str = "replace") -> list[str]:
+        """Decode each list of ids as `decode` does."""
+        return [self.decode(ids, errors) for ids in batch]
+
+    def decode_with_offsets(self, ids: Iterable[int]) -> tuple[str, list[int]]:
+        """Decode ids into text, and tell at which character of it each id begins.
+
+        An id that begins inside a character has the offset of that character. Raises as
+        `decode_bytes`, and UnicodeDecodeError, a ValueError, where the bytes are no UTF-8.
+        """
+        tokens = self.decode_tokens_bytes(ids)
+        offsets, num_chars = [], 0
+        for token in tokens:
+            offsets.append(num_chars - (token[0] in INSIDE_CHARACTER))
+            num_chars += len(token.translate(None, INSIDE_CHARACTER))
+        try:
+            return to_text(b"".join(tokens), "strict"), offsets
+        except UnicodeDecodeError as error:
+            error.reason += "; offsets need whole characters: use decode_tokens_bytes"
+            raise
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """Decode ids into bytes. Raises ValueError for an id without a token."""
+        return b"".join(self.decode_tokens_bytes(ids))
+
+    def decode_tokens_bytes(self, ids: Iterable[int]) -> list[bytes]:
+        """List the bytes each id stands for. Raises ValueError for an id without a token."""
         if isinstance(ids, np.ndarray):
             ids = ids.tolist()  # looking up Python's own integers is several times as fast
         try:
-            return b"".join(map(self._bytes.__getitem__, ids))
+            return list(map(self._bytes.__getitem__, ids))
         except KeyError as error:
             id = error.args[0]
             if 0 <= id < self.n_vocab:

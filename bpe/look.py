@@ -1,0 +1,188 @@
+"""The commands that look at what a tokenizer does: `show`, `merges` and `stats`."""
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+from bpe import published, stats
+from bpe.files import atomic_write, documents
+from bpe.merges import draw_steps
+from bpe.page import page
+from bpe.show import count, draw_tokens, visible, wants_colour
+from bpe.split import PATTERNS, to_bytes
+from bpe.tokenizer import Tokenizer
+
+DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the parsers of the commands; `add(name, run, summary, example)` makes one."""
+    show = add(
+        "show",
+        run_show,
+        "show the tokens of a text in colours, in the terminal or as a page for the browser",
+        "show --file book.txt --tokenizer a.json --tokenizer b.tiktoken --html book.html",
+    )
+    add_text(show)
+    show.add_argument(
+        "--html", type=Path, metavar="PATH", help="write a page for the browser, in one file"
+    )
+    add_allow_special(show)
+    add_tokenizer(show, several=True)
+
+    merges = add(
+        "merges",
+        run_merges,
+        "play the merges of a text one by one: each line marks the pair that is merged next",
+        'merges "unbelievable"',
+    )
+    add_text(merges)
+    merges.add_argument("--step", action="store_true", help="wait for Enter after each line")
+    add_tokenizer(merges)
+
+    command = add(
+        "stats",
+        run_stats,
+        "measure how much shorter a text becomes with more symbols, from 256 up",
+        "stats book.txt --tokenizer cl100k_base.tiktoken --plot book.png",
+    )
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", help="text, or JSON Lines with a text field; .gz or not"
+    )
+    command.add_argument(
+        "--max-vocab",
+        type=int,
+        default=32_768,
+        metavar="N",
+        help="the most symbols to learn (default: %(default)s)",
+    )
+    command.add_argument(
+        "--max-chars",
+        type=int,
+        default=20_000_000,
+        metavar="N",
+        help="how much of the text to look at (default: %(default)s characters)",
+    )
+    command.add_argument(
+        "--pattern",
+        default="gpt4",
+        help=f"how text is cut into chunks: {', '.join(PATTERNS)} or a regular expression "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--plot",
+        type=Path,
+        metavar="PATH",
+        help=f"draw a picture too, {', '.join(PICTURES)}; needs matplotlib",
+    )
+    command.add_argument(
+        "--tokenizer",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a vocabulary to compare with; may be repeated",
+    )
+
+
+def add_text(command: argparse.ArgumentParser) -> None:
+    text = command.add_mutually_exclusive_group()
+    text.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
+    text.add_argument(
+        "--file", metavar="FILE", help="a text file instead, or JSON Lines; .gz or not"
+    )
+
+
+def add_allow_special(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-special", action="store_true", help="take special tokens in TEXT as such"
+    )
+
+
+def add_tokenizer(command: argparse.ArgumentParser, several: bool = False) -> None:
+    command.add_argument(
+        "--tokenizer",
+        type=Path,
+        action="append" if several else "store",
+        default=None if several else DEFAULT_PATH,
+        metavar="PATH",
+        help="tokenizer.json, a .tiktoken file, vocab.json with merges.txt, or their folder"
+        f"{'; may be repeated' if several else ''} (default: {DEFAULT_PATH})",
+    )
+
+
+def load(path: Path) -> Tokenizer:
+    """Load a tokenizer, and say on stderr what was taken to belong to a file that does not say."""
+    tokenizer = Tokenizer.load(path)
+    if path.suffix == ".tiktoken":
+        known = published.recognise(path)
+        taken = "taken to be cut by the pattern gpt4, without special tokens"
+        if known:
+            specials = " ".join(known.special_tokens)
+            taken = f"{known.name}: pattern {known.pattern}, special tokens {specials}"
+        print(f"bpe: {path}: {taken}", file=sys.stderr)
+    return tokenizer
+
+
+def read_text(args: argparse.Namespace) -> str:
+    if args.file is not None:
+        return "\n".join(documents(args.file))
+    if args.text is not None:
+        return args.text
+    return sys.stdin.read()
+
+
+def run_show(args: argparse.Namespace) -> None:
+    text = read_text(args)
+    tokenizers = {str(path): load(path) for path in args.tokenizer or [DEFAULT_PATH]}
+    if args.html:
+        source = args.file or textwrap.shorten(text, 60, placeholder=" …") or "(no text)"
+        atomic_write(args.html, page(text, source, tokenizers, args.allow_special))
+        print(args.html)
+    allowed = "all" if args.allow_special else ()
+    for name, tokenizer in tokenizers.items():
+        ids = tokenizer.encode(text, allowed, disallowed_special=())
+        print(f"{name}: {tokenizer.n_vocab:,} symbols; {count(text, len(ids))}")
+        if not args.html:
+            print(draw_tokens(tokenizer.decode_tokens_bytes(ids), wants_colour(sys.stdout)))
+
+
+def run_merges(args: argparse.Namespace) -> None:
+    text = read_text(args)
+    tokenizer = load(args.tokenizer)
+    chunks = tokenizer.splitter.chunks(text)
+    for number, chunk in enumerate(chunks, start=1):
+        print(f"chunk {number} of {len(chunks)}: {visible(to_bytes(chunk))}")
+        for line in draw_steps(tokenizer, chunk, wants_colour(sys.stdout)):
+            print(line, end="" if args.step else "\n", flush=args.step)
+            if args.step and not sys.stdin.readline():
+                print()
+                return
+
+
+def run_stats(args: argparse.Namespace) -> None:
+    if args.plot:
+        if args.plot.suffix not in PICTURES:
+            raise ValueError(f"--plot is {args.plot}; it must end in {', '.join(PICTURES)}")
+        stats.figure_class()  # said before the work, not after it
+    if args.max_chars < 1:
+        raise ValueError(f"--max-chars is {args.max_chars}; it must be at least 1")
+    tokenizers = [(str(path), load(path)) for path in args.tokenizer]
+    texts, cut = stats.head(chain.from_iterable(map(documents, args.files)), args.max_chars)
+    num_bytes, points = stats.measure(
+        texts, args.max_vocab, args.pattern, tokenizers, progress=True
+    )
+    names = textwrap.shorten(" ".join(args.files), 60, placeholder=" …")
+    part = f", its first {args.max_chars:,} characters (more with --max-chars)" if cut else ""
+    print(f"{names}: {num_bytes:,} bytes{part}")
+    print(stats.table(num_bytes, points))
+    most = max(point.symbols for point in points if not point.name)
+    if most < args.max_vocab:
+        print(f"with {most:,} symbols every chunk is one token: there is nothing left to merge")
+    if args.plot:
+        stats.plot(args.plot, f"{names}: sequence length by vocabulary", num_bytes, points)
+        print(args.plot)

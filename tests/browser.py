@@ -1,0 +1,140 @@
+"""A headless Chromium for tests, spoken to over a pipe (the Chrome DevTools Protocol).
+
+`find()` gives its path or None: tests are skipped where there is none. No port is opened and no
+profile is kept.
+"""
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--remote-debugging-pipe",
+]  # fmt: skip
+PATIENCE_S = 60  # for an answer; a busy machine takes seconds, a broken test must not hang
+
+
+def find() -> str | None:
+    """Find a Chromium: the one BROWSER_BINARY names, or the first on the path."""
+    return os.environ.get("BROWSER_BINARY") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Browser:
+    """One page in a headless browser. Use as a context manager."""
+
+    def __init__(self, width: int = 1280, height: int = 900):
+        self.profile = tempfile.mkdtemp()
+        child_reads, self.to_browser = os.pipe()
+        self.from_browser, child_writes = os.pipe()
+        pipes = f"3<&{child_reads} 4>&{child_writes}"
+        command = [find(), *FLAGS, f"--user-data-dir={self.profile}", "about:blank"]
+        self.process = subprocess.Popen(
+            ["bash", "-c", f'exec "$@" {pipes}', "bash", *command],
+            pass_fds=(child_reads, child_writes),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(child_reads)
+        os.close(child_writes)
+        self.buffer, self.number, self.session = b"", 0, None
+        self.events: list[dict] = []
+        pages = self.call("Target.getTargets")["targetInfos"]
+        target = next(page["targetId"] for page in pages if page["type"] == "page")
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+        self.resize(width, height)
+
+    def __enter__(self) -> "Browser":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.to_browser)
+        os.close(self.from_browser)
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    def call(self, method: str, **params) -> dict:
+        """Send a command and wait for its answer; what is said meanwhile goes to `events`."""
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.to_browser, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self.number:
+            self.events.append(answer)
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        return answer["result"]
+
+    def _read(self) -> dict:
+        end = time.monotonic() + PATIENCE_S
+        while b"\0" not in self.buffer:
+            ready, _, _ = select.select([self.from_browser], [], [], max(0, end - time.monotonic()))
+            data = os.read(self.from_browser, 1 << 20) if ready else b""
+            assert data, f"the browser says nothing (exit status {self.process.poll()})"
+            self.buffer += data
+        message, self.buffer = self.buffer.split(b"\0", 1)
+        return json.loads(message)
+
+    def open(self, path: Path) -> None:
+        """Open a file, and wait until it is drawn."""
+        self.events.clear()
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._read())
+
+    def evaluate(self, expression: str):
+        """Give the value of a JavaScript expression."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def pointer(self, kind: str, selector: str, index: int = 0) -> None:
+        """Move the pointer to the middle of an element ("mouseMoved"), or click it ("click")."""
+        x, y = self.evaluate(
+            f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
+            f"(document.querySelectorAll({json.dumps(selector)})[{index}].getBoundingClientRect())"
+        )
+        kinds = ("mousePressed", "mouseReleased") if kind == "click" else (kind,)
+        for name in kinds:
+            button = {} if name == "mouseMoved" else {"button": "left", "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **button)
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go: "Tab", "ArrowRight", "Home"."""
+        code = {"Tab": 9, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code.get(key, 0),
+            )
+
+    def resize(self, width: int, height: int, dark: bool = False) -> None:
+        """Give the page a size in pixels, and light or dark colours."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self, path: Path) -> None:
+        """Write what is seen as a PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
