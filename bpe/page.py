@@ -28,7 +28,7 @@ from bpe.split import to_bytes, to_text
 from bpe.tokenizer import Tokenizer
 
 TEMPLATE = Path(__file__).with_name("page.html")
-DRAWN_CHARS = 100_000  # of a longer text only so much is drawn: browsers grow slow
+DRAWN_CHARS = 50_000  # of a longer text only so much is drawn: a browser takes seconds for it
 LONGEST_CHARACTER = 16  # code points; family emoji have 11, heaps of accents any number
 
 

@@ -95,8 +95,10 @@ class Browser:
             self.events.append(self._read())
 
     def evaluate(self, expression: str):
-        """Give the value of a JavaScript expression."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Give the value of a JavaScript expression; of a promise, once it is kept."""
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
