@@ -64,18 +64,21 @@ class Paragraphs:
     def drop_repeats(self, text: str) -> str:
         """Return the text without paragraphs seen before, in it or in an earlier text.
 
-        An announcement (`Example:`, `Functions`) says nothing by itself: if it was seen before, it
-        stays only if the paragraph after it stays.
+        An announcement (`Example:`, or `Functions` where it was seen before) says nothing by
+        itself: it stays only if the paragraph after it stays.
         """
         kept: list[str] = []
-        waiting: list[str] = []  # an announcement seen before
+        waiting: list[str] = []  # announcements since the last other paragraph
         for paragraph in re.split(r"\n{2,}", text):
             key = digest(paragraph)
             new = key not in self.seen
             self.seen.add(key)
+            if ANNOUNCEMENT.fullmatch(paragraph) and (paragraph.endswith(":") or not new):
+                waiting.append(paragraph)
+                continue
             if new:
                 kept += [*waiting, paragraph]
-            waiting = [paragraph] if not new and ANNOUNCEMENT.fullmatch(paragraph) else []
+            waiting = []
         return "\n\n".join(kept)
 
 

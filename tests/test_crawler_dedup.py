@@ -41,11 +41,12 @@ def test_later_copies_of_a_paragraph_are_dropped():
 
 def test_an_announcement_stays_only_with_what_follows_it():
     paragraphs = dedup.Paragraphs()
-    paragraphs.drop_repeats("Methods defined here:\n\nold(self)\n    Do the old thing.")
-    assert paragraphs.drop_repeats(
-        "Methods defined here:\n\nnew(self)\n    Do the new thing.\n\n"
-        "Methods defined here:\n\nold(self)\n    Do the old thing."
-    ) == "Methods defined here:\n\nnew(self)\n    Do the new thing."  # fmt: skip
+    first = "Functions\n\nMethods defined here:\n\nold(self)\n    Do the old thing."
+    assert paragraphs.drop_repeats(first) == first
+    again = "Methods inherited from Old:\n\nold(self)\n    Do the old thing."
+    fresh = "Functions\n\nMethods defined here:\n\nnew(self)\n    Do the new thing."
+    assert paragraphs.drop_repeats(f"{again}\n\n{fresh}\n\n{again}\n\nData") == f"{fresh}\n\nData"
+    assert paragraphs.drop_repeats(f"{again}\n\nData") == ""
 
 
 def test_shingles_and_jaccard_by_hand():
