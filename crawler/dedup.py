@@ -32,7 +32,7 @@ SHINGLE_WORDS = 5
 BANDS, ROWS = 14, 8
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[\W_]+")
-ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]")
+ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]|class \w[^\n]{0,80}")
 
 
 def normalise(text: str) -> str:

@@ -47,6 +47,10 @@ def test_an_announcement_stays_only_with_what_follows_it():
     fresh = "Functions\n\nMethods defined here:\n\nnew(self)\n    Do the new thing."
     assert paragraphs.drop_repeats(f"{again}\n\n{fresh}\n\n{again}\n\nData") == f"{fresh}\n\nData"
     assert paragraphs.drop_repeats(f"{again}\n\nData") == ""
+    paragraphs.drop_repeats("class Box(object)\n\nHolds what is put into it.")
+    assert paragraphs.drop_repeats("class Box(object)\n\nHolds the same things.") == (
+        "class Box(object)\n\nHolds the same things."
+    )
 
 
 def test_shingles_and_jaccard_by_hand():
