@@ -86,7 +86,7 @@ def most_linked_first(documents: list[Document]) -> list[int]:
 
 
 def exact(documents: list[Document]) -> list[Verdict]:
-    """Drop all but the most linked of documents with the same normalised text."""
+    """Drop all but the most linked of documents with the same text but for case and blanks."""
     verdicts = [Verdict(document.text) for document in documents]
     seen: set[bytes] = set()
     for index in most_linked_first(documents):
