@@ -44,16 +44,17 @@ OFF_SITE = "skipped: redirect off the site"
 def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
     """Crawl to `output` and return the report; `say` gets a line of news now and then.
 
-    Raises ValueError if not one page could be fetched, OSError if a file cannot be written, and
+    Raises ValueError if not one page could be fetched, OSError if a file cannot be used, and
     KeyboardInterrupt, with what to do next, if it was stopped.
     """
+    scope = Scope(settings)
     state = State(output, settings.deciding())
     if state.news:
         say(state.news)
     if state.finished_report:  # killed while it tidied up
         return state.complete()
     try:
-        one = _Crawl(settings, state, say)
+        one = _Crawl(settings, scope, state, say)
         one.run()
         counts = one.counts()
         if not counts["pages"]:
@@ -78,8 +79,9 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
 class _Crawl:
     """The state of the loop that does not outlive it."""
 
-    def __init__(self, settings: Settings, state: State, say: Callable[[str], None]):
+    def __init__(self, settings: Settings, scope: Scope, state: State, say: Callable[[str], None]):
         self.settings = settings
+        self.scope = scope
         self.state = state
         self.frontier = state.frontier
         self.say = say
@@ -88,7 +90,6 @@ class _Crawl:
             agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
         )
         self.turns = Turns(self._delay_s)
-        self.scope = Scope(settings)
         self.n_pages = self.frontier.totals()["pages"]
         self.n_bytes = self.frontier.totals()["bytes"]
         self.n_errors = 0

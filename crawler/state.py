@@ -12,6 +12,7 @@ cut back to that length, so that what follows neither repeats nor misses a page.
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +38,7 @@ class State:
         self.frontier_path = _frontier_path(self.output)
         if self.output.is_dir():
             raise ValueError(f"the output {output} is a folder; it must be a file")
+        self._made_folder = not self.output.parent.exists()
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self.news = ""
         self.resumed = False
@@ -105,10 +107,13 @@ class State:
             self._part.close()
 
     def discard(self) -> None:
-        """Close and remove both files."""
+        """Close and remove both files, and the folder if it was made for them."""
         self.close()
         self.frontier_path.unlink(missing_ok=True)
         self.part_path.unlink(missing_ok=True)
+        if self._made_folder:
+            with suppress(OSError):  # somebody else has put something into it
+                self.output.parent.rmdir()
 
     # ---- opening ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from crawler.frontier import Visit
 from crawler.robots import Robots
 from crawler.warc import PAGE_TYPES, media_type
 
+_ANSWERED = frozenset(["too large", "bad coding"])  # kinds of error that no other page will have
 BUSY = frozenset([429, 503])  # "come back later", perhaps with Retry-After
 
 
@@ -49,7 +50,7 @@ def visit_page(fetcher: Fetcher, visit: Visit) -> PageResult:
     try:
         response = fetcher.get(visit.url, PAGE_TYPES)
     except FetchError as error:
-        return PageResult(visit, f"error: {error.kind}", answered=error.kind == "too large")
+        return PageResult(visit, f"error: {error.kind}", answered=error.kind in _ANSWERED)
     try:
         target = response.location
     except ValueError:
