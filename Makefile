@@ -36,7 +36,7 @@ PY = $(VENV)/bin/python
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain; then see out/'
-	@echo '               PRESET=smoke         the whole road small, in two minutes'
+	@echo '               PRESET=smoke         the whole road small, in half a minute'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
@@ -66,16 +66,15 @@ train: $(OUT)/base/training.json
 	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
-	@pages=$(or $(PAGES),$$($(PY) -m minigpt presets $(PRESET) pages)) && \
-	$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) --max-pages $$pages -o $@
+	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
+		--max-pages $(N_PAGES) -o $@
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
 	@$(PY) -m crawler clean $(ARCHIVES) --profile $(RULES) -o $@
 
 $(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
-	@vocab=$(or $(VOCAB),$$($(PY) -m minigpt presets $(PRESET) vocab_size)) && \
-	$(PY) -m bpe train $(DOCUMENTS) --vocab-size $$vocab -o $@
+	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) -o $@
 
 $(OUT)/tokens/tokens.json: $(TOKENIZER)
 	@$(PY) -m minigpt tokenize $(DOCUMENTS) --tokenizer $(TOKENIZER) -o $(OUT)/tokens
@@ -88,21 +87,24 @@ $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
 
-# What each stage was asked for, in a file that changes only if the words do: so a stage is made
+# What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.
-SETTINGS_crawl     = SITE=$(SITE) PAGES=$(PAGES) PRESET=$(if $(PAGES),,$(PRESET))
-SETTINGS_clean     = WARC=$(WARC) PROFILE=$(RULES)
-SETTINGS_tokenizer = TEXT=$(TEXT) VOCAB=$(VOCAB) PRESET=$(if $(VOCAB),,$(PRESET))
-SETTINGS_pretrain  = PRESET=$(PRESET)
+ASK = $(PY) -m minigpt presets $(PRESET)
+N_PAGES = $(or $(PAGES),$$($(ASK) pages))
+N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
+SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
+SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
+SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
+SETTINGS_pretrain  = "$$($(ASK))"
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
-	@echo '$(SETTINGS_$*)' | cmp -s - $@ || echo '$(SETTINGS_$*)' > $@
+	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
 
 # A folder that cannot be written or a preset that does not exist should be said first.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
-	@$(PY) -m minigpt presets $(PRESET) pages > /dev/null
+	@$(ASK) > /dev/null
 
 FORCE:
 

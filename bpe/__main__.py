@@ -158,8 +158,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         args.run(args)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         print(f"bpe: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"bpe: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bpe: interrupted", file=sys.stderr)

@@ -91,7 +91,7 @@ def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
 
 
 def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
-    offset = number = 0
+    offset = 0
     for number, line in enumerate(file, start=1):
         where = f"{path}, line {number}: "
         text = _decode(line, where, offset)
@@ -102,7 +102,7 @@ def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
             continue
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{where}no valid JSON ({error}); mend or remove the line") from None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise ValueError(f'{where}{text[:40]!r}; a line must be like {{"text": "..."}}')
@@ -151,68 +151,62 @@ def unspell(word: str) -> bytes:
 
 
 def write_tokenizer_json(path: str | Path, tokenizer) -> None:
-    """Write a `Tokenizer`, byte for byte as `tokenizers` itself would save it."""
+    """Write a `Tokenizer`, byte for byte as `tokenizers` itself would save it.
+
+    Raises ValueError where a special token reads like the spelling of an ordinary one.
+    """
     words = {id: spell(token) for id, token in tokenizer.tokens.items()}
-    specials = sorted(tokenizer.special_tokens.items(), key=lambda item: item[1])
-    for text, _ in specials:
-        if text in words.values():
-            raise ValueError(
-                f"special token {text!r} is how {unspell(text)!r} is spelled; rename it"
-            )
-    vocab = {word: id for id, word in sorted(words.items())} | dict(specials)
-    flags = ["single_word", "lstrip", "rstrip", "normalized"]
+    specials = {id: text for text, id in tokenizer.special_tokens.items()}
+    if twice := set(specials.values()) & set(words.values()):
+        raise ValueError(
+            f"special token {min(twice)!r} is how {unspell(min(twice))!r} is spelled in this file; "
+            "choose another text"
+        )
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    split = {"Regex": tokenizer.splitter.pattern}
+    byte_level["use_regex"] = False  # the cutting is Split's
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": tokenizer.splitter.pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": tokenizer.ignore_merges,
+        # Special tokens stand here too, as in GPT-2's file: it fixes their ids.
+        "vocab": {word: id for id, word in sorted((words | specials).items())},
+        "merges": [[words[first], words[second]] for first, second in tokenizer.merges],
+    }
     content = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [
-            {"id": id, "content": text, **dict.fromkeys(flags, False), "special": True}
-            for text, id in specials
-        ],
+        "added_tokens": [_added_token(id, text) for id, text in sorted(specials.items())],
         "normalizer": None,
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                {"type": "Split", "pattern": split, "behavior": "Isolated", "invert": False},
-                {**byte_level, "use_regex": False},
-            ],
-        },
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
         "post_processor": None,
-        "decoder": {**byte_level, "use_regex": False},
-        "model": {
-            "type": "BPE",
-            **dict.fromkeys(MODEL_DEFAULTS, None),
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": tokenizer.ignore_merges,
-            "vocab": vocab,
-            "merges": [[words[first], words[second]] for first, second in tokenizer.merges],
-        },
+        "decoder": byte_level,
+        "model": model,
     }
     atomic_write(path, json.dumps(content, ensure_ascii=False, indent=2))
 
 
-# What would change the ids in a way `Tokenizer` does not follow, and the values that do not.
-MODEL_DEFAULTS = {
-    "dropout": (None, 0.0),
-    "unk_token": (None, ""),
-    "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
-}
-
-
-def _require(content: Mapping, key: str, allowed: tuple, cure: str) -> None:
-    if content.get(key) not in allowed:
-        raise ValueError(f"{key} is {content[key]!r}; it must be {allowed[0]!r}: {cure}")
+def _added_token(id: int, text: str) -> dict:
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": id, "content": text, **flags, "special": True}
 
 
 def read_tokenizer_json(path: str | Path) -> dict:
     """Read the arguments of `Tokenizer`; raise ValueError for what is not byte-level BPE."""
     try:
         content = json.loads(Path(path).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no valid JSON ({error}); it must be a whole tokenizer.json") from None
     try:
         _check_supported(content)
@@ -231,9 +225,9 @@ def read_tokenizer_json(path: str | Path) -> dict:
         if len(tokens) != len(words):
             raise ValueError("vocab gives two tokens one id; each must have its own")
         pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
-        unknown = next((pair for pair in pairs if len(pair) != 2 or not words.keys() >= {*pair}), 0)
-        if unknown:
-            raise ValueError(f"merge {unknown} must join two tokens of the vocabulary")
+        for pair in pairs:
+            if len(pair) != 2 or not words.keys() >= {*pair}:
+                raise ValueError(f"merge {pair} must join two tokens of the vocabulary")
         return {
             "tokens": tokens,
             "merges": [(words[first], words[second]) for first, second in pairs],
@@ -248,17 +242,25 @@ def read_tokenizer_json(path: str | Path) -> dict:
 
 
 def _check_supported(content: dict) -> None:
+    """Raise ValueError for what would change the ids in a way `Tokenizer` does not follow."""
     model = content["model"]
-    _require(model, "type", ("BPE",), "this is a byte-level BPE tokenizer only")
-    for key, allowed in MODEL_DEFAULTS.items():
-        _require(model, key, allowed, "it changes the ids in a way not supported here")
+    _require(model, "type", ("BPE",), "other kinds of tokenizer are not read")
+    _require(model, "dropout", (None, 0.0), "encoding must not be random")
+    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
+        _require(model, key, (None, ""), "byte-level BPE marks words by their space")
     for key in ("normalizer", "truncation", "padding"):
-        _require(content, key, (None,), "do that to the text before it comes here")
+        _require(content, key, (None,), "do that to the text before encoding it")
     post = content.get("post_processor") or {"type": "ByteLevel"}
     _require(post, "type", ("ByteLevel",), "add tokens around the text yourself")
     for token in content["added_tokens"]:
         for key in ("single_word", "lstrip", "rstrip"):
-            _require(token, key, (False, None), "special tokens are found as they are")
+            _require(token, key, (None, False), "special tokens are found as they are")
+
+
+def _require(content: Mapping, key: str, allowed: tuple, cure: str) -> None:
+    if content.get(key) not in allowed:
+        value = json.dumps(content.get(key))[:60]
+        raise ValueError(f"{key} is {value}; it must be {json.dumps(allowed[0])}: {cure}")
 
 
 def _read_pattern(pre_tokenizer: dict) -> str:

@@ -8,20 +8,19 @@ Every str comes back from `decode(encode(text))`, lone surrogates included (tikt
 `tokenizers` replace or refuse those), and every bytes from `decode_bytes(encode_bytes(data))`.
 """
 
-import base64
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from bpe import files
 from bpe.naive import Pair, vocabulary
+from bpe.ranks import merge_by_rank, merges_from_ranks, require_every_byte
 from bpe.split import Splitter, special_tokens_regex, to_bytes, to_text
 
 END_OF_TEXT = "<|endoftext|>"
-CACHE_CHUNKS = 1 << 18  # chunks remembered: a novel has about 10,000 distinct ones
+CACHE_CHUNKS = 1 << 18  # chunks remembered: 20 MB of novels have 62,000 distinct ones
 CACHE_CHUNK_CHARS = 64  # longer ones rarely come again
 
 
@@ -46,12 +45,13 @@ class Tokenizer:
         self.special_tokens = dict(special_tokens or {})
         self.ignore_merges = ignore_merges
         self.splitter = Splitter(pattern)
+        check_vocabulary(self.tokens, self.merges, self.special_tokens, ignore_merges)
         self._ids = {token: id for id, token in self.tokens.items()}
-        check_vocabulary(self.tokens, self._ids, self.merges, self.special_tokens)
         self._byte_ids = [self._ids[bytes([byte])] for byte in range(256)]
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         self._made = [self._ids[tokens[first] + tokens[second]] for first, second in self.merges]
         self._bytes = self.tokens | {id: to_bytes(t) for t, id in self.special_tokens.items()}
+        self.n_vocab = max(self._bytes) + 1  # one more than the highest id
         self._cache = Cache(lambda chunk: self._encode_chunk(to_bytes(chunk)))
 
     @classmethod
@@ -214,11 +214,6 @@ class Tokenizer:
     # ---- the vocabulary -------------------------------------------------------------------
 
     @property
-    def n_vocab(self) -> int:
-        """One more than the highest id."""
-        return max(self._bytes) + 1
-
-    @property
     def eot_token(self) -> int:
         """The id of <|endoftext|>. Raises ValueError where there is none."""
         if END_OF_TEXT not in self.special_tokens:
@@ -247,115 +242,70 @@ class Cache(dict):
         return ids
 
 
-def merge_by_rank(ids: list[int], ranks: Mapping[Pair, int], made: Sequence[int]) -> list[int]:
-    """Merge the pair of lowest rank, leftmost first, until there is none, in O(n log n).
-
-    `made[rank]` is the id that the merge of that rank makes. The heap holds (rank, position) of
-    every pair seen; a merge leaves entries behind that are no longer true, skipped when they come
-    up. `before` and `after` link the positions that are left; -1 marks one swallowed by a merge.
-    """
-    ids = [*ids, -1]  # the last one has a neighbour too
-    before = [*range(-1, len(ids) - 1)]
-    after = [*range(1, len(ids) + 1)]
-    heap = [(ranks[pair], i) for i, pair in enumerate(pairwise(ids)) if pair in ranks]
-    heapify(heap)
-    while heap:
-        rank, left = heappop(heap)
-        right = after[left]
-        if ranks.get((ids[left], ids[right])) != rank:
-            continue
-        ids[left], ids[right] = made[rank], -1
-        after[left] = after[right]
-        before[after[right]] = left
-        for i in (before[left], left):
-            if i >= 0 and (new := ranks.get((ids[i], ids[after[i]]))) is not None:
-                heappush(heap, (new, i))
-    return [id for id in ids if id >= 0]
-
-
-def merges_from_ranks(tokens: Mapping[int, bytes]) -> list[Pair]:
-    """Find the merges of a vocabulary that lists only what they make, lowest rank first.
-
-    A token was made by the last merge when its own bytes are merged by all merges before it.
-    Raises ValueError for a token that byte-pair encoding could not have made at its place.
-    """
-    ids = {token: id for id, token in tokens.items()}
-    missing = [byte for byte in range(256) if bytes([byte]) not in ids]
-    if missing:
-        raise ValueError(missing_byte(missing[0]))
-    ranks, made, merges = {}, [], []
-    for id, token in sorted(tokens.items()):
-        if len(token) > 1:
-            parts = merge_by_rank([ids[bytes([byte])] for byte in token], ranks, made)
-            if len(parts) != 2:
-                raise ValueError(
-                    f"token {id} ({base64.b64encode(token).decode()}) is {len(parts)} tokens "
-                    "before it; it must be two, so that one merge makes it: the file has lost a "
-                    "line or its order"
-                )
-            pair = parts[0], parts[1]
-            ranks[pair] = len(merges)
-            merges.append(pair)
-            made.append(id)
-    return merges
-
-
 def check_special_tokens(texts: Iterable[str]) -> list[str]:
-    """Check special tokens' texts: none empty, of one byte, twice, or not UTF-8. One may contain
-    another: in a text the longest is taken.
+    """Check the texts of special tokens, and list them. One may contain another.
+
+    Raises ValueError for one that is too short to be told from a byte, not Unicode, or there twice.
     """
+    if isinstance(texts, str):
+        raise ValueError(f"special_tokens is {texts!r}; it must be a list: write [{texts!r}]")
     texts = list(texts)
     for i, text in enumerate(texts):
         if not isinstance(text, str) or len(to_bytes(text)) < 2:
-            rule, cure = "have two bytes or more", "write it like <|name|>"
-        elif text in texts[:i]:
-            rule, cure = "stand in the list once", "leave the second one out"
+            rule = "be text of two bytes or more: write it like <|name|>"
         elif any("\ud800" <= char <= "\udfff" for char in text):
-            rule, cure = "be valid Unicode", "leave the lone surrogate out"
+            rule = "be valid Unicode: leave the lone surrogate out"
+        elif text in texts[:i]:
+            rule = "stand in the list once: leave the second one out"
         else:
             continue
-        raise ValueError(f"special token is {text!r}; it must {rule}: {cure}")
+        raise ValueError(f"special token is {text!r}; it must {rule}")
     return texts
 
 
 def number_special_tokens(texts: Iterable[str], first_id: int) -> dict[str, int]:
     """Give special tokens the ids from `first_id` on. Raises as `check_special_tokens`."""
-    if isinstance(texts, str):
-        raise ValueError(f"special_tokens is {texts!r}; it must be a list of str: [{texts!r}]")
     return {text: first_id + i for i, text in enumerate(check_special_tokens(texts))}
-
-
-def missing_byte(byte: int) -> str:
-    return f"no token is byte 0x{byte:02x}; every byte must be one, so that any text can be encoded"
 
 
 def check_vocabulary(
     tokens: Mapping[int, bytes],
-    ids: Mapping[bytes, int],
     merges: Sequence[Pair],
     special_tokens: Mapping[str, int],
+    ignore_merges: bool,
 ) -> None:
     """Raise ValueError for the first contradiction between tokens, merges and special tokens."""
-    if len(ids) != len(tokens):
-        id = next(id for id, token in tokens.items() if ids[token] != id)
-        raise ValueError(f"ids {id} and {ids[tokens[id]]} are both {tokens[id]!r}; keep one")
-    for byte in range(256):
-        if bytes([byte]) not in ids:
-            raise ValueError(missing_byte(byte))
+    taken = [*tokens, *special_tokens.values()]
+    for id in taken:
+        if not isinstance(id, int) or id < 0:
+            raise ValueError(f"id is {id!r}; it must be a whole number from 0 up")
+    if gaps := set(range(max(tokens, default=0))).difference(taken):
+        raise ValueError(f"no token has id {min(gaps)}; ids must go up without a gap")
+
+    require_every_byte(set(tokens.values()))
+    id_of = {}
+    for id, token in tokens.items():
+        if not token:
+            raise ValueError(f"token {id} is empty; it must be one byte or more")
+        if id_of.setdefault(token, id) != id:
+            raise ValueError(f"ids {id_of[token]} and {id} are both {token!r}; keep one")
+
+    unmade = {token for token in id_of if len(token) > 1}
     for rank, (first, second) in enumerate(merges):
         if first not in tokens or second not in tokens:
             raise ValueError(f"merge {rank} joins ids {first} and {second}; both must be tokens")
-        if tokens[first] + tokens[second] not in ids:
-            raise ValueError(
-                f"merge {rank} makes {tokens[first] + tokens[second]!r}; that must be a token"
-            )
+        token = tokens[first] + tokens[second]
+        if token not in id_of:
+            raise ValueError(f"merge {rank} makes {token!r}; that must be a token")
+        unmade.discard(token)
     if len(set(merges)) != len(merges):
         raise ValueError("merges hold a pair twice; each must stand once")
+    if unmade and not ignore_merges:
+        raise ValueError(f"no merge makes token {id_of[min(unmade)]}, {min(unmade)!r}; one must")
+
     check_special_tokens(special_tokens)
     for text, id in special_tokens.items():
-        if id in tokens or list(special_tokens.values()).count(id) > 1:
+        if taken.count(id) > 1:
             raise ValueError(f"special token {text!r} has id {id}; another token has it already")
-        if to_bytes(text) in ids:
-            raise ValueError(
-                f"special token {text!r} is an ordinary token too; choose another text"
-            )
+        if to_bytes(text) in id_of:
+            raise ValueError(f"special token {text!r} is an ordinary token too; choose another")

@@ -104,12 +104,12 @@ class Preset:
 
 PRESETS = {
     "smoke": Preset(
-        "the whole road in a minute or two, to see it run; the model babbles",
-        pages=60,
-        model=ModelConfig(vocab_size=512, n_positions=64, n_embd=64, n_layer=2, n_head=2),
+        "the whole road in half a minute, to see it run; the model babbles",
+        pages=150,
+        model=ModelConfig(vocab_size=1024, n_positions=64, n_embd=96, n_layer=3, n_head=3),
         train=TrainConfig(
-            steps=200, learning_rate=3e-3, min_learning_rate=3e-4, warmup_steps=20,
-            eval_every=100, eval_windows=40, sample_every=100,
+            steps=400, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=40,
+            eval_every=100, eval_windows=100, sample_every=200,
         ),
     ),
     "tiny": Preset(
@@ -117,7 +117,7 @@ PRESETS = {
         pages=2000,
         model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),
         train=TrainConfig(
-            steps=2500, batch_size=16, learning_rate=2e-3, min_learning_rate=1e-4,
+            steps=2500, batch_size=12, learning_rate=2.5e-3, min_learning_rate=1e-4,
             eval_every=250, eval_windows=200, sample_every=500,
         ),
     ),

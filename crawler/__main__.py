@@ -1,0 +1,46 @@
+"""The command line: `python -m crawler crawl ...` and `python -m crawler clean ...`."""
+
+import argparse
+import importlib
+import sys
+
+# Imported only when asked for: `crawl` needs nothing of what `clean` loads.
+COMMANDS = {
+    "crawl": ("crawler.crawl_command", "fetch pages from the web, or from pydoc, into a WARC file"),
+    "clean": ("crawler.clean", "turn WARC files into clean documents"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 2 for bad input, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="python -m crawler",
+        description="Gather text: crawl web pages politely, then clean what came back.",
+        epilog="example: python -m crawler crawl --pydoc -o out/pages.warc.gz",
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if argv[:1] == [name]:
+            module = importlib.import_module(module_name)
+            module.add_arguments(subparser)
+    args = parser.parse_args(argv)
+    try:
+        module.run(args)
+    except (ValueError, OSError) as error:
+        print(f"{args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{args.command}: {interrupt or 'stopped'}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

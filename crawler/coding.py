@@ -1,0 +1,78 @@
+"""Undo what HTTP does to a page on its way: chunks (RFC 9112, 7.1) and compression (RFC 9110, 8.4).
+
+All of it with a limit on what may come out: a few kilobytes of gzip can stand for gigabytes. Brotli
+and zstd are not in the standard library; the crawler does not ask for them.
+"""
+
+import re
+import zlib
+
+MAX_BODY_BYTES = 64 * 2**20
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+
+
+class TooLargeError(ValueError):
+    """More bytes come out than may."""
+
+
+def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Undo a Content-Encoding, such as `gzip` or `deflate, gzip` (the last was applied last).
+
+    Raises ValueError for an unknown coding or broken data, TooLargeError for more than `max_bytes`.
+    """
+    for name in reversed([part.strip().lower() for part in coding.split(",")]):
+        if name in ("gzip", "x-gzip"):
+            body = _inflate(body, 16 + zlib.MAX_WBITS, max_bytes)
+        elif name == "deflate":
+            body = _inflate(body, _deflate_window(body), max_bytes)
+        elif name not in ("", "identity"):
+            raise ValueError(f"the content coding is {name[:40]!r}; known are gzip and deflate")
+    if len(body) > max_bytes:
+        raise TooLargeError(f"the page has {len(body)} bytes; the limit is {max_bytes}")
+    return body
+
+
+def decode_chunked(body: bytes, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Join the chunks of a body; raises ValueError where no chunk begins or one is cut short."""
+    parts, size, at = [], 0, 0
+    while True:
+        match = _CHUNK_SIZE.match(body, at)
+        if not match:
+            raise ValueError(f"no chunk size at byte {at} of a body said to come in chunks")
+        length = int(match[1], 16)
+        if length == 0:
+            return b"".join(parts)  # trailer fields may follow: nobody needs them
+        size += length
+        if size > max_bytes:
+            raise TooLargeError(f"the chunks make more than {max_bytes} bytes")
+        end = match.end() + length
+        if end > len(body):
+            raise ValueError(f"the chunk at byte {at} is cut short")
+        parts.append(body[match.end() : end])
+        at = end + (2 if body[end : end + 2] == b"\r\n" else body[end : end + 1] == b"\n")
+
+
+def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
+    """Decompress; gzip data may be several members one after another (RFC 1952, 2.2)."""
+    out = bytearray()
+    while body:
+        decoder = zlib.decompressobj(window_bits)
+        try:
+            out += decoder.decompress(body, max_bytes + 1 - len(out))
+        except zlib.error as error:
+            raise ValueError(f"the compressed page is broken: {error}") from None
+        if len(out) > max_bytes:
+            raise TooLargeError(f"the page has more than {max_bytes} bytes when decompressed")
+        if not decoder.eof:
+            raise ValueError("the compressed page is cut short")
+        body = decoder.unused_data
+        if window_bits < zlib.MAX_WBITS + 1 or not body.startswith(_GZIP_MAGIC):
+            break  # what follows is padding
+    return bytes(out)
+
+
+def _deflate_window(body: bytes) -> int:
+    """Tell zlib's format, which RFC 9110 means by deflate, from the bare one that some send."""
+    has_zlib_header = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
+    return zlib.MAX_WBITS if has_zlib_header else -zlib.MAX_WBITS

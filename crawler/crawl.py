@@ -1,0 +1,272 @@
+"""Crawl: begin at some pages, follow every link, keep what is text. This is the loop.
+
+Worker threads only fetch; the main thread alone owns the queue, the archive and every decision:
+
+    a host's turn -> its next address -> robots.txt allows it? -> a free worker fetches the page
+    a worker is done -> keep the page, queue its links -> the host is due again after its delay
+
+Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json`:
+
+    stage, seconds                  "crawl"; the time spent, also before an interruption
+    pages, bytes, hosts             pages kept, their size, the number of hosts they came from
+    seeds, max_pages, max_depth, scope
+    redirects, waiting              addresses that led elsewhere, and that were not visited
+    errors, skipped                 reason -> number of addresses
+
+An interrupted crawl is continued by the same command (see `state.py`).
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from crawler import urls
+from crawler.connection import is_loopback, local_netlocs
+from crawler.fetch import Fetcher, user_agent
+from crawler.frontier import Visit
+from crawler.politeness import MAX_FAILURES, MAX_PAUSE_S, Host, Turns
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.state import State
+from crawler.visit import PageResult, RobotsResult, read_robots, visit_page
+
+MAX_HOPS = 10  # redirects in a row
+MAX_TRIES = 3  # of a page whose server is busy
+BAR_EVERY_S = 0.5
+OFF_SITE = "skipped: redirect off the site"
+
+
+def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
+    """Crawl to `output` and return the report; `say` gets a line of news now and then.
+
+    Raises ValueError if not one page could be fetched, OSError if a file cannot be written, and
+    KeyboardInterrupt, with what to do next, if it was stopped.
+    """
+    state = State(output, settings.deciding())
+    if state.news:
+        say(state.news)
+    if state.finished_report:  # killed while it tidied up
+        return state.complete()
+    try:
+        one = _Crawl(settings, state, say)
+        one.run()
+        counts = one.counts()
+        if not counts["pages"]:
+            state.discard()
+            reasons = {**counts["errors"], **counts["skipped"]}
+            listed = ", ".join(reasons) or "nothing came back"
+            raise ValueError(
+                f"no page could be fetched from {' '.join(settings.seeds)}: {listed}; check the "
+                "address, the connection, and what the site's robots.txt and --exclude allow"
+            )
+        return state.finish(counts)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; the same command goes on from here, {state.part_path.name} holds the pages"
+        ) from None
+    except sqlite3.Error as error:
+        raise OSError(f"{state.frontier_path} cannot be written: {error}") from None
+    finally:
+        state.close()
+
+
+class _Crawl:
+    """The state of the loop that does not outlive it."""
+
+    def __init__(self, settings: Settings, state: State, say: Callable[[str], None]):
+        self.settings = settings
+        self.state = state
+        self.frontier = state.frontier
+        self.say = say
+        agent = user_agent(settings.contact)
+        self.fetcher = Fetcher(
+            agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
+        )
+        self.turns = Turns(self._delay_s)
+        self.scope = Scope(settings)
+        self.n_pages = self.frontier.totals()["pages"]
+        self.n_bytes = self.frontier.totals()["bytes"]
+        self.n_errors = 0
+        self.n_running = 0
+        self.jobs: queue.SimpleQueue = queue.SimpleQueue()
+        self.results: queue.SimpleQueue = queue.SimpleQueue()
+        for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
+            self.scope.widen(seed)
+            self._add(seed, depth=0)
+        for netloc in self.frontier.waiting_hosts():
+            self.turns.line_up(netloc)
+
+    def run(self) -> None:
+        """Go on until nothing waits or there are enough pages."""
+        for _ in range(self.settings.n_workers):
+            threading.Thread(target=self._work, daemon=True).start()
+        self.state.commit()
+        with tqdm(unit=" pages", initial=self.n_pages, disable=None) as bar:
+            try:
+                while self.n_running or self._has_more():
+                    self._start_jobs()
+                    self._handle_next_result()
+                    self.state.commit_if_due()
+                    self._show(bar)
+            finally:
+                for _ in range(self.settings.n_workers):
+                    self.jobs.put(None)
+        self.fetcher.close()
+
+    def counts(self) -> dict[str, Any]:
+        """Return the report's numbers."""
+        outcomes = self.frontier.outcomes()
+        by_kind = {
+            kind: {
+                k.removeprefix(f"{kind}: "): n for k, n in outcomes.items() if k.startswith(kind)
+            }
+            for kind in ("error", "skipped")
+        }
+        settings = self.settings
+        return {
+            **self.frontier.totals(),
+            "seeds": list(settings.seeds),
+            "max_pages": settings.max_pages,
+            "max_depth": settings.max_depth,
+            "scope": settings.scope,
+            "redirects": outcomes.get("redirect", 0),
+            "waiting": self.frontier.n_waiting,
+            "errors": by_kind["error"],
+            "skipped": by_kind["skipped"],
+        }
+
+    # ---- what to ask next -------------------------------------------------------------------
+
+    def _has_more(self) -> bool:
+        return self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
+
+    def _may_start(self) -> bool:
+        """Say whether a worker is free and its page would not be one too many."""
+        n_free_pages = self.settings.max_pages - self.n_pages
+        return self.n_running < min(self.settings.n_workers, n_free_pages)
+
+    def _start_jobs(self) -> None:
+        """Hand out work while workers are free, hosts are due and pages are wanted."""
+        while self._may_start() and (host := self.turns.take()):
+            visit = self._next_allowed(host)
+            if visit is None:
+                self.turns.rest(host)
+            else:
+                self.n_running += 1
+                origin = urls.origin(visit.url)
+                self.jobs.put((host, visit, None if origin in host.robots else origin))
+
+    def _next_allowed(self, host: Host) -> Visit | None:
+        """Return the host's next address that robots.txt allows, or for which it is unread."""
+        while visit := self.frontier.next(host.netloc):
+            origin = urls.origin(visit.url)
+            known = host.robots.get(origin)
+            if known is None or known.robots.allowed(visit.url, self.fetcher.user_agent):
+                return visit
+            reason = known.problem
+            self.frontier.finish(visit, f"error: {reason}" if reason else "skipped: robots.txt")
+        return None
+
+    def _work(self) -> None:
+        """Be a worker thread: robots.txt first if it is unread, otherwise the page."""
+        while (job := self.jobs.get()) is not None:
+            host, visit, origin = job
+            try:
+                result = (
+                    read_robots(self.fetcher, origin) if origin else visit_page(self.fetcher, visit)
+                )
+            except Exception as error:  # a defect of ours must not end a crawl of a million pages
+                result = PageResult(visit, f"error: internal {type(error).__name__}")
+            self.results.put((host, result))
+
+    # ---- what came back ---------------------------------------------------------------------
+
+    def _handle_next_result(self) -> None:
+        """Wait for a worker, but not longer than until the next host is due."""
+        due_s = self.turns.seconds_to_next() if self._may_start() else None
+        wait_s = BAR_EVERY_S if due_s is None else min(due_s, BAR_EVERY_S)
+        try:
+            host, result = self.results.get(timeout=max(wait_s, 0.001))
+        except queue.Empty:
+            return
+        self.n_running -= 1
+        if result.is_busy and host.n_tries < MAX_TRIES - 1:
+            pause_s = result.retry_after_s
+            if pause_s is None:
+                pause_s = self.settings.backoff_s * 2**host.n_tries
+            host.n_tries += 1
+            self.turns.give_back(host, max(host.delay_s, min(pause_s, MAX_PAUSE_S)))
+            return
+        host.n_tries = 0
+        if isinstance(result, RobotsResult):
+            self._heed(host, result)
+        else:
+            host.n_failures = 0 if result.answered else host.n_failures + 1
+            self._settle(result)
+            if host.n_failures >= MAX_FAILURES:
+                self.frontier.finish_host(host.netloc, "error: host given up")
+        self.turns.give_back(host)
+
+    def _heed(self, host: Host, result: RobotsResult) -> None:
+        """Remember what robots.txt says."""
+        host.robots[result.origin] = result
+        delay_s = result.robots.crawl_delay(self.fetcher.user_agent) or 0.0
+        if delay_s > max(host.delay_s, 5.0):
+            self.say(f"{host.netloc} asks for {delay_s:g} s between two requests")
+        host.delay_s = max(host.delay_s, delay_s)
+
+    def _settle(self, result: PageResult) -> None:
+        """Keep a page, queue what it leads to, and note what came of the visit."""
+        visit, outcome = result.visit, result.outcome
+        if outcome == "page":
+            self.state.store(visit, result.response)
+            self.n_pages += 1
+            self.n_bytes += len(result.response.body)
+        else:
+            if result.target:
+                outcome = self._follow_redirect(visit, result.target)
+            self.frontier.finish(visit, outcome)
+            self.n_errors += outcome.startswith("error")
+        if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
+            for link in result.links:
+                self._add(link, visit.depth + 1)
+
+    def _follow_redirect(self, visit: Visit, target: str) -> str:
+        """Queue the target at the same depth; a seed that has moved takes the scope with it."""
+        if target == visit.url or visit.n_hops >= MAX_HOPS:
+            return "error: redirects without end"
+        if visit.depth == 0:
+            self.scope.widen(target)
+        return "redirect" if self._add(target, visit.depth, visit.n_hops + 1) else OFF_SITE
+
+    def _add(self, url: str, depth: int, n_hops: int = 0) -> bool:
+        """Queue an address if it is new; return False if it is outside the scope."""
+        if self.frontier.knows(url):
+            return True
+        if not self.scope.reaches(url):
+            return False
+        netloc = urls.split(url).netloc
+        refusal = self.scope.refusal(url)
+        self.frontier.add(url, netloc, depth, n_hops, f"skipped: {refusal}" if refusal else None)
+        if not refusal:
+            self.turns.line_up(netloc)
+        return True
+
+    def _delay_s(self, netloc: str) -> float:
+        if self.settings.delay_s is not None:
+            return self.settings.delay_s
+        return 0.0 if is_loopback(f"http://{netloc}/") else 1.0
+
+    def _show(self, bar: tqdm) -> None:
+        bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)
+        bar.set_postfix_str(
+            f"{self.n_bytes / 1e6:.1f} MB, {len(self.turns)} hosts, "
+            f"{self.frontier.n_waiting} waiting, {self.n_errors} errors",
+            refresh=False,
+        )
+        bar.update(self.n_pages - bar.n)

@@ -1,0 +1,95 @@
+"""`python -m crawler crawl`: flags made from the fields of `Settings`, and the --pydoc site."""
+
+import argparse
+import dataclasses
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from crawler import pydoc_site
+from crawler.crawl import crawl
+from crawler.settings import Settings
+from crawler.state import settings_of_interrupted
+from crawler.urls import split
+
+_EPILOG = """\
+Keeps to robots.txt, asks a host for one page at a time, and stays on the sites it began at. A page
+is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on.
+
+examples:
+  python -m crawler crawl --pydoc
+      the documentation of the standard library, from your own Python, without internet
+  python -m crawler crawl https://example.org/ --max-pages 500 --exclude /tag/
+"""
+_METAVARS = {int: "N", float: "SECONDS", None: "TEXT"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `crawl`: `n_workers` becomes --workers, `delay_s` --delay."""
+    parser.epilog = _EPILOG
+    parser.add_argument("seeds", nargs="*", metavar="URL", help="where to begin")
+    parser.add_argument(
+        "--pydoc", action="store_true", help="crawl the documentation that Python brings along"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="out/pages.warc.gz",
+        metavar="FILE",
+        help="a .warc.gz; crawl.json is written beside it (default: %(default)s)",
+    )
+    for field in dataclasses.fields(Settings):
+        if not field.metadata:
+            continue
+        options = dict(field.metadata)
+        if field.default == ():
+            options |= {
+                "action": "append",
+                "metavar": "REGEX" if field.name == "exclude" else "FILE",
+            }
+        elif "choices" not in options:
+            options["metavar"] = _METAVARS[options.get("type")]
+        if field.default not in (None, ()):
+            options["help"] += " (default: %(default)s)"
+        flag = field.name.removeprefix("n_").removesuffix("_s").replace("_", "-")
+        default = [] if field.default == () else field.default
+        parser.add_argument(f"--{flag}", dest=field.name, default=default, **options)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Crawl as the flags say; raises what `crawl` raises."""
+    names = [field.name for field in dataclasses.fields(Settings) if field.name in args]
+    values = {name: getattr(args, name) for name in names}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    if not args.pydoc:
+        _crawl_and_tell(values, args.output)
+        return
+    if args.seeds:
+        raise ValueError(f"both --pydoc and {args.seeds[0]} are given; crawl one after the other")
+    values["exclude"] += tuple(pattern for pattern, _ in pydoc_site.EXCLUDED)
+    port = _port_of_interrupted(args.output, values["exclude"])
+    with pydoc_site.serve(port) as url:
+        values["seeds"] = (url,)
+        _crawl_and_tell(values, args.output)
+
+
+def _crawl_and_tell(values: dict[str, Any], output: str) -> None:
+    report = crawl(Settings(**values), output, say=_say)
+    n_errors = sum(report["errors"].values())
+    _say(
+        f"{report['pages']} pages, {report['bytes'] / 1e6:.1f} MB, from {report['hosts']} hosts in "
+        f"{report['seconds']:.0f} s, {n_errors} errors: {output}"
+    )
+
+
+def _port_of_interrupted(output: str, exclude: tuple[str, ...]) -> int:
+    """Return the port of an interrupted --pydoc crawl, so that its addresses stay right; or 0."""
+    settings = settings_of_interrupted(output)
+    if settings is None or settings["exclude"] != list(exclude):
+        return 0
+    return int(split(settings["seeds"][0]).netloc.rpartition(":")[2] or 0)
+
+
+def _say(line: str) -> None:
+    tqdm.write(f"crawl: {line}", file=sys.stderr)

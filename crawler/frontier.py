@@ -1,0 +1,159 @@
+"""What to visit next and what has been seen: a queue on disk that survives `kill -9`.
+
+Breadth-first, host by host: pages near the seeds first, and within one depth in the order in which
+they were found. An SQLite file, because the queue of a long crawl may not fit in memory, and since
+a transaction is the right answer to a power cut: what is not committed has never happened.
+
+    urls   a row for every address ever seen: `outcome` is NULL while it waits, afterwards `page`,
+           `redirect`, or `error:` or `skipped:` with the reason; `n_bytes` is the page's size
+    notes  what the crawl must remember besides: a name and a JSON value
+
+Not here: when a host may be asked again (`politeness.py`), and what the rows lead to (`crawl.py`).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS urls (
+    id INTEGER PRIMARY KEY,  -- the order of discovery
+    url TEXT NOT NULL UNIQUE,
+    netloc TEXT NOT NULL,    -- host or host:port: who must not be asked twice at once
+    depth INTEGER NOT NULL,  -- links from the nearest seed
+    n_hops INTEGER NOT NULL, -- redirects that led here
+    outcome TEXT,
+    n_bytes INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS waiting ON urls (netloc, depth, id) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+_APPLICATION_ID = 0x6D677074  # marks the file as ours, so that no other's is ever taken for it
+
+
+class Visit(NamedTuple):
+    """An address whose turn it is."""
+
+    id: int
+    url: str
+    netloc: str
+    depth: int
+    n_hops: int
+
+
+class Frontier:
+    """The queue in the file `path`, which nobody else can open meanwhile.
+
+    Raises ValueError if the file is something else or in use. Only what is committed lasts.
+    """
+
+    def __init__(self, path: str | Path):
+        self._db = None
+        try:
+            self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            is_new = self._scalar("SELECT count(*) FROM sqlite_master") == 0
+            if not is_new and self._scalar("PRAGMA application_id") != _APPLICATION_ID:
+                raise sqlite3.DatabaseError("it belongs to another program")
+            self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self.n_waiting = self._scalar("SELECT count(*) FROM urls WHERE outcome IS NULL")
+        except sqlite3.Error as error:
+            if self._db:
+                self._db.close()
+            reason = "another crawl is writing it" if "locked" in str(error) else error
+            raise ValueError(f"{path} cannot hold the state of a crawl: {reason}") from None
+
+    def add(
+        self, url: str, netloc: str, depth: int, n_hops: int = 0, outcome: str | None = None
+    ) -> bool:
+        """Remember an address, to be visited unless it has an outcome; False if it was known."""
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO urls (url, netloc, depth, n_hops, outcome)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (url, netloc, depth, n_hops, outcome),
+        )
+        self.n_waiting += cursor.rowcount if outcome is None else 0
+        return cursor.rowcount == 1
+
+    def knows(self, url: str) -> bool:
+        """Say whether an address was ever seen."""
+        query = "SELECT 1 FROM urls WHERE url = ?"
+        return self._db.execute(query, (url,)).fetchone() is not None
+
+    def next(self, netloc: str) -> Visit | None:
+        """Return whose turn it is at this host; the same one until it has an outcome."""
+        row = self._db.execute(
+            "SELECT id, url, netloc, depth, n_hops FROM urls"
+            " WHERE netloc = ? AND outcome IS NULL ORDER BY depth, id LIMIT 1",
+            (netloc,),
+        ).fetchone()
+        return Visit(*row) if row else None
+
+    def finish(self, visit: Visit, outcome: str, n_bytes: int = 0) -> None:
+        """Note what came of a visit."""
+        self._db.execute(
+            "UPDATE urls SET outcome = ?, n_bytes = ? WHERE id = ?", (outcome, n_bytes, visit.id)
+        )
+        self.n_waiting -= 1
+
+    def finish_host(self, netloc: str, outcome: str) -> None:
+        """Give up on all that waits at a host."""
+        cursor = self._db.execute(
+            "UPDATE urls SET outcome = ? WHERE netloc = ? AND outcome IS NULL", (outcome, netloc)
+        )
+        self.n_waiting -= cursor.rowcount
+
+    def waiting_hosts(self) -> Iterator[str]:
+        """Yield the hosts at which something waits, the one found first at first."""
+        query = "SELECT netloc FROM urls WHERE outcome IS NULL GROUP BY netloc ORDER BY min(id)"
+        return (netloc for (netloc,) in self._db.execute(query).fetchall())
+
+    def urls(self, depth: int) -> list[str]:
+        """Return all addresses ever seen at a depth."""
+        query = "SELECT url FROM urls WHERE depth = ? ORDER BY id"
+        return [url for (url,) in self._db.execute(query, (depth,))]
+
+    def outcomes(self) -> dict[str, int]:
+        """Return how many addresses came to which outcome."""
+        query = "SELECT outcome, count(*) FROM urls WHERE outcome IS NOT NULL GROUP BY outcome"
+        return dict(self._db.execute(query).fetchall())
+
+    def totals(self) -> dict[str, int]:
+        """Return the number of pages, their bytes, and the hosts they came from."""
+        query = "SELECT count(*), total(n_bytes), count(DISTINCT netloc) FROM urls"
+        row = self._db.execute(query + " WHERE outcome = 'page'").fetchone()
+        return dict(zip(("pages", "bytes", "hosts"), map(int, row), strict=True))
+
+    def note(self, name: str, value: Any) -> None:
+        """Remember a JSON value under a name."""
+        self._db.execute("REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+
+    def noted(self, name: str) -> Any:
+        """Return what was noted under a name, or None."""
+        row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._db.execute("DELETE FROM urls")
+        self._db.execute("DELETE FROM notes")
+        self.n_waiting = 0
+
+    def commit(self) -> None:
+        """Make all that was said so far last, and begin the next transaction."""
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN EXCLUSIVE")
+
+    def close(self) -> None:
+        """Close the file; what was not committed is forgotten."""
+        self._db.close()
+
+    def _scalar(self, query: str) -> int:
+        return self._db.execute(query).fetchone()[0]

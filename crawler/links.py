@@ -1,0 +1,99 @@
+"""Find the links of an HTML page, and what its author wants crawlers to leave alone.
+
+One regular expression walks over comments, scripts and the few tags that matter, in time linear in
+the page: every alternative, once begun, also ends at the end of the page, so nothing is ever read
+twice. A tag needs no parser here; where the page's text is wanted there is `extract.py`.
+"""
+
+import html
+import re
+from typing import NamedTuple
+
+from crawler.urls import canonical
+
+_ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"""
+_TAG = re.compile(
+    r"<!--(?:-?>|[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z))"
+    r"|<(?P<raw>script|style|textarea|title|noframes|xmp)\b[^<]*+(?:<(?!/(?P=raw)\b)[^<]*+)*+"
+    rf"|<(?P<tag>a|area|base|frame|iframe|meta)(?=[\s/])(?P<attributes>{_ATTRIBUTES})(?:>|\Z)",
+    re.I,
+)
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
+_REFRESH = re.compile(r"\s*[\d.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?([^\"']+)", re.I)
+_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w:.-]+)""", re.I)
+
+
+class Links(NamedTuple):
+    """Addresses in the order of the page, each once, in canonical form; and the author's wishes."""
+
+    urls: list[str]
+    noindex: bool
+    nofollow: bool
+
+
+def find(text: str, url: str) -> Links:
+    """Return the links of the page at `url`; those marked `rel=nofollow` are left out.
+
+    Frames and `meta refresh` count as links, style sheets and images do not. What is no web address
+    is passed over.
+    """
+    base, found, directives = None, {}, ""
+    for match in _TAG.finditer(text):
+        if not match["tag"]:
+            continue
+        tag, attributes = match["tag"].lower(), _attributes(match["attributes"])
+        target = None
+        if tag in ("a", "area"):
+            if "nofollow" not in attributes.get("rel", "").lower().split():
+                target = attributes.get("href")
+        elif tag in ("frame", "iframe"):
+            target = attributes.get("src")
+        elif tag == "base":
+            base = base or _absolute(attributes.get("href", ""), url)  # the first one counts
+        elif attributes.get("http-equiv", "").lower() == "refresh":
+            refresh = _REFRESH.match(attributes.get("content", ""))
+            target = refresh[1] if refresh else None
+        elif attributes.get("name", "").lower() in ("robots", "minigpt"):
+            directives += "," + attributes.get("content", "")
+        if target is not None:
+            found[target] = None
+    noindex, nofollow = wishes(directives)
+    urls = {} if nofollow else dict.fromkeys(_absolute(target, base or url) for target in found)
+    urls.pop(None, None)
+    return Links(list(urls), noindex, nofollow)
+
+
+def wishes(directives: str) -> tuple[bool, bool]:
+    """Return (noindex, nofollow) of a robots meta tag or X-Robots-Tag header, whoever is meant."""
+    words = set(re.split(r"[\s,:]+", directives.lower()))
+    return bool(words & {"noindex", "none"}), bool(words & {"nofollow", "none"})
+
+
+def decode(body: bytes, charset: str | None) -> str:
+    """Decode a page well enough to find its links: BOM, header, meta tag, else UTF-8."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        charset = "utf-16"
+    elif body.startswith(b"\xef\xbb\xbf"):
+        charset = "utf-8-sig"
+    elif not charset:
+        match = _META_CHARSET.search(body[:4096])
+        charset = match[1].decode("ascii") if match else "utf-8"
+    try:
+        return body.decode(charset, "replace")
+    except LookupError:  # no such charset
+        return body.decode("utf-8", "replace")
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """Return the attributes of a tag, the first of each name."""
+    attributes = {}
+    for name, double, single, bare in _ATTRIBUTE.findall(text):
+        attributes.setdefault(name.lower(), html.unescape(double or single or bare))
+    return attributes
+
+
+def _absolute(target: str, base: str) -> str | None:
+    try:
+        return canonical(target, base)
+    except ValueError:
+        return None

@@ -1,0 +1,130 @@
+"""What a site's robots.txt allows (RFC 9309), so that a crawler is a guest and not a burglar.
+
+A file is a row of groups: `User-agent` lines, then the `Allow` and `Disallow` rules for these
+agents. All groups that name us count together; only if none does, those for `*`. The longest rule
+that matches decides, and between equals `Allow`. `*` in a rule stands for anything, `$` at its end
+for the end. `Crawl-delay` and `Sitemap` are not in the RFC but common.
+
+Python's own `urllib.robotparser` follows the draft of 1996: first match, no wildcards. Not here:
+asking the server for the file, and what its absence means (`crawl.py`).
+"""
+
+import re
+
+from crawler.urls import normalise_escapes, split
+
+MAX_BYTES = 500 * 1024  # RFC 9309, 2.5: at least this much must be read; the rest may be ignored
+
+# Escape all but what is plain in every address; `*` and `$` are dealt with apart from this.
+_PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!&()*$+,./0-9:;=?@A-Z_a-z~-]")
+_MISSPELLED = {"useragent": "user-agent", "dissallow": "disallow", "disalow": "disallow"}
+
+
+class _Group:
+    """The rules for one agent: (pattern, is it an Allow)."""
+
+    def __init__(self):
+        self.rules: list[tuple[str, bool]] = []
+        self.crawl_delay: float | None = None
+
+
+class Robots:
+    """A parsed robots.txt; never raises, since what is no rule says nothing.
+
+    `sitemaps` are the addresses on `Sitemap` lines, as written.
+    """
+
+    def __init__(self, content: str | bytes):
+        data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        text = data[:MAX_BYTES].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        self.sitemaps: list[str] = []
+        self._groups: dict[str, _Group] = {}
+        agents: list[_Group] = []  # those that the lines read now are about
+        in_rules = False
+        for line in re.split("\r\n|\r|\n", text):
+            field, value = _field_and_value(line.partition("#")[0])
+            if field == "user-agent":
+                if in_rules:
+                    agents, in_rules = [], False
+                agents.append(self._groups.setdefault(_product(value), _Group()))
+            elif field in ("allow", "disallow"):
+                in_rules = True
+                for group in agents if value else []:
+                    group.rules.append((_pattern(value), field == "allow"))
+            elif field == "crawl-delay":
+                for group in agents:
+                    if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) and group.crawl_delay is None:
+                        group.crawl_delay = float(value)
+            elif field == "sitemap":
+                self.sitemaps.append(value)
+        for group in self._groups.values():  # longest first, and Allow before Disallow
+            group.rules.sort(key=lambda rule: (len(rule[0]), rule[1]), reverse=True)
+
+    def allowed(self, url: str, user_agent: str) -> bool:
+        """Say whether the agent may fetch `url`; raises ValueError if that is no web address."""
+        parts = split(url)
+        if parts.path == "/robots.txt":
+            return True
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        target = _normalised(target).replace("*", "%2A").replace("$", "%24")
+        group = self._group(user_agent)
+        for pattern, is_allow in group.rules if group else []:
+            if _matches(pattern, target):
+                return is_allow
+        return True
+
+    def crawl_delay(self, user_agent: str) -> float | None:
+        """Return the seconds the agent is asked to leave between two requests, if any are."""
+        group = self._group(user_agent)
+        return group.crawl_delay if group else None
+
+    def _group(self, user_agent: str) -> _Group | None:
+        return self._groups.get(_product(user_agent)) or self._groups.get("*")
+
+
+def _field_and_value(line: str) -> tuple[str, str]:
+    """Split a line at its colon, or at the blank where somebody forgot the colon."""
+    field, colon, value = line.partition(":")
+    words = line.split()
+    if not colon and len(words) == 2:
+        field, value = words
+    field = field.strip().lower()
+    return _MISSPELLED.get(field, field), value.strip()
+
+
+def _product(user_agent: str) -> str:
+    """Return the product token, `minigpt` of `minigpt/1.0 (+https://...)`, in lower case."""
+    return re.match(r"[^\s/]*", user_agent.strip())[0].lower()
+
+
+def _normalised(path: str) -> str:
+    """Bring rule and address to the same escapes (RFC 9309, 2.2.2)."""
+    path = path.encode("utf-8", "surrogateescape")
+    return normalise_escapes(path, _PATH_BYTE)
+
+
+def _pattern(value: str) -> str:
+    """Return a rule with its literal dollar signs escaped, so that only a final one is special."""
+    body, end = (value[:-1], "$") if value.endswith("$") else (value, "")
+    return _normalised(body).replace("$", "%24") + end
+
+
+def _matches(pattern: str, target: str) -> bool:
+    """Match a rule from the start of `target`, in time linear in both (no backtracking).
+
+    Taking the first place where each piece between stars fits never spoils a later one's chances.
+    """
+    is_anchored = pattern.endswith("$")
+    first, *pieces = pattern.removesuffix("$").split("*")
+    if not target.startswith(first):
+        return False
+    at = len(first)
+    last = pieces.pop() if is_anchored and pieces else None
+    for piece in pieces:
+        at = target.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    if last is not None:
+        return len(target) - len(last) >= at and target.endswith(last)
+    return at == len(target) if is_anchored else True

@@ -1,0 +1,42 @@
+"""Which addresses a crawl follows: how far from its seeds, and what it leaves alone on the way."""
+
+import re
+
+from crawler import blocklist
+from crawler.settings import Settings
+from crawler.urls import blocked, scope_key, split
+
+# What the end of an address says about what is there: not worth a request.
+_NO_TEXT = re.compile(
+    r"\.(?:7z|aac|apk|avi|bin|bmp|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|flac|gif|gz|ico|iso|jar"
+    r"|jpe?g|js|json|m4[av]|mkv|mov|mp[34]|mpe?g|msi|od[pst]|ogg|otf|pdf|png|pptx?|ps|rar|rpm|rss"
+    r"|svg|tar|tgz|tiff?|ttf|wav|web[mp]|whl|wmv|woff2?|xlsx?|xml|xz|zip|zst)$",
+    re.I,
+)
+
+
+class Scope:
+    """The addresses reached from the seeds; raises OSError for a block list that cannot be read."""
+
+    def __init__(self, settings: Settings):
+        self._scope = settings.scope
+        self._keys: set[str] = set()
+        self._exclude = [re.compile(pattern) for pattern in settings.exclude]
+        self._rules = blocklist.load((blocklist.DOMAINS_FILE, *settings.block))
+
+    def widen(self, seed: str) -> None:
+        """Let the crawl go where `seed` is."""
+        self._keys.add(scope_key(seed, self._scope))
+
+    def reaches(self, url: str) -> bool:
+        """Say whether `url` is on the seeds' host or domain, or that does not matter."""
+        return scope_key(url, self._scope) in self._keys
+
+    def refusal(self, url: str) -> str | None:
+        """Return why an address is not worth asking for, or None."""
+        if any(pattern.search(url) for pattern in self._exclude):
+            return "excluded"
+        if _NO_TEXT.search(split(url).path):
+            return "no text by its name"
+        reason = blocked(url, self._rules)
+        return f"blocked {reason}" if reason else None

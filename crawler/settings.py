@@ -1,0 +1,71 @@
+"""What to crawl, and how: one frozen dataclass, from which the command line takes its flags."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from crawler.urls import canonical
+
+SCOPES = ("host", "domain", "any")
+
+
+def _flag(default: Any, help: str, **argparse_options: Any) -> Any:
+    """Return a field with what its flag needs."""
+    return field(default=default, metadata={"help": help, **argparse_options})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a crawl; raises ValueError for values that cannot be."""
+
+    seeds: tuple[str, ...]
+    max_pages: int = _flag(1000, "keep at most so many pages", type=int)
+    max_depth: int | None = _flag(
+        None, "follow at most so many links in a row from a seed (default: any number)", type=int
+    )
+    delay_s: float | None = _flag(
+        None, "wait between two requests to a host (default: 1, and 0 on this machine)", type=float
+    )
+    scope: str = _flag("host", "how far from the seeds links may lead", choices=SCOPES)
+    timeout_s: float = _flag(30.0, "give up on a request after so long", type=float)
+    max_page_bytes: int = _flag(5 * 2**20, "leave out pages larger than this", type=int)
+    n_workers: int = _flag(8, "ask so many hosts at the same time", type=int)
+    exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
+    block: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
+    contact: str | None = _flag(None, "an address for complaints, told to each site")
+    backoff_s: float = 1.0  # first pause after "too many requests", doubled each time
+
+    def __post_init__(self):
+        seeds = tuple(dict.fromkeys(canonical(seed) for seed in self.seeds))
+        object.__setattr__(self, "seeds", seeds)
+        if not seeds:
+            raise ValueError("there is no address to begin with; give one, or --pydoc")
+        if self.scope not in SCOPES:
+            raise ValueError(f"scope is {self.scope!r}; it must be one of {', '.join(SCOPES)}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ValueError(f"{name} is {value}; it must be at least {least}")
+        for pattern in self.exclude:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"exclude is {pattern!r}, no regular expression: {error}"
+                ) from None
+
+    def deciding(self) -> dict[str, Any]:
+        """Return, as JSON values, the settings on which it depends what pages are kept."""
+        names = ["seeds", "max_pages", "max_depth", "scope", "max_page_bytes", "exclude", "block"]
+        values = {name: getattr(self, name) for name in names}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+_LEAST = {
+    "max_pages": 1,
+    "max_depth": 0,
+    "delay_s": 0,
+    "timeout_s": 0.1,
+    "max_page_bytes": 1,
+    "n_workers": 1,
+}

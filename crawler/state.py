@@ -1,0 +1,151 @@
+"""The pages and the queue of a running crawl: two files that always agree, whatever kills it.
+
+    pages.warc.gz.part   the pages so far
+    pages.sqlite         the frontier, and in its notes how long the .part was when it was committed
+                         (`offset`), the seconds spent, and the settings
+
+A page is written, its row is marked, and now and then everything is made to last: the .part is
+flushed to the disk first, then its length is committed with the rows. After a kill the .part is
+cut back to that length, so that what follows neither repeats nor misses a page. Last of all the
+.part gets its real name, `crawl.json` is written beside it, and the frontier is removed.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from crawler import report
+from crawler.fetch import PRODUCT, Response
+from crawler.frontier import Frontier, Visit
+from crawler.warc import Writer
+
+COMMIT_EVERY_S = 1.0
+
+
+class State:
+    """Open or begin the crawl that ends in `output`; `news` says what became of an earlier one.
+
+    Raises OSError, and ValueError for a name that is no `.warc.gz` or a state that is in use.
+    """
+
+    def __init__(self, output: str | Path, settings: dict[str, Any]):
+        self.output = Path(output)
+        if not self.output.name.endswith(".warc.gz"):
+            raise ValueError(f"the output is {output}; its name must end in .warc.gz, as it is one")
+        self.part_path = self.output.with_name(self.output.name + ".part")
+        self.frontier_path = _frontier_path(self.output)
+        if self.output.is_dir():
+            raise ValueError(f"the output {output} is a folder; it must be a file")
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        self.news = ""
+        self.resumed = False
+        self.finished_report: dict[str, Any] | None = None
+        self._part: BinaryIO | None = None
+        self.frontier = Frontier(self.frontier_path)
+        try:
+            self._open(settings)
+        except BaseException:
+            self.close()
+            raise
+        self._seconds_before = self.frontier.noted("seconds") or 0.0
+        self._start = self._committed_at = time.monotonic()
+
+    def store(self, visit: Visit, response: Response) -> None:
+        """Append a page and mark its row."""
+        headers = response.page_headers()
+        self._writer.write_response(
+            response.url, response.body, headers, response.status, response.reason, ip=response.ip
+        )
+        self.frontier.finish(visit, "page", len(response.body))
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds spent on this crawl, also before it was interrupted."""
+        return self._seconds_before + time.monotonic() - self._start
+
+    def commit_if_due(self) -> None:
+        """Make everything last, if that was a while ago."""
+        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make everything last."""
+        self._part.flush()
+        os.fsync(self._part.fileno())
+        self.frontier.note("offset", self._part.tell())
+        self.frontier.note("seconds", self.seconds)
+        self.frontier.commit()
+        self._committed_at = time.monotonic()
+
+    def finish(self, counts: dict[str, Any]) -> dict[str, Any]:
+        """Write the report and `complete`; return the report."""
+        seconds = round(self.seconds, 3)
+        self.finished_report = {"stage": "crawl", "seconds": seconds, **counts}
+        self.frontier.note("report", self.finished_report)
+        self.commit()
+        return self.complete()
+
+    def complete(self) -> dict[str, Any]:
+        """Give the pages their name, put the report beside them, remove the state.
+
+        If this is killed, the next State has a `finished_report` and can do it again.
+        """
+        self.close()
+        if self.part_path.exists():
+            os.replace(self.part_path, self.output)
+        report.write(self.output.with_name("crawl.json"), self.finished_report)
+        self.frontier_path.unlink()
+        return self.finished_report
+
+    def close(self) -> None:
+        """Close the files; what was not committed will be done again."""
+        self.frontier.close()
+        if self._part:
+            self._part.close()
+
+    def discard(self) -> None:
+        """Close and remove both files."""
+        self.close()
+        self.frontier_path.unlink(missing_ok=True)
+        self.part_path.unlink(missing_ok=True)
+
+    # ---- opening ----------------------------------------------------------------------------
+
+    def _open(self, settings: dict[str, Any]) -> None:
+        """Go on with what is there, or else begin anew; say so in `news`."""
+        before = self.frontier.noted("settings")
+        offset = self.frontier.noted("offset") or 0
+        if before == settings:
+            self.finished_report = self.frontier.noted("report")
+            if self.finished_report:
+                return
+            self.resumed = self.part_path.exists() and self.part_path.stat().st_size >= offset
+            self.news = f"{self.part_path} is gone or too short: beginning anew"
+        elif before is not None:
+            self.news = "an interrupted crawl with other settings is dropped: beginning anew"
+        self._part = self.part_path.open("r+b" if self.resumed else "wb")
+        if self.resumed:
+            self.news = f"going on after {self.frontier.totals()['pages']} pages"
+            self._part.truncate(offset)
+            self._part.seek(offset)
+        else:
+            self.frontier.clear()
+            self.frontier.note("settings", settings)
+        self._writer = Writer(self._part, PRODUCT)
+
+
+def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:
+    """Return the settings with which an unfinished crawl to `output` was begun, if there is one."""
+    path = _frontier_path(Path(output))
+    if not path.exists():
+        return None
+    frontier = Frontier(path)
+    try:
+        return frontier.noted("settings")
+    finally:
+        frontier.close()
+
+
+def _frontier_path(output: Path) -> Path:
+    return output.with_name(output.name.removesuffix(".warc.gz") + ".sqlite")
