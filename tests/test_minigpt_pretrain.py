@@ -154,8 +154,8 @@ def test_the_same_settings_give_the_same_bytes_and_another_seed_others(whole, ex
 
 
 def test_looking_and_saving_do_not_change_the_model(whole, example, tmp_path):
-    rarely = {"eval_every": 7, "eval_windows": 3, "sample_every": 0, "save_every_s": 1e9}
-    run(example, tmp_path / "base", **rarely)
+    otherwise = {"eval_every": 7, "eval_windows": 3, "sample_every": 0, "save_every_s": 0}
+    run(example, tmp_path / "base", **otherwise)
     model = (tmp_path / "base/model.safetensors").read_bytes()
     assert model == (whole / "model.safetensors").read_bytes()
 
@@ -179,7 +179,7 @@ def test_a_stopped_run_continues_to_the_same_bytes(whole, example, tmp_path, ste
         said.append(text)
         stop_at(step, number)(text)
 
-    assert run(example, out, say=say, save_every_s=1e9) is None
+    assert run(example, out, say=say) is None
     stopped_at = max(1, step)  # the step that was being made is finished
     assert read_progress(out)["step"] == stopped_at
     assert f"stopped by {number.name} after step {stopped_at} of 12; the same command" in said[-1]
@@ -205,7 +205,7 @@ def test_a_second_signal_stops_at_once(example, tmp_path):
         stop_at(4)(text)
 
     with pytest.raises(KeyboardInterrupt):
-        run(example, tmp_path / "base", say=say, save_every_s=1e9)
+        run(example, tmp_path / "base", say=say)
     assert read_progress(tmp_path / "base")["step"] == 0  # the last checkpoint
 
 
@@ -236,7 +236,8 @@ def replace_and_die(*paths):
         os.kill(os.getpid(), signal.SIGKILL)
 
 os.replace = replace_and_die
-pretrain(*sys.argv[1:4], MODEL, TRAIN, say=lambda text: None)
+config = replace(TRAIN, save_every_s=0)
+pretrain(*sys.argv[1:4], MODEL, config, say=lambda text: None)
 """
 
 
@@ -260,6 +261,7 @@ def kill_at_write(example, out, n, before):
         (3, False),
         (7, True),
         (32, False),
+        (73, False),
         (79, False),
         (84, True),
         (85, True),
@@ -299,7 +301,7 @@ def test_a_finished_run_trains_no_step_more(example, tmp_path):
 def test_settings_that_only_look_may_change_when_a_run_is_continued(whole, example, tmp_path):
     out = tmp_path / "base"
     assert run(example, out, say=stop_at(4)) is None
-    run(example, out, eval_every=100, eval_windows=2, sample_every=1, save_every_s=1e9)
+    run(example, out, eval_every=100, eval_windows=2, sample_every=1, save_every_s=0)
     model = (out / "model.safetensors").read_bytes()
     assert model == (whole / "model.safetensors").read_bytes()
 
@@ -371,7 +373,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_checkpoint_stands(e
         np.errstate(all="ignore"),
         pytest.raises(ValueError, match=r"step \d+: the loss is .*lower"),
     ):
-        run(example, out, learning_rate=1e20, warmup_steps=0, grad_clip=0)
+        run(example, out, learning_rate=1e20, warmup_steps=0, grad_clip=0, save_every_s=0)
     model, _ = load(out)
     assert np.isfinite(model.params.flat).all()
     assert read_progress(out)["step"] < 12
