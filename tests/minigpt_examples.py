@@ -17,7 +17,7 @@ from minigpt.model import GPT
 MODEL = ModelConfig(vocab_size=300, n_positions=16, n_embd=16, n_layer=2, n_head=2)
 TRAIN = TrainConfig(
     steps=12, batch_size=4, learning_rate=1e-2, min_learning_rate=1e-3, warmup_steps=3,
-    eval_every=4, eval_windows=8, sample_every=6, save_every_s=0, workers=1, seed=3,
+    eval_every=4, eval_windows=8, sample_every=6, save_every_s=1e9, workers=1, seed=3,
 )  # fmt: skip
 
 
