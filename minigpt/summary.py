@@ -38,26 +38,38 @@ def describe(report):
 
 def format_seconds(seconds):
     """Return seconds as a person reads them."""
-    return (
-        f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:02.0f} s"
-    )
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def read(path):
+    """Return (report, one line of what it made); raise ValueError for a damaged report."""
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        float(report["seconds"])
+        return report, describe(report)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole report ({error!r}); run its stage again") from None
 
 
 def run(out, device="cpu"):
-    """Print the summary of the folder `out`."""
+    """Print the summary of the folder `out`; raise ValueError where there is nothing to tell."""
     out = Path(out)
-    found = {name: out / name for name in REPORTS if (out / name).exists()}
-    reports = {name: json.loads(path.read_text("utf-8")) for name, path in found.items()}
+    reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
+    if not reports:
+        raise ValueError(f"{out} holds no stage's report; `make train` makes all of them")
     print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
-    for name, r in reports.items():
+    for name, (r, made) in reports.items():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
         time = format_seconds(r["seconds"])
-        print(f"{r['stage']:12} {time:>12} {flops:>9}   {describe(r)}  -> {out / name}")
-    total = sum(r["seconds"] for r in reports.values())
+        print(f"{r['stage']:12} {time:>12} {flops:>9}   {made}  -> {out / name}")
+    total = sum(r["seconds"] for r, _ in reports.values())
     print(f"{'total':12} {format_seconds(total):>12}")
-    base = reports.get("base/training.json")
-    if base is None:
+    if "base/training.json" not in reports:
         return
+    base, _ = reports["base/training.json"]
     print(
         f"\nvalidation loss {base['val_loss']:.3f} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte"

@@ -55,6 +55,12 @@ def rewrite_tensors(folder, change):
     safetensors.numpy.save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
+def halve(tensors):
+    """Turn a dict of tensors to half precision."""
+    for name, x in tensors.items():
+        tensors[name] = x.astype(np.float16)
+
+
 def rewrite_config(folder, **changes):
     """Change values of config.json; None removes one."""
     values = json.loads((folder / "config.json").read_text()) | changes
@@ -141,10 +147,6 @@ def test_names_without_prefix_and_further_tensors_are_read_too(folder, saved):
 
 
 def test_half_precision_is_widened(folder, saved):
-    def halve(tensors):
-        for name, x in tensors.items():
-            tensors[name] = x.astype(np.float16)
-
     rewrite_tensors(folder, halve)
     flat = load_model(folder).params.flat
     assert flat.dtype == np.float32
@@ -252,6 +254,17 @@ def test_a_tokenizer_without_separator_cannot_be_saved_with_a_model(tmp_path):
         save_model(tmp_path / "model", small_model(), tmp_path / "tokenizer.json")
 
 
+def test_a_type_that_numpy_does_not_have_is_refused_with_the_cure(folder):
+    rewrite_tensors(folder, halve)
+    path = folder / "model.safetensors"
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")  # of the header, which is JSON
+    header = data[8 : 8 + size].replace(b'"F16"', b'"BF16"')
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+    with pytest.raises(ValueError, match=r"model.safetensors: .*bfloat16.*save it as float32"):
+        load(folder)
+
+
 # ---- the training state ----------------------------------------------------------------------
 
 
@@ -302,9 +315,11 @@ def test_a_state_of_another_model_is_refused(tmp_path):
 
 
 def test_a_safetensors_file_without_progress_is_no_state(folder):
-    shutil.copy(folder / "model.safetensors", folder / "training_state.safetensors")
-    with pytest.raises(ValueError, match="training_state"):
-        read_progress(folder)
+    state = folder / "training_state.safetensors"
+    for metadata in ({"format": "pt"}, None):
+        safetensors.numpy.save_file({"weights": np.zeros(3)}, state, metadata)
+        with pytest.raises(ValueError, match=r"training_state.safetensors is not a whole"):
+            read_progress(folder)
 
 
 # ---- writing in one piece --------------------------------------------------------------------

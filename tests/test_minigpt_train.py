@@ -54,14 +54,14 @@ def test_the_number_of_workers_changes_the_rounding_only(row, workers):
     losses, weights = losses_and_weights(row)
     other_losses, other_weights = losses_and_weights(row, workers=workers)
     np.testing.assert_allclose(losses, other_losses, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(weights, other_weights, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(weights, other_weights, rtol=0, atol=1e-3)
 
 
 def test_accumulated_batches_are_one_large_batch(device, row):
     whole = losses_and_weights(row, device=device, batch_size=6)
     parts = losses_and_weights(row, device=device, batch_size=2, accumulate=3)
     np.testing.assert_allclose(whole[0], parts[0], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(whole[1], parts[1], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(whole[1], parts[1], rtol=0, atol=1e-3)
 
 
 def test_the_same_seed_gives_the_same_bytes_with_dropout_and_threads_too(row):
