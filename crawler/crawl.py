@@ -60,7 +60,7 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
         if not counts["pages"]:
             state.discard()
             reasons = {**counts["errors"], **counts["skipped"]}
-            listed = ", ".join(reasons) or "nothing came back"
+            listed = ", ".join(reasons) or "only redirects in a circle"
             raise ValueError(
                 f"no page could be fetched from {' '.join(settings.seeds)}: {listed}; check the "
                 "address, the connection, and what the site's robots.txt and --exclude allow"
@@ -109,8 +109,7 @@ class _Crawl:
         self.state.commit()
         with tqdm(unit=" pages", initial=self.n_pages, disable=None) as bar:
             try:
-                while self.n_running or self._has_more():
-                    self._start_jobs()
+                while self._start_jobs():
                     self._handle_next_result()
                     self.state.commit_if_due()
                     self._show(bar)
@@ -143,16 +142,13 @@ class _Crawl:
 
     # ---- what to ask next -------------------------------------------------------------------
 
-    def _has_more(self) -> bool:
-        return self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
-
     def _may_start(self) -> bool:
         """Say whether a worker is free and its page would not be one too many."""
         n_free_pages = self.settings.max_pages - self.n_pages
         return self.n_running < min(self.settings.n_workers, n_free_pages)
 
-    def _start_jobs(self) -> None:
-        """Hand out work while workers are free, hosts are due and pages are wanted."""
+    def _start_jobs(self) -> bool:
+        """Hand out work while workers are free and hosts are due; return False at the end."""
         while self._may_start() and (host := self.turns.take()):
             visit = self._next_allowed(host)
             if visit is None:
@@ -161,6 +157,8 @@ class _Crawl:
                 self.n_running += 1
                 origin = urls.origin(visit.url)
                 self.jobs.put((host, visit, None if origin in host.robots else origin))
+        wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
+        return self.n_running > 0 or wants_more
 
     def _next_allowed(self, host: Host) -> Visit | None:
         """Return the host's next address that robots.txt allows, or for which it is unread."""

@@ -4,7 +4,7 @@ import gzip
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.coding import TooLargeError, decode_chunked, decode_content
@@ -20,6 +20,7 @@ def chunked(data: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_every_coding_is_undone(data):
     assert decode_content(data, "") == data
@@ -31,6 +32,7 @@ def test_every_coding_is_undone(data):
     assert decode_content(gzip.compress(zlib.compress(data)), "deflate, gzip") == data
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_chunks_are_joined(data, size):
     assert decode_chunked(chunked(data, size)) == data

@@ -1,7 +1,7 @@
 """Links are found where browsers find them, and nowhere else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.links import Links, decode, find, wishes
@@ -136,6 +136,7 @@ def test_no_page_takes_quadratic_time(piece):
     find(piece * 100_000, URL)  # hours, if it did
 
 
+@settings(deadline=None)
 @given(st.text("<a href='x\">/!-script", max_size=60))
 def test_no_page_raises(html):
     assert all(url.startswith("http") for url in links(html))

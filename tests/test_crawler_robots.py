@@ -1,7 +1,7 @@
 """robots.txt by RFC 9309, rule by rule."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.robots import MAX_BYTES, Robots
@@ -202,12 +202,14 @@ def glob(pattern: str, text: str) -> bool:
     return text[:1] == pattern[0] and glob(pattern[1:], text[1:])
 
 
+@settings(deadline=None)
 @given(st.text("ab*", max_size=7), st.sampled_from(["", "$"]), st.text("ab", max_size=8))
 def test_matching_agrees_with_the_definition(pattern, end, path):
     matches = glob("/" + pattern + end, "/" + path)
     assert allowed(rules(f"Disallow: /{pattern}{end}"), "/" + path) is not matches
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_no_file_raises(content):
     robots = Robots(content)

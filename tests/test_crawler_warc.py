@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
@@ -61,6 +61,7 @@ def test_a_page_comes_back_as_it_was_written():
 urls = st.from_regex(r"https?://[a-z]{1,8}\.example/[!-~]{0,30}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(urls, st.binary(max_size=300)), max_size=5))
 def test_any_pages_survive_the_round_trip_and_warcio_agrees(pages):
     data = written(*pages)
@@ -268,6 +269,7 @@ def test_a_page_that_cannot_be_decoded_raises_or_is_told_and_passed_over():
     assert len(errors) == 2
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(gzip.compress))
 def test_garbage_never_raises_anything_else(data):
     try:
