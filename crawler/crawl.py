@@ -19,6 +19,7 @@ An interrupted crawl is continued by the same command (see `state.py`).
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,9 @@ class _Crawl:
             agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
         )
         self.turns = Turns(self._delay_s)
-        self.n_pages = self.frontier.totals()["pages"]
-        self.n_bytes = self.frontier.totals()["bytes"]
-        self.n_errors = 0
+        totals = self.frontier.totals()
+        self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
+        self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
         self.n_running = 0
         self.jobs: queue.SimpleQueue = queue.SimpleQueue()
         self.results: queue.SimpleQueue = queue.SimpleQueue()
@@ -121,12 +122,6 @@ class _Crawl:
     def counts(self) -> dict[str, Any]:
         """Return the report's numbers."""
         outcomes = self.frontier.outcomes()
-        by_kind = {
-            kind: {
-                k.removeprefix(f"{kind}: "): n for k, n in outcomes.items() if k.startswith(kind)
-            }
-            for kind in ("error", "skipped")
-        }
         settings = self.settings
         return {
             **self.frontier.totals(),
@@ -136,8 +131,8 @@ class _Crawl:
             "scope": settings.scope,
             "redirects": outcomes.get("redirect", 0),
             "waiting": self.frontier.n_waiting,
-            "errors": by_kind["error"],
-            "skipped": by_kind["skipped"],
+            "errors": _reasons(outcomes, "error"),
+            "skipped": _reasons(outcomes, "skipped"),
         }
 
     # ---- what to ask next -------------------------------------------------------------------
@@ -230,7 +225,7 @@ class _Crawl:
             if result.target:
                 outcome = self._follow_redirect(visit, result.target)
             self.frontier.finish(visit, outcome)
-            self.n_errors += outcome.startswith("error")
+            self.errors.update(_reasons({outcome: 1}, "error"))
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
                 self._add(link, visit.depth + 1)
@@ -263,9 +258,16 @@ class _Crawl:
 
     def _show(self, bar: tqdm) -> None:
         bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)
+        errors = ", ".join(f"{n} {reason}" for reason, n in self.errors.most_common(3))
         bar.set_postfix_str(
-            f"{self.n_bytes / 1e6:.1f} MB, {len(self.turns)} hosts, "
-            f"{self.frontier.n_waiting} waiting, {self.n_errors} errors",
+            f"{self.n_bytes / 1e6:.1f} MB, hosts: {len(self.turns)}, "
+            f"waiting: {self.frontier.n_waiting}, errors: {errors or 'none'}",
             refresh=False,
         )
         bar.update(self.n_pages - bar.n)
+
+
+def _reasons(outcomes: dict[str, int], kind: str) -> dict[str, int]:
+    """Return reason -> count of the outcomes `error: ...` or `skipped: ...`."""
+    start = f"{kind}: "
+    return {o.removeprefix(start): n for o, n in outcomes.items() if o.startswith(start)}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from importlib import metadata
 from typing import NamedTuple
 
-from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content
+from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content, media_type
 from crawler.connection import Connection, LocalAddressError
 from crawler.urls import canonical, split
 
@@ -79,7 +79,7 @@ class Response(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        return self.header("content-type").partition(";")[0].strip().lower()
+        return media_type(self.header("content-type"))[0]
 
     @property
     def location(self) -> str | None:

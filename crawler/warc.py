@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from crawler.coding import MAX_BODY_BYTES, decode_chunked, decode_content
+from crawler.coding import MAX_BODY_BYTES, decode_chunked, decode_content, media_type
 from crawler.gzipreader import GzipReader
 
 MAX_HEADER_BYTES = 2**20
@@ -35,7 +35,6 @@ PAGE_TYPES = frozenset(["text/html", "application/xhtml+xml", "text/plain"])
 
 _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _HTTP_STATUS = re.compile(r"HTTP/\d(?:\.\d)? +(\d{3})(?!\d)")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 
 
 class Record(NamedTuple):
@@ -202,12 +201,6 @@ def _page(record: Record) -> Page | None:
         body = decode_chunked(body)
     body = decode_content(body, headers.get("content-encoding", ""))
     return Page(record.url, date, content_type, charset, body, False)
-
-
-def media_type(value: str) -> tuple[str, str | None]:
-    """Split `text/html; charset=utf-8` in two."""
-    charset = _CHARSET.search(value)
-    return value.partition(";")[0].strip().lower(), charset[1].lower() if charset else None
 
 
 def _read_record(reader: GzipReader, line: bytes, offset: int) -> Record | None:

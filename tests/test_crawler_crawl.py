@@ -97,7 +97,6 @@ def test_the_limit_is_exact_with_many_hosts_too(run):
         done = run(one, seeds=seeds, max_pages=7)
         assert len(one.requests) + len(two.requests) == 7
     assert done.report["pages"] == 7
-    assert done.report["hosts"] == 2
 
 
 def test_dead_links_and_wrong_types_are_counted(run):
@@ -266,7 +265,7 @@ def test_huge_pages_and_slow_servers_do_not_hold_up_the_crawl(run):
         "/a": "a",
     }
     with LocalSite(routes) as site:
-        done = run(site, max_page_bytes=50_000, timeout_s=0.3)
+        done = run(site, max_page_bytes=50_000, timeout_s=1.0)
     assert done.paths == ["/", "/a"]
     assert done.report["errors"] == {"timeout": 1, "too large": 1}
 
@@ -452,6 +451,7 @@ def test_a_defect_of_ours_costs_a_page_and_not_the_crawl(run, monkeypatch):
         {"n_workers": 0},
         {"scope": "planet"},
         {"exclude": ("(",)},
+        {"contact": "a\r\nCookie: b"},
     ],
 )
 def test_impossible_settings_raise(options):
