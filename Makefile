@@ -1,33 +1,136 @@
 # minigpt: from web pages to a language model. `make` alone lists what there is.
 #
-# Every stage is a command that reads files and writes files; the rules below say which.
-# A stage writes its target last and in one piece, so an interrupted `make train` goes on
-# where it stopped, and a finished one does nothing.
+# Every stage is a command that reads files and writes files; the rules below say which. A stage
+# writes its target last and in one piece: an interrupted `make train` goes on where it stopped,
+# and a finished one does nothing.
 
-# ---- what to train on, and how: each may be given on the command line --------------------
-SITE    =            # a site to crawl;            default: Python's own documentation (pydoc)
-PAGES   =            # fetch at most so many pages; default: the preset's
-WARC    =            # WARC or WET files to read instead of crawling
-TEXT    =            # text or JSON Lines files to train on as they are: no crawl, no cleaning
-PRESET  = tiny       # smoke | tiny | ... : `python -m minigpt presets` shows them
-VOCAB   =            # number of symbols;          default: the preset's
-DEVICE  = cpu        # cpu | gpu
-OUT     = out        # where everything goes
-PROFILE =            # cleaning rules: web | reference; default: reference for pydoc, else web
-VENV    = .venv
-PYTHON  = python3    # the interpreter that makes $(VENV)
-RUN     =            # an interpreter that has everything already: then no $(VENV) is made
+# ---- what to train on and how; give any of these on the command line -------------------------
+# a site to crawl, its address or addresses; default: the documentation of Python's library,
+# which every Python installation can serve itself (pydoc)
+SITE =
+# fetch at most so many pages; default: the preset's
+PAGES =
+# WARC or WET files (Common Crawl's format) to read instead of crawling
+WARC =
+# text or JSON Lines files to train on as they are: neither crawl nor cleaning
+TEXT =
+# how large and how long: smoke, tiny; `python -m minigpt presets` describes them
+PRESET = tiny
+# number of symbols of the tokenizer; default: the preset's
+VOCAB =
+# cleaning rules, web or reference; default: reference for pydoc, else web
+PROFILE =
+# cpu or gpu
+DEVICE = cpu
+# where everything goes
+OUT = out
+# the interpreter that makes the virtual environment, and where that is
+PYTHON = python3
+VENV = .venv
+# an interpreter that has everything already: then no virtual environment is made
+PY = $(VENV)/bin/python
 
-# a comment after a value leaves blanks behind it: take them off
-override SITE := $(strip $(SITE))
-override PAGES := $(strip $(PAGES))
-override WARC := $(strip $(WARC))
-override TEXT := $(strip $(TEXT))
-override PRESET := $(strip $(PRESET))
-override VOCAB := $(strip $(VOCAB))
-override DEVICE := $(strip $(DEVICE))
-override OUT := $(strip $(OUT))
-override PROFILE := $(strip $(PROFILE))
-override VENV := $(strip $(VENV))
-override PYTHON := $(strip $(PYTHON))
-override RUN := $(strip $(RUN))
+.PHONY: help train summary test peers lint clean FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+help:
+	@echo 'make train     crawl -> clean -> tokenizer -> pretrain; then see out/'
+	@echo '               PRESET=smoke         the whole road small, in half a minute'
+	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
+	@echo '               WARC="a.warc.gz b"   read archives instead'
+	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
+	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
+	@echo 'make summary   where things are, what they cost, what the model writes'
+	@echo 'make test      everything that proves it works'
+	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
+	@echo 'make lint      the style of the source'
+	@echo 'make clean     remove $(VENV) and caches; what was trained, in $(OUT)/, stays'
+
+# ---- the stages ------------------------------------------------------------------------------
+ifneq ($(TEXT),)
+DOCUMENTS = $(TEXT)
+else
+DOCUMENTS = $(OUT)/documents.jsonl.gz
+endif
+ifneq ($(WARC),)
+ARCHIVES = $(WARC)
+else
+ARCHIVES = $(OUT)/pages.warc.gz
+endif
+RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
+TOKENIZER = $(OUT)/tokenizer/tokenizer.json
+ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
+
+train: $(OUT)/base/training.json
+	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
+
+$(OUT)/pages.warc.gz: $(OUT)/settings/crawl
+	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
+		--max-pages $(N_PAGES) -o $@
+
+# a file that was named but does not exist is left to the stage, which says so
+$(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
+	@$(PY) -m crawler clean $(ARCHIVES) --profile $(RULES) -o $@
+
+$(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
+	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) -o $@
+
+$(OUT)/tokens/tokens.json: $(TOKENIZER)
+	@$(PY) -m minigpt tokenize $(DOCUMENTS) --tokenizer $(TOKENIZER) -o $(OUT)/tokens
+
+$(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
+	@$(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
+		--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
+	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+
+summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+
+# What each stage is asked for, in a file that changes only if the words do: so a stage is made
+# again when it is asked for something else.
+ASK = $(PY) -m minigpt presets $(PRESET)
+N_PAGES = $(or $(PAGES),$$($(ASK) pages))
+N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
+SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
+SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
+SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
+SETTINGS_pretrain  = "$$($(ASK))"
+
+$(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
+	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
+
+# A folder that cannot be written or a preset that does not exist should be said first.
+$(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+	@mkdir -p $(OUT)/settings && touch $@ || \
+		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
+	@$(ASK) > /dev/null
+
+FORCE:
+
+# ---- the virtual environment: one stamp for each set of packages --------------------------------
+$(VENV)/.%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
+	@touch $@
+EXTRA_core  =
+EXTRA_test  = [test]
+EXTRA_peers = [test,bench]
+EXTRA_gpu   = [gpu]
+
+# ---- proof -------------------------------------------------------------------------------------
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest
+
+peers: $(VENV)/.peers
+	$(VENV)/bin/python -m pytest -m peer
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(OUT)/*' -exec rm -rf {} +

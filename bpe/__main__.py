@@ -1,0 +1,174 @@
+"""The tokenizer at the command line: `python -m bpe train | encode | decode`.
+
+`train` writes `tokenizer.json` and, beside it, `training.json`:
+{"stage": "tokenizer", "seconds", "vocab_size", "documents", "bytes", "tokens", "bytes_per_token"}.
+"""
+
+import argparse
+import json
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+from bpe.files import atomic_write, documents
+from bpe.split import PATTERNS
+from bpe.tokenizer import END_OF_TEXT, Tokenizer
+from bpe.train import train_with_report
+
+DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bpe",
+        description="Learn a byte-level BPE tokenizer from text, and look at what it does.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"Example: python -m bpe {example}",
+        )
+        command.set_defaults(run=run)
+        return command
+
+    train = add(
+        "train",
+        run_train,
+        "learn a vocabulary: merge the most frequent pair of symbols, again and again",
+        "train out/documents.jsonl.gz --vocab-size 2048",
+    )
+    train.add_argument(
+        "files", nargs="+", metavar="FILE", help="text, or JSON Lines with a text field; .gz or not"
+    )
+    train.add_argument(
+        "--vocab-size",
+        type=int,
+        required=True,
+        metavar="N",
+        help="symbols in all: 256 bytes, the merges, and the special tokens",
+    )
+    train.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=DEFAULT_PATH,
+        metavar="PATH",
+        help="where to write the tokenizer, as .tiktoken if it ends so (default: %(default)s)",
+    )
+    train.add_argument(
+        "--pattern",
+        default="gpt4",
+        help=f"how text is cut into chunks: {', '.join(PATTERNS)} or a regular expression "
+        "(default: %(default)s)",
+    )
+    train.add_argument(
+        "--special",
+        action="append",
+        metavar="TOKEN",
+        help=f"a special token, which no text can spell; may be repeated (default: {END_OF_TEXT})",
+    )
+
+    encode = add(
+        "encode",
+        run_encode,
+        "print the ids of a text and the piece each stands for",
+        'encode "Hello, world"',
+    )
+    encode.add_argument("text", metavar="TEXT")
+    encode.add_argument(
+        "--allow-special", action="store_true", help="take special tokens in TEXT as such"
+    )
+
+    decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
+    decode.add_argument("ids", nargs="+", type=int, metavar="ID")
+
+    for command in (encode, decode):
+        command.add_argument(
+            "--tokenizer",
+            type=Path,
+            default=DEFAULT_PATH,
+            metavar="PATH",
+            help="tokenizer.json or a .tiktoken file (default: %(default)s)",
+        )
+    return parser
+
+
+def run_train(args: argparse.Namespace) -> None:
+    started = time.perf_counter()
+    tokenizer, report = train_with_report(
+        chain.from_iterable(map(documents, args.files)),
+        args.vocab_size,
+        args.pattern,
+        args.special or [END_OF_TEXT],
+        progress=True,
+        total_bytes=sum(map(text_size, args.files)),
+    )
+    tokenizer.save(args.output)
+    seconds = round(time.perf_counter() - started, 3)
+    report = {"stage": "tokenizer", "seconds": seconds, **report}
+    atomic_write(args.output.with_name("training.json"), json.dumps(report, indent=2) + "\n")
+    longest = sorted(tokenizer.token_byte_values(), key=len, reverse=True)[:5]
+    print(
+        f"{args.output}: {tokenizer.n_vocab:,} symbols, {report['bytes_per_token']:.2f} bytes per "
+        f"token on {report['bytes']:,} bytes of text, longest {' '.join(map(show, longest))}, "
+        f"{seconds:.1f} s"
+    )
+
+
+def text_size(path: str) -> int:
+    """Guess for the progress bar how many bytes of text a file has, without reading it."""
+    size = Path(path).stat().st_size
+    if Path(path).suffix != ".gz" or size < 4:
+        return size
+    with open(path, "rb") as file:
+        file.seek(-4, 2)
+        # A gzip member ends with its uncompressed size modulo 2**32 (RFC 1952, section 2.3.1).
+        return max(size, *struct.unpack("<I", file.read(4)))
+
+
+def run_encode(args: argparse.Namespace) -> None:
+    tokenizer = Tokenizer.load(args.tokenizer)
+    ids = tokenizer.encode(args.text, "all" if args.allow_special else (), disallowed_special=())
+    print(*ids)
+    print(*(show(tokenizer.decode_single_token_bytes(id)) for id in ids))
+
+
+def show(token: bytes) -> str:
+    """Write a token as Python would: as text where it is whole characters, else as bytes."""
+    try:
+        return repr(token.decode("utf-8"))
+    except UnicodeDecodeError:
+        return repr(token)
+
+
+def run_decode(args: argparse.Namespace) -> None:
+    # As bytes: ids may hold part of a character, and what is printed should be what they stand for.
+    sys.stdout.buffer.write(Tokenizer.load(args.tokenizer).decode_bytes(args.ids) + b"\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for bad input, or 130 after Ctrl-C."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+    except ValueError as error:
+        print(f"bpe: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"bpe: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bpe: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""Every file the tokenizer reads or writes: `tokenizer.json`, `.tiktoken`, and documents.
+
+`tokenizer.json` is Hugging Face's format: a JSON object whose "model" holds the vocabulary (token
+-> id) and the merges in order, whose "pre_tokenizer" holds the pattern that cuts the text, and
+whose "added_tokens" are the special tokens. Bytes are spelled as visible characters there: a space
+is "Ġ" (GPT-2's `bytes_to_unicode`). `tokenizers.Tokenizer.from_file` finds the same ids; note that
+it takes special tokens in any text as such: it does what `encode(text, allowed_special="all")`
+does here.
+
+`.tiktoken` is a line a token, "base64-of-the-bytes rank", in the order of ranks.
+
+Documents are text files, or JSON Lines with a "text" field; both may be gzipped.
+
+This is not a reader of every tokenizer: one that is not byte-level BPE is refused with the reason.
+"""
+
+import base64
+import binascii
+import gzip
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from bpe.naive import BYTE_ORDER, VISIBLE
+from bpe.split import GPT2
+
+# ---- writing ------------------------------------------------------------------------------
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file that appears under `path` only when the block ends well, then in one piece.
+
+    Makes the folder where there is none. After an error or a kill, what was there before stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name, too, must reach the disk
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def atomic_write(path: str | Path, data: bytes | str) -> None:
+    """Write a whole file (str as UTF-8) so that nobody ever sees half of it."""
+    with atomic_file(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+# ---- documents ----------------------------------------------------------------------------
+
+
+def documents(path: str | Path) -> Iterator[str]:
+    """Read the texts of a file: the `text` fields of `.jsonl`, else the whole as one text.
+
+    Either may be gzipped (`.gz`). A byte-order mark is dropped. Raises ValueError, naming the file
+    and the place, for an empty, binary or truncated file and for a malformed line.
+    """
+    path = Path(path)
+    lines = path.suffixes[-2:] == [".jsonl", ".gz"] or path.suffix == ".jsonl"
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            yield from _json_lines(path, file) if lines else _whole_text(path, file)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: damaged or truncated gzip ({error}); fetch it again") from None
+
+
+def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
+    data = file.read()
+    if not data:
+        raise ValueError(f"{path}: empty; a document must have text in it")
+    yield _decode(data, f"{path}: ", 0).removeprefix("\ufeff")
+
+
+def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
+    offset = 0
+    for number, line in enumerate(file, start=1):
+        where = f"{path}, line {number}: "
+        text = _decode(line, where, offset)
+        offset += len(line)
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{where}no valid JSON ({error}); mend or remove the line") from None
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise ValueError(f'{where}{text[:40]!r}; a line must be like {{"text": "..."}}')
+        yield record["text"]
+    if not offset:
+        raise ValueError(f"{path}: empty; it must hold documents, one a line")
+
+
+def _decode(data: bytes, where: str, offset: int) -> str:
+    try:
+        bad = data.index(0)
+    except ValueError:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            bad = error.start
+    raise ValueError(
+        f"{where}byte 0x{data[bad]:02x} at offset {offset + bad} is not text; "
+        "a document must be UTF-8: convert it, or leave a binary file out"
+    )
+
+
+# ---- tokenizer.json -----------------------------------------------------------------------
+
+# GPT-2's bytes_to_unicode: a visible byte is its own character, the others follow from U+0100.
+SPELLING = [chr(byte) if i < len(VISIBLE) else chr(256 + i - len(VISIBLE))
+            for i, byte in enumerate(BYTE_ORDER)]  # fmt: skip
+TO_SPELLING = dict(zip(BYTE_ORDER, SPELLING, strict=True))
+FROM_SPELLING = {char: byte for byte, char in TO_SPELLING.items()}
+
+
+def spell(token: bytes) -> str:
+    """Spell bytes as visible characters: b" the" as "Ġthe"."""
+    return "".join([TO_SPELLING[byte] for byte in token])
+
+
+def unspell(word: str) -> bytes:
+    """Invert `spell`; raise ValueError for a character that stands for no byte."""
+    try:
+        return bytes([FROM_SPELLING[char] for char in word])
+    except KeyError as error:
+        raise ValueError(
+            f"token {word!r} holds {error.args[0]!r}, which stands for no byte; "
+            "the vocabulary must be byte-level"
+        ) from None
+
+
+def write_tokenizer_json(path: str | Path, tokenizer) -> None:
+    """Write a `Tokenizer`, byte for byte as `tokenizers` itself would save it.
+
+    Raises ValueError where a special token reads like the spelling of an ordinary one.
+    """
+    words = {id: spell(token) for id, token in tokenizer.tokens.items()}
+    specials = {id: text for text, id in tokenizer.special_tokens.items()}
+    if twice := set(specials.values()) & set(words.values()):
+        raise ValueError(
+            f"special token {min(twice)!r} is how {unspell(min(twice))!r} is spelled in this file; "
+            "choose another text"
+        )
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    byte_level["use_regex"] = False  # the cutting is Split's
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": tokenizer.splitter.pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": tokenizer.ignore_merges,
+        # Special tokens stand here too, as in GPT-2's file: it fixes their ids.
+        "vocab": {word: id for id, word in sorted((words | specials).items())},
+        "merges": [[words[first], words[second]] for first, second in tokenizer.merges],
+    }
+    content = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added_token(id, text) for id, text in sorted(specials.items())],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": model,
+    }
+    atomic_write(path, json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _added_token(id: int, text: str) -> dict:
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": id, "content": text, **flags, "special": True}
+
+
+def read_tokenizer_json(path: str | Path) -> dict:
+    """Read the arguments of `Tokenizer`; raise ValueError for what is not byte-level BPE."""
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"no valid JSON ({error}); it must be a whole tokenizer.json") from None
+    try:
+        _check_supported(content)
+        model = content["model"]
+        special_tokens = {token["content"]: token["id"] for token in content["added_tokens"]}
+        if len(special_tokens) != len(content["added_tokens"]):
+            raise ValueError("added_tokens hold a text twice; each must stand once")
+        for text, id in special_tokens.items():
+            if model["vocab"].get(text, id) != id:
+                raise ValueError(
+                    f"added token {text!r} has id {id}, but {model['vocab'][text]} in the "
+                    "vocabulary; the two must agree"
+                )
+        words = {w: id for w, id in model["vocab"].items() if w not in special_tokens}
+        tokens = {id: unspell(word) for word, id in words.items()}
+        if len(tokens) != len(words):
+            raise ValueError("vocab gives two tokens one id; each must have its own")
+        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+        for pair in pairs:
+            if len(pair) != 2 or not words.keys() >= {*pair}:
+                raise ValueError(f"merge {pair} must join two tokens of the vocabulary")
+        return {
+            "tokens": tokens,
+            "merges": [(words[first], words[second]) for first, second in pairs],
+            "pattern": _read_pattern(content["pre_tokenizer"]),
+            "special_tokens": special_tokens,
+            "ignore_merges": model.get("ignore_merges", False),
+        }
+    except KeyError as error:
+        raise ValueError(f"{error} is missing; it must be a whole tokenizer.json") from None
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"not laid out as a tokenizer.json is ({error})") from None
+
+
+def _check_supported(content: dict) -> None:
+    """Raise ValueError for what would change the ids in a way `Tokenizer` does not follow."""
+    model = content["model"]
+    _require(model, "type", ("BPE",), "other kinds of tokenizer are not read")
+    _require(model, "dropout", (None, 0.0), "encoding must not be random")
+    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
+        _require(model, key, (None, ""), "byte-level BPE marks words by their space")
+    for key in ("normalizer", "truncation", "padding"):
+        _require(content, key, (None,), "do that to the text before encoding it")
+    post = content.get("post_processor") or {"type": "ByteLevel"}
+    _require(post, "type", ("ByteLevel",), "add tokens around the text yourself")
+    for token in content["added_tokens"]:
+        for key in ("single_word", "lstrip", "rstrip"):
+            _require(token, key, (None, False), "special tokens are found as they are")
+
+
+def _require(content: Mapping, key: str, allowed: tuple, cure: str) -> None:
+    if content.get(key) not in allowed:
+        value = json.dumps(content.get(key))[:60]
+        raise ValueError(f"{key} is {value}; it must be {json.dumps(allowed[0])}: {cure}")
+
+
+def _read_pattern(pre_tokenizer: dict) -> str:
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    byte_level = steps[-1]
+    cure = "the text must be cut by one Split and ByteLevel, or by ByteLevel alone"
+    _require(byte_level, "type", ("ByteLevel",), cure)
+    _require(byte_level, "add_prefix_space", (False,), "put the space into the text")
+    own_pattern = byte_level.get("use_regex", True)
+    if own_pattern and len(steps) == 1:
+        return GPT2
+    if own_pattern or len(steps) != 2:
+        raise ValueError(f"pre_tokenizer has {len(steps)} steps; {cure}")
+    split = steps[0]
+    _require(split, "type", ("Split",), cure)
+    _require(split, "behavior", ("Isolated",), "a chunk is what the pattern matches")
+    _require(split, "invert", (False, None), "a chunk is what the pattern matches")
+    return split["pattern"]["Regex"]
+
+
+# ---- .tiktoken ----------------------------------------------------------------------------
+
+
+def read_ranks(path: str | Path) -> dict[int, bytes]:
+    """Read rank -> bytes; raise ValueError where a line is malformed or a rank missing or twice."""
+    tokens = {}
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), start=1):
+        if not line:
+            continue
+        try:
+            word, rank = line.split(b" ")
+            token, rank = base64.b64decode(word, validate=True), int(rank)
+        except (ValueError, binascii.Error):
+            raise ValueError(
+                f"line {number} is {line[:40]!r}; it must be base64, a space and a rank"
+            ) from None
+        if rank in tokens:
+            raise ValueError(f"line {number} has rank {rank} a second time; each must stand once")
+        tokens[rank] = token
+    for rank in range(len(tokens)):
+        if rank not in tokens:
+            raise ValueError(
+                f"rank {rank} is missing of {len(tokens)}; ranks must go up from 0 without a gap: "
+                "the file has lost a line"
+            )
+    return tokens
+
+
+def write_ranks(path: str | Path, tokens: Mapping[int, bytes]) -> None:
+    """Write id -> bytes as ranks."""
+    lines = (b"%s %d\n" % (base64.b64encode(token), id) for id, token in sorted(tokens.items()))
+    atomic_write(path, b"".join(lines))

@@ -1,0 +1,122 @@
+"""Cut text into chunks before byte-pair encoding, and change text to bytes and back.
+
+Without a cut "dog", "dog." and " dog!" would each become symbols of their own. A pattern cuts the
+text into chunks, roughly words with the space before them, and no token reaches across a cut.
+Each pattern is a list of alternatives; at every place in the text the first one that fits is
+taken. They are written so that `regex` and the Oniguruma engine inside `tokenizers` read them the
+same way: `\\s++(?![\\s\\S])` rather than `\\s++$`, for Oniguruma's `$` also ends a line.
+
+This is not the merging (`naive.py`, `tokenizer.py`); nothing here knows an id.
+
+Sources: the patterns are those of GPT-2 and of GPT-4 (`r50k_base` and `cl100k_base`) as published
+with tiktoken. Regular expressions: Unicode Technical Standard 18 (`\\p{L}`: letters, `\\p{N}`:
+digits and other numbers). A `+` after a quantifier makes it possessive: it gives nothing back.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import regex
+
+GPT4 = "|".join(
+    [
+        r"'(?i:[sdmt]|ll|ve|re)",  # the end of a contraction: it's, DON'T, we'll, I've, they're
+        r"[^\r\n\p{L}\p{N}]?+\p{L}++",  # letters, with one space or other mark in front: " dog"
+        r"\p{N}{1,3}",  # at most three digits, so that numbers share their parts: 123|456|7
+        r" ?[^\s\p{L}\p{N}]++[\r\n]*+",  # punctuation, with the line ends that follow it: "};\n"
+        r"\s++(?![\s\S])",  # white space up to the end of the text
+        r"\s*[\r\n]",  # white space up to its last line end, indentation not included
+        r"\s+(?!\S)",  # white space but for its last character, left for the word behind it
+        r"\s",  # that last character, where the word behind did not want it
+    ]
+)
+
+GPT2 = "|".join(
+    [
+        r"'(?:[sdmt]|ll|ve|re)",  # the end of a contraction, in lower case only
+        r" ?\p{L}++",  # letters, with one space in front
+        r" ?\p{N}++",  # digits, however many
+        r" ?[^\s\p{L}\p{N}]++",  # punctuation
+        r"\s+(?!\S)",  # white space but for its last character, or up to the end of the text
+        r"\s",  # that last character
+    ]
+)
+
+PATTERNS = {"gpt4": GPT4, "gpt2": GPT2}
+
+# In both patterns no alternative has white space after a letter, so a chunk always ends between
+# the two: text may be cut there, and the pieces have the chunks of the whole.
+SAFE_CUT = regex.compile(r"\p{L}(?=\s)")
+BLOCK_CHARS = 1_000_000  # a list of chunks takes over ten times the memory of its text
+
+
+class Splitter:
+    """Cuts text into chunks by a pattern: "gpt4", "gpt2" or a regular expression of one's own."""
+
+    def __init__(self, pattern: str):
+        """Compile `pattern`; raise ValueError where it is no regular expression."""
+        self.pattern = PATTERNS.get(pattern, pattern)
+        self._known = self.pattern in PATTERNS.values()
+        try:
+            self._regex = regex.compile(self.pattern)
+        except regex.error as error:
+            raise ValueError(
+                f"pattern is {pattern!r}; it must be {', '.join(PATTERNS)} or a regular expression "
+                f"({error}): write \\( for a bracket that is meant as a character"
+            ) from None
+
+    def chunks(self, text: str) -> list[str]:
+        """Cut `text` into chunks; raise ValueError where the pattern leaves something out."""
+        if self._known:
+            return self._regex.findall(text)
+        matches = list(self._regex.finditer(text))
+        end = 0
+        for start, stop in [*(match.span() for match in matches), (len(text), len(text))]:
+            if start != end:
+                raise ValueError(
+                    f"pattern {self.pattern!r} leaves out {text[end:start][:20]!r} at character "
+                    rf"{end}; it must match every character: end it with |[\s\S]"
+                )
+            end = stop
+        return [match[0] for match in matches]
+
+    def blocks(self, text: str) -> Iterator[str]:
+        """Cut `text` into pieces of about BLOCK_CHARS whose chunks are those of the whole.
+
+        A pattern of one's own, or a text without a letter before white space, stays in one piece.
+        """
+        start = 0
+        while self._known and (cut := SAFE_CUT.search(text, start + BLOCK_CHARS)):
+            yield text[start : cut.end()]
+            start = cut.end()
+        yield text[start:]
+
+
+def special_tokens_regex(special_texts: Iterable[str]) -> regex.Pattern:
+    """Compile what finds special tokens: `.split` puts them at odd places, the rest at even ones.
+
+    Where several fit, the longest is taken. Without any, nothing is ever found.
+    """
+    longest_first = sorted(special_texts, key=len, reverse=True)
+    return regex.compile(f"({'|'.join(map(regex.escape, longest_first)) or '(?!)'})")
+
+
+def to_bytes(text: str) -> bytes:
+    """Write any str as UTF-8; a lone surrogate gets the three bytes its number would have."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def to_text(data: bytes) -> str:
+    """Read bytes as UTF-8, the exact inverse of `to_bytes`; what is no UTF-8 becomes U+FFFD."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        # Something in it is invalid, but surrogates beside that must still come back.
+        parts = SURROGATE_BYTES.split(data)
+        parts[::2] = [part.decode("utf-8", "replace") for part in parts[::2]]
+        parts[1::2] = [part.decode("utf-8", "surrogatepass") for part in parts[1::2]]
+        return "".join(parts)
+
+
+# U+D800 to U+DFFF as `to_bytes` writes them. ED can only begin a character in UTF-8 (RFC 3629,
+# section 4), so this never cuts a valid one in two.
+SURROGATE_BYTES = regex.compile(rb"(\xed[\xa0-\xbf][\x80-\xbf])")

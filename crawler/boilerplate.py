@@ -1,0 +1,188 @@
+"""Which blocks of a page are main text and which are noise that stands among it?
+
+`weigh` says how much a block looks like main text; `tidy` takes out what the choice of an element
+could not: link lists, repeats, phrases such as "Share this", headings left without a text.
+
+Source: Kohlschuetter et al. 2010, "Boilerplate detection using shallow text features" (length and
+link density of a block).
+"""
+
+import re
+from collections import Counter
+
+from crawler.html_text import table_row
+from crawler.html_tree import HEADINGS, Block, Node
+
+FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
+SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
+SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
+
+
+def weigh(block: Block) -> float:
+    """Return how much a block says that it is main text, in characters."""
+    length = len(block.text)
+    if block.node.tag in HEADINGS or 2 * block.linked > length:
+        return 0.0
+    if length < SHORT_BLOCK:
+        return length / 5 if SENTENCE_END.search(block.text) else 0.0
+    return float(min(length - block.linked, FULL_BLOCK))
+
+
+# what a block of up to 80 characters that is no part of a text begins with
+BOILERPLATE = re.compile(
+    r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
+    r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in)\b|"
+    r"you (?:may|might) (?:also )?like|(?:customers|people) also|share (?:this|on|via)|shares?$|"
+    r"follow (?:us|me)|(?:read|learn|show|load|view|see) (?:more|all|less)|read next|click here|"
+    r"sign (?:up|in)|log ?in|subscribe|join (?:our|us)|newsletter|contact us|get in touch|"
+    r"(?:leave|post|add|write) (?:a|your) (?:reply|comment|review)|\d* ?comments?$|"
+    r"add to (?:cart|bag|basket|wishlist)|(?:buy|book|order|shop|download|try) now|"
+    r"get started$|out of stock|in stock|verified (?:buyer|purchase)|as an amazon associate|"
+    r"all rights reserved|(?:\(c\)|©|copyright)\W|powered by|privacy policy|terms (?:of|and|&)|"
+    r"skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|"
+    r"(?:this (?:site|website|page)|we) uses? .{0,20}cookies|accept (?:all )?cookies|"
+    r"updated? (?:on )?\w{3,9} \d+|posted (?:by|on|in)\b|written by\b|"
+    r"image (?:credit|source)|photo(?:graph)? (?:by|credit)|credit:|tags?:|filed under|via:?$)",
+    re.I,
+)
+
+
+def tidy(blocks: list[Block]) -> list[Block]:
+    """Drop link lists, repeats, boilerplate and headings with nothing after them."""
+    article = reads_like_article(blocks)
+    blocks = drop_link_lists(blocks)
+    if article:  # its h1 is the title, which has a field of its own
+        blocks = drop_linked_containers(blocks)
+        blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
+    else:
+        blocks = drop_repeats(blocks)
+    blocks = [b for b in blocks if len(b.text) > 80 or not BOILERPLATE.match(b.text)]
+    return drop_bare_headings(blocks)
+
+
+def reads_like_article(blocks: list[Block]) -> bool:
+    """Say whether most of the text stands in paragraphs of running sentences."""
+    total = sum(map(weigh, blocks))
+    prose = sum(weigh(b) for b in blocks if len(b.text) >= 80 and SENTENCE_END.search(b.text))
+    return total > 0 and prose >= 0.6 * total
+
+
+NAME = re.compile(r"[\w.]+(?:\([\w., ]*\))?:?$")  # `name`, `name(base, base)`
+
+
+def drop_link_lists(blocks: list[Block]) -> list[Block]:
+    """Drop columns of links, and table rows and definition lists that hold nothing else."""
+    links: Counter[Node] = Counter()  # blocks of a row or list that are only links
+    others: Counter[Node] = Counter()  # blocks that are something else
+    for block in blocks:
+        linked = _only_links(block)
+        links[_list_of(block)] += linked
+        if not linked and not (block.node.tag in ("dt", "dd") and _is_name(block.text)):
+            others[_list_of(block)] += 1
+    return [
+        block
+        for block in blocks
+        if not (_only_links(block) and "\n" in block.text)
+        and (others[_list_of(block)] or not links[_list_of(block)])
+    ]
+
+
+def _list_of(block: Block) -> Node:
+    """Return the table row or the outermost definition list of a block, else its element."""
+    found = table_row(block) or block.node
+    node: Node | None = block.node
+    while node:
+        if node.tag == "dl":
+            found = node
+        node = node.parent
+    return found
+
+
+def _only_links(block: Block) -> bool:
+    lines = block.text.count("\n") + 1
+    if lines == 1 and block.node.tag not in ("td", "th", "dt", "dd"):
+        return False
+    share = 0.8 if lines == 1 else 0.6  # in a column, a line or two may be plain
+    visible = len("".join(block.text.split()))
+    return len(block.text) < 60 * lines and block.linked > share * visible
+
+
+def _is_name(text: str) -> bool:
+    return text.endswith(":") or bool(NAME.match(text))
+
+
+def drop_linked_containers(blocks: list[Block]) -> list[Block]:
+    """Drop lists and divisions of which more than two fifths are links."""
+    size: Counter[Node] = Counter()
+    linked: Counter[Node] = Counter()
+    for block in blocks:
+        size[_container(block)] += len(block.text)
+        linked[_container(block)] += block.linked
+    return [
+        b for b in blocks if is_heading(b) or linked[_container(b)] <= 0.4 * size[_container(b)]
+    ]
+
+
+def _container(block: Block) -> Node:
+    node = block.node
+    while node.parent and node.tag in ("li", "p"):
+        node = node.parent
+    return node
+
+
+def drop_repeats(blocks: list[Block]) -> list[Block]:
+    """Drop blocks of over 20 characters said before; parts of tables and definitions stay."""
+    seen: set[str] = set()
+    kept = []
+    for block in blocks:
+        if len(block.text) > 20 and block.node.tag not in ("dt", "dd", "td", "th", "pre"):
+            if block.text in seen:
+                continue
+            seen.add(block.text)
+        kept.append(block)
+    return kept
+
+
+def with_page_heading(kept: list[Block], blocks: list[Block], title: str) -> list[Block]:
+    """Put the heading that names the page back in front, if the descent left it behind."""
+    for block in blocks:
+        if kept and block is kept[0]:
+            break
+        if is_heading(block) and block.text in title:
+            return [block, *kept]
+    return kept
+
+
+def drop_bare_headings(blocks: list[Block]) -> list[Block]:
+    """Drop headings that are followed by the end or by a heading of the same or a higher rank."""
+    kept: list[Block] = []
+    for block in reversed(blocks):
+        if not (is_heading(block) and (not kept or _outranks(kept[-1], block))):
+            kept.append(block)
+    return kept[::-1]
+
+
+TITLE_NAME = re.compile(r"\b(?:sub)?(?:title|heading|headline)\b", re.I)
+
+
+def is_heading(block: Block) -> bool:
+    """Say whether a block is a heading by its tag, or by its class and being short."""
+    name = block.node.name
+    named = name and len(block.text) < 80 and TITLE_NAME.search(name)
+    return block.node.tag in HEADINGS or bool(named)
+
+
+def _outranks(block: Block, heading: Block) -> bool:
+    if not is_heading(block):
+        return False
+    if block.node.tag in HEADINGS and heading.node.tag in HEADINGS:
+        return block.node.tag <= heading.node.tag
+    same_kind = block.node.name == heading.node.name
+    return same_kind and _depth(block.node) <= _depth(heading.node)
+
+
+def _depth(node: Node) -> int:
+    depth = 0
+    while node := node.parent:
+        depth += 1
+    return depth

@@ -1,0 +1,57 @@
+"""Bytes -> characters: which encoding a page is in.
+
+Not a statistical detector: it believes, in this order, a byte-order mark, the HTTP header, the
+page's <meta>, and then takes UTF-8 if the bytes are valid UTF-8, else Windows-1252.
+
+Sources: HTML Living Standard, section 13.2.3 (the order); Encoding Standard, section 4.2 (labels
+do not mean what they say: the web's "iso-8859-1" is Windows-1252).
+"""
+
+import codecs
+import re
+
+META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.I)
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# What the web means where it names an encoding (Encoding Standard, section 4.2); Python's names.
+MEANT = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874",
+    "tis-620": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
+    "euc_kr": "cp949", "big5": "big5hkscs", "utf-16": "utf-16-le",
+}  # fmt: skip
+KNOWN = re.compile(
+    r"utf-8|utf-16-[lb]e|cp125\d|cp866|cp874|cp932|cp949|iso8859-\d+|koi8-[ru]|mac-(?:roman|cyrillic)|"
+    r"gb18030|big5hkscs|euc_jp|iso2022_jp"
+)
+
+
+def decode(body: bytes, charset: str | None = None) -> str:
+    """Decode a page: byte-order mark, then the HTTP header's charset, then <meta>, then a guess.
+
+    The guess is UTF-8 if the bytes are valid UTF-8, else Windows-1252. Wrong bytes become U+FFFD.
+    """
+    for bom, encoding in BOMS:
+        if body.startswith(bom):
+            return body[len(bom) :].decode(encoding, "replace")
+    if encoding := _python_name(charset):
+        return body.decode(encoding, "replace")
+    found = META_CHARSET.search(body, 0, 4096)
+    encoding = _python_name(found[1].decode("ascii", "replace")) if found else None
+    if encoding and not encoding.startswith("utf-16"):  # the tag was readable: it is not UTF-16
+        return body.decode(encoding, "replace")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body.decode("cp1252", "replace")
+
+
+def _python_name(label: str | None) -> str | None:
+    try:
+        name = codecs.lookup((label or "").strip("\"' \t")).name
+    except (LookupError, ValueError):  # ValueError: a NUL in the label
+        return None
+    name = MEANT.get(name, name)
+    return name if KNOWN.fullmatch(name) else None

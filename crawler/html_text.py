@@ -1,0 +1,90 @@
+"""Blocks of a page -> plain text that keeps the shape of lists, tables, definitions and code.
+
+Not Markdown: headings and emphasis carry no marks. Paragraphs are separated by a blank line; list
+items stand on lines of their own with `- `, or their number, indented by depth; the cells of a
+table row are joined by ` | `; a definition is indented below its term.
+"""
+
+import textwrap
+from collections import Counter
+from dataclasses import dataclass
+
+from crawler.html_tree import Block, Node
+
+MAX_INDENT = 24  # columns; deeper lists stop moving right
+
+
+def render(blocks: list[Block]) -> str:
+    """Write blocks, in order, as text."""
+    cells = Counter(table_row(block) for block in blocks)
+    cells[None] = 0
+    numbers: Counter[Node] = Counter()  # items written so far, by list
+    seen: set[Node] = set()  # items begun
+    parts: list[str] = []
+    before: _Place | None = None
+    for block in blocks:
+        place = _place(block)
+        place.in_table = cells[place.row] > 1
+        begins = place.item is not None and place.item not in seen
+        separator = _separator(before, place, begins) if before else ""
+        bullet = ""
+        if begins:
+            seen.add(place.item)
+            if place.item.tag == "li":
+                numbers[place.item.parent] += 1
+                ordered = place.item.parent and place.item.parent.tag == "ol"
+                bullet = f"{numbers[place.item.parent]}. " if ordered else "- "
+        text = block.text
+        if separator != " | ":
+            text = textwrap.indent(text, " " * place.indent)
+            if bullet:
+                text = " " * max(0, place.indent - 2) + bullet + text[place.indent :]
+        parts += [separator, text]
+        before = place
+    return "".join(parts)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a block stands."""
+
+    row: Node | None  # the table row of which it is a cell
+    indent: int = 0  # columns
+    item: Node | None = None  # innermost li or dd
+    definitions: Node | None = None  # innermost dl
+    in_table: bool = False  # its row has other cells
+
+
+def table_row(block: Block) -> Node | None:
+    """Return the table row of which the block is a whole cell of one line, else None."""
+    parent = block.node.parent
+    if block.node.tag in ("td", "th") and parent and parent.tag == "tr" and "\n" not in block.text:
+        return parent
+    return None
+
+
+def _place(block: Block) -> _Place:
+    place = _Place(table_row(block))
+    node: Node | None = block.node
+    while node:
+        if node.tag in ("li", "dd"):
+            place.item = place.item or node
+            place.indent += 2 if node.tag == "li" else 4
+        elif node.tag == "dl":
+            place.definitions = place.definitions or node
+        node = node.parent
+    place.indent = min(place.indent, MAX_INDENT)
+    return place
+
+
+def _separator(before: _Place, place: _Place, begins: bool) -> str:
+    if place.in_table and before.in_table:
+        if place.row is before.row:
+            return " | "
+        if place.row.parent is before.row.parent:
+            return "\n"
+    if begins and place.item.tag == "li" and before.item:
+        return "\n"
+    if begins and place.item.tag == "dd" and before.definitions is place.definitions:
+        return "\n"
+    return "\n\n"

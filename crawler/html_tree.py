@@ -1,0 +1,220 @@
+"""HTML -> blocks of text, each hanging in a small tree of block elements.
+
+This is not a browser's parser: it builds no tree of inline elements, keeps no attributes and drops
+what has no text. It keeps what `extract.py` needs to tell main text from the rest: which elements
+a piece of text stands in, how much of it is linked, and how likely its surroundings are junk.
+
+Every input gives a result in time linear in its length: the token pattern can match from any `<`
+without stepping back, and elements are nested at most MAX_DEPTH deep, as in the browsers.
+
+Sources: HTML Living Standard, section 13.2 (tokens, implied end tags), simplified; the idea of
+judging elements by the words of their class and id is Readability's.
+"""
+
+import html
+import re
+from dataclasses import dataclass, field
+
+from crawler.junk import DROPPED, NEVER, judge, names
+
+MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
+
+# Possessive quantifiers (`*+`) never give back what they took, and every alternative also ends at
+# the end of the page (\Z): so no token is tried twice, and time is linear whatever the page holds.
+_COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
+_ATTRIBUTES = r"""[^>=]*+(?:=\s*+(?:"[^"]*"|'[^']*'|[^>\s]*+)[^>=]*+)*+(?:>|\Z)"""
+_RAW = "(?i:script|style|title|textarea)"
+TOKEN = re.compile(
+    rf"{_COMMENT}"
+    rf"|<(?P<raw>{_RAW})(?=[\s/>])(?P<raw_attributes>{_ATTRIBUTES})"
+    r"(?P<raw_text>[^<]*+(?:<(?!/(?i:(?P=raw)))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
+    rf"|<(?P<name>/?[a-zA-Z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})"
+    r"|<[!?/][^>]*+>?"
+)
+
+# Elements that neither break a line nor get a node. Unknown elements do both, like div.
+INLINE = names(
+    "a abbr acronym b bdi bdo big blink cite code data del dfn em font i img ins kbd label mark "
+    "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
+    "time tt u var wbr html body link meta base head"
+)
+VOID = names("area col embed hr input param track")
+
+# An element whose start tag ends an open one of the same group, unless a boundary lies between.
+IMPLIED_END = {
+    "li": (frozenset({"li"}), frozenset({"ul", "ol", "menu"})),
+    "dt": (frozenset({"dt", "dd"}), frozenset({"dl"})),
+    "dd": (frozenset({"dt", "dd"}), frozenset({"dl"})),
+    "tr": (frozenset({"tr", "caption", "colgroup"}), frozenset({"table"})),
+    "td": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
+    "th": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
+    **{
+        section: (frozenset({"thead", "tbody", "tfoot", "caption"}), frozenset({"table"}))
+        for section in ("thead", "tbody", "tfoot")
+    },
+}
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
+CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
+
+HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A block element."""
+
+    tag: str
+    parent: "Node | None"
+    level: int  # junk level (`junk.py`), own or inherited
+    name: str  # class and id, as they stand
+    semantic: bool  # article, main, role=main
+    weight: float = 0.0  # filled in by extract.py: of all blocks below
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """A piece of text between two breaks; `text` may hold line breaks (br, pre)."""
+
+    node: Node
+    text: str
+    linked: int  # characters of it that are link text
+
+
+@dataclass(slots=True)
+class Document:
+    """A page as it was read."""
+
+    title: str = ""
+    nodes: list[Node] = field(default_factory=list)  # parents before their children
+    blocks: list[Block] = field(default_factory=list)  # in the order of the page
+    links: list[str] = field(default_factory=list)  # href of every a, as it stands, once each
+    base: str = ""  # <base href>
+
+
+def parse(source: str) -> Document:
+    """Read a page into blocks; broken markup is read as well as it can be."""
+    builder = _Builder()
+    source = source.replace("\0", "").replace("&nbsp;", "\xa0")
+    position = 0
+    for token in TOKEN.finditer(source):
+        if position < token.start():
+            builder.text(source[position : token.start()])
+        position = token.end()
+        if name := token["name"]:
+            if name[0] == "/":
+                builder.end(name[1:].lower())
+            else:
+                builder.start(name.lower(), token["attributes"])
+        elif (raw := token["raw"]) and raw.lower() == "title" and not builder.document.title:
+            builder.document.title = " ".join(html.unescape(token["raw_text"]).split())
+    builder.text(source[position:])
+    builder.break_line()
+    builder.document.links = list(builder.links)
+    return builder.document
+
+
+class _Builder:
+    """The stack of open elements and the block being collected."""
+
+    def __init__(self):
+        self.document = Document()
+        self.links: dict[str, None] = {}
+        self.stack: list[Node] = []
+        self.link_depth = 0  # elements open where the current link began; 0 outside links
+        self.pieces: list[str] = []  # of the block being collected; "\0" stands for br
+        self.link_pieces: list[str] = []
+        self._push("body", "")
+
+    def text(self, text: str) -> None:
+        self.pieces.append(text)
+        if self.link_depth:
+            self.link_pieces.append(text)
+
+    def start(self, tag: str, attributes: str) -> None:
+        if tag == "br":
+            self.pieces.append("\0")
+        elif tag == "a":
+            # a link ends the one before; an anchor (no href) is ordinary text
+            self.link_depth = 0
+            if href := HREF.search(attributes):
+                self.link_depth = len(self.stack)
+                self.links[html.unescape(href[1].strip("\"' \t\r\n"))] = None
+        elif tag == "base" and not self.document.base:
+            if href := HREF.search(attributes):
+                self.document.base = html.unescape(href[1].strip("\"' "))
+        elif tag not in INLINE:
+            self.break_line()
+            if tag in VOID:
+                return
+            self._end_implied(tag)
+            self._push(tag, attributes)
+            if attributes.endswith("/>") and tag in DROPPED:
+                self.stack.pop()
+
+    def end(self, tag: str) -> None:
+        if tag == "a":
+            self.link_depth = 0
+        elif tag not in INLINE:
+            self.break_line()
+            for i in range(len(self.stack) - 1, 0, -1):
+                if self.stack[i].tag == tag:
+                    del self.stack[i:]
+                    if i < self.link_depth:  # a link nobody closed ends with its element
+                        self.link_depth = 0
+                    return
+                if self.stack[i].tag in CELL and tag not in CELL_ENDS:
+                    return
+
+    def break_line(self) -> None:
+        """Close the block being collected."""
+        if not self.pieces:
+            return
+        node = self.stack[-1]
+        if node.level < NEVER:
+            text = _visible("".join(self.pieces), node.tag in ("pre", "listing"))
+            if text:
+                linked = len("".join("".join(self.link_pieces).split()))
+                self.document.blocks.append(Block(node, text, linked))
+        self.pieces, self.link_pieces = [], []
+
+    def _end_implied(self, tag: str) -> None:
+        top = self.stack[-1].tag
+        if top == "p" or (top in HEADINGS and tag in HEADINGS):  # no block stands in a paragraph
+            self.stack.pop()
+        if rule := IMPLIED_END.get(tag):
+            ends, boundary = rule
+            for i in range(len(self.stack) - 1, 0, -1):
+                if self.stack[i].tag in boundary:
+                    return
+                if self.stack[i].tag in ends:
+                    del self.stack[i:]
+                    return
+
+    def _push(self, tag: str, attributes: str) -> None:
+        level, name, semantic = judge(tag, attributes[:1000])
+        if len(self.stack) >= MAX_DEPTH:
+            self.stack.pop()
+        parent = self.stack[-1] if self.stack else None
+        if parent and parent.level > level:
+            level = parent.level
+        node = Node(tag, parent, level, name, semantic)
+        self.document.nodes.append(node)
+        self.stack.append(node)
+
+
+_SPACE = re.compile(r"[ \t\n\r\f]+")
+_BREAK = re.compile(r" ?\0 ?")
+
+
+def _visible(text: str, preformatted: bool) -> str:
+    """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
+    if preformatted:
+        text = html.unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
+    else:
+        text = _SPACE.sub(" ", html.unescape(text))
+        text = _BREAK.sub("\n", text.strip(" \0"))
+    text = text.replace("\xa0", " ")
+    if "\n" not in text:
+        return text.strip()
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").rstrip()

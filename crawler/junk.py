@@ -1,0 +1,73 @@
+"""How junk-like is an element, judging by its tag, role, class and id?
+
+0 is content; the higher the level, the surer it is that what stands in the element is no main text.
+Nothing is dropped for it yet: `extract.py` chooses the level up to which it believes a page.
+`display: none` and `aria-hidden` say nothing: much text that scripts unfold begins hidden.
+
+Source: the words are those that class names of the web use for such parts, as in Readability.
+"""
+
+import re
+from functools import lru_cache
+
+
+def names(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
+SOFT, HARD, ASIDE, COMMENT, CHROME, NOSCRIPT, NEVER = 1, 2, 3, 4, 5, 6, 7
+DROPPED = names("svg template iframe select object canvas math audio video map")
+TAG_LEVEL = {
+    "form": HARD, "fieldset": HARD, "aside": ASIDE, "figcaption": ASIDE, "menu": ASIDE,
+    "nav": CHROME, "footer": CHROME, "button": CHROME, "dialog": CHROME, "noscript": NOSCRIPT,
+    **dict.fromkeys(DROPPED, NEVER),
+}  # fmt: skip
+JUNK_ROLES = names(
+    "alert alertdialog banner button complementary contentinfo dialog menu menubar navigation "
+    "search tablist toolbar tooltip"
+)
+SOFT_WORDS = names(
+    "ad ads advert advertisement adverts also author authors badge badges bio byline caption "
+    "carousel credit credits date disclaimer featured info keywords latest legal license meta "
+    "metadata more newsletter outbrain paywall popular pager pagination posted promo promoted "
+    "promos promotion rail ranking rating read recent recirc recirculation recommend recommended "
+    "recommendation recommendations related sidebar similar sponsor sponsored sponsors subscribe "
+    "subscription taboola tag tags timestamp toc topics trending widget widgets"
+)
+HARD_WORDS = names(
+    "addtoany banner breadcrumb breadcrumbs consent cookie cookies copyright dropdown foot footer "
+    "gdpr hidden login masthead menu modal nav navbar navigation newsfeed overlay popup print "
+    "register search share sharebar sharedaddy sharing shares signin signup skip social toolbar "
+    "tooltip topbar"
+)
+COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
+NEVER_JUDGED = names("p h1 body html article main pre td")
+CONTENT_NAME = re.compile(
+    r"(?:article|entry|post|page|main|story|body)[-_]?(?:body|content|text|main|inner)"
+    r"|main[-_]?article|^content$|^main$",
+    re.I,
+)
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
+
+
+@lru_cache(maxsize=50_000)  # a site repeats its classes on every page
+def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
+    """Return (junk level, class and id, whether marked as the main part) of a start tag."""
+    found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
+    name = f"{found.get('class', '')} {found.get('id', '')}".strip()
+    role = found.get("role", "").lower()
+    semantic = tag in ("article", "main") or role == "main"
+    level = TAG_LEVEL.get(tag, 0)
+    if role in JUNK_ROLES:
+        level = max(level, CHROME)
+    if name and tag not in NEVER_JUDGED and not semantic and not CONTENT_NAME.search(name):
+        words = {word.lower() for word in WORD.findall(name)}
+        if words & COMMENT_WORDS:
+            level = max(level, COMMENT)
+        elif words & HARD_WORDS:
+            level = max(level, HARD)
+        elif words & SOFT_WORDS:
+            level = max(level, SOFT)
+    return level, name, semantic

@@ -1,0 +1,209 @@
+"""A model as a folder in Hugging Face's GPT-2 format, and the state of a training run beside it.
+
+    config.json, generation_config.json      the model's shape; its separator's id
+    tokenizer.json, tokenizer_config.json    the tokenizer, copied
+    model.safetensors                        the parameters under GPT-2's names
+    training_state.safetensors               weights and Adam's moments as three flat arrays, and
+                                             as metadata where the run is: what resuming needs
+
+`transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is. Each file
+is replaced in one piece. The training state holds the weights a second time so that weights and
+moments cannot come from different steps, whenever the process is killed.
+
+Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, raw arrays).
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors
+import safetensors.numpy
+
+from bpe import Tokenizer
+from bpe.files import atomic_write
+from minigpt.backend import open_device, to_numpy
+from minigpt.config import ModelConfig
+from minigpt.dataset import SEPARATOR
+from minigpt.model import GPT
+
+MODEL, STATE = "model.safetensors", "training_state.safetensors"
+
+# Settings of a GPT-2 in config.json that model.py knows with this value only.
+FIXED = {
+    "activation_function": "gelu_new",
+    "tie_word_embeddings": True,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
+
+
+def load(folder, device="cpu"):
+    """Return (model, tokenizer) from a folder; `device` is "cpu" or "gpu".
+
+    Raises ValueError, naming the file or tensor, for what is missing, cut off or of another shape.
+    """
+    tokenizer_file = Path(folder) / "tokenizer.json"
+    if not tokenizer_file.exists():
+        raise ValueError(f"{tokenizer_file} does not exist; {folder} must be a model's folder")
+    model = load_model(folder, device)
+    tokenizer = Tokenizer.load(tokenizer_file)
+    if tokenizer.n_vocab > model.config.vocab_size:
+        raise ValueError(
+            f"{tokenizer_file} has {tokenizer.n_vocab} symbols and the model "
+            f"{model.config.vocab_size}; they must belong together"
+        )
+    return model, tokenizer
+
+
+def load_model(folder, device="cpu"):
+    """Return the GPT of a folder; see `load`."""
+    folder = Path(folder)
+    config = read_config(folder / "config.json")
+    tensors, _ = read_safetensors(folder / MODEL)
+    tensors = {name.removeprefix("transformer."): x for name, x in tensors.items()}
+    model = GPT(config, open_device(device))
+    for name, w in model.params.items():
+        if name not in tensors:
+            raise ValueError(f"{folder / MODEL} lacks {name}, of shape {w.shape}")
+        if tensors[name].shape != w.shape:
+            raise ValueError(
+                f"{folder / MODEL}: {name} has shape {tensors[name].shape}; "
+                f"by config.json it must be {w.shape}"
+            )
+        w[...] = model.device.xp.asarray(tensors[name])
+    return model
+
+
+def read_config(path):
+    """Return the ModelConfig of a config.json."""
+    try:
+        values = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; {path.parent} must be a model's folder") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}; it must hold an object")
+    if values.get("model_type") != "gpt2":
+        raise ValueError(f"{path}: model_type is {values.get('model_type')!r}; it must be 'gpt2'")
+    for name, value in FIXED.items():
+        if values.get(name, value) != value:
+            raise ValueError(f"{path}: {name} is {values[name]!r}; it must be {value!r}")
+    try:
+        same = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
+        return ModelConfig(**{k: values[k] for k in same}, dropout=values.get("resid_pdrop", 0.0))
+    except KeyError as error:
+        raise ValueError(f"{path} lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def save_model(folder, model, tokenizer_file):
+    """Write the folder but for the training state."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    c = model.config
+    tokenizer_json = Path(tokenizer_file).read_bytes()
+    separator = Tokenizer.load(tokenizer_file).eot_token
+    ends = {"bos_token_id": separator, "eos_token_id": separator}
+    write_json(
+        folder / "config.json",
+        {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            **{k: v for k, v in asdict(c).items() if k != "dropout"},
+            **FIXED,
+            "embd_pdrop": c.dropout,
+            "resid_pdrop": c.dropout,
+            "attn_pdrop": c.dropout,
+            **ends,
+        },
+    )
+    write_json(folder / "generation_config.json", {"do_sample": True, **ends})
+    atomic_write(folder / "tokenizer.json", tokenizer_json)
+    special = {"bos_token": SEPARATOR, "eos_token": SEPARATOR, "unk_token": SEPARATOR}
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": c.n_positions,
+            "clean_up_tokenization_spaces": False,
+            **special,
+        },
+    )
+    tensors = {f"transformer.{name}": to_numpy(w) for name, w in model.params.items()}
+    write_safetensors(folder / MODEL, tensors, {"format": "pt"})
+
+
+def save_state(folder, model, optimizer, progress):
+    """Write the training state; `progress` is a dict that JSON can hold."""
+    arrays = {"weights": model.params.flat, "m": optimizer.m, "v": optimizer.v}
+    arrays = {name: to_numpy(x) for name, x in arrays.items()}
+    write_safetensors(Path(folder) / STATE, arrays, {"progress": json.dumps(progress)})
+
+
+def read_progress(folder):
+    """Return the `progress` of a folder's training state, None where there is none."""
+    path = Path(folder) / STATE
+    if not path.exists():
+        return None
+    with opening(path), safetensors.safe_open(path, "numpy") as file:
+        return json.loads(file.metadata()["progress"])
+
+
+def load_state(folder, model, optimizer):
+    """Fill `model` and `optimizer` from the training state; return its `progress`."""
+    path = Path(folder) / STATE
+    arrays, metadata = read_safetensors(path)
+    for name, flat in (("weights", model.params.flat), ("m", optimizer.m), ("v", optimizer.v)):
+        if name not in arrays or arrays[name].shape != flat.shape:
+            raise ValueError(f"{path}: {name} must be an array of shape {flat.shape}")
+        flat[...] = model.device.xp.asarray(arrays[name])
+    return json.loads(metadata["progress"])
+
+
+def write_json(path, value):
+    """Write `value` as JSON, in one piece."""
+    atomic_write(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def write_safetensors(path, arrays, metadata):
+    """Write named arrays, in one piece."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask gives; the library makes it 0600
+        safetensors.numpy.save_file(arrays, temporary, metadata)
+        temporary.chmod(mode)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except safetensors.SafetensorError as error:
+        raise OSError(f"cannot write {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_safetensors(path):
+    """Return (dict of arrays, metadata) of a safetensors file."""
+    with opening(path), safetensors.safe_open(path, "numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+@contextlib.contextmanager
+def opening(path):
+    """Turn the ways in which a safetensors file can be bad into one ValueError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a whole safetensors file ({error}); it may have been cut off: "
+            f"restore it, or delete it and train again"
+        ) from error

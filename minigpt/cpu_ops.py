@@ -1,0 +1,232 @@
+"""The operations of ops.py in forms that are faster on a CPU, under the same names.
+
+Read ops.py first: the mathematics stands there, and here only what makes it fast. A processor
+computes much faster than its memory delivers, so the forms below keep to blocks of rows that fit
+in a core's cache, work in place on arrays they made themselves, and make no large array that can
+be avoided. The operations that gain nothing are those of ops.py themselves.
+
+Still pure: no array that was given is changed. Each pair is tested against its plain twin.
+"""
+
+import math
+
+import numpy as np
+
+from minigpt.ops import (
+    GELU_CUBIC,
+    GELU_SCALE,
+    dropout_backward,
+    dropout_forward,
+    embedding_forward,
+    softmax,
+    split_heads,
+)
+
+__all__ = [
+    "attention_backward", "attention_forward", "dropout_backward", "dropout_forward",
+    "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
+    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
+    "next_token_loss_backward", "next_token_loss_forward", "next_token_losses", "softmax",
+]  # fmt: skip
+
+BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
+QUERIES = 64  # rows of queries that attention handles at a time
+
+
+def row_blocks(n, row_size):
+    """Yield slices that cover range(n), of about BLOCK elements where a row has `row_size`."""
+    size = max(1, BLOCK // row_size)
+    for start in range(0, n, size):
+        yield slice(start, start + size)
+
+
+def column_sum(x):
+    """Return x.sum(axis=0) of x (N, C) as a product with ones, which BLAS does faster."""
+    return np.ones(len(x), x.dtype) @ x  # (C,)
+
+
+def embedding_backward(dout, cache):
+    """Return dw (V, C): rows sorted by id, then added up in runs of equal ids."""
+    ids, w = cache
+    ids = ids.reshape(-1)  # (N,)
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    run_starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    dw = np.zeros_like(w)  # (V, C)
+    dw[ids[run_starts]] = np.add.reduceat(dout.reshape(-1, w.shape[1])[order], run_starts)
+    return dw
+
+
+def linear_forward(x, w, b):
+    """Multiply and add, the bias in place: x (B, T, C), w (C, F), b (F,) -> out (B, T, F)."""
+    B, T, C = x.shape
+    out = x.reshape(B * T, C) @ w  # (N, F)
+    out += b
+    return out.reshape(B, T, -1), (x, w)
+
+
+def linear_backward(dout, cache):
+    """Return dx (B, T, C), dw (C, F), db (F,)."""
+    x, w = cache
+    dout = dout.reshape(-1, w.shape[1])  # (N, F)
+    dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
+    return dx, x.reshape(-1, w.shape[0]).T @ dout, column_sum(dout)
+
+
+def layernorm_forward(x, g, b, eps=1e-5):
+    """Normalise each row, a block of rows at a time: x (B, T, C) -> out (B, T, C)."""
+    C = x.shape[-1]
+    rows = x.reshape(-1, C)  # (N, C)
+    xhat, out = np.empty_like(rows), np.empty_like(rows)  # (N, C)
+    rstd = np.empty((len(rows), 1), x.dtype)  # (N, 1)
+    mean = np.full((C, 1), 1 / C, x.dtype)  # x @ mean is each row's mean, by BLAS
+    for block in row_blocks(len(rows), C):
+        np.subtract(rows[block], rows[block] @ mean, out=xhat[block])
+        variance = np.vecdot(xhat[block], xhat[block])[:, None] / C
+        rstd[block] = 1 / np.sqrt(variance + eps)
+        xhat[block] *= rstd[block]
+        np.multiply(xhat[block], g, out=out[block])
+        out[block] += b
+    return out.reshape(x.shape), (xhat, rstd, g)
+
+
+def layernorm_backward(dout, cache):
+    """Return dx (B, T, C), dg (C,), db (C,), a block of rows at a time."""
+    xhat, rstd, g = cache
+    C = xhat.shape[-1]
+    rows = dout.reshape(-1, C)  # (N, C)
+    dx = np.empty_like(rows)  # (N, C)
+    dg, db = np.zeros_like(g), np.zeros_like(g)  # (C,)
+    for block in row_blocks(len(rows), C):
+        d, xh = rows[block], xhat[block]
+        db += column_sum(d)
+        product = d * xh
+        dg += column_sum(product)
+        along_xhat = (product @ g / C)[:, None]
+        along_mean = (d @ g / C)[:, None]
+        np.multiply(xh, along_xhat, out=product)
+        product += along_mean
+        np.multiply(d, g, out=dx[block])
+        dx[block] -= product
+        dx[block] *= rstd[block]
+    return dx.reshape(dout.shape), dg, db
+
+
+def gelu_forward(x):
+    """Return gelu(x), and as the cache its derivative, computed while x is in the cache."""
+    rows = x.reshape(-1, x.shape[-1])  # (N, F)
+    out, derivative = np.empty_like(rows), np.empty_like(rows)  # (N, F)
+    for block in row_blocks(len(rows), rows.shape[1]):
+        v, slope = rows[block], derivative[block]
+        square = v * v
+        tanh = square * (GELU_SCALE * GELU_CUBIC)
+        tanh += GELU_SCALE
+        tanh *= v
+        np.tanh(tanh, out=tanh)
+        # slope = (1 + tanh) / 2 + x / 2 (1 - tanh^2) du, du = scale (1 + 3 cubic x^2)
+        square *= 1.5 * GELU_SCALE * GELU_CUBIC
+        square += 0.5 * GELU_SCALE
+        square *= v  # x du / 2
+        np.multiply(tanh, tanh, out=slope)
+        np.subtract(1, slope, out=slope)
+        slope *= square
+        tanh *= 0.5
+        tanh += 0.5  # (1 + tanh) / 2
+        slope += tanh
+        np.multiply(tanh, v, out=out[block])
+    return out.reshape(x.shape), derivative.reshape(x.shape)
+
+
+def gelu_backward(dout, cache):
+    """Return dx: one product, since the cache is the derivative."""
+    return dout * cache
+
+
+def attention_forward(qkv, n_head, dropout=0.0, rng=None):
+    """Attention in blocks of queries, each with the keys it may see and no others.
+
+    qkv (B, T, 3C) -> out (B, T, C). The part of the scores that the mask would throw away is
+    never computed, but for the triangle on the diagonal; the scores stay in the cache.
+    """
+    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
+    B, H, T, D = q.shape
+    out = np.empty((B, T, H, D), qkv.dtype)
+    out_heads = out.transpose(0, 2, 1, 3)  # (B, H, T, D), a view
+    scale = 1 / math.sqrt(D)
+    blocks = []
+    for start in range(0, T, QUERIES):
+        end = min(start + QUERIES, T)
+        att = q[:, :, start:end] @ k[:, :, :end].transpose(0, 1, 3, 2)  # (B, H, q, S)
+        att *= scale
+        future = np.triu(np.ones((end - start, end - start), bool), 1)  # on the diagonal
+        att[..., start:end][..., future] = -np.inf
+        att -= att.max(axis=-1, keepdims=True)
+        np.exp(att, out=att)
+        att /= att.sum(axis=-1, keepdims=True)
+        dropped, keep = dropout_forward(att, dropout, rng)
+        np.matmul(dropped, v[:, :, :end], out=out_heads[:, :, start:end])
+        blocks.append((start, end, att, dropped, keep))
+    return out.reshape(B, T, H * D), (qkv, n_head, blocks)
+
+
+def attention_backward(dout, cache):
+    """Return dqkv (B, T, 3C), written through views in the layout of qkv."""
+    qkv, n_head, blocks = cache
+    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
+    B, H, T, D = q.shape
+    dqkv = np.zeros_like(qkv)
+    dq, dk, dv = split_heads(dqkv, n_head)  # views into dqkv
+    dout = dout.reshape(B, T, H, D).transpose(0, 2, 1, 3)  # (B, H, T, D)
+    for start, end, att, dropped, keep in blocks:
+        d = dout[:, :, start:end]  # (B, H, q, D)
+        dv[:, :, :end] += dropped.transpose(0, 1, 3, 2) @ d
+        datt = dropout_backward(d @ v[:, :, :end].transpose(0, 1, 3, 2), keep)  # (B, H, q, S)
+        datt -= np.vecdot(datt, att)[..., None]
+        datt *= att
+        datt *= 1 / math.sqrt(D)
+        np.matmul(datt, k[:, :, :end], out=dq[:, :, start:end])
+        dk[:, :, :end] += datt.transpose(0, 1, 3, 2) @ q[:, :, start:end]
+    return dqkv
+
+
+def next_token_losses(x, w, targets):
+    """Return each target's loss (B, T), a block of rows at a time."""
+    rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
+    losses = np.empty(len(rows), x.dtype)  # (N,)
+    for block in row_blocks(len(rows), len(w)):
+        _, losses[block] = exp_logits_and_losses(rows[block] @ w.T, which[block])
+    return losses.reshape(targets.shape)
+
+
+def next_token_loss_forward(x, w, targets, n_targets):
+    """Return the loss and, as the cache, its gradients, while a block's logits are at hand.
+
+    The logits of all rows never exist at the same time.
+    """
+    rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
+    dx, dw, loss = np.empty_like(rows), np.zeros_like(w), 0.0
+    for block in row_blocks(len(rows), max(1, len(w) // 4)):
+        logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
+        loss += float(losses.sum(dtype=np.float64))
+        weight = (which[block] >= 0) / np.asarray(n_targets, x.dtype)  # (n,)
+        logits *= (weight / logits.sum(axis=-1))[:, None].astype(x.dtype)  # softmax, weighted
+        logits[np.arange(len(losses)), np.maximum(which[block], 0)] -= weight.astype(x.dtype)
+        np.matmul(logits, w, out=dx[block])
+        dw += logits.T @ rows[block]
+    return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw)
+
+
+def next_token_loss_backward(dloss, cache):
+    """Return dx (B, T, C) and dw (V, C)."""
+    dx, dw = cache
+    return (dx, dw) if dloss == 1 else (dx * dloss, dw * dloss)
+
+
+def exp_logits_and_losses(logits, which):
+    """Return exp(logits - max) (n, V), made in place, and the losses (n,) of the ids `which`."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    target_logits = logits[np.arange(len(which)), np.maximum(which, 0)]  # (n,)
+    np.exp(logits, out=logits)
+    losses = np.log(logits.sum(axis=-1)) - target_logits
+    losses[which < 0] = 0
+    return logits, losses

@@ -1,0 +1,150 @@
+"""Is the backward pass right? Compare it with slopes measured on the forward pass.
+
+For a function f and a random direction u, the slope (f(x + h u) - f(x - h u)) / 2h must equal
+the analytic gradient's product with u. One number for each input of each operation, and for each
+parameter of a whole model, in float64, where the two agree to about nine digits.
+
+The error of the measured slope falls with h^2 and rises with the rounding error over h; near
+1e-5 both are small.
+"""
+
+import numpy as np
+
+from minigpt.backend import open_device
+from minigpt.config import ModelConfig
+from minigpt.model import GPT
+
+H = 1e-5
+TOLERANCE = 1e-6
+
+
+def relative_error(a, b):
+    """Return |a - b| / (|a| + |b|), 0 where both are 0."""
+    size = abs(a) + abs(b)
+    return abs(a - b) / size if size else 0.0
+
+
+def compare(f, x, gradient, u, h=H):
+    """Return the (analytic, numeric) slope of `f()` where the array `x` moves along `u`.
+
+    `gradient` is what is claimed of f by x; x, changed meanwhile, is put back as it was.
+    """
+    before = x.copy()
+    x[...] = before + h * u
+    up = float(f())
+    x[...] = before - h * u
+    down = float(f())
+    x[...] = before
+    return float((gradient * u).sum()), (up - down) / (2 * h)
+
+
+def op_cases(ops, xp):
+    """Return {name: (forward, backward, inputs)} for every pair of `ops`.
+
+    `forward(*inputs)` gives (out, cache); `backward(dout, cache)` the inputs' gradients, a tuple.
+    """
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return xp.asarray(rng.standard_normal(shape))
+
+    def ids(high, *shape):
+        return xp.asarray(rng.integers(0, high, shape))
+
+    def single(backward):
+        return lambda dout, cache: (backward(dout, cache),)
+
+    B, T, C, H, V = 2, 5, 6, 3, 7
+    places, targets = ids(V, B, T), ids(V, B, T)
+    targets[0, 1] = -1  # one that counts for nothing
+
+    def dropout_forward(x):  # the same generator each time, so the same zeros
+        return ops.dropout_forward(x, 0.3, xp.random.default_rng(1))
+
+    def attention_dropout_forward(qkv):
+        return ops.attention_forward(qkv, H, 0.3, xp.random.default_rng(1))
+
+    return {
+        "embedding": (
+            lambda w: ops.embedding_forward(places, w),
+            single(ops.embedding_backward), [normal(V, C)],
+        ),
+        "linear": (
+            ops.linear_forward, ops.linear_backward, [normal(B, T, C), normal(C, 4), normal(4)],
+        ),
+        "layernorm": (
+            ops.layernorm_forward, ops.layernorm_backward, [normal(B, T, C), normal(C), normal(C)],
+        ),
+        "gelu": (ops.gelu_forward, single(ops.gelu_backward), [normal(B, T, C)]),
+        "dropout": (dropout_forward, single(ops.dropout_backward), [normal(B, T, C)]),
+        "attention": (
+            lambda qkv: ops.attention_forward(qkv, H),
+            single(ops.attention_backward), [normal(B, T, 3 * C)],
+        ),
+        "attention with dropout": (
+            attention_dropout_forward, single(ops.attention_backward), [normal(B, T, 3 * C)],
+        ),
+        "next_token_loss": (
+            lambda x, w: ops.next_token_loss_forward(x, w, targets, B * T),
+            ops.next_token_loss_backward, [normal(B, T, C), normal(V, C)],
+        ),
+    }  # fmt: skip
+
+
+def check_ops(ops, xp):
+    """Yield (operation, number of the input, analytic, numeric) for every pair of `ops`.
+
+    An output of many numbers is made one by adding them up with random weights r; then dout = r.
+    """
+    rng = np.random.default_rng(1)
+    for name, (forward, backward, inputs) in op_cases(ops, xp).items():
+        out, cache = forward(*inputs)
+        r = xp.asarray(rng.standard_normal(out.shape))
+
+        def f(forward=forward, inputs=inputs, r=r):
+            return (forward(*inputs)[0] * r).sum()
+
+        for i, (x, gradient) in enumerate(zip(inputs, backward(r, cache), strict=True)):
+            u = xp.asarray(rng.standard_normal(x.shape))
+            yield name, i, *compare(f, x, gradient, u)
+
+
+def check_model(device):
+    """Yield (parameter, analytic, numeric) for every parameter of a small model."""
+    xp, rng = device.xp, np.random.default_rng(2)
+    config = ModelConfig(vocab_size=17, n_positions=6, n_embd=12, n_layer=2, n_head=3)
+    model = GPT(config, device, dtype="float64").initialise(0)
+    # away from gains of 1 and biases of 0, where mistakes can hide
+    model.params.flat += 0.1 * xp.asarray(rng.standard_normal(len(model.params.flat)))
+    ids = xp.asarray(rng.integers(0, 17, (3, 6)))
+    targets = xp.asarray(rng.integers(0, 17, (3, 6)))
+    grads = model.new_grads()
+    _, cache = model.forward(ids, targets)
+    model.backward(cache, grads)
+    for name, w in model.params.items():
+        u = xp.asarray(rng.standard_normal(w.shape))
+        yield name, *compare(lambda: model.forward(ids, targets)[0], w, grads[name], u)
+
+
+def run(device="cpu"):
+    """Print every comparison; return whether all relative errors are below TOLERANCE."""
+    device = open_device(device)
+    print(f"{'':34} {'analytic':>20} {'numeric':>20} {'relative error':>16}")
+    print("every operation, by each of its inputs")
+    rows = [(f"  {name}, input {i}", a, n) for name, i, a, n in check_ops(device.ops, device.xp)]
+    print_rows(rows)
+    print("every parameter of a model of 2 layers")
+    model_rows = [(f"  {name}", a, n) for name, a, n in check_model(device)]
+    print_rows(model_rows)
+    # np.max, unlike max, does not overlook an error that is not a number
+    worst = float(np.max([relative_error(a, n) for _, a, n in rows + model_rows]))
+    verdict = "below" if worst < TOLERANCE else "NOT below"
+    print(f"largest relative error {worst:.1e}, {verdict} {TOLERANCE:.0e}")
+    return worst < TOLERANCE
+
+
+def print_rows(rows):
+    """Print (name, analytic, numeric) with the relative error."""
+    for name, analytic, numeric in rows:
+        error = relative_error(analytic, numeric)
+        print(f"{name:34} {analytic:20.12f} {numeric:20.12f} {error:16.1e}")

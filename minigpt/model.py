@@ -1,0 +1,213 @@
+"""GPT-2: the forward pass, and the backward pass read upward.
+
+`forward` calls the operations of ops.py one after the other and keeps their caches; `backward`
+goes through the same operations in reverse and adds up the gradients of the parameters. There is
+no text here (see dataset.py) and nothing about how weights are changed (see optim.py).
+
+The model, for one window of ids (T,):
+
+    x = wte[ids] + wpe[0..T-1]
+    L times:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
+    logits = layernorm(x) @ wte.T
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; names and
+shapes of the parameters as in Hugging Face's GPT2LMHeadModel, weights stored (in, out).
+"""
+
+import math
+
+from minigpt.backend import open_device, random_generator, to_numpy
+from minigpt.params import Params
+
+
+def param_shapes(config):
+    """Return a dict from every parameter's name to its shape, in the order of use."""
+    V, C, F = config.vocab_size, config.n_embd, 4 * config.n_embd
+    shapes = {"wte.weight": (V, C), "wpe.weight": (config.n_positions, C)}
+    for l in range(config.n_layer):
+        shapes |= {
+            f"h.{l}.ln_1.weight": (C,),
+            f"h.{l}.ln_1.bias": (C,),
+            f"h.{l}.attn.c_attn.weight": (C, 3 * C),
+            f"h.{l}.attn.c_attn.bias": (3 * C,),
+            f"h.{l}.attn.c_proj.weight": (C, C),
+            f"h.{l}.attn.c_proj.bias": (C,),
+            f"h.{l}.ln_2.weight": (C,),
+            f"h.{l}.ln_2.bias": (C,),
+            f"h.{l}.mlp.c_fc.weight": (C, F),
+            f"h.{l}.mlp.c_fc.bias": (F,),
+            f"h.{l}.mlp.c_proj.weight": (F, C),
+            f"h.{l}.mlp.c_proj.bias": (C,),
+        }
+    return shapes | {"ln_f.weight": (C,), "ln_f.bias": (C,)}
+
+
+class GPT:
+    """A GPT-2 of a given ModelConfig on a Device; all parameters are 0 until filled.
+
+    `params` may be read by several threads at once: `forward` and `backward` keep nothing here.
+    """
+
+    def __init__(self, config, device=None, dtype="float32"):
+        self.config = config
+        self.device = device or open_device("cpu")
+        self.params = Params(param_shapes(config), self.device.xp, dtype)
+
+    def initialise(self, seed):
+        """Fill the parameters as GPT-2 does: normal(0, 0.02), gains 1, biases 0.
+
+        What a block adds to x starts smaller, by 1 / sqrt(2 L), so that x does not grow with the
+        number of blocks.
+        """
+        rng = random_generator(self.device.xp, seed)
+        for name, w in self.params.items():
+            if name.endswith("bias"):
+                w[...] = 0
+            elif w.ndim == 1:
+                w[...] = 1
+            else:
+                std = 0.02
+                if name.endswith("c_proj.weight"):
+                    std /= math.sqrt(2 * self.config.n_layer)
+                w[...] = std * rng.standard_normal(w.shape, dtype=w.dtype)
+        return self
+
+    def new_grads(self):
+        """Return zeros in the layout of the parameters."""
+        return Params(self.params.shapes, self.device.xp, self.params.flat.dtype)
+
+    def forward(self, ids, targets, n_targets=None, rng=None):
+        """Return the loss of predicting `targets` from `ids`, both (B, T), and a cache.
+
+        A negative target counts for nothing. `n_targets` is what the sum of the losses is divided
+        by; default, the number of targets. With an `rng` there is dropout.
+        """
+        ops, w = self.device.ops, self.params["wte.weight"]
+        if n_targets is None:
+            n_targets = max(1, int((targets >= 0).sum()))
+        x, body_cache = self._body_forward(ids, rng)  # (B, T, C)
+        loss, loss_cache = ops.next_token_loss_forward(x, w, targets, n_targets)
+        return loss, (body_cache, loss_cache)
+
+    def backward(self, cache, grads):
+        """Add the gradient of the loss with respect to every parameter to `grads`."""
+        body_cache, loss_cache = cache
+        dx, dw = self.device.ops.next_token_loss_backward(1.0, loss_cache)
+        grads["wte.weight"] += dw  # the token embedding is used here ...
+        self._body_backward(dx, body_cache, grads)  # ... and here: the gradients add up
+
+    def logits(self, ids):
+        """Score every symbol as the next one after each prefix of `ids` (T,): -> (T, V).
+
+        A batch (B, T) gives (B, T, V). Raises ValueError for no ids, ids that are no symbols and
+        more ids than the window holds.
+        """
+        ids = self.check_ids(ids)
+        x, _ = self._body_forward(ids.reshape(-1, ids.shape[-1]))  # (B, T, C)
+        return (x @ self.params["wte.weight"].T).reshape(*ids.shape, -1)
+
+    def losses(self, ids, targets):
+        """Return the loss of each target (B, T), in nats, 0 for a negative target."""
+        x, _ = self._body_forward(ids)  # (B, T, C)
+        return self.device.ops.next_token_losses(x, self.params["wte.weight"], targets)
+
+    def check_ids(self, ids):
+        """Return `ids` as an array on the device, or raise ValueError."""
+        ids = self.device.xp.asarray(ids)
+        T, V = self.config.n_positions, self.config.vocab_size
+        if ids.size == 0 or ids.ndim not in (1, 2):
+            raise ValueError(f"ids have shape {ids.shape}; they must be (T,) or (B, T), T >= 1")
+        if ids.shape[-1] > T:
+            raise ValueError(f"{ids.shape[-1]} ids were given; the window holds at most {T}")
+        if ids.dtype.kind not in "iu":
+            raise ValueError(f"ids are of type {ids.dtype}; they must be integers")
+        if int(ids.min()) < 0 or int(ids.max()) >= V:
+            bad = to_numpy(ids[(ids < 0) | (ids >= V)])[0]
+            raise ValueError(f"id {bad} is no symbol; ids must be from 0 to {V - 1}")
+        return ids
+
+    # ---- the network without its last product: ids -> x, what the logits are made of ----------
+
+    def _body_forward(self, ids, rng=None):
+        ops, p, c = self.device.ops, self.params, self.config
+        tok, tok_cache = ops.embedding_forward(ids, p["wte.weight"])  # (B, T, C)
+        x = tok + p["wpe.weight"][: ids.shape[1]]  # (B, T, C)
+        x, drop_cache = ops.dropout_forward(x, c.dropout, rng)
+        block_caches = []
+        for l in range(c.n_layer):
+            x, block_cache = self._block_forward(x, f"h.{l}.", rng)
+            block_caches.append(block_cache)
+        x, ln_cache = ops.layernorm_forward(
+            x, p["ln_f.weight"], p["ln_f.bias"], c.layer_norm_epsilon
+        )
+        return x, (tok_cache, drop_cache, block_caches, ln_cache)
+
+    def _body_backward(self, dx, cache, grads):
+        ops = self.device.ops
+        tok_cache, drop_cache, block_caches, ln_cache = cache
+        dx, dg, db = ops.layernorm_backward(dx, ln_cache)
+        grads["ln_f.weight"] += dg
+        grads["ln_f.bias"] += db
+        for l in reversed(range(self.config.n_layer)):
+            dx = self._block_backward(dx, block_caches[l], f"h.{l}.", grads)
+        dx = ops.dropout_backward(dx, drop_cache)
+        grads["wpe.weight"][: dx.shape[1]] += dx.sum(axis=0)  # one row served the whole batch
+        grads["wte.weight"] += ops.embedding_backward(dx, tok_cache)
+
+    # ---- one block: x + attention(layernorm(x)), then x + mlp(layernorm(x)) -------------------
+
+    def _block_forward(self, x, name, rng):
+        ops, c = self.device.ops, self.config
+
+        def p(rest):
+            return self.params[name + rest]
+
+        # attention: positions exchange what they know
+        h, ln_1 = ops.layernorm_forward(
+            x, p("ln_1.weight"), p("ln_1.bias"), c.layer_norm_epsilon
+        )  # (B, T, C)
+        qkv, c_attn = ops.linear_forward(h, p("attn.c_attn.weight"), p("attn.c_attn.bias"))
+        y, attn = ops.attention_forward(qkv, c.n_head, c.dropout, rng)  # (B, T, C)
+        y, attn_proj = ops.linear_forward(y, p("attn.c_proj.weight"), p("attn.c_proj.bias"))
+        y, attn_drop = ops.dropout_forward(y, c.dropout, rng)
+        x = x + y  # (B, T, C)
+
+        # mlp: every position thinks for itself
+        h, ln_2 = ops.layernorm_forward(x, p("ln_2.weight"), p("ln_2.bias"), c.layer_norm_epsilon)
+        h, c_fc = ops.linear_forward(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))  # (B, T, F)
+        h, gelu = ops.gelu_forward(h)  # (B, T, F)
+        y, mlp_proj = ops.linear_forward(h, p("mlp.c_proj.weight"), p("mlp.c_proj.bias"))
+        y, mlp_drop = ops.dropout_forward(y, c.dropout, rng)
+        x = x + y  # (B, T, C)
+        cache = (ln_1, c_attn, attn, attn_proj, attn_drop)
+        return x, (*cache, ln_2, c_fc, gelu, mlp_proj, mlp_drop)
+
+    def _block_backward(self, dx, cache, name, grads):
+        ops = self.device.ops
+        ln_1, c_attn, attn, attn_proj, attn_drop, ln_2, c_fc, gelu, mlp_proj, mlp_drop = cache
+
+        def add(rest, dw, db):
+            grads[name + rest + ".weight"] += dw
+            grads[name + rest + ".bias"] += db
+
+        # mlp; x goes both ways, through it and past it, so the gradients of both add up
+        dy = ops.dropout_backward(dx, mlp_drop)  # (B, T, C)
+        dh, dw, db = ops.linear_backward(dy, mlp_proj)  # (B, T, F)
+        add("mlp.c_proj", dw, db)
+        dh = ops.gelu_backward(dh, gelu)  # (B, T, F)
+        dh, dw, db = ops.linear_backward(dh, c_fc)  # (B, T, C)
+        add("mlp.c_fc", dw, db)
+        dh, dg, db = ops.layernorm_backward(dh, ln_2)
+        add("ln_2", dg, db)
+        dx = dx + dh  # (B, T, C)
+
+        # attention
+        dy = ops.dropout_backward(dx, attn_drop)
+        dy, dw, db = ops.linear_backward(dy, attn_proj)
+        add("attn.c_proj", dw, db)
+        dqkv = ops.attention_backward(dy, attn)  # (B, T, 3C)
+        dh, dw, db = ops.linear_backward(dqkv, c_attn)  # (B, T, C)
+        add("attn.c_attn", dw, db)
+        dh, dg, db = ops.layernorm_backward(dh, ln_1)
+        add("ln_1", dg, db)
+        return dx + dh

@@ -1,0 +1,224 @@
+"""Every operation of the model, each a forward and a backward function. Read this first.
+
+The forward of an operation returns its output and a cache, what its backward will need. The
+backward takes the gradient of the loss with respect to the output, `dout`, and returns the
+gradients with respect to each input, by the chain rule. `dx` always means dLoss/dx and has the
+shape of x. All functions are pure: they never change an array they were given.
+
+There is no automatic differentiation here, and no layers and parameters (see model.py). This is
+the plain text of the mathematics, on NumPy or CuPy; `cpu_ops` has faster forms of some of these
+under the same names, which are tested against these.
+
+Shapes, here and in every other file:
+
+    B batch   T time (positions)   S keys seen so far   C channels   H heads
+    D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N = B T rows
+
+Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2);
+Vaswani et al. 2017, "Attention Is All You Need"; Ba et al. 2016, "Layer Normalization";
+Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"; Srivastava et al. 2014, "Dropout".
+"""
+
+import math
+
+from minigpt.backend import array_module
+
+# ---- embedding: a row of a table for each id ------------------------------------------------
+
+
+def embedding_forward(ids, w):
+    """Look up rows: ids (B, T) integers, w (V, C) -> out (B, T, C)."""
+    return w[ids], (ids, w)
+
+
+def embedding_backward(dout, cache):
+    """Return dw (V, C): each row's gradient is the sum over the places that used it."""
+    ids, w = cache
+    dw = array_module(w).zeros_like(w)  # (V, C)
+    array_module(w).add.at(dw, ids, dout)
+    return dw
+
+
+# ---- linear: out = x w + b ------------------------------------------------------------------
+
+
+def linear_forward(x, w, b):
+    """Multiply and add: x (B, T, C), w (C, F), b (F,) -> out (B, T, F)."""
+    B, T, C = x.shape
+    out = x.reshape(B * T, C) @ w + b  # (N, F): one large matrix product is the fastest kind
+    return out.reshape(B, T, -1), (x, w)
+
+
+def linear_backward(dout, cache):
+    """Return dx (B, T, C), dw (C, F), db (F,)."""
+    x, w = cache
+    dout = dout.reshape(-1, w.shape[1])  # (N, F)
+    dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
+    dw = x.reshape(-1, w.shape[0]).T @ dout  # (C, F)
+    db = dout.sum(axis=0)  # (F,)
+    return dx, dw, db
+
+
+# ---- layer normalisation: mean 0 and variance 1 along the channels, then scale and shift ----
+
+
+def layernorm_forward(x, g, b, eps=1e-5):
+    """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C)."""
+    centred = x - x.mean(axis=-1, keepdims=True)  # (B, T, C)
+    variance = (centred * centred).mean(axis=-1, keepdims=True)  # (B, T, 1)
+    rstd = 1 / array_module(x).sqrt(variance + eps)  # (B, T, 1), reciprocal standard deviation
+    xhat = centred * rstd  # (B, T, C)
+    return xhat * g + b, (xhat, rstd, g)
+
+
+def layernorm_backward(dout, cache):
+    """Return dx (B, T, C), dg (C,), db (C,).
+
+    Mean and variance depend on x too; each takes one direction out of the gradient:
+    dx = rstd (dxhat - mean(dxhat) - xhat mean(dxhat xhat)).
+    """
+    xhat, rstd, g = cache
+    db = dout.sum(axis=(0, 1))  # (C,)
+    dg = (dout * xhat).sum(axis=(0, 1))  # (C,)
+    dxhat = dout * g  # (B, T, C)
+    along_mean = dxhat.mean(axis=-1, keepdims=True)  # (B, T, 1)
+    along_xhat = (dxhat * xhat).mean(axis=-1, keepdims=True)  # (B, T, 1)
+    dx = rstd * (dxhat - along_mean - xhat * along_xhat)  # (B, T, C)
+    return dx, dg, db
+
+
+# ---- GELU: a smooth gate; GPT-2 uses the tanh approximation ---------------------------------
+
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715
+
+
+def gelu_forward(x):
+    """Apply x Phi(x), Phi(x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, any shape."""
+    tanh = array_module(x).tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x))
+    return 0.5 * x * (1 + tanh), (x, tanh)
+
+
+def gelu_backward(dout, cache):
+    """Return dx: by the product rule, with d tanh(u) = (1 - tanh(u)^2) du."""
+    x, tanh = cache
+    du = GELU_SCALE * (1 + 3 * GELU_CUBIC * x * x)
+    return dout * (0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * du)
+
+
+# ---- dropout: zero some activations while training, so that none is relied upon -------------
+
+
+def dropout_forward(x, rate, rng):
+    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate).
+
+    Without an `rng`, or at rate 0, x passes unchanged.
+    """
+    if rng is None or rate == 0:
+        return x, None
+    keep = (rng.random(x.shape, dtype=x.dtype) >= rate) / x.dtype.type(1 - rate)  # 0 or 1/(1-rate)
+    return x * keep, keep
+
+
+def dropout_backward(dout, cache):
+    """Return dx: nothing through the zeros."""
+    keep = cache
+    return dout if keep is None else dout * keep
+
+
+# ---- softmax and causal self-attention ------------------------------------------------------
+
+
+def softmax(x):
+    """Return exp(x) / sum(exp(x)) along the last axis; the maximum is taken off first, so that
+    nothing overflows."""
+    e = array_module(x).exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def split_heads(qkv, n_head):
+    """View qkv (B, T, 3C) as queries, keys and values, each (B, H, T, D)."""
+    B, T, C3 = qkv.shape
+    return qkv.reshape(B, T, 3, n_head, C3 // 3 // n_head).transpose(2, 0, 3, 1, 4)
+
+
+def attention_forward(qkv, n_head, dropout=0.0, rng=None):
+    """Let every position look at itself and the positions before it.
+
+    qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C):
+    softmax(q k^T / sqrt(D)) v in each head, where a position never sees a later one.
+    """
+    xp = array_module(qkv)
+    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
+    B, H, T, D = q.shape
+    scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(D)  # (B, H, T, S)
+    future = xp.triu(xp.ones((T, T), dtype=bool), k=1)  # (T, S), true where S is later than T
+    att = softmax(xp.where(future, xp.asarray(-xp.inf, qkv.dtype), scores))  # (B, H, T, S)
+    dropped, keep = dropout_forward(att, dropout, rng)
+    out = dropped @ v  # (B, H, T, D)
+    out = out.transpose(0, 2, 1, 3).reshape(B, T, H * D)  # (B, T, C)
+    return out, (qkv, n_head, att, dropped, keep)
+
+
+def attention_backward(dout, cache):
+    """Return dqkv (B, T, 3C).
+
+    The softmax's own backward is att (datt - sum(datt att)). Where att is 0, as it is for later
+    positions, no gradient flows: the mask needs no backward.
+    """
+    qkv, n_head, att, dropped, keep = cache
+    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
+    B, H, T, D = q.shape
+    dout = dout.reshape(B, T, H, D).transpose(0, 2, 1, 3)  # (B, H, T, D)
+    dv = dropped.transpose(0, 1, 3, 2) @ dout  # (B, H, S, D)
+    datt = dropout_backward(dout @ v.transpose(0, 1, 3, 2), keep)  # (B, H, T, S)
+    dscores = att * (datt - (datt * att).sum(axis=-1, keepdims=True))  # (B, H, T, S)
+    dscores = dscores / math.sqrt(D)
+    dq = dscores @ k  # (B, H, T, D)
+    dk = dscores.transpose(0, 1, 3, 2) @ q  # (B, H, S, D)
+    dqkv = array_module(qkv).stack([dq, dk, dv])  # (3, B, H, T, D)
+    return dqkv.transpose(1, 3, 0, 2, 4).reshape(qkv.shape)
+
+
+# ---- the loss: how surprising was each next token? ------------------------------------------
+
+
+def next_token_losses(x, w, targets):
+    """Score every symbol as the next one; return each target's cross-entropy (B, T), in nats.
+
+    x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T and
+    a loss is -log softmax(logits)[target]. A negative target counts for nothing: its loss is 0.
+    """
+    xp = array_module(x)
+    rows = x.reshape(-1, x.shape[-1])  # (N, C)
+    logits = rows @ w.T  # (N, V)
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    log_sum = xp.log(xp.exp(logits).sum(axis=-1))  # (N,)
+    which = targets.reshape(-1)  # (N,)
+    target_logits = logits[xp.arange(len(which)), xp.where(which < 0, 0, which)]  # (N,)
+    return xp.where(which < 0, 0, log_sum - target_logits).reshape(targets.shape)
+
+
+def next_token_loss_forward(x, w, targets, n_targets):
+    """Return the sum of the targets' losses divided by `n_targets`, and a cache.
+
+    `n_targets` is the number of targets in the whole batch, of which x may be a slice: then the
+    slices' losses add up to the mean over the batch, and so do their gradients.
+    """
+    return next_token_losses(x, w, targets).sum() / n_targets, (x, w, targets, n_targets)
+
+
+def next_token_loss_backward(dloss, cache):
+    """Return dx (B, T, C) and dw (V, C), where the logits' gradient is softmax - one-hot.
+
+    The logits are the largest array of the model by far, so they are computed a second time
+    rather than kept.
+    """
+    x, w, targets, n_targets = cache
+    xp = array_module(x)
+    rows = x.reshape(-1, x.shape[-1])  # (N, C)
+    which = targets.reshape(-1)  # (N,)
+    dlogits = softmax(rows @ w.T)  # (N, V)
+    dlogits[xp.arange(len(which)), xp.where(which < 0, 0, which)] -= 1
+    dlogits *= ((which >= 0) * (dloss / n_targets)).astype(x.dtype)[:, None]
+    return (dlogits @ w).reshape(x.shape), dlogits.T @ rows

@@ -1,0 +1,83 @@
+"""AdamW, gradient clipping and the learning-rate schedule, on one flat array.
+
+Sources: Kingma and Ba 2015, "Adam" (algorithm 1); Loshchilov and Hutter 2019, "Decoupled Weight
+Decay Regularization" (algorithm 2); Loshchilov and Hutter 2017, "SGDR" (the cosine).
+"""
+
+import math
+
+from minigpt.backend import array_module
+
+
+def learning_rate(step, config):
+    """Return the learning rate of `step` (from 0): a linear rise, then half a cosine down."""
+    warmup, steps = config.warmup_steps, config.steps
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))  # 0 .. 1
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))  # 1 .. 0
+    return config.min_learning_rate + cosine * (config.learning_rate - config.min_learning_rate)
+
+
+def norm(flat):
+    """Return the length of the vector `flat`, a float."""
+    return math.sqrt(float(array_module(flat).vdot(flat, flat)))
+
+
+def clip_factor(grad_norm, limit):
+    """Return what to multiply a gradient with so that its norm is at most `limit` (0: no limit)."""
+    return limit / grad_norm if 0 < limit < grad_norm else 1.0
+
+
+def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay):
+    """Move weights `w` against gradient `g` by one AdamW step; w, m and v are changed in place.
+
+    m and v are running means of the gradient and of its square, 0 before the first step; `step`
+    counts from 1 and undoes their bias towards 0. All arrays are flat and of one size.
+    """
+    xp = array_module(w)
+    m *= beta1
+    m += (1 - beta1) * g
+    v *= beta2
+    v += (1 - beta2) * g * g
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    w *= 1 - lr * weight_decay
+    w -= lr * m_hat / (xp.sqrt(v_hat) + epsilon)
+
+
+class AdamW:
+    """The optimizer's memory for the parameters `params`, two arrays of their size."""
+
+    CHUNK = 1 << 16  # elements updated at a time: five such arrays fit in a core's cache
+
+    def __init__(self, params, config):
+        self.params, self.config = params, config
+        xp = array_module(params.flat)
+        self.m = xp.zeros_like(params.flat)  # (N,)
+        self.v = xp.zeros_like(params.flat)  # (N,)
+
+    def step(self, grad, step, lr, scale=1.0, map=map):
+        """Update the parameters with the flat gradient `grad` times `scale`.
+
+        `step` counts from 1. The chunks are independent; `map` may be a thread pool's. Only the
+        matrices decay: pulling biases and gains towards 0 would not simplify anything.
+        """
+        c, n_matrix, n = self.config, self.params.n_matrix, len(self.params.flat)
+
+        def update(part):
+            chunk, decay = part
+            adamw(
+                self.params.flat[chunk], scale * grad[chunk], self.m[chunk], self.v[chunk],
+                step, lr, c.beta1, c.beta2, c.epsilon, decay,
+            )  # fmt: skip
+
+        parts = [(chunk, c.weight_decay) for chunk in chunks(0, n_matrix, self.CHUNK)]
+        parts += [(chunk, 0.0) for chunk in chunks(n_matrix, n, self.CHUNK)]
+        for _ in map(update, parts):
+            pass
+
+
+def chunks(start, end, size):
+    """Return slices of at most `size` elements that cover start .. end."""
+    return [slice(a, min(a + size, end)) for a in range(start, end, size)]

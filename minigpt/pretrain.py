@@ -1,0 +1,252 @@
+"""Pretraining: a run from the first step to the last, or from where it was stopped.
+
+Beside the model's folder (see checkpoint.py) this writes
+
+    metrics.jsonl   a line for each look at the validation text
+    training.json   the report of the finished run
+
+A run is decided by its settings, its tokens and its seed. One that was stopped, or killed,
+continues from its last checkpoint to the same bytes as one that never was.
+"""
+
+import json
+import os
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bpe import Tokenizer
+from bpe.files import atomic_write
+from minigpt import checkpoint
+from minigpt.backend import open_device
+from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
+from minigpt.model import GPT
+from minigpt.optim import AdamW, learning_rate
+from minigpt.parallel import Workers
+from minigpt.sample import generate
+from minigpt.train import Trainer, evaluate, token_lengths
+
+# These may change when a run is continued: they do not decide where it goes.
+FREE_SETTINGS = ("eval_every", "eval_windows", "sample_every", "save_every_s", "workers")
+
+
+class StopRequest:
+    """Turn Ctrl-C and SIGTERM into a flag that is looked at between steps; a second one stops
+    at once (then the last checkpoint stands)."""
+
+    def __enter__(self):
+        self.signal = None
+        self._old = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+def pretrain(
+    tokens, tokenizer_file, out, model_config, train_config, device="cpu", fresh=False, say=print
+):
+    """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
+
+    Continues a run that was stopped; does nothing if it is complete; one with other settings or
+    `fresh` is moved to `out`.previous first. Returns the report, or None if the run was stopped
+    by a signal. Raises ValueError for bad input.
+    """
+    out = Path(out)
+    device = open_device(device)
+    tokenizer = Tokenizer.load(tokenizer_file)
+    report = read_report(tokens)
+    if report["tokenizer"] != fingerprint(tokenizer):
+        raise ValueError(
+            f"{tokens} was written with another tokenizer than {tokenizer_file}; it must be the "
+            f"same: tokenize again"
+        )
+    if tokenizer.n_vocab != model_config.vocab_size:
+        raise ValueError(
+            f"vocab_size is {model_config.vocab_size}; it must be {tokenizer.n_vocab}, the number "
+            f"of symbols of {tokenizer_file}"
+        )
+    train_windows = Windows(
+        load_tokens(Path(tokens) / "train.npy"), model_config.n_positions, train_config.seed
+    )
+    val_tokens = load_tokens(Path(tokens) / "val.npy")
+    if len(val_tokens) < model_config.n_positions + 1:
+        raise ValueError(
+            f"the validation text has {len(val_tokens)} tokens; it must have at least "
+            f"{model_config.n_positions + 1}, one window and its next token: bring more text or "
+            f"ask for fewer n_positions"
+        )
+    val = Windows(val_tokens, model_config.n_positions, 0).spread(train_config.eval_windows)
+
+    model = GPT(model_config, device)
+    optimizer = AdamW(model.params, train_config)
+    run = {
+        "model": asdict(model_config),
+        "train": {k: v for k, v in asdict(train_config).items() if k not in FREE_SETTINGS},
+        "tokens": report["train"]["sha256"],
+    }
+    progress = start_or_continue(out, model, optimizer, run, fresh, say)
+    n_workers = train_config.workers if device.name == "cpu" else 1
+    with Workers(n_workers) as workers, StopRequest() as stop:
+        trainer = Trainer(model, optimizer, train_windows, train_config, workers)
+        loop = Loop(trainer, tokenizer, tokenizer_file, out, val, progress, say)
+        if progress["step"] < train_config.steps:
+            loop.run(stop)
+        else:  # it may have been killed between its last state and its last model
+            checkpoint.save_model(out, model, tokenizer_file)
+    if stop.signal is not None:
+        signal_name = signal.Signals(stop.signal).name
+        say(f"stopped by {signal_name} after step {progress['step']} of {train_config.steps}; "
+            f"the same command continues from there")  # fmt: skip
+        return None
+    return loop.finish(report)
+
+
+def start_or_continue(out, model, optimizer, run, fresh, say):
+    """Return the progress of the run in `out`, or of a new one after moving an old one away."""
+    try:
+        progress = None if fresh else checkpoint.read_progress(out)
+    except ValueError as error:
+        say(f"{error}: starting anew")
+        progress = None
+    if progress is not None and progress["run"] == run:
+        checkpoint.load_state(out, model, optimizer)
+        step, steps = progress["step"], run["train"]["steps"]
+        say(f"{out} is complete" if step == steps else f"continuing {out} after step {step}")
+        keep_metrics(out / "metrics.jsonl", step)
+        return progress
+    if (out / checkpoint.MODEL).exists():
+        previous = out.with_name(out.name + ".previous")
+        if previous.exists():
+            remove_folder(previous)
+        os.replace(out, previous)
+        say(f"{out} was of another run; it is now {previous}")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.jsonl").unlink(missing_ok=True)
+    model.initialise(run["train"]["seed"])
+    return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
+
+
+def remove_folder(folder):
+    """Remove a folder of plain files; one that holds a folder is refused (ValueError)."""
+    files = list(folder.iterdir())
+    if any(file.is_dir() for file in files):
+        raise ValueError(f"{folder} holds a folder, so it was no run; move it away")
+    for file in files:
+        file.unlink()
+    folder.rmdir()
+
+
+def keep_metrics(path, step):
+    """Cut lines off metrics.jsonl that are later than the checkpoint of `step`."""
+    if path.exists():
+        lines = [line for line in path.read_bytes().splitlines(True) if line.endswith(b"\n")]
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        atomic_write(path, b"".join(kept))
+
+
+class Loop:
+    """The steps of a run with what happens now and then: a look at the validation text, a
+    sample, a checkpoint."""
+
+    def __init__(self, trainer, tokenizer, tokenizer_file, out, val, progress, say):
+        self.trainer, self.tokenizer, self.tokenizer_file = trainer, tokenizer, tokenizer_file
+        self.out, self.val, self.progress, self.say = out, val, progress, say
+        self.config, self.model = trainer.config, trainer.model
+        self.token_bytes = token_lengths(tokenizer)
+
+    def run(self, stop):
+        """Make the steps that are left, until done or until `stop.signal` is set."""
+        c, p = self.config, self.progress
+        self.tokens_per_step = c.batch_size * c.accumulate * self.model.config.n_positions
+        saved_at = last = time.monotonic()
+        bar = tqdm(total=c.steps, initial=p["step"], unit="step", disable=None, mininterval=0.3)
+        with bar:
+            if "val_loss" not in p:
+                self.evaluate(None)
+                self.save()
+            for step in range(p["step"], c.steps):
+                loss, grad_norm = self.trainer.step(step)
+                p["step"] = step + 1
+                now = time.monotonic()
+                p["seconds"] += now - last
+                last = now
+                before = p["train_loss"]
+                p["train_loss"] = loss if before is None else 0.95 * before + 0.05 * loss
+                rate = bar.format_dict["rate"] or 0
+                bar.set_postfix_str(
+                    f"loss {p['train_loss']:.3f}, {rate * self.tokens_per_step:,.0f} tok/s",
+                    refresh=False,
+                )
+                bar.update()
+                if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
+                    self.evaluate(grad_norm)
+                if c.sample_every and p["step"] % c.sample_every == 0:
+                    self.say(f"  writes: {self.sample(60)!r}")
+                if stop.signal is not None or now - saved_at > c.save_every_s:
+                    self.save()
+                    saved_at = time.monotonic()
+                    if stop.signal is not None:
+                        return
+        self.save()
+
+    def evaluate(self, grad_norm):
+        """Measure the validation loss; note it in metrics.jsonl and say it."""
+        p, c = self.progress, self.config
+        loss, bits = evaluate(self.model, *self.val, self.token_bytes, self.trainer.workers)
+        p |= {"val_loss": loss, "bits_per_byte": bits}
+        line = {
+            "step": p["step"],
+            "tokens": p["step"] * self.tokens_per_step,
+            "train_loss": p["train_loss"],
+            "val_loss": loss,
+            "bits_per_byte": bits,
+            "learning_rate": learning_rate(max(p["step"] - 1, 0), c),
+            "grad_norm": grad_norm,
+            "seconds": round(p["seconds"], 3),
+        }
+        with open(self.out / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.say(
+            f"  step {p['step']:5d}: validation loss {loss:.3f} nats/token = {bits:.3f} bits/byte"
+        )
+
+    def sample(self, n_tokens, seed=0):
+        """Return text the model writes from a document's beginning."""
+        start = self.tokenizer.eot_token
+        ids = generate(self.model, [start], n_tokens, 0.8, top_p=0.95, stop=(start,), seed=seed)
+        return self.tokenizer.decode(list(ids))
+
+    def save(self):
+        """Write a checkpoint: first what resuming needs, then the model for everybody else."""
+        checkpoint.save_state(self.out, self.model, self.trainer.optimizer, self.progress)
+        checkpoint.save_model(self.out, self.model, self.tokenizer_file)
+
+    def finish(self, tokens_report):
+        """Write and return the report of the finished run."""
+        p, c, m = self.progress, self.config, self.model.config
+        n_tokens = c.steps * c.batch_size * c.accumulate * m.n_positions
+        report = {
+            "stage": "pretrain",
+            "seconds": round(p["seconds"], 3),
+            "steps": c.steps,
+            "parameters": m.n_params(),
+            "tokens": n_tokens,
+            "epochs": n_tokens / tokens_report["train"]["tokens"],
+            "flops": n_tokens * m.flops_per_token(),
+            "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
+            "val_loss": p["val_loss"],
+            "bits_per_byte": p["bits_per_byte"],
+            "train": asdict(c),
+        }
+        checkpoint.write_json(self.out / "training.json", report)
+        return report

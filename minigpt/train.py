@@ -1,0 +1,97 @@
+"""One training step, spread over worker threads, and the validation loss.
+
+A step gives each worker a slice of the batch, adds up the workers' gradients, clips them and
+lets AdamW move the weights. What a step sees depends on the settings and the step's number only.
+
+This is not the run: for checkpoints, resuming and what is said meanwhile see pretrain.py.
+"""
+
+import math
+
+import numpy as np
+
+from minigpt.backend import random_generator
+from minigpt.config import TrainConfig
+from minigpt.optim import AdamW, chunks, clip_factor, learning_rate, norm
+from minigpt.parallel import Workers, slices
+
+
+class Trainer:
+    """A model, its optimizer and its data; `step` makes one update."""
+
+    def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
+        self.model, self.optimizer, self.windows = model, optimizer, windows
+        self.config, self.workers = config, workers
+        self.grads = [model.new_grads() for _ in range(workers.n)]  # one set a worker
+
+    def step(self, step):
+        """Make update number `step` (from 0); return its loss and its gradient's norm."""
+        c, xp = self.config, self.model.device.xp
+        for g in self.grads:
+            g.flat[...] = 0
+        n_targets = c.batch_size * c.accumulate * self.windows.n_positions
+        loss = 0.0
+        for micro in range(c.accumulate):
+            ids, targets = self.windows.batch(step * c.accumulate + micro, c.batch_size)
+            ids, targets = xp.asarray(ids), xp.asarray(targets)  # (B, T)
+
+            def work(worker, rows, ids=ids, targets=targets, micro=micro):
+                rng = None
+                if self.model.config.dropout:
+                    rng = random_generator(xp, c.seed, step, micro, worker)
+                part, cache = self.model.forward(ids[rows], targets[rows], n_targets, rng)
+                self.model.backward(cache, self.grads[worker])
+                return float(part)
+
+            parts = slices(c.batch_size, self.workers.n)
+            loss += sum(self.workers.map(work, range(len(parts)), parts))
+        grad = self._sum_grads()
+        grad_norm = norm(grad)
+        if not math.isfinite(loss + grad_norm):
+            raise ValueError(
+                f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
+                f"must be finite: lower --learning-rate, which is {c.learning_rate}"
+            )
+        scale = clip_factor(grad_norm, c.grad_clip)
+        lr = learning_rate(step, c)
+        self.optimizer.step(grad, step + 1, lr, scale, self.workers.map)
+        return loss, grad_norm
+
+    def _sum_grads(self):
+        """Add the workers' gradients up in the first one; return it, flat (N,)."""
+        first, *others = [g.flat for g in self.grads]
+
+        def add(chunk):
+            for other in others:
+                first[chunk] += other[chunk]
+
+        if others:
+            self.workers.map(add, chunks(0, len(first), AdamW.CHUNK))
+        return first
+
+
+def evaluate(model, ids, targets, token_bytes, workers):
+    """Return (nats per token, bits per byte) of predicting `targets` from `ids`, (B, T) each.
+
+    `token_bytes` (V,) is the length of every symbol in bytes, 0 for special ones, which stand for
+    no text and are left out. Bits per byte compares across tokenizers: nats / (bytes ln 2).
+    """
+    xp = model.device.xp
+    n_bytes = int(token_bytes[targets].sum())
+    targets = np.where(token_bytes[targets] > 0, targets, -1)
+    n_targets = int((targets >= 0).sum())
+
+    def work(rows):
+        return float(model.losses(xp.asarray(ids[rows]), xp.asarray(targets[rows])).sum())
+
+    # a few windows at a time: the logits of all would not fit
+    nats = sum(workers.map(work, slices(len(ids), max(workers.n, len(ids) // 8))))
+    return nats / max(n_targets, 1), nats / (max(n_bytes, 1) * math.log(2))
+
+
+def token_lengths(tokenizer):
+    """Return the length of every symbol in bytes (V,), 0 for special ones."""
+    lengths = np.zeros(tokenizer.n_vocab, np.int64)  # (V,)
+    for i, token in tokenizer.tokens.items():
+        lengths[i] = len(token)
+    return lengths

@@ -1,0 +1,35 @@
+"""A pytest plugin, for test files that say `pytest_plugins = ["minigpt_fixtures"]`."""
+
+import numpy as np
+import pytest
+from minigpt_examples import make_example
+
+from minigpt import ops as plain_ops
+from minigpt.backend import Device, open_device
+
+
+@pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "gpu"])
+def device(request):
+    """Every backend, and every implementation of the operations there is for it."""
+    if request.param == "numpy-ops":
+        return Device("cpu", np, plain_ops)
+    try:
+        return open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"))
+    except ValueError as error:
+        pytest.skip(str(error).partition(";")[0])
+
+
+@pytest.fixture(scope="session")
+def xp(device):
+    return device.xp
+
+
+@pytest.fixture(scope="session")
+def ops(device):
+    return device.ops
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory):
+    """An Example that tests only read."""
+    return make_example(tmp_path_factory.mktemp("example"))

@@ -1,0 +1,68 @@
+"""Counting chunks, alone and with worker processes."""
+
+from collections import Counter
+
+import pytest
+
+from bpe import count, split
+from bpe.count import count_chunks
+from bpe.split import Splitter
+
+GPT4 = Splitter("gpt4")
+TEXTS = ["one two three, one two\n" * 20, "", "it's 1999 and naïve 日本 \ud800" * 10, "one"]
+
+
+def test_counts_are_those_of_the_chunks():
+    counts = count_chunks(TEXTS, GPT4)
+    assert counts.chunks == sum((Counter(GPT4.chunks(text)) for text in TEXTS), Counter())
+    assert counts.documents == 4
+    assert counts.bytes == sum(len(split.to_bytes(text)) for text in TEXTS)
+
+
+def test_workers_count_the_same(monkeypatch):
+    monkeypatch.setattr(count, "BATCH_CHARS", 40)
+    monkeypatch.setattr(split, "BLOCK_CHARS", 10)
+    alone = count_chunks(TEXTS, GPT4, ["three"], processes=1)
+    assert count_chunks(TEXTS, GPT4, ["three"], processes=2) == alone
+    monkeypatch.undo()
+    assert count_chunks(TEXTS, GPT4, ["three"]) == alone
+
+
+def test_text_is_read_as_it_is_needed(monkeypatch):
+    monkeypatch.setattr(count, "BATCH_CHARS", 1)
+    read = []
+
+    def texts():
+        for i in range(100):
+            read.append(i)
+            yield "word"
+
+    counted = count._count_in_workers(GPT4, ([text] for text in texts()), 1)
+    next(counted)
+    assert len(read) <= 4
+    counted.close()
+
+
+def test_text_without_end_of_line_or_space_is_counted():
+    assert count_chunks(["x" * 2_500_000], GPT4).chunks == {"x" * 2_500_000: 1}
+
+
+def test_special_tokens_are_no_text():
+    counts = count_chunks(["one<|end|>two<|end|>"], GPT4, ["<|end|>"])
+    assert counts.chunks == {"one": 1, "two": 1}
+    assert counts.bytes == 6
+
+
+def test_matches_of_nothing_do_not_count():
+    assert count_chunks(["ab ab"], Splitter(r"\w*|\s")).chunks == {"ab": 2, " ": 1}
+
+
+def test_an_error_in_a_worker_is_raised_here(monkeypatch):
+    monkeypatch.setattr(count, "BATCH_CHARS", 1)
+    with pytest.raises(ValueError, match="leaves out '1' at character 0"):
+        count_chunks(["a", "b", "1"], Splitter("[a-z]+"), processes=2)
+
+
+def test_one_str_is_refused():
+    with pytest.raises(ValueError, match=r"texts is one str; it must be several"):
+        count_chunks("some text", GPT4)

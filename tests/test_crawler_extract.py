@@ -1,0 +1,264 @@
+"""Main text comes out of pages of many kinds, chrome does not, and broken markup is read too."""
+
+import codecs
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.extract import decode, extract
+
+FIRST = (
+    "The harbour bridge was closed for most of Tuesday after inspectors found a crack in one of "
+    "the steel beams that carry the eastern lane."
+)
+SECOND = (
+    "Engineers said that the crack had probably been there since the winter storm, and that the "
+    "repair would take two weeks if the weather holds."
+)
+THIRD = (
+    "Ferries will run every ten minutes until the work is done, which the town council says is "
+    "enough for the usual number of travellers."
+)
+
+ARTICLE = f"""<!DOCTYPE html><html><head><title>Bridge closed &amp; checked</title>
+<script>var tracker = "<p>not text</p>";</script><style>p {{ color: red }}</style></head><body>
+<div id="cookie-banner"><p>This site uses cookies to remember what you like and to count visits.
+Accept them all, or choose which ones you want.</p></div>
+<nav><ul><li><a href="/">Home</a></li><li><a href="/sport">Sport</a></li></ul></nav>
+<main><article><h1>Bridge closed</h1>
+<p>{FIRST}</p><h2>What was found</h2><p>{SECOND} <a href="/storm">More about the storm</a>.</p>
+<div class="share-buttons"><a href="/fb">Share on a network</a></div><p>{THIRD}</p></article>
+<section class="related-articles"><h3>Related</h3><ul><li><a href="/a">Old bridge</a></li></ul>
+</section><div class="comments"><h3>2 comments</h3><p>I told everybody so many years ago, and
+nobody in the council wanted to listen to me.</p></div></main>
+<footer><p>All rights reserved by the newspaper whose pages you are reading here.</p></footer>
+</body></html>"""
+
+
+def test_article_keeps_its_paragraphs_and_headings_and_drops_the_rest():
+    page = extract(ARTICLE, "https://news.example/today/bridge.html")
+    assert page.title == "Bridge closed & checked"
+    assert page.text.split("\n\n") == [
+        FIRST, "What was found", f"{SECOND} More about the storm.", THIRD
+    ]  # fmt: skip
+    assert "https://news.example/storm" in page.links
+
+
+def test_links_are_absolute_once_each_and_follow_base():
+    page = '<base href="/sub/"><a href="a.html#x">1</a><a href="a.html#x">2</a><a href="http://[">'
+    assert extract(page, "http://s.example/d/p.html").links == ["http://s.example/sub/a.html#x"]
+    assert extract('<a href=x.html>1</a><a name="here">2</a>').links == ["x.html"]
+
+
+def test_an_article_inside_a_junk_class_is_still_found():
+    page = f'<div class="share"><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>'
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
+def test_long_comments_do_not_displace_a_short_article():
+    comments = "".join(f"<p>{i}: {THIRD} {FIRST}</p>" for i in range(20))
+    page = f"<div id=a><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div><div id=comments>{comments}"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
+def test_every_post_of_a_forum_thread_is_kept():
+    posts = [f"Post number {i} says: {text}" for i, text in enumerate([FIRST, SECOND, THIRD] * 2)]
+    page = "".join(f'<div class="post"><div class="body">{post}</div></div>' for post in posts)
+    assert extract(f"<nav>Forums and more</nav><div class=thread>{page}</div>").text == (
+        "\n\n".join(posts)
+    )
+
+
+def test_product_page_keeps_description_and_specification():
+    page = f"""<title>Kettle</title><div class="product"><h1>Kettle</h1><p>{FIRST}</p>
+    <table><tr><th>Colour</th><td>Red</td></tr><tr><th>Volume</th><td>1.7 l</td></tr></table>
+    <button>Add to cart</button></div>"""
+    text = extract(page).text
+    assert "Colour | Red\nVolume | 1.7 l" in text
+    assert "Add to cart" not in text
+
+
+def test_lists_are_indented_by_depth_and_numbered():
+    page = f"""<p>{FIRST}</p><ul><li>one<li>two<ul><li>two a</li></ul></li></ul>
+    <ol><li>first</li><li>second</li></ol>"""
+    assert extract(page).text == f"{FIRST}\n\n- one\n- two\n  - two a\n1. first\n2. second"
+
+
+def test_code_keeps_its_lines_and_blanks():
+    code = "def f(x):\n    if x &lt; 1:\n        return <b>x</b>\n"
+    page = f"<p>{FIRST}</p><pre><code>{code}</code></pre>"
+    assert extract(page).text.endswith("\n\ndef f(x):\n    if x < 1:\n        return x")
+
+
+def test_inline_code_and_emphasis_do_not_break_a_line():
+    page = f"<p>Call <code>f(<b>x</b>)</code> or <span>g</span>. {FIRST}</p>"
+    assert extract(page).text == f"Call f(x) or g. {FIRST}"
+
+
+def test_layout_tables_are_paragraphs_and_data_tables_are_rows():
+    page = f"""<p>{THIRD}</p><table><tr><td>{FIRST}</td></tr><tr><td>{SECOND}</td></tr></table>
+    <table><tr><th>Name</th><th>Size</th></tr><tr><td>a</td><td>1</td></tr></table>"""
+    assert extract(page).text == f"{THIRD}\n\n{FIRST}\n\n{SECOND}\n\nName | Size\na | 1"
+
+
+# the markup that `python -m pydoc` uses, with words of our own
+REFERENCE = """<title>Pydoc: module boats</title><body>
+<div style='float:left'>Python 3.99 [main, SOME COMPILER]<br>Some-system-with-a-long-name</div>
+<div style='float:right'><a href="index.html">Index</a> : <a href="topics.html">Topics</a></div>
+<div style="clear:both"><table class="heading"><tr><td class="title">&nbsp;<br><strong
+class="title">boats</strong> (version 1.0)</td><td class="extra"><a href=".">index</a><br>
+<a href="file:/usr/lib/boats.py">/usr/lib/boats.py</a></td></tr></table>
+<p><span class="code">Boats&nbsp;and&nbsp;what&nbsp;they&nbsp;carry.<br>&nbsp;<br>
+Example::<br>&nbsp;<br>&nbsp;&nbsp;&nbsp;&nbsp;&gt;&gt;&gt;&nbsp;Boat(3)</span></p><p>
+<table class="section"><tr><td class="section-title" colspan=3>&nbsp;<br><strong>Modules</strong>
+</td></tr><tr><td>&nbsp;</td><td class="singlecolumn"><a href="os.html">os</a><br>
+<a href="re.html">re</a></td></tr></table><p>
+<table class="section"><tr><td class="section-title" colspan=3><strong>Classes</strong></td></tr>
+<tr><td>&nbsp;</td><td class="singlecolumn"><dl><dt><a href="builtins.html#object">object</a>
+</dt><dd><dl><dt><a href="#Boat">Boat</a></dt></dl></dd></dl>
+<table class="section"><tr><td class="section-title" colspan=3><a name="Boat">class
+<strong>Boat</strong></a>(<a href="builtins.html#object">builtins.object</a>)</td></tr>
+<tr><td>&nbsp;</td><td><span class="code">Boat(size)<br>&nbsp;<br>
+A&nbsp;boat&nbsp;of&nbsp;some&nbsp;size,&nbsp;which&nbsp;may&nbsp;carry&nbsp;cargo.</span></td></tr>
+<tr><td>&nbsp;</td><td class="singlecolumn">Methods defined here:<br>
+<dl><dt><a name="Boat-load"><strong>load</strong></a>(self, cargo, *, careful=True)</dt>
+<dd><span class="code">Take&nbsp;cargo&nbsp;on&nbsp;board.<br>&nbsp;<br>
+Raises&nbsp;ValueError&nbsp;if:<br>&nbsp;&nbsp;it&nbsp;is&nbsp;too&nbsp;heavy.</span></dd></dl>
+<hr>Data and other attributes defined here:<br><dl><dt><strong>limit</strong> = 12</dl>
+</td></tr></table></td></tr></table><p>
+<table class="section"><tr><td class="section-title"><strong>Data</strong></td></tr><tr><td
+class="singlecolumn"><strong>KNOT</strong> = 1.852<br><strong>__all__</strong> = ['Boat']</td></tr>
+</table></div>"""
+
+
+def test_reference_pages_come_out_as_signatures_with_indented_docstrings():
+    assert extract(REFERENCE).text == "\n".join(
+        [
+            "boats (version 1.0)", "",
+            "Boats and what they carry.", "",
+            "Example::", "",
+            "    >>> Boat(3)", "",
+            "Classes", "",
+            "class Boat(builtins.object)", "",
+            "Boat(size)", "",
+            "A boat of some size, which may carry cargo.", "",
+            "Methods defined here:", "",
+            "load(self, cargo, *, careful=True)",
+            "    Take cargo on board.", "",
+            "    Raises ValueError if:",
+            "      it is too heavy.", "",
+            "Data and other attributes defined here:", "",
+            "limit = 12", "",
+            "Data", "",
+            "KNOT = 1.852",
+            "__all__ = ['Boat']",
+        ]
+    )  # fmt: skip
+
+
+def test_unclosed_and_crossed_tags_are_read():
+    page = f"<div><p>{FIRST}<p><b>{SECOND}</p></b></span><div><p>{THIRD}</div></section>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
+def test_a_link_nobody_closed_ends_with_its_element():
+    page = f'<ul><li><a href="/">Home</ul><p>{FIRST}</p><p>{SECOND}</p>'
+    assert FIRST in extract(page).text
+
+
+def test_entities_comments_and_unknown_markup():
+    page = f"<p>{FIRST} a &lt; b &amp; c &#8212; d&nbsp;e &unknown; 1 < 2<!-- > hidden --><?x?></p>"
+    assert extract(page).text == f"{FIRST} a < b & c — d e &unknown; 1 < 2"
+
+
+@pytest.mark.parametrize("open_, close", [("script", "SCRIPT"), ("Style", "style"), ("svg", "svg")])
+def test_scripts_styles_and_drawings_are_not_text(open_, close):
+    page = f"<p>{FIRST}</p><{open_} x='>'>secret()</{close}><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}"
+
+
+@pytest.mark.parametrize("page", ["", " ", b"", "<", "<p", "<html></html>", "<!--", "\0"])
+def test_pages_without_text_give_empty_or_tiny_text(page):
+    assert len(extract(page).text) <= 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<div>" * 100_000 + "deep" + "</div>" * 100_000,
+        "<ul><li>deep" * 50_000,
+        "<table><tr><td>deep" * 50_000,
+        "<dl><dt><h2 class=title>deep</h2><dd>" * 25_000,
+        '<p class="' + "x " * 500_000 + '">deep</p>',
+        "<p>deep</p><section><td>" + "<div>" * 50_000 + "</section>" * 50_000,
+        "deep<a '\"" * 50_000,
+        "deep" + "<script></" * 50_000,
+        "deep" + "<!--" + "-" * 500_000,
+        "deep" + "&amp" * 200_000,
+    ],
+    ids=lambda page: page[:12],
+)
+def test_hostile_pages_take_linear_time(page):
+    start = time.process_time()
+    assert "deep" in extract(page).text
+    assert time.process_time() - start < 10  # quadratic time would be minutes
+
+
+TAGS = "p div span b ul ol li dl dt dd table tr td th pre h1 h2 a br hr nav article form blockquote"
+markup = st.lists(
+    st.one_of(
+        st.sampled_from(TAGS.split()).map(lambda tag: f"<{tag}>"),
+        st.sampled_from(TAGS.split()).map(lambda tag: f"</{tag}>"),
+        st.sampled_from(
+            ["<a href='/x'>", "<!-- c -->", "&lt;", "&nbsp;", "<", ">", "<td class=nav>"]
+        ),
+        st.text(alphabet="abc .\n", max_size=40),
+    ),
+    max_size=60,
+).map("".join)
+
+
+@given(markup)
+def test_any_string_of_tags_is_read_without_leaving_tags(page):
+    text = extract(page).text
+    assert not any(f"<{tag}>" in text or f"</{tag}>" in text for tag in TAGS.split())
+    assert "\n\n\n" not in text.replace(" ", "") or "<pre>" in page or "<br>" in page
+
+
+@given(st.text())
+def test_any_text_is_read(page):
+    assert isinstance(extract(page).text, str)
+
+
+@given(st.binary(), st.one_of(st.none(), st.text(max_size=12)))
+def test_any_bytes_are_decoded(body, charset):
+    assert isinstance(decode(body, charset), str)
+
+
+@pytest.mark.parametrize(
+    "body, charset, text",
+    [
+        ("naïve 日本".encode(), None, "naïve 日本"),
+        ("naïve".encode("latin-1"), None, "naïve"),
+        ("naïve €".encode("cp1252"), "ISO-8859-1", "naïve €"),
+        ("日本".encode("shift_jis"), "x-unknown", None),
+        (b'<meta charset="shift_jis">' + "日本".encode("shift_jis"), None, "日本"),
+        (b"<meta content='text/html; charset=koi8-r'>" + "да".encode("koi8-r"), None, "да"),
+        (b"<meta charset=utf-16>" + "né".encode(), None, "né"),
+        (codecs.BOM_UTF16_LE + "né".encode("utf-16-le"), "latin-1", "né"),
+        (codecs.BOM_UTF8 + "né".encode(), "latin-1", "né"),
+        ("né".encode("utf-16-be"), "utf-16be", "né"),
+        (b"41", "hex", "41"),
+        (b"abc\xff", "utf-8", "abc\ufffd"),
+    ],
+)
+def test_charset_comes_from_mark_then_header_then_meta_then_guess(body, charset, text):
+    decoded = decode(body, charset)
+    assert text is None or decoded.endswith(text)
+
+
+def test_bytes_are_decoded_before_extraction():
+    page = f'<meta charset="utf-8"><p>{FIRST} café</p>'
+    assert extract(page.encode()).text == f"{FIRST} café"

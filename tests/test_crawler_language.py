@@ -1,0 +1,146 @@
+"""English is told from other languages, code is no obstacle, and a table can be trained anew."""
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler import language
+
+# sentences of our own
+ENGLISH = [
+    "The children were late for school because the bus had broken down on the hill.",
+    "She asked whether there would be enough bread for all of the guests.",
+    "Water boils at a lower temperature on top of a mountain.",
+    "Nobody knows who left the window open last night.",
+]
+OTHERS = {
+    "de": "Die Kinder kamen zu spät in die Schule, weil der Bus liegen geblieben war.",
+    "fr": "Personne ne sait qui a laissé la fenêtre ouverte pendant la nuit.",
+    "es": "Los niños llegaron tarde a la escuela porque el autobús se había roto.",
+    "nl": "Niemand weet wie het raam vannacht heeft laten openstaan.",
+    "it": "I bambini arrivarono tardi a scuola perché l'autobus si era rotto.",
+    "sv": "Ingen vet vem som lämnade fönstret öppet i natt.",
+    "ru": "Никто не знает, кто оставил окно открытым прошлой ночью.",
+    "el": "Κανείς δεν ξέρει ποιος άφησε το παράθυρο ανοιχτό χθες το βράδυ.",
+    "ja": "昨夜、誰が窓を開けたままにしたのか誰も知りません。",
+    "zh": "没有人知道昨晚是谁把窗户打开的。",
+    "ar": "لا أحد يعرف من ترك النافذة مفتوحة الليلة الماضية.",
+    "ko": "어젯밤에 누가 창문을 열어 두었는지 아무도 모른다.",
+}
+
+
+@pytest.mark.parametrize("sentence", ENGLISH)
+def test_english_sentences_are_english(sentence):
+    assert language.probability(sentence) >= 0.65
+    assert language.detect(sentence) == "en"
+
+
+@pytest.mark.parametrize("code, sentence", OTHERS.items())
+def test_other_languages_are_themselves_and_not_english(code, sentence):
+    assert language.probability(sentence) < 0.1
+    assert language.detect(sentence) == code
+    assert language.probability(sentence, code) > 0.5
+
+
+def test_documentation_full_of_code_is_english():
+    page = """insort_left(a, x, lo=0, hi=None, *, key=None)
+        Insert item x in list a, and keep it sorted. If x is in a, go to the left of it.
+        >>> insort_left(numbers, 3, key=lambda v: v.real)
+        __all__ = ['insort_left', 'insort_right']  # 0x7f3a, 12, [1:2]"""
+    assert language.probability(page) >= 0.65
+
+
+def test_a_mixed_page_goes_to_the_larger_part():
+    assert language.probability(" ".join([*ENGLISH, OTHERS["de"]])) > 0.9
+    assert language.probability(" ".join([ENGLISH[3], *list(OTHERS.values())[:5]])) < 0.5
+
+
+@pytest.mark.parametrize("text", ["", "   ", "12 + 34 = 46", "!?…"])
+def test_text_without_words_is_in_no_language(text):
+    assert language.probability(text) == 0.0
+    assert language.detect(text) is None
+
+
+def test_unknown_language_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'xx'; it must be one of: .* en "):
+        language.probability("word", "xx")
+
+
+@given(st.text())
+def test_probability_is_one(text):
+    assert 0 <= language.probability(text) <= 1
+
+
+def test_probabilities_of_all_languages_add_up_to_one():
+    known = language._table()[0]
+    assert sum(language.probability(ENGLISH[0], code) for code in known) == pytest.approx(1)
+
+
+def test_packed_costs_equal_the_sum_over_ngrams():
+    languages, rows = language._table()
+    text = "Nobody knows 3 things."
+    expected = [0] * len(languages)
+    for word in ("nobody", "knows", "things"):
+        for gram in language._ngrams(word):
+            packed = rows.get(gram, 0)
+            for i in range(len(languages)):
+                expected[i] += packed >> (32 * i) & 0xFF
+    assert list(language._costs(text)) == expected
+
+
+def test_very_long_text_does_not_overflow():
+    assert language.probability("the " * 300_000) > 0.9
+
+
+def test_table_is_small_and_text():
+    assert language.TABLE.stat().st_size < 400_000
+    with gzip.open(language.TABLE, "rt", encoding="ascii") as lines:
+        assert "en" in next(lines).split()
+
+
+def test_training_learns_a_new_pair_of_languages(tmp_path, capsys, monkeypatch):
+    sentences = tmp_path / "made_up.tsv"
+    lines = [f"aa\tbaba gaga dada baga {i}\nbb\tzizi xixi vivi zixi {i}\n" for i in range(8)]
+    sentences.write_text("".join(lines), encoding="utf-8")
+    table = tmp_path / "table.tsv.gz"
+    monkeypatch.setattr(language, "TABLE", table)
+    forget()
+    try:
+        assert language.main(["train", str(sentences), "-o", str(table)]) == 0
+        assert "1.000 of the others right" in capsys.readouterr().out
+        assert language.detect("gaga baba") == "aa"
+        assert language.detect("xixi") == "bb"
+        first = table.read_bytes()
+        language.main(["train", str(sentences), "-o", str(table)])
+        assert table.read_bytes() == first
+    finally:
+        monkeypatch.undo()
+        forget()
+
+
+def forget():
+    language._table.cache_clear()
+    language._word_cost.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("", "no lines"),
+        ("no tab here\n", "no lines"),
+        ("aa\tonly one\naa\tlanguage\n", "at least 2"),
+    ],
+)
+def test_training_on_nothing_useful_is_refused(tmp_path, capsys, content, message):
+    path = tmp_path / "bad.tsv"
+    path.write_text(content, encoding="utf-8")
+    assert language.main(["train", str(path), "-o", str(tmp_path / "table.gz")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "table.gz").exists()
+
+
+def test_training_on_a_missing_file_is_refused(tmp_path, capsys):
+    assert language.main(["train", str(tmp_path / "none"), "-o", str(tmp_path / "t")]) == 2
+    assert "language: " in capsys.readouterr().err

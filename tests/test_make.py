@@ -1,0 +1,198 @@
+"""The whole road by `make`, as a user walks it: every stage a process, every hand-over a file."""
+
+import functools
+import http.server
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from minigpt import load
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+
+
+def make(*words, **options):
+    """Run `make` with this interpreter in place of a virtual environment of its own."""
+    command = ["make", f"PY={sys.executable}", *words]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False, **options
+    )
+
+
+def files_with_times(folder):
+    """Return every file of a stage with the time it was last written."""
+    paths = [p for p in folder.rglob("*") if p.is_file() and p.name != ".checked"]
+    return {str(p): p.stat().st_mtime_ns for p in paths}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The folder and the output of `make train PRESET=smoke`."""
+    out = tmp_path_factory.mktemp("smoke") / "out"
+    done = make("train", "PRESET=smoke", f"OUT={out}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out, done.stdout
+
+
+def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
+    out, said = smoke
+    model, tokenizer = load(out / "base")
+    assert tokenizer.n_vocab == model.config.vocab_size == 1024
+    assert "bits/byte" in said
+    assert said.count("--- sample") == 3
+    assert "python -m minigpt sample" in said  # what to type next
+
+
+def test_every_stage_leaves_a_report_with_its_seconds(smoke):
+    out, _ = smoke
+    for name in ("crawl", "clean", "tokenizer/training", "tokens/tokens", "base/training"):
+        report = json.loads((out / f"{name}.json").read_text("utf-8"))
+        assert report["seconds"] > 0
+        assert report["stage"]
+
+
+def test_training_helped(smoke):
+    out, _ = smoke
+    lines = [json.loads(line) for line in (out / "base/metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["bits_per_byte"] < 0.75 * lines[0]["bits_per_byte"]
+
+
+def test_the_same_command_again_does_nothing(smoke):
+    out, _ = smoke
+    before = files_with_times(out)
+    again = make("train", "PRESET=smoke", f"OUT={out}")
+    assert again.returncode == 0
+    assert "up to date" in again.stdout
+    assert files_with_times(out) == before
+
+
+def test_sample_streams_text_after_a_prompt(smoke):
+    out, _ = smoke
+    command = [sys.executable, "-m", "minigpt", "sample", str(out / "base")]
+    command += ["--prompt", "Return the", "--max-new-tokens", "20", "--seed", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("Return the")
+    assert len(done.stdout) > len("Return the\n")
+
+
+NOUNS = ["keeper", "gull", "boat", "letter", "harbour", "lamp", "wind", "road", "fish", "storm"]
+VERBS = ["saw", "carried", "left", "found", "counted", "wanted", "mended", "sold", "watched"]
+ENDS = ["in the morning", "before the rain", "with great care", "for a while", "of all things"]
+SMALL = ("PRESET=smoke", "VOCAB=300")
+
+
+def sentences(n, seed=0):
+    """Make up `n` English sentences."""
+    rng = random.Random(seed)
+    for _ in range(n):
+        (who, whom, other), verb, end = rng.sample(NOUNS, 3), rng.choice(VERBS), rng.choice(ENDS)
+        yield f"The {who} {verb} the {whom} and the {other} {end}."
+
+
+def write_text(path, lines=400):
+    path.write_text("\n".join(sentences(lines)), "utf-8")
+    return path
+
+
+def test_make_train_takes_a_text_as_it_is(tmp_path):
+    text = write_text(tmp_path / "some.txt")
+    done = make("train", f"TEXT={text}", f"OUT={tmp_path / 'out'}", *SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert load(tmp_path / "out/base")[1].n_vocab == 300
+    assert not (tmp_path / "out/pages.warc.gz").exists()
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The address of a small web site of linked pages, served from a folder."""
+    pages = tmp_path / "site"
+    pages.mkdir()
+    for i in range(12):
+        paragraphs = "".join(f"<p>{line}</p>\n" for line in sentences(60, seed=i))
+        links = "".join(f'<a href="{k}.html">{k}</a> ' for k in range(12))
+        (pages / f"{i}.html").write_text(f"<title>{i}</title><nav>{links}</nav>{paragraphs}")
+    (pages / "index.html").write_text('<a href="0.html">the first</a>')
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=pages)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_make_train_crawls_a_site_and_reads_its_archive_again(site, tmp_path):
+    out = tmp_path / "out"
+    done = make("train", f"SITE={site}", "PROFILE=reference", f"OUT={out}", *SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((out / "crawl.json").read_text())["pages"] == 13
+    from_archive = tmp_path / "from_archive"
+    words = (f"WARC={out / 'pages.warc.gz'}", "PROFILE=reference", f"OUT={from_archive}")
+    done = make("train", *words, *SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    same = "documents.jsonl.gz"
+    assert (from_archive / same).read_bytes() == (out / same).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["PRESET=giant"], "preset is 'giant'; it must be one of"),
+        (["TEXT={folder}/missing.txt"], "missing.txt"),
+        (["TEXT={folder}/empty.txt"], "empty"),
+        (["TEXT={folder}/binary.txt"], "is not text"),
+        (["TEXT={folder}/short.txt", "PRESET=smoke", "VOCAB=258"], "one window and its next token"),
+        (["TEXT={folder}/some.txt", "VOCAB=200"], "vocab_size is 200; it must be at least 257"),
+        (["TEXT={folder}/some.txt", "VOCAB=9000"], "this text gives at most"),
+        (["SITE=http://127.0.0.1:9/", "PRESET=smoke"], "no page"),
+        (["OUT=/proc/minigpt"], "OUT=/proc/minigpt cannot be written to"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
+    write_text(tmp_path / "some.txt")
+    write_text(tmp_path / "short.txt", lines=3)
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 40)
+    words = [word.format(folder=tmp_path) for word in words]
+    done = make("train", f"OUT={tmp_path / 'out'}", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    left = [p for p in tmp_path.rglob("*") if p.suffix in (".part", ".tmp")]
+    assert left == []
+
+
+@pytest.mark.parametrize("stage", ["pages.warc.gz.part", "base/metrics.jsonl"])
+def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(stage, tmp_path):
+    out = tmp_path / "out"
+    words = ["PRESET=smoke", "PAGES=30", "VOCAB=300", f"OUT={out}"]
+    command = ["make", f"PY={sys.executable}", "train", *words]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while not (out / stage).exists() and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody gets it
+    _, said = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    done = make("train", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [json.loads(line)["step"] for line in (out / "base/metrics.jsonl").open()]
+    assert steps == sorted(set(steps))
+    assert load(out / "base")[1].n_vocab == 300
