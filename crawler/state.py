@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crawler import report
 from crawler.fetch import PRODUCT, Response
+from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
 from crawler.warc import Writer
 
@@ -96,7 +96,7 @@ class State:
         self.close()
         if self.part_path.exists():
             os.replace(self.part_path, self.output)
-        report.write(self.output.with_name("crawl.json"), self.finished_report)
+        write_report(self.output.with_name("crawl.json"), self.finished_report)
         self.frontier_path.unlink()
         return self.finished_report
 

@@ -7,7 +7,10 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 import json
 from pathlib import Path
 
+import numpy as np
+
 from minigpt.checkpoint import load
+from minigpt.dataset import load_tokens
 from minigpt.sample import generate
 
 REPORTS = (
@@ -54,6 +57,15 @@ def read(path):
         raise ValueError(f"{path} is not a whole report ({error!r}); run its stage again") from None
 
 
+def prompts(out, separator, n_tokens=16):
+    """Return three (title, ids) to continue: a new document, and beginnings of held-out ones."""
+    val = load_tokens(out / "tokens" / "val.npy")
+    starts = np.flatnonzero(val == separator)
+    beginnings = [val[start : start + n_tokens].tolist() for start in (starts[0], starts[-1])]
+    title = "the start of a held-out document, and | how the model goes on"
+    return [("a new document", [separator]), *((title, ids) for ids in beginnings)]
+
+
 def run(out, device="cpu"):
     """Print the summary of the folder `out`; raise ValueError where there is nothing to tell."""
     out = Path(out)
@@ -75,11 +87,10 @@ def run(out, device="cpu"):
         f"{base['bits_per_byte']:.3f} bits/byte"
     )
     model, tokenizer = load(out / "base", device)
-    start = tokenizer.eot_token
-    for seed in range(3):
-        ids = generate(model, [start], 120, 0.8, top_p=0.95, stop=(start,), seed=seed)
-        print(f"\n--- sample {seed + 1}, from a document's beginning ---")
-        print(tokenizer.decode(list(ids)))
+    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token)):
+        ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
+        print(f"\n--- sample {seed + 1}: {title} ---")
+        print(tokenizer.decode(prompt[1:]) + "|" + tokenizer.decode(list(ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
     print("  .venv/bin/python -m minigpt gradcheck")

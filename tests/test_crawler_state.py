@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from crawler import report, state
+from crawler import state
 from crawler.fetch import Response
 from crawler.state import State, settings_of_interrupted
 from crawler.warc import read_pages
@@ -145,7 +145,7 @@ def test_commits_are_made_now_and_then(output, monkeypatch):
     crawl.close()
 
 
-@pytest.mark.parametrize("step", ["replace", "write", "unlink"])
+@pytest.mark.parametrize("step", ["replace", "write_report", "unlink"])
 def test_a_kill_while_tidying_up_is_made_good_by_the_next_run(output, monkeypatch, step):
     class Killed(BaseException):
         pass
@@ -156,7 +156,7 @@ def test_a_kill_while_tidying_up_is_made_good_by_the_next_run(output, monkeypatc
     crawl = begun(output, 1)
     store_next(crawl)
     with monkeypatch.context() as patch:
-        target = {"replace": os, "write": report, "unlink": type(output)}[step]
+        target = {"replace": os, "write_report": state, "unlink": type(output)}[step]
         patch.setattr(target, step, kill)
         with pytest.raises(Killed):
             crawl.finish({"pages": 1})
