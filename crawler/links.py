@@ -21,7 +21,6 @@ _TAG = re.compile(
 _TAGS = frozenset(["a", "area", "base", "frame", "iframe", "meta"])
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 _REFRESH = re.compile(r"\s*+[\d.]++\s*+[;,]\s*+(?:url\s*+=\s*+)?[\"']?([^\"']+)", re.I)
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w:.-]+)""", re.I)
 
 
 class Links(NamedTuple):
@@ -70,21 +69,6 @@ def wishes(directives: str) -> tuple[bool, bool]:
     """Return (noindex, nofollow) of a robots meta tag or X-Robots-Tag header, whoever is meant."""
     words = set(re.split(r"[\s,:]+", directives.lower()))
     return bool(words & {"noindex", "none"}), bool(words & {"nofollow", "none"})
-
-
-def decode(body: bytes, charset: str | None) -> str:
-    """Decode a page well enough to find its links: BOM, header, meta tag, else UTF-8."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        charset = "utf-16"
-    elif body.startswith(b"\xef\xbb\xbf"):
-        charset = "utf-8-sig"
-    elif not charset:
-        match = _META_CHARSET.search(body[:4096])
-        charset = match[1].decode("ascii") if match else "utf-8"
-    try:
-        return body.decode(charset, "replace")
-    except (LookupError, ValueError):  # no such charset
-        return body.decode("utf-8", "replace")
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from crawler import links, robots
+from crawler.charset import decode
 from crawler.coding import media_type
 from crawler.fetch import Fetcher, FetchError, Response
 from crawler.frontier import Visit
@@ -70,7 +71,7 @@ def visit_page(fetcher: Fetcher, visit: Visit) -> PageResult:
     noindex, nofollow = links.wishes(response.header("x-robots-tag"))
     found = links.Links([], False, False)
     if content_type != "text/plain":
-        found = links.find(links.decode(response.body, charset), visit.url)
+        found = links.find(decode(response.body, charset), visit.url)
     urls = () if nofollow else tuple(found.urls)
     if noindex or found.noindex:
         return PageResult(visit, "skipped: noindex", links=urls)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.links import Links, decode, find, wishes
+from crawler.links import Links, find, wishes
 
 URL = "http://example.org/a/b"
 
@@ -97,24 +97,6 @@ def test_wishes_of_a_header():
     assert wishes("noindex, nofollow") == (True, True)
     assert wishes("minigpt: noindex") == (True, False)
     assert wishes("max-snippet:5, noarchive") == (False, False)
-
-
-@pytest.mark.parametrize(
-    ("body", "charset", "text"),
-    [
-        ("ü".encode(), None, "ü"),
-        ("ü".encode("latin-1"), "iso-8859-1", "ü"),
-        (b'<meta charset="latin-1">\xfc', None, '<meta charset="latin-1">ü'),
-        ("ü".encode("utf-16"), "utf-8", "ü"),
-        (b"\xef\xbb\xbfa", "latin-1", "a"),
-        (b"a\xfc", "no-such-charset", "a\ufffd"),
-        (b"a\xfc", "utf-8", "a\ufffd"),
-        (b"ab", "zip", "ab"),
-        (b"ab", "a\0b", "ab"),
-    ],
-)
-def test_decode_finds_the_charset(body, charset, text):
-    assert decode(body, charset) == text
 
 
 @pytest.mark.parametrize(
