@@ -1,8 +1,7 @@
-"""From the web to clean documents, by the standard library. Files in reading order:
+"""From seed addresses to clean documents: the standard library, tqdm's bars, NumPy for duplicates.
 
-crawl     settings -> scope, urls, hosts, robots, politeness -> connection, fetch, coding ->
-          links, visit -> frontier, state -> crawl (the loop), pydoc_site, crawl_command
-archive   warc, gzipreader
-clean     charset, html_tree, junk, boilerplate, html_text -> extract; blocklist, language,
-          quality, pii, dedup -> steps, funnel -> clean (the pipeline)
+`crawl` in reading order. Addresses: hosts, urls, blocklist, settings, scope. Asking: connection,
+coding, fetch, robots, links, visit, politeness. Remembering: frontier, gzipreader, warc, state. As
+a whole: crawl, pydoc_site, crawl_command. For `clean` begin with clean. Both use charset, files,
+report.
 """

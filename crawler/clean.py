@@ -50,7 +50,7 @@ from crawler.steps import Document, PageResult, Verdict
 WINDOW = 512  # pages in memory before their text is extracted
 
 SETTING = {  # the step that removed most -> what to change
-    "url": "the block lists (--block, data/blocked_*.txt)",
+    "url": "the block lists (--blocklist, data/blocked_*.txt)",
     "extract": "the input: these pages hold no text",
     "language": "--language or --min-language",
     "exact": "the input: it is the same text over and over",
@@ -65,7 +65,7 @@ removed, and clean.json beside the documents says more.
 
 examples:
   python -m crawler clean out/pages.warc.gz --profile reference
-  python -m crawler clean CC-MAIN-*.warc.wet.gz -o out/documents.jsonl.gz --block ads.txt
+  python -m crawler clean CC-MAIN-*.warc.wet.gz -o out/documents.jsonl.gz --blocklist ads.txt
   python -m crawler clean out/pages.warc.gz --explain https://example.org/page
 """
 
@@ -77,7 +77,7 @@ def read_pages(
 ) -> list[Document]:
     """Do the steps that look at one page by itself: url, extract, language."""
     url, extract, language_step = map(book.add, ("url", "extract", "language"))
-    wanted = _wanted(pages, book, url, blocklist_rules(args.block))
+    wanted = _wanted(pages, book, url, blocklist_rules(args.blocklist))
     documents = []
     links: Counter[str] = Counter()
     for result in _map_pages(wanted, args):
@@ -266,7 +266,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chance = "keep pages at least so likely in it, 0 to 1 (%(default)s)"
     add("--min-language", type=float, default=0.65, metavar="P", help=chance)
     more = "domains to leave out besides the project's own list; may be repeated"
-    add("--block", type=Path, action="append", default=[], metavar="FILE", help=more)
+    add("--blocklist", type=Path, action="append", default=[], metavar="FILE", help=more)
     workers = min(2, os.cpu_count() or 1)
     add("--workers", type=int, default=workers, metavar="N", help="processes (%(default)s)")
     add("--explain", metavar="URL", help="tell what every step did to this page")

@@ -31,7 +31,7 @@ class Settings:
     max_page_bytes: int = _flag(5 * 2**20, "leave out pages larger than this", type=int)
     n_workers: int = _flag(8, "ask so many hosts at the same time", type=int)
     exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
-    block: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
+    blocklist: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
     contact: str | None = _flag(None, "an address for complaints, told to each site")
     backoff_s: float = 1.0  # first pause after "too many requests", doubled each time
 
@@ -58,7 +58,15 @@ class Settings:
 
     def deciding(self) -> dict[str, Any]:
         """Return, as JSON values, the settings on which it depends what pages are kept."""
-        names = ["seeds", "max_pages", "max_depth", "scope", "max_page_bytes", "exclude", "block"]
+        names = [
+            "seeds",
+            "max_pages",
+            "max_depth",
+            "scope",
+            "max_page_bytes",
+            "exclude",
+            "blocklist",
+        ]
         values = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 

@@ -224,7 +224,7 @@ def test_blocklists_of_the_user_are_added_to_the_projects(archive, tmp_path):
     blocked = tmp_path / "domains.txt"
     blocked.write_text("b.example\n", encoding="utf-8")
     path = write_warc(tmp_path / "p.warc.gz", {"http://www.b.example/": html(story(6))})
-    flags = ("-o", tmp_path / "d.gz", "--profile", "reference", "--block", blocked)
+    flags = ("-o", tmp_path / "d.gz", "--profile", "reference", "--blocklist", blocked)
     documents, report = run(archive, path, *flags)
     assert len(documents) == 4
     assert report["steps"][0]["reasons"]["domain:b.example"] == 1

@@ -242,7 +242,7 @@ def test_addresses_can_be_excluded_or_blocked(run, tmp_path):
     blocked.write_text("bad.invalid\n")
     routes = {"/": page("/tag/1", "/best-casino", "http://bad.invalid/", "/ok"), "/ok": "ok"}
     with LocalSite(routes) as site:
-        done = run(site, exclude=("/tag/",), block=(str(blocked),), scope="any")
+        done = run(site, exclude=("/tag/",), blocklist=(str(blocked),), scope="any")
         assert site.requests == ["/", "/ok"]
     assert done.report["skipped"] == {
         "excluded": 1,
@@ -414,7 +414,7 @@ def test_unusable_files_raise_before_anything_is_asked(tmp_path):
         with pytest.raises(OSError):
             crawl(Settings((site.url,)), tmp_path / "file" / "pages.warc.gz")
         with pytest.raises(OSError):
-            crawl(Settings((site.url,), block=("missing.txt",)), tmp_path / "pages.warc.gz")
+            crawl(Settings((site.url,), blocklist=("missing.txt",)), tmp_path / "pages.warc.gz")
         assert site.n_connections == 0
     assert {file.name for file in tmp_path.iterdir()} == {"file"}
 

@@ -128,7 +128,7 @@ def test_the_flags_reach_the_crawl(tmp_path):
     blocked.write_text("bad.invalid\n")
     with LocalSite({"/": page("/a", "/x1", "/y2"), "/a": page("/b"), "/b": "b"}) as site:
         flags = "--max-pages 9 --max-depth 1 --delay 0 --scope domain --timeout 5 --workers 2"
-        flags += f" --max-page-bytes 9999 --exclude /x --exclude /y --block {blocked}"
+        flags += f" --max-page-bytes 9999 --exclude /x --exclude /y --blocklist {blocked}"
         flags += " --contact https://example.org/bot"
         assert main(["crawl", site.url, "-o", str(output), *flags.split()]) == 0
         assert site.requests == ["/", "/a"]
@@ -147,7 +147,7 @@ def test_the_flags_reach_the_crawl(tmp_path):
         (["crawl", "http://127.0.0.1:1/"], "connection refused"),
         (["crawl", "http://127.0.0.1:1/", "--max-pages", "0"], "max_pages is 0"),
         (["crawl", "http://127.0.0.1:1/", "--exclude", "("], "regular expression"),
-        (["crawl", "http://127.0.0.1:1/", "--block", "missing.txt"], "missing.txt"),
+        (["crawl", "http://127.0.0.1:1/", "--blocklist", "missing.txt"], "missing.txt"),
         (["crawl", "http://127.0.0.1:1/", "-o", "pages.txt"], ".warc.gz"),
         (["crawl", "http://127.0.0.1:1/", "-o", "file/pages.warc.gz"], "file"),
         (["crawl", "--pydoc", "http://127.0.0.1:1/"], "both"),
