@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from minigpt.checkpoint import load
-from minigpt.sample import generate
+from minigpt.sample import generate, stream_text
 
 REPORTS = (
     "crawl.json",
@@ -79,7 +79,7 @@ def run(out, device="cpu"):
     for seed in range(3):
         ids = generate(model, [start], 120, 0.8, top_p=0.95, stop=(start,), seed=seed)
         print(f"\n--- sample {seed + 1}, from a document's beginning ---")
-        print(tokenizer.decode(list(ids)))
+        print("".join(stream_text(tokenizer, ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
     print("  .venv/bin/python -m minigpt gradcheck")
