@@ -1,9 +1,10 @@
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, save_example_model, small_model
 
@@ -160,6 +161,16 @@ def test_ids_are_drawn_with_their_probabilities():
     assert (p[p > 0] < 0.9).all()  # or there would be nothing to see
 
 
+@pytest.mark.parametrize("draw", [0.0, 1 - 2**-53])
+def test_the_lowest_and_the_highest_draw_choose_a_symbol_that_may_be_chosen(monkeypatch, draw):
+    model = lively_model()
+    logits = model.logits([7])[-1]
+    allowed = set(np.argsort(-logits)[:3].tolist())
+    assert not allowed & {0, 299}
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: SimpleNamespace(random=lambda: draw))
+    assert set(generate(model, [7], 1, top_k=3)) <= allowed
+
+
 def test_generation_ends_before_a_stop_id():
     model = lively_model()
     out = argmax_continuation(model, [7], 12)
@@ -220,8 +231,12 @@ def test_streamed_text_is_the_whole_text_and_never_splits_a_character(text):
 
 
 @given(data=st.binary())
-def test_streamed_bytes_that_are_no_text_come_out_as_decode_has_them(data):
-    assert "".join(stream_text(BYTES, data)) == BYTES.decode(list(data))
+@example(data=b"\xed\xa0\x80")  # half a surrogate pair, which could not be printed
+@example(data=b"a\xff\xe2\x82")
+def test_streamed_bytes_that_are_no_text_are_marked_and_the_rest_can_be_printed(data):
+    text = "".join(stream_text(BYTES, data))
+    assert text == data.decode("utf-8", "replace")
+    text.encode("utf-8")
 
 
 @given(text=st.text())
