@@ -42,6 +42,8 @@ class Settings:
             raise ValueError("there is no address to begin with; give one, or --pydoc")
         if self.scope not in SCOPES:
             raise ValueError(f"scope is {self.scope!r}; it must be one of {', '.join(SCOPES)}")
+        if self.contact and not re.fullmatch("[ -~]+", self.contact):
+            raise ValueError(f"contact is {self.contact!r}; it must be one line of plain ASCII")
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:

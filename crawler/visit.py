@@ -9,10 +9,11 @@ import time
 from typing import NamedTuple
 
 from crawler import links, robots
+from crawler.coding import media_type
 from crawler.fetch import Fetcher, FetchError, Response
 from crawler.frontier import Visit
 from crawler.robots import Robots
-from crawler.warc import PAGE_TYPES, media_type
+from crawler.warc import PAGE_TYPES
 
 _ANSWERED = frozenset(["too large", "bad coding"])  # kinds of error that no other page will have
 BUSY = frozenset([429, 503])  # "come back later", perhaps with Retry-After

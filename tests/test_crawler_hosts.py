@@ -1,7 +1,7 @@
 """Hosts have one spelling each, and impossible ones are refused."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.hosts import canonical_host
@@ -58,6 +58,7 @@ def test_impossible_hosts_raise(name):
         canonical_host(name)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20) | st.from_regex(r"(0x[0-9a-f]{1,9}|[0-9.]{1,12})", fullmatch=True))
 def test_canonical_host_is_ascii_and_idempotent(name):
     try:

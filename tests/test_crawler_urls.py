@@ -1,7 +1,7 @@
 """Addresses: one spelling each, and what belongs together."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler import blocklist, urls
@@ -134,6 +134,7 @@ any_url = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(any_url, st.none() | st.just(BASE))
 def test_canonical_is_idempotent(url, base):
     try:
@@ -145,6 +146,7 @@ def test_canonical_is_idempotent(url, base):
     assert not set(once) & set(' "<>\\^`{|}#\t\r\n')
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_no_path_or_query_changes_the_host(path, query):
     url = canonical(f"http://example.org/{path.replace('#', '')}?{query}")
