@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from hypothesis import settings
+
 import bpe
 from minigpt import dataset
 from minigpt.checkpoint import save_model
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.model import GPT
+
+# For tests of properties: on a busy machine an example may take as long as it takes.
+untimed = settings(deadline=None, max_examples=80)
 
 # ---- a minute model -------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from minigpt_examples import MODEL, TRAIN, make_example
+from minigpt_examples import MODEL, TRAIN, example_tokenizer, make_example
 
 from minigpt import summary
 from minigpt.pretrain import pretrain
@@ -54,6 +54,12 @@ def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     assert text.count("--- sample") == 3
     assert f"sample {out / 'base'} --prompt" in text
     assert lines_of(out, capsys) == text.splitlines()  # the samples, too, are the same again
+
+
+def test_a_model_that_writes_bytes_that_are_no_text_can_be_shown(out, capsys, monkeypatch):
+    half_a_pair = example_tokenizer().encode_bytes(b"\xed\xa0\x80")
+    monkeypatch.setattr(summary, "generate", lambda *settings, **named: iter(half_a_pair))
+    assert lines_of(out, capsys).count("\ufffd" * 3) == 3
 
 
 def test_stages_that_were_not_made_are_left_out(tmp_path, capsys):

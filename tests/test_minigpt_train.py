@@ -8,7 +8,7 @@ from minigpt_examples import MODEL, TRAIN, example_tokenizer, small_model
 import bpe
 from minigpt.backend import to_numpy
 from minigpt.dataset import Windows, load_tokens
-from minigpt.optim import AdamW
+from minigpt.optim import AdamW, clip_factor, learning_rate, norm
 from minigpt.parallel import Workers
 from minigpt.train import Trainer, evaluate, token_lengths
 
@@ -47,6 +47,20 @@ def test_a_step_reports_loss_and_norm_of_its_batch(device, row):
         loss, norm = trainer.step(0)
     assert math.isclose(loss, float(expected), rel_tol=1e-6)
     assert math.isclose(norm, float(np.linalg.norm(to_numpy(grads.flat))), rel_tol=1e-5)
+
+
+def test_steps_are_forward_backward_clip_and_adamw_at_the_schedules_rate(device, row):
+    losses, weights = losses_and_weights(row, n_steps=5, device=device, grad_clip=0.3)
+    model, windows = small_model(device), Windows(row, MODEL.n_positions, TRAIN.seed)
+    optimizer = AdamW(model.params, TRAIN)
+    for step in range(5):
+        loss, cache = model.forward(*map(device.xp.asarray, windows.batch(step, TRAIN.batch_size)))
+        grads = model.new_grads()
+        model.backward(cache, grads)
+        scale = clip_factor(norm(grads.flat), 0.3)
+        optimizer.step(grads.flat, step + 1, learning_rate(step, TRAIN), scale)
+        assert losses[step] == pytest.approx(float(loss), abs=1e-5)
+    np.testing.assert_allclose(weights, to_numpy(model.params.flat), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("workers", [2, 3, 8])
