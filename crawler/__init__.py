@@ -1,7 +1,10 @@
-"""From seed addresses to clean documents: the standard library, tqdm's bars, NumPy for duplicates.
+"""From web pages to clean documents: the standard library, tqdm's bars, NumPy for duplicates.
 
-`crawl` in reading order. Addresses: hosts, urls, blocklist, settings, scope. Asking: connection,
-coding, fetch, robots, links, visit, politeness. Remembering: frontier, gzipreader, warc, state. As
-a whole: crawl, pydoc_site, crawl_command. For `clean` begin with clean. Both use charset, files,
-report.
+Files in reading order; `files` is used by all.
+
+    crawl     settings -> blocklist, scope, hosts, urls, robots, politeness -> connection, coding,
+              fetch, links, visit -> frontier, state -> crawl (the loop), pydoc_site, crawl_command
+    archive   warc, gzipreader
+    clean     charset, html_tree, junk, boilerplate, html_text -> extract; language, quality, pii,
+              dedup -> steps, funnel -> clean (the pipeline)
 """

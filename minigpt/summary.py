@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.checkpoint import load
+from minigpt.dataset import load_tokens
 from minigpt.sample import generate, stream_text
 
 REPORTS = (
@@ -86,10 +87,10 @@ def run(out, device="cpu"):
         f"{base['bits_per_byte']:.3f} bits/byte"
     )
     model, tokenizer = load(out / "base", device)
-    start = tokenizer.eot_token
-    for seed in range(3):
-        ids = generate(model, [start], 120, 0.8, top_p=0.95, stop=(start,), seed=seed)
-        print(f"\n--- sample {seed + 1}, from a document's beginning ---")
+    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token)):
+        ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
+        print(f"\n--- sample {seed + 1}: {title} ---")
+        print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
