@@ -66,20 +66,25 @@ train: $(OUT)/base/training.json
 	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
+	@echo '--- 1/5 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
 		--max-pages $(N_PAGES) -o $@
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
+	@echo '--- 2/5 clean: keep what is worth learning from'
 	@$(PY) -m crawler clean $(ARCHIVES) --profile $(RULES) -o $@
 
 $(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
+	@echo '--- 3/5 tokenizer: learn symbols longer than a byte'
 	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) -o $@
 
 $(OUT)/tokens/tokens.json: $(TOKENIZER)
+	@echo '--- 4/5 tokens: write the documents as numbers'
 	@$(PY) -m minigpt tokenize $(DOCUMENTS) --tokenizer $(TOKENIZER) -o $(OUT)/tokens
 
 $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
+	@echo '--- 5/5 pretrain: learn to predict the next token'
 	@$(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
 		--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
 	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)

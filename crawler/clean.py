@@ -8,14 +8,15 @@ The steps, in this order; each says yes, or why not:
     extract         the page's main text
     language        is it in the wanted language?
     exact           is there the same text already?
-    paragraph       drop paragraphs that an earlier document had (menus, inherited methods)
+    paragraph       drop paragraphs that another document has (menus, inherited methods)
     quality         Gopher's, C4's and FineWeb's rules
     near-duplicate  is there almost the same text already?
     pii             mask e-mail addresses, phone numbers, ...
 
 First what is cheap and looks at one page, since it leaves less for the rest. Repeated paragraphs go
 before quality is judged, because a page is judged by what will be kept of it: documentation repeats
-inherited methods until it looks like spam. Near-duplicates come after quality, so that the copy
+inherited methods until it looks like spam. Of copies, the one on the page that most others link to
+stays. Near-duplicates come after quality, so that the copy
 which is kept is a good one; masking comes last, on what is kept.
 
 Output: JSON Lines, gzip-compressed, fields `text id url date language language_score` as in FineWeb
@@ -43,7 +44,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crawler import blocklist, funnel, language, quality, steps, urls, warc
-from crawler.files import write_atomically
+from crawler.files import write_atomically, write_report
 from crawler.steps import Document, PageResult, Verdict
 
 WINDOW = 512  # pages in memory before their text is extracted
@@ -58,6 +59,15 @@ SETTING = {  # the step that removed most -> what to change
     "near-duplicate": "the input: it is the same text over and over",
 }
 
+EPILOG = """Each page goes through these steps, which keep it or say why not: url, extract,
+language, exact, paragraph, quality, near-duplicate, pii. A table shows what each step
+removed, and clean.json beside the documents says more.
+
+examples:
+  python -m crawler clean out/pages.warc.gz --profile reference
+  python -m crawler clean CC-MAIN-*.warc.wet.gz -o out/documents.jsonl.gz --blocklist ads.txt
+  python -m crawler clean out/pages.warc.gz --explain https://example.org/page
+"""
 
 # ---- the pipeline ----
 
@@ -69,8 +79,10 @@ def read_pages(
     url, extract, language_step = map(book.add, ("url", "extract", "language"))
     wanted = _wanted(pages, book, url, blocklist_rules(args.blocklist))
     documents = []
+    links: Counter[str] = Counter()
     for result in _map_pages(wanted, args):
         document = result.document
+        links.update(result.links)
         extract.seconds += result.extract_s
         language_step.seconds += result.language_s
         for step, size in ((extract, result.size), (language_step, len(document.text))):
@@ -79,6 +91,8 @@ def read_pages(
                 break
         else:
             documents.append(document)
+    for document in documents:
+        document.linked = links[document.url]
     return documents
 
 
@@ -100,7 +114,7 @@ def _wanted(
 
 def apply(
     name: str,
-    judge: Callable[[list[Document]], Iterator[Verdict]],
+    judge: Callable[[list[Document]], Iterable[Verdict]],
     documents: list[Document],
     book: funnel.Funnel,
 ) -> list[Document]:
@@ -162,6 +176,8 @@ def run(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     quality.rules_of(args.profile)
     language.probability("", args.language)
+    if args.workers < 1:
+        raise ValueError(f"--workers is {args.workers}; it must be at least 1")
     if not 0 <= args.min_language <= 1:
         raise ValueError(f"--min-language is {args.min_language}; it is a probability, 0 to 1")
     problems: list[str] = []
@@ -183,7 +199,7 @@ def run(args: argparse.Namespace) -> None:
     if not documents:
         raise ValueError(_nothing_left(book.steps))
     write_documents(args.out, documents, args.language)
-    report = {
+    counts = {
         "stage": "clean",
         "seconds": round(time.perf_counter() - start, 3),
         "profile": args.profile,
@@ -193,12 +209,11 @@ def run(args: argparse.Namespace) -> None:
         "problems": problems,
         "steps": [step.as_json() for step in book.steps],
     }
-    text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
-    write_atomically(args.out.parent / "clean.json", text.encode("utf-8"))
+    write_report(args.out.parent / "clean.json", counts)
     print(funnel.table(book.steps))
     kinds = ", ".join(f"{count} {kind}" for kind, count in masked.most_common()) or "none"
-    print(f"masked: {kinds}\n{args.out}: {report['documents']:,} documents, ", end="")
-    print(f"{report['characters']:,} characters in {report['seconds']:.1f} s")
+    print(f"masked: {kinds}\n{args.out}: {counts['documents']:,} documents, ", end="")
+    print(f"{counts['characters']:,} characters in {counts['seconds']:.1f} s")
 
 
 def _nothing_left(funnel_steps: list[funnel.Step]) -> str:
@@ -240,15 +255,18 @@ def write_documents(path: Path, documents: list[Document], wanted: str) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `python -m crawler clean`."""
+    parser.epilog = EPILOG
     add = parser.add_argument
-    add("files", nargs="+", type=Path, help="WARC or WET files, .gz or not")
-    add("-o", "--out", type=Path, default=Path("out/documents.jsonl.gz"), help="%(default)s")
-    profiles = "rules for the text: %(choices)s; reference suits documentation (%(default)s)"
+    add("files", nargs="+", type=Path, metavar="FILE", help="WARC or WET files, .gz or not")
+    default = Path("out/documents.jsonl.gz")
+    add("-o", "--out", type=Path, default=default, help="documents to write (%(default)s)")
+    profiles = "rules for the text: %(choices)s (%(default)s); reference suits documentation"
     add("--profile", choices=quality.PROFILES, default="web", help=profiles)
     add("--language", default="en", help="code of the language to keep (%(default)s)")
-    chance = "keep pages at least so likely in it, 0..1 (%(default)s)"
-    add("--min-language", type=float, default=0.65, help=chance)
+    chance = "keep pages at least so likely in it, 0 to 1 (%(default)s)"
+    add("--min-language", type=float, default=0.65, metavar="P", help=chance)
     more = "domains to leave out besides the project's own list; may be repeated"
     add("--blocklist", type=Path, action="append", default=[], metavar="FILE", help=more)
-    add("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes (%(default)s)")
-    add("--explain", metavar="URL", help="tell what happened to this page")
+    workers = min(2, os.cpu_count() or 1)
+    add("--workers", type=int, default=workers, metavar="N", help="processes (%(default)s)")
+    add("--explain", metavar="URL", help="tell what every step did to this page")

@@ -1,4 +1,4 @@
-"""Undo what HTTP does to a page on its way: chunks (RFC 9112, 7.1) and compression (RFC 9110, 8.4).
+"""What HTTP did to a page on its way, undone: chunks (RFC 9112, 7.1), compression (RFC 9110, 8.4).
 
 All of it with a limit on what may come out: a few kilobytes of gzip can stand for gigabytes. Brotli
 and zstd are not in the standard library; the crawler does not ask for them.
@@ -9,11 +9,18 @@ import zlib
 
 MAX_BODY_BYTES = 64 * 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
 class TooLargeError(ValueError):
     """More bytes come out than may."""
+
+
+def media_type(content_type: str) -> tuple[str, str | None]:
+    """Split `text/html; charset=utf-8` in two, in lower case (RFC 9110, 8.3)."""
+    charset = _CHARSET.search(content_type)
+    return content_type.partition(";")[0].strip().lower(), charset[1].lower() if charset else None
 
 
 def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) -> bytes:

@@ -19,6 +19,7 @@ An interrupted crawl is continued by the same command (see `state.py`).
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,22 +45,23 @@ OFF_SITE = "skipped: redirect off the site"
 def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
     """Crawl to `output` and return the report; `say` gets a line of news now and then.
 
-    Raises ValueError if not one page could be fetched, OSError if a file cannot be written, and
+    Raises ValueError if not one page could be fetched, OSError if a file cannot be used, and
     KeyboardInterrupt, with what to do next, if it was stopped.
     """
+    scope = Scope(settings)
     state = State(output, settings.deciding())
     if state.news:
         say(state.news)
     if state.finished_report:  # killed while it tidied up
         return state.complete()
     try:
-        one = _Crawl(settings, state, say)
+        one = _Crawl(settings, scope, state, say)
         one.run()
         counts = one.counts()
         if not counts["pages"]:
             state.discard()
             reasons = {**counts["errors"], **counts["skipped"]}
-            listed = ", ".join(reasons) or "nothing came back"
+            listed = ", ".join(reasons) or "only redirects in a circle"
             raise ValueError(
                 f"no page could be fetched from {' '.join(settings.seeds)}: {listed}; check the "
                 "address, the connection, and what the site's robots.txt and --exclude allow"
@@ -78,8 +80,9 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
 class _Crawl:
     """The state of the loop that does not outlive it."""
 
-    def __init__(self, settings: Settings, state: State, say: Callable[[str], None]):
+    def __init__(self, settings: Settings, scope: Scope, state: State, say: Callable[[str], None]):
         self.settings = settings
+        self.scope = scope
         self.state = state
         self.frontier = state.frontier
         self.say = say
@@ -88,10 +91,9 @@ class _Crawl:
             agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
         )
         self.turns = Turns(self._delay_s)
-        self.scope = Scope(settings)
-        self.n_pages = self.frontier.totals()["pages"]
-        self.n_bytes = self.frontier.totals()["bytes"]
-        self.n_errors = 0
+        totals = self.frontier.totals()
+        self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
+        self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
         self.n_running = 0
         self.jobs: queue.SimpleQueue = queue.SimpleQueue()
         self.results: queue.SimpleQueue = queue.SimpleQueue()
@@ -108,8 +110,7 @@ class _Crawl:
         self.state.commit()
         with tqdm(unit=" pages", initial=self.n_pages, disable=None) as bar:
             try:
-                while self.n_running or self._has_more():
-                    self._start_jobs()
+                while self._start_jobs():
                     self._handle_next_result()
                     self.state.commit_if_due()
                     self._show(bar)
@@ -121,12 +122,6 @@ class _Crawl:
     def counts(self) -> dict[str, Any]:
         """Return the report's numbers."""
         outcomes = self.frontier.outcomes()
-        by_kind = {
-            kind: {
-                k.removeprefix(f"{kind}: "): n for k, n in outcomes.items() if k.startswith(kind)
-            }
-            for kind in ("error", "skipped")
-        }
         settings = self.settings
         return {
             **self.frontier.totals(),
@@ -136,22 +131,19 @@ class _Crawl:
             "scope": settings.scope,
             "redirects": outcomes.get("redirect", 0),
             "waiting": self.frontier.n_waiting,
-            "errors": by_kind["error"],
-            "skipped": by_kind["skipped"],
+            "errors": _reasons(outcomes, "error"),
+            "skipped": _reasons(outcomes, "skipped"),
         }
 
     # ---- what to ask next -------------------------------------------------------------------
-
-    def _has_more(self) -> bool:
-        return self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
 
     def _may_start(self) -> bool:
         """Say whether a worker is free and its page would not be one too many."""
         n_free_pages = self.settings.max_pages - self.n_pages
         return self.n_running < min(self.settings.n_workers, n_free_pages)
 
-    def _start_jobs(self) -> None:
-        """Hand out work while workers are free, hosts are due and pages are wanted."""
+    def _start_jobs(self) -> bool:
+        """Hand out work while workers are free and hosts are due; return False at the end."""
         while self._may_start() and (host := self.turns.take()):
             visit = self._next_allowed(host)
             if visit is None:
@@ -160,6 +152,8 @@ class _Crawl:
                 self.n_running += 1
                 origin = urls.origin(visit.url)
                 self.jobs.put((host, visit, None if origin in host.robots else origin))
+        wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
+        return self.n_running > 0 or wants_more
 
     def _next_allowed(self, host: Host) -> Visit | None:
         """Return the host's next address that robots.txt allows, or for which it is unread."""
@@ -231,7 +225,7 @@ class _Crawl:
             if result.target:
                 outcome = self._follow_redirect(visit, result.target)
             self.frontier.finish(visit, outcome)
-            self.n_errors += outcome.startswith("error")
+            self.errors.update(_reasons({outcome: 1}, "error"))
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
                 self._add(link, visit.depth + 1)
@@ -264,9 +258,16 @@ class _Crawl:
 
     def _show(self, bar: tqdm) -> None:
         bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)
+        errors = ", ".join(f"{n} {reason}" for reason, n in self.errors.most_common(3))
         bar.set_postfix_str(
-            f"{self.n_bytes / 1e6:.1f} MB, {len(self.turns)} hosts, "
-            f"{self.frontier.n_waiting} waiting, {self.n_errors} errors",
+            f"{self.n_bytes / 1e6:.1f} MB, hosts: {len(self.turns)}, "
+            f"waiting: {self.frontier.n_waiting}, errors: {errors or 'none'}",
             refresh=False,
         )
         bar.update(self.n_pages - bar.n)
+
+
+def _reasons(outcomes: dict[str, int], kind: str) -> dict[str, int]:
+    """Return reason -> count of the outcomes `error: ...` or `skipped: ...`."""
+    start = f"{kind}: "
+    return {o.removeprefix(start): n for o, n in outcomes.items() if o.startswith(start)}

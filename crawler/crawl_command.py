@@ -78,8 +78,8 @@ def _crawl_and_tell(values: dict[str, Any], output: str) -> None:
     report = crawl(Settings(**values), output, say=_say)
     n_errors = sum(report["errors"].values())
     _say(
-        f"{report['pages']} pages, {report['bytes'] / 1e6:.1f} MB, from {report['hosts']} hosts in "
-        f"{report['seconds']:.0f} s, {n_errors} errors: {output}"
+        f"{output}: {report['pages']} pages, {report['bytes'] / 1e6:.1f} MB, hosts: "
+        f"{report['hosts']}, errors: {n_errors}, {report['seconds']:.0f} s"
     )
 
 

@@ -3,7 +3,7 @@
 A model trained on the same text again and again learns it by heart, so of every group of equal
 texts one is kept. Three steps, from strict to loose:
 
-    exact             documents whose normalised text is the same
+    exact             documents that are the same but for case and blanks
     paragraphs        what pages of one site repeat: the first copy stays, later ones go
     near duplicates   documents that share most of their 5-word shingles (Jaccard similarity)
 
@@ -32,7 +32,7 @@ SHINGLE_WORDS = 5
 BANDS, ROWS = 14, 8
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[\W_]+")
-ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]")
+ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]|class \w[^\n]{0,80}")
 
 
 def normalise(text: str) -> str:
@@ -48,8 +48,11 @@ def normalise(text: str) -> str:
 
 
 def digest(text: str) -> bytes:
-    """Return 16 bytes that stand for the normalised text, or for the text if that is empty."""
-    return hashlib.blake2b((normalise(text) or text).encode(), digest_size=16).digest()
+    """Return 16 bytes that stand for the text but for case and blanks.
+
+    Numbers count here: `sha224` and `sha256` are described in the same words and are not the same.
+    """
+    return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=16).digest()
 
 
 # ---- paragraphs ----
@@ -64,18 +67,21 @@ class Paragraphs:
     def drop_repeats(self, text: str) -> str:
         """Return the text without paragraphs seen before, in it or in an earlier text.
 
-        An announcement (`Example:`, `Functions`) says nothing by itself: if it was seen before, it
-        stays only if the paragraph after it stays.
+        An announcement (`Example:`, or `Functions` where it was seen before) says nothing by
+        itself: it stays only if the paragraph after it stays.
         """
         kept: list[str] = []
-        waiting: list[str] = []  # an announcement seen before
+        waiting: list[str] = []  # announcements since the last other paragraph
         for paragraph in re.split(r"\n{2,}", text):
             key = digest(paragraph)
             new = key not in self.seen
             self.seen.add(key)
+            if ANNOUNCEMENT.fullmatch(paragraph) and (paragraph.endswith(":") or not new):
+                waiting.append(paragraph)
+                continue
             if new:
                 kept += [*waiting, paragraph]
-            waiting = [paragraph] if not new and ANNOUNCEMENT.fullmatch(paragraph) else []
+            waiting = []
         return "\n\n".join(kept)
 
 

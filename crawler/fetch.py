@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from importlib import metadata
 from typing import NamedTuple
 
-from crawler.coding import TooLargeError, decode_content
+from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content, media_type
 from crawler.connection import Connection, LocalAddressError
 from crawler.urls import canonical, split
 
@@ -79,7 +79,7 @@ class Response(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        return self.header("content-type").partition(";")[0].strip().lower()
+        return media_type(self.header("content-type"))[0]
 
     @property
     def location(self) -> str | None:
@@ -122,10 +122,12 @@ class Fetcher:
         """Send one GET request, following no redirect.
 
         The body is read if the status is 200 and its type is among `media_types` (none: any type);
-        with `cut_bytes` only its first so many bytes. Raises FetchError.
+        with `cut_bytes` only its first so many bytes. Raises FetchError, and ValueError for what is
+        no web address.
         """
+        url = canonical(url)
         try:
-            return self._get(canonical(url), media_types, cut_bytes)
+            return self._get(url, media_types, cut_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             kind = next((k for cls, k in _KINDS if isinstance(error, cls)), "cannot connect")
             raise FetchError(kind, url, error) from error
@@ -219,7 +221,8 @@ class Fetcher:
         if n_bytes <= limit and answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
         coding = ",".join(answer.headers.get_all("content-encoding", []))
-        return decode_content(b"".join(parts), coding, self._max_bytes)[:cut_bytes]
+        limit = MAX_BODY_BYTES if cut_bytes else self._max_bytes
+        return decode_content(b"".join(parts), coding, limit)[:cut_bytes]
 
     def _keep(self, connection: Connection, url: str) -> None:
         """Keep a connection for the next request; the one unused for longest makes room."""

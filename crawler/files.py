@@ -1,15 +1,27 @@
 """Write a file in one piece, so that a reader never sees half of it."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one piece: it is there whole, or as it was before."""
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a file in one piece: it is there whole, or as it was before. Raises OSError."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_report(path: str | Path, report: dict[str, Any]) -> None:
+    """Write the small JSON file that each stage leaves beside its output when all else is done."""
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode("utf-8", "replace"))

@@ -13,7 +13,6 @@ Not here: when a host may be asked again (`politeness.py`), and what the rows le
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,10 +109,10 @@ class Frontier:
         )
         self.n_waiting -= cursor.rowcount
 
-    def waiting_hosts(self) -> Iterator[str]:
-        """Yield the hosts at which something waits, the one found first at first."""
+    def waiting_hosts(self) -> list[str]:
+        """Return the hosts at which something waits, the one found first at first."""
         query = "SELECT netloc FROM urls WHERE outcome IS NULL GROUP BY netloc ORDER BY min(id)"
-        return (netloc for (netloc,) in self._db.execute(query).fetchall())
+        return [netloc for (netloc,) in self._db.execute(query)]
 
     def urls(self, depth: int) -> list[str]:
         """Return all addresses ever seen at a depth."""

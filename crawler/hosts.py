@@ -50,13 +50,17 @@ def _mapped(name: str) -> str:
 
 
 def _label_to_ascii(label: str) -> str:
-    if not label.isascii():
-        return "xn--" + label.encode("punycode").decode("ascii")
+    """Return the Punycode of a mapped label, if it needs one; raises UnicodeError."""
+    text = label
     if label.startswith("xn--"):
-        decoded = label[4:].encode("ascii").decode("punycode")
-        if decoded.isascii() or _mapped(decoded) != decoded:
-            raise UnicodeError("not what this label would be encoded to")
-    return label
+        text = label[4:].encode("ascii").decode("punycode")
+        if text.isascii() or _mapped(text) != text:
+            raise UnicodeError("nothing is encoded so")
+    if text.isascii():
+        return text
+    if any(unicodedata.category(char)[0] in "CZ" for char in text):
+        raise UnicodeError("control characters and separators are no part of a name")
+    return "xn--" + text.encode("punycode").decode("ascii")
 
 
 def _ipv4(labels: list[str]) -> str:
@@ -79,6 +83,8 @@ def _ipv4_number(label: str) -> int:
 
 
 def _ipv6(name: str) -> str:
+    if not name.endswith("]"):
+        raise ValueError("has an impossible IPv6 address (it must end in a bracket)")
     try:
         address = ipaddress.IPv6Address(name[1:-1])
     except ValueError as error:

@@ -1,8 +1,8 @@
 """Find the links of an HTML page, and what its author wants crawlers to leave alone.
 
-One regular expression walks over comments, scripts and the few tags that matter, in time linear in
-the page: every alternative, once begun, also ends at the end of the page, so nothing is ever read
-twice. A tag needs no parser here; where the page's text is wanted there is `extract.py`.
+One regular expression walks over comments, scripts and tags, in time linear in the page: each of
+its alternatives, once begun, also ends at the end of the page, so nothing is ever read twice. It
+builds no tree; where the page's text is wanted there is `extract.py`.
 """
 
 import html
@@ -15,12 +15,12 @@ _ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"
 _TAG = re.compile(
     r"<!--(?:-?>|[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z))"
     r"|<(?P<raw>script|style|textarea|title|noframes|xmp)\b[^<]*+(?:<(?!/(?P=raw)\b)[^<]*+)*+"
-    rf"|<(?P<tag>a|area|base|frame|iframe|meta)(?=[\s/])(?P<attributes>{_ATTRIBUTES})(?:>|\Z)",
+    rf"|<(?P<tag>[a-z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})(?:(?P<end>>)|\Z)",
     re.I,
 )
+_TAGS = frozenset(["a", "area", "base", "frame", "iframe", "meta"])
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
-_REFRESH = re.compile(r"\s*[\d.]+\s*[;,]?\s*(?:url\s*=\s*)?[\"']?([^\"']+)", re.I)
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w:.-]+)""", re.I)
+_REFRESH = re.compile(r"\s*+[\d.]++\s*+[;,]\s*+(?:url\s*+=\s*+)?[\"']?([^\"']+)", re.I)
 
 
 class Links(NamedTuple):
@@ -39,9 +39,10 @@ def find(text: str, url: str) -> Links:
     """
     base, found, directives = None, {}, ""
     for match in _TAG.finditer(text):
-        if not match["tag"]:
+        tag = (match["tag"] or "").lower()
+        if tag not in _TAGS or not match["end"]:
             continue
-        tag, attributes = match["tag"].lower(), _attributes(match["attributes"])
+        attributes = _attributes(match["attributes"])
         target = None
         if tag in ("a", "area"):
             if "nofollow" not in attributes.get("rel", "").lower().split():
@@ -49,7 +50,8 @@ def find(text: str, url: str) -> Links:
         elif tag in ("frame", "iframe"):
             target = attributes.get("src")
         elif tag == "base":
-            base = base or _absolute(attributes.get("href", ""), url)  # the first one counts
+            if base is None and "href" in attributes:  # the first one counts
+                base = _absolute(attributes["href"], url)
         elif attributes.get("http-equiv", "").lower() == "refresh":
             refresh = _REFRESH.match(attributes.get("content", ""))
             target = refresh[1] if refresh else None
@@ -67,21 +69,6 @@ def wishes(directives: str) -> tuple[bool, bool]:
     """Return (noindex, nofollow) of a robots meta tag or X-Robots-Tag header, whoever is meant."""
     words = set(re.split(r"[\s,:]+", directives.lower()))
     return bool(words & {"noindex", "none"}), bool(words & {"nofollow", "none"})
-
-
-def decode(body: bytes, charset: str | None) -> str:
-    """Decode a page well enough to find its links: BOM, header, meta tag, else UTF-8."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        charset = "utf-16"
-    elif body.startswith(b"\xef\xbb\xbf"):
-        charset = "utf-8-sig"
-    elif not charset:
-        match = _META_CHARSET.search(body[:4096])
-        charset = match[1].decode("ascii") if match else "utf-8"
-    try:
-        return body.decode(charset, "replace")
-    except LookupError:  # no such charset
-        return body.decode("utf-8", "replace")
 
 
 def _attributes(text: str) -> dict[str, str]:

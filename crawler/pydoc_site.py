@@ -36,7 +36,7 @@ EXCLUDED = (
     (r"/idlelib\b", "an editor; its modules open windows"),
     (r"/turtledemo\b", "demonstrations that draw in windows"),
     (r"[/.](?:tests?|idle_test)(?:\.|$)", "tests of the library, not documentation"),
-    (r"/_?(?:test\w+|ctypes_test|xxtestfuzz)\.html$", "test helpers of the interpreter"),
+    (r"/_(?:test\w+|ctypes_test|xxtestfuzz)\.html$", "test helpers of the interpreter"),
     (r"/_?xx\w*\.html$", "example modules"),
     (r"/_sysconfigdata", "how and where this very Python was built"),
     (r"/lib2to3\.fixes\b", "fifty pages of rewrite rules for Python 2"),

@@ -22,7 +22,7 @@ class Scope:
         self._scope = settings.scope
         self._keys: set[str] = set()
         self._exclude = [re.compile(pattern) for pattern in settings.exclude]
-        self._rules = blocklist.load((blocklist.DOMAINS_FILE, *settings.block))
+        self._rules = blocklist.load((blocklist.DOMAINS_FILE, *settings.blocklist))
 
     def widen(self, seed: str) -> None:
         """Let the crawl go where `seed` is."""

@@ -31,7 +31,7 @@ class Settings:
     max_page_bytes: int = _flag(5 * 2**20, "leave out pages larger than this", type=int)
     n_workers: int = _flag(8, "ask so many hosts at the same time", type=int)
     exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
-    block: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
+    blocklist: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
     contact: str | None = _flag(None, "an address for complaints, told to each site")
     backoff_s: float = 1.0  # first pause after "too many requests", doubled each time
 
@@ -42,6 +42,8 @@ class Settings:
             raise ValueError("there is no address to begin with; give one, or --pydoc")
         if self.scope not in SCOPES:
             raise ValueError(f"scope is {self.scope!r}; it must be one of {', '.join(SCOPES)}")
+        if self.contact and not re.fullmatch("[ -~]+", self.contact):
+            raise ValueError(f"contact is {self.contact!r}; it must be one line of plain ASCII")
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -56,7 +58,15 @@ class Settings:
 
     def deciding(self) -> dict[str, Any]:
         """Return, as JSON values, the settings on which it depends what pages are kept."""
-        names = ["seeds", "max_pages", "max_depth", "scope", "max_page_bytes", "exclude", "block"]
+        names = [
+            "seeds",
+            "max_pages",
+            "max_depth",
+            "scope",
+            "max_page_bytes",
+            "exclude",
+            "blocklist",
+        ]
         values = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 

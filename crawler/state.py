@@ -12,11 +12,12 @@ cut back to that length, so that what follows neither repeats nor misses a page.
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crawler import report
 from crawler.fetch import PRODUCT, Response
+from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
 from crawler.warc import Writer
 
@@ -37,6 +38,7 @@ class State:
         self.frontier_path = _frontier_path(self.output)
         if self.output.is_dir():
             raise ValueError(f"the output {output} is a folder; it must be a file")
+        self._made_folder = not self.output.parent.exists()
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self.news = ""
         self.resumed = False
@@ -94,7 +96,7 @@ class State:
         self.close()
         if self.part_path.exists():
             os.replace(self.part_path, self.output)
-        report.write(self.output.with_name("crawl.json"), self.finished_report)
+        write_report(self.output.with_name("crawl.json"), self.finished_report)
         self.frontier_path.unlink()
         return self.finished_report
 
@@ -105,10 +107,13 @@ class State:
             self._part.close()
 
     def discard(self) -> None:
-        """Close and remove both files."""
+        """Close and remove both files, and the folder if it was made for them."""
         self.close()
         self.frontier_path.unlink(missing_ok=True)
         self.part_path.unlink(missing_ok=True)
+        if self._made_folder:
+            with suppress(OSError):  # somebody else has put something into it
+                self.output.parent.rmdir()
 
     # ---- opening ----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urldefrag
 
 from crawler import dedup, language, pii, quality, warc
 from crawler.extract import decode, extract
@@ -26,6 +27,7 @@ class Document:
     title: str = ""
     text: str = ""
     score: float = 0.0  # probability of the wanted language
+    linked: int = 0  # other pages that link to it
 
 
 class Verdict(NamedTuple):
@@ -44,6 +46,7 @@ class PageResult(NamedTuple):
     document: Document
     step: str  # where it was removed, "" if it was not
     reason: str
+    links: set[str]  # addresses of other pages it links to
     size: int  # bytes of the page
     extract_s: float
     language_s: float
@@ -52,12 +55,13 @@ class PageResult(NamedTuple):
 def read_page(page: warc.Page, wanted: str, min_language: float) -> PageResult:
     """Extract a page's text and judge its language."""
     start = time.perf_counter()
-    title, text = "", ""
+    title, text, links = "", "", set()
     if page.is_text or page.content_type == "text/plain":
         text = decode(page.body, page.charset).strip()
     else:
-        extracted = extract(decode(page.body, page.charset))
+        extracted = extract(decode(page.body, page.charset), page.url)
         title, text = extracted.title, extracted.text
+        links = {urldefrag(link).url for link in extracted.links} - {page.url}
     extract_s = time.perf_counter() - start
     score = language.probability(text, wanted)
     language_s = time.perf_counter() - start - extract_s
@@ -67,29 +71,41 @@ def read_page(page: warc.Page, wanted: str, min_language: float) -> PageResult:
     elif score < min_language:
         step, reason = "language", f"not {wanted}"
     document = Document(page.url, page.date, title, text, round(score, 4))
-    return PageResult(document, step, reason, len(page.body), extract_s, language_s)
+    return PageResult(document, step, reason, links, len(page.body), extract_s, language_s)
 
 
 # ---- all documents ----
 
 
-def exact(documents: list[Document]) -> Iterator[Verdict]:
-    """Drop a document whose normalised text an earlier one had."""
+def most_linked_first(documents: list[Document]) -> list[int]:
+    """Return indices in the order in which copies have precedence; ties in the given order.
+
+    The page that others link to is the original: `os`, not `posix`, which says the same.
+    """
+    return sorted(range(len(documents)), key=lambda index: -documents[index].linked)
+
+
+def exact(documents: list[Document]) -> list[Verdict]:
+    """Drop all but the most linked of documents with the same text but for case and blanks."""
+    verdicts = [Verdict(document.text) for document in documents]
     seen: set[bytes] = set()
-    for document in documents:
-        key = dedup.digest(document.text)
-        reason = "same text as an earlier document" if key in seen else None
+    for index in most_linked_first(documents):
+        key = dedup.digest(documents[index].text)
+        if key in seen:
+            verdicts[index] = Verdict("", "same text as another document")
         seen.add(key)
-        yield Verdict(document.text, reason)
+    return verdicts
 
 
-def paragraph(documents: list[Document]) -> Iterator[Verdict]:
-    """Drop paragraphs that stood earlier, and documents of which almost nothing is left."""
+def paragraph(documents: list[Document]) -> list[Verdict]:
+    """Drop all but the first copy of a paragraph, and documents of which almost nothing is left."""
+    verdicts = [Verdict(document.text) for document in documents]
     paragraphs = dedup.Paragraphs()
-    for document in documents:
-        text = paragraphs.drop_repeats(document.text)
-        empty = len(text) < min(MIN_LEFT, len(document.text))
-        yield Verdict(text, "only repeats earlier documents" if empty else None)
+    for index in most_linked_first(documents):
+        text = paragraphs.drop_repeats(documents[index].text)
+        empty = len(text) < min(MIN_LEFT, len(documents[index].text))
+        verdicts[index] = Verdict(text, "only repeats other documents" if empty else None)
+    return verdicts
 
 
 def quality_rules(documents: list[Document], profile: str) -> Iterator[Verdict]:

@@ -189,10 +189,10 @@ def _resolve_dots(path: str) -> str:
 
 def _netloc(authority: str, scheme: str) -> str:
     """Return host[:port] without credentials and default port, the host in canonical form."""
-    name, bracket, port = authority.rpartition("@")[2].partition("]")
-    if not bracket:
-        name, _, port = name.partition(":")
-    name, port = canonical_host(name + bracket), port.removeprefix(":")
+    location = authority.rpartition("@")[2]
+    colon = location.find(":", location.find("]") + 1)
+    port = location[colon + 1 :] if colon >= 0 else ""
+    name = canonical_host(location[:colon] if colon >= 0 else location)
     if not port:
         return name
     number = port.lstrip("0")

@@ -9,11 +9,14 @@ import time
 from typing import NamedTuple
 
 from crawler import links, robots
+from crawler.charset import decode
+from crawler.coding import media_type
 from crawler.fetch import Fetcher, FetchError, Response
 from crawler.frontier import Visit
 from crawler.robots import Robots
-from crawler.warc import PAGE_TYPES, media_type
+from crawler.warc import PAGE_TYPES
 
+_ANSWERED = frozenset(["too large", "bad coding"])  # kinds of error that no other page will have
 BUSY = frozenset([429, 503])  # "come back later", perhaps with Retry-After
 
 
@@ -49,7 +52,7 @@ def visit_page(fetcher: Fetcher, visit: Visit) -> PageResult:
     try:
         response = fetcher.get(visit.url, PAGE_TYPES)
     except FetchError as error:
-        return PageResult(visit, f"error: {error.kind}", answered=error.kind == "too large")
+        return PageResult(visit, f"error: {error.kind}", answered=error.kind in _ANSWERED)
     try:
         target = response.location
     except ValueError:
@@ -68,7 +71,7 @@ def visit_page(fetcher: Fetcher, visit: Visit) -> PageResult:
     noindex, nofollow = links.wishes(response.header("x-robots-tag"))
     found = links.Links([], False, False)
     if content_type != "text/plain":
-        found = links.find(links.decode(response.body, charset), visit.url)
+        found = links.find(decode(response.body, charset), visit.url)
     urls = () if nofollow else tuple(found.urls)
     if noindex or found.noindex:
         return PageResult(visit, "skipped: noindex", links=urls)

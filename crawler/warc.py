@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from crawler.coding import MAX_BODY_BYTES, decode_chunked, decode_content
+from crawler.coding import MAX_BODY_BYTES, decode_chunked, decode_content, media_type
 from crawler.gzipreader import GzipReader
 
 MAX_HEADER_BYTES = 2**20
@@ -35,7 +35,6 @@ PAGE_TYPES = frozenset(["text/html", "application/xhtml+xml", "text/plain"])
 
 _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _HTTP_STATUS = re.compile(r"HTTP/\d(?:\.\d)? +(\d{3})(?!\d)")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 
 
 class Record(NamedTuple):
@@ -49,7 +48,8 @@ class Record(NamedTuple):
     @property
     def url(self) -> str:
         """Return the target's address; some writers put it between angle brackets."""
-        return self.headers.get("warc-target-uri", "").removeprefix("<").removesuffix(">")
+        url = self.headers.get("warc-target-uri", "")
+        return url[1:-1] if url.startswith("<") and url.endswith(">") else url
 
 
 class Page(NamedTuple):
@@ -145,13 +145,15 @@ def read_records(source: str | Path | BinaryIO) -> Iterator[Record]:
         while True:
             offset = reader.offset
             try:
-                record = _read_record(reader)
+                line = reader.line()
+                record = _read_record(reader, line, offset) if line.strip() else None
             except ValueError as error:
                 place = f"in the record at byte {offset} (counted after decompression)"
                 raise ValueError(f"{name} is broken {place}: {error}") from None
-            if record is None:
+            if not line:
                 return
-            yield record
+            if record:
+                yield record
 
 
 def read_pages(
@@ -201,35 +203,24 @@ def _page(record: Record) -> Page | None:
     return Page(record.url, date, content_type, charset, body, False)
 
 
-def media_type(value: str) -> tuple[str, str | None]:
-    """Split `text/html; charset=utf-8` in two."""
-    charset = _CHARSET.search(value)
-    return value.partition(";")[0].strip().lower(), charset[1].lower() if charset else None
-
-
-def _read_record(reader: GzipReader) -> Record | None:
-    """Read the next record with a block that fits, or return None at the end of the file."""
-    while True:
-        line = b"\n"
-        while line in (b"\r\n", b"\n"):
-            offset, line = reader.offset, reader.line()
-        if not line:
-            return None
-        if not line.startswith((b"WARC/0.", b"WARC/1.")):
-            raise ValueError(f"a record begins with WARC/1.0 or WARC/1.1, not with {line[:40]!r}")
-        headers = _header_fields(_header_lines(reader))
-        length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 20):
-            raise ValueError(f"Content-Length is {length[:20]!r}; a record must say how long it is")
-        if int(length) <= MAX_BODY_BYTES:
-            block = reader.take(int(length))
-            if offset < reader.member_start < reader.offset:
-                raise ValueError(
-                    f"a gzip member ends in the midst of it, at byte {reader.member_start}, so the "
-                    "file was not written record by record; if that is all, gunzip it and read that"
-                )
-            return Record(headers.get("warc-type", ""), headers, block, offset)
+def _read_record(reader: GzipReader, line: bytes, offset: int) -> Record | None:
+    """Read the rest of the record that begins with `line`; None if its block is too large."""
+    if not line.startswith((b"WARC/0.", b"WARC/1.")):
+        raise ValueError(f"a record begins with WARC/1.0 or WARC/1.1, not with {line[:40]!r}")
+    headers = _header_fields(_header_lines(reader))
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 20):
+        raise ValueError(f"Content-Length is {length[:20]!r}; a record must say how long it is")
+    if int(length) > MAX_BODY_BYTES:
         reader.skip(int(length))
+        return None
+    block = reader.take(int(length))
+    if offset < reader.member_start < reader.offset:
+        raise ValueError(
+            f"a gzip member ends in the midst of it, at byte {reader.member_start}, so the file "
+            "was not written record by record; if that is all, gunzip it and read that"
+        )
+    return Record(headers.get("warc-type", ""), headers, block, offset)
 
 
 def _header_lines(reader: GzipReader) -> Iterator[str]:

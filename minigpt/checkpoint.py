@@ -152,7 +152,7 @@ def read_progress(folder):
     if not path.exists():
         return None
     with opening(path), safetensors.safe_open(path, "numpy") as file:
-        return json.loads(file.metadata()["progress"])
+        return json.loads((file.metadata() or {})["progress"])
 
 
 def load_state(folder, model, optimizer):
@@ -202,7 +202,9 @@ def opening(path):
         yield
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}; NumPy must know the type: save it as float32") from None
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path} is not a whole safetensors file ({error}); it may have been cut off: "
             f"restore it, or delete it and train again"

@@ -7,8 +7,11 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 import json
 from pathlib import Path
 
+import numpy as np
+
 from minigpt.checkpoint import load
-from minigpt.sample import generate
+from minigpt.dataset import load_tokens
+from minigpt.sample import generate, stream_text
 
 REPORTS = (
     "crawl.json",
@@ -38,36 +41,57 @@ def describe(report):
 
 def format_seconds(seconds):
     """Return seconds as a person reads them."""
-    return (
-        f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:02.0f} s"
-    )
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def read(path):
+    """Return (report, one line of what it made); raise ValueError for a damaged report."""
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        float(report["seconds"])
+        return report, describe(report)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole report ({error!r}); run its stage again") from None
+
+
+def prompts(out, separator, n_tokens=16):
+    """Return three (title, ids) to continue: a new document, and beginnings of held-out ones."""
+    val = load_tokens(out / "tokens" / "val.npy")
+    starts = np.flatnonzero(val == separator)
+    beginnings = [val[start : start + n_tokens].tolist() for start in (starts[0], starts[-1])]
+    title = "the start of a held-out document, and | how the model goes on"
+    return [("a new document", [separator]), *((title, ids) for ids in beginnings)]
 
 
 def run(out, device="cpu"):
-    """Print the summary of the folder `out`."""
+    """Print the summary of the folder `out`; raise ValueError where there is nothing to tell."""
     out = Path(out)
-    found = {name: out / name for name in REPORTS if (out / name).exists()}
-    reports = {name: json.loads(path.read_text("utf-8")) for name, path in found.items()}
+    reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
+    if not reports:
+        raise ValueError(f"{out} holds no stage's report; `make train` makes all of them")
     print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
-    for name, r in reports.items():
+    for name, (r, made) in reports.items():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
         time = format_seconds(r["seconds"])
-        print(f"{r['stage']:12} {time:>12} {flops:>9}   {describe(r)}  -> {out / name}")
-    total = sum(r["seconds"] for r in reports.values())
+        print(f"{r['stage']:12} {time:>12} {flops:>9}   {made}  -> {out / name}")
+    total = sum(r["seconds"] for r, _ in reports.values())
     print(f"{'total':12} {format_seconds(total):>12}")
-    base = reports.get("base/training.json")
-    if base is None:
+    if "base/training.json" not in reports:
         return
+    base, _ = reports["base/training.json"]
     print(
         f"\nvalidation loss {base['val_loss']:.3f} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte"
     )
     model, tokenizer = load(out / "base", device)
-    start = tokenizer.eot_token
-    for seed in range(3):
-        ids = generate(model, [start], 120, 0.8, top_p=0.95, stop=(start,), seed=seed)
-        print(f"\n--- sample {seed + 1}, from a document's beginning ---")
-        print(tokenizer.decode(list(ids)))
+    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token)):
+        ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
+        print(f"\n--- sample {seed + 1}: {title} ---")
+        print("".join(stream_text(tokenizer, prompt[1:])), end="|")
+        print("".join(stream_text(tokenizer, ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
     print("  .venv/bin/python -m minigpt gradcheck")

@@ -6,18 +6,23 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from hypothesis import settings
+
 import bpe
 from minigpt import dataset
 from minigpt.checkpoint import save_model
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.model import GPT
 
+# For tests of properties: on a busy machine an example may take as long as it takes.
+untimed = settings(deadline=None, max_examples=80)
+
 # ---- a minute model -------------------------------------------------------------------------
 
 MODEL = ModelConfig(vocab_size=300, n_positions=16, n_embd=16, n_layer=2, n_head=2)
 TRAIN = TrainConfig(
     steps=12, batch_size=4, learning_rate=1e-2, min_learning_rate=1e-3, warmup_steps=3,
-    eval_every=4, eval_windows=8, sample_every=6, save_every_s=0, workers=1, seed=3,
+    eval_every=4, eval_windows=8, sample_every=6, save_every_s=1e9, workers=1, seed=3,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crawler import clean, funnel, warc
+from crawler.__main__ import main
 from crawler.files import write_atomically
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -118,8 +119,8 @@ def test_every_step_removes_its_page_and_says_why(cleaned):
     assert list(reasons["url"].values()) == [1]
     assert reasons["extract"] == {"no text": 1}
     assert reasons["language"] == {"not en": 1}
-    assert reasons["exact"] == {"same text as an earlier document": 1}
-    assert reasons["paragraph"] == {"only repeats earlier documents": 1}
+    assert reasons["exact"] == {"same text as another document": 1}
+    assert reasons["paragraph"] == {"only repeats other documents": 1}
     assert reasons["quality"] == {"too few words": 1}
     assert reasons["near-duplicate"] == {"almost the same as another": 1}
     assert reasons["pii"] == {}
@@ -141,6 +142,24 @@ def test_the_funnel_adds_up(cleaned):
     assert steps[-1]["characters_out"] == report["characters"]
     assert report["characters"] == sum(len(document["text"]) for document in documents)
     assert (report["stage"], report["profile"], report["problems"]) == ("clean", "reference", [])
+
+
+def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
+    shared = ["A paragraph that stands on two of our pages, in the same words."]
+    link = "<a href='/original#top'>the original</a> and <a href='/longer#end'>more</a>"
+    pages = {
+        "http://c.example/copy": html(story(1)),
+        "http://c.example/shorter": html([*story(2), *shared]),
+        "http://c.example/original": html(story(1)),
+        "http://c.example/longer": html([*story(3), *shared]),
+        "http://c.example/linking": html([*story(4), f"See {link}."]),
+    }
+    path = write_warc(tmp_path / "pages.warc.gz", pages)
+    documents, _ = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
+    assert [document["url"].rpartition("/")[2] for document in documents] == [
+        "shorter", "original", "longer", "linking"
+    ]  # fmt: skip
+    assert [shared[0] in document["text"] for document in documents] == [False, False, True, False]
 
 
 def test_repeated_paragraphs_stay_once_and_personal_data_is_masked(cleaned):
@@ -240,6 +259,7 @@ def test_explain_tells_a_page_s_story(archive, tmp_path, capsys):
         ({}, (), "hold no pages"),
         ({"http://a.example/": html(story(1))}, ("--language", "xx"), "language is 'xx'"),
         ({"http://a.example/": html(story(1))}, ("--min-language", "65"), "0 to 1"),
+        ({"http://a.example/": html(story(1))}, ("--workers", "0"), "at least 1"),
     ],
 )
 def test_nothing_left_names_the_step_and_the_setting(tmp_path, pages, flags, message):
@@ -271,6 +291,22 @@ def test_a_missing_file_and_an_unknown_profile_are_refused(archive, tmp_path):
         run(tmp_path / "none.warc.gz", "-o", tmp_path / "d.gz")
     with pytest.raises(SystemExit):
         run(archive, "--profile", "prose")
+
+
+@pytest.mark.parametrize("flags", [["none.warc.gz"], [__file__]])
+def test_the_command_line_says_what_is_wrong_in_one_line(tmp_path, capsys, flags):
+    assert main(["clean", *flags, "-o", str(tmp_path / "d.gz")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("clean: ")
+    assert error.count("\n") == 1
+
+
+def test_help_shows_examples_and_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["clean", "--help"])
+    shown = capsys.readouterr().out
+    assert "--explain https://example.org/page" in shown
+    assert "0.65" in shown
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

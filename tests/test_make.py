@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -85,17 +86,22 @@ def test_sample_streams_text_after_a_prompt(smoke):
     assert len(done.stdout) > len("Return the\n")
 
 
-SENTENCES = [
-    "The old lighthouse keeper climbed {n} steps to the lamp and wrote {n} lines in his log.",
-    "On day {n} the wind came from the north and the boats stayed in the harbour until noon.",
-    "She counted {n} gulls on the pier, and each of them was waiting for the fish to be sold.",
-    "There were {n} letters in the box, but that was to be expected of a house with no road.",
-]
+NOUNS = ["keeper", "gull", "boat", "letter", "harbour", "lamp", "wind", "road", "fish", "storm"]
+VERBS = ["saw", "carried", "left", "found", "counted", "wanted", "mended", "sold", "watched"]
+ENDS = ["in the morning", "before the rain", "with great care", "for a while", "of all things"]
 SMALL = ("PRESET=smoke", "VOCAB=300")
 
 
+def sentences(n, seed=0):
+    """Make up `n` English sentences."""
+    rng = random.Random(seed)
+    for _ in range(n):
+        (who, whom, other), verb, end = rng.sample(NOUNS, 3), rng.choice(VERBS), rng.choice(ENDS)
+        yield f"The {who} {verb} the {whom} and the {other} {end}."
+
+
 def write_text(path, lines=400):
-    path.write_text("\n".join(SENTENCES[i % 4].format(n=i) for i in range(lines)), "utf-8")
+    path.write_text("\n".join(sentences(lines)), "utf-8")
     return path
 
 
@@ -113,8 +119,7 @@ def site(tmp_path):
     pages = tmp_path / "site"
     pages.mkdir()
     for i in range(12):
-        lines = (SENTENCES[(i + j) % 4].format(n=1000 * i + j) for j in range(60))
-        paragraphs = "".join(f"<p>{line}</p>\n" for line in lines)
+        paragraphs = "".join(f"<p>{line}</p>\n" for line in sentences(60, seed=i))
         links = "".join(f'<a href="{k}.html">{k}</a> ' for k in range(12))
         (pages / f"{i}.html").write_text(f"<title>{i}</title><nav>{links}</nav>{paragraphs}")
     (pages / "index.html").write_text('<a href="0.html">the first</a>')

@@ -103,9 +103,9 @@ def test_every_setting_is_a_flag_with_help_and_the_right_type():
 
 def test_flags_replace_what_was_given_and_nothing_else():
     preset = get_preset("smoke")
-    args = parse("--n-embd", "128", "--dropout", "0.0", "--steps", "7")
+    args = parse("--n-embd", "192", "--dropout", "0.0", "--steps", "7")
     assert with_flags(preset.model, args) == dataclasses.replace(
-        preset.model, n_embd=128, dropout=0.0
+        preset.model, n_embd=192, dropout=0.0
     )
     assert with_flags(preset.train, args) == dataclasses.replace(preset.train, steps=7)
 

@@ -3,13 +3,13 @@
 from unittest import mock
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from minigpt_examples import untimed
 
 from minigpt import cpu_ops, ops
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
-quickly = settings(deadline=None, max_examples=60)
 
 dtypes = st.sampled_from(sorted(TOLERANCE))
 seeds = st.integers(0, 2**32 - 1)
@@ -48,14 +48,14 @@ def normal(rng, dtype, *shape, scale=1.0):
     return (scale * rng.standard_normal(shape)).astype(dtype)
 
 
-@quickly
+@untimed
 @given(B=sizes, T=lengths, V=sizes, C=sizes, dtype=dtypes, seed=seeds)
 def test_embedding(B, T, V, C, dtype, seed):
     rng = np.random.default_rng(seed)
     compare("embedding", dtype, rng.integers(0, V, (B, T)), normal(rng, dtype, V, C))
 
 
-@quickly
+@untimed
 @given(B=sizes, T=lengths, C=sizes, F=sizes, dtype=dtypes, seed=seeds)
 def test_linear(B, T, C, F, dtype, seed):
     rng = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def test_linear(B, T, C, F, dtype, seed):
     compare("linear", dtype, x, w, b)
 
 
-@quickly
+@untimed
 @given(
     B=sizes, T=lengths, C=st.integers(1, 40), dtype=dtypes, seed=seeds, block=blocks,
     shift=st.sampled_from([0, 3, -20]),
@@ -74,7 +74,7 @@ def test_layernorm(B, T, C, dtype, seed, block, shift):
     compare("layernorm", dtype, x, normal(rng, dtype, C), normal(rng, dtype, C), 0.1, block=block)
 
 
-@quickly
+@untimed
 @given(
     B=sizes, T=lengths, F=sizes, dtype=dtypes, seed=seeds, block=blocks,
     scale=st.sampled_from([0.1, 1, 10, 1000]),
@@ -84,7 +84,7 @@ def test_gelu(B, T, F, dtype, seed, block, scale):
     compare("gelu", dtype, x, block=block)
 
 
-@quickly
+@untimed
 @given(
     B=st.integers(1, 3), T=lengths, H=st.integers(1, 4), D=sizes, dtype=dtypes, seed=seeds,
     queries=st.sampled_from([1, 3, 64]), scale=st.sampled_from([1, 5]),
@@ -94,7 +94,7 @@ def test_attention(B, T, H, D, dtype, seed, queries, scale):
     compare("attention", dtype, qkv, H, queries=queries)
 
 
-@quickly
+@untimed
 @given(B=st.integers(1, 3), T=st.integers(1, 64), H=st.integers(1, 4), dtype=dtypes, seed=seeds)
 def test_attention_with_dropout_of_one_block_draws_the_same_zeros(B, T, H, dtype, seed):
     qkv = normal(np.random.default_rng(seed), dtype, B, T, 3 * H * 4)
@@ -105,7 +105,7 @@ def test_attention_with_dropout_of_one_block_draws_the_same_zeros(B, T, H, dtype
     same(dqkv, ops.attention_backward(plain, plain_cache), dtype)
 
 
-@quickly
+@untimed
 @given(
     B=sizes, T=lengths, V=st.integers(1, 40), C=sizes, dtype=dtypes, seed=seeds, block=blocks,
     masked=st.sampled_from([0.0, 0.5, 1.0]), scale=st.sampled_from([1, 1e3]),
@@ -127,7 +127,7 @@ def test_next_token_loss(B, T, V, C, dtype, seed, block, masked, scale, dloss):
     same(gradients, ops.next_token_loss_backward(dloss, plain_cache), dtype, conditioning=scale)
 
 
-@quickly
+@untimed
 @given(n=st.integers(0, 300), row_size=st.integers(1, 70), block=blocks)
 def test_row_blocks_cover_every_row_once(n, row_size, block):
     with mock.patch.object(cpu_ops, "BLOCK", block):

@@ -3,9 +3,9 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from minigpt_examples import example_texts, example_tokenizer, make_example, write_jsonl
+from minigpt_examples import example_texts, example_tokenizer, make_example, untimed, write_jsonl
 
 import bpe
 from minigpt.dataset import (
@@ -40,6 +40,7 @@ def test_one_document_in_twenty_is_held_out_whole(n, held_out):
     assert train == [text for text in texts if text not in val]
 
 
+@untimed
 @given(texts=st.lists(st.text(), max_size=19))
 def test_of_fewer_documents_the_tail_of_each_is_held_out(texts):
     train, val = parts(texts)
@@ -233,8 +234,8 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 # ---- the writer ------------------------------------------------------------------------------
 
 
+@untimed
 @given(rows=st.lists(st.lists(st.integers(0, 65535), max_size=20), max_size=8))
-@settings(deadline=None, max_examples=30)
 def test_a_writer_appends_rows(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("writer") / "a.npy"
     writer = TokenWriter(path, np.uint16)
@@ -257,10 +258,9 @@ def test_a_discarded_writer_leaves_nothing_behind(tmp_path):
 
 lengths = st.integers(1, 9)
 tokens = st.integers(0, 100)
-quickly = settings(deadline=None, max_examples=60)
 
 
-@quickly
+@untimed
 @given(T=lengths, extra=tokens, batch_size=st.integers(1, 7), index=st.integers(0, 50))
 def test_targets_are_the_ids_one_position_later(T, extra, batch_size, index):
     row = np.arange(T + 1 + extra, dtype=np.uint16)
@@ -272,7 +272,7 @@ def test_targets_are_the_ids_one_position_later(T, extra, batch_size, index):
     assert targets.max() < len(row)
 
 
-@quickly
+@untimed
 @given(T=lengths, extra=tokens, epoch=st.integers(0, 5), seed=st.integers(0, 1000))
 def test_an_epoch_uses_every_window_once_and_they_do_not_overlap(T, extra, epoch, seed):
     windows = Windows(np.arange(T + 1 + extra, dtype=np.uint32), T, seed)
@@ -282,7 +282,7 @@ def test_an_epoch_uses_every_window_once_and_they_do_not_overlap(T, extra, epoch
     assert len(windows.tokens) - n * T < 2 * T  # so little is left over at both ends
 
 
-@quickly
+@untimed
 @given(
     T=lengths, extra=tokens, n=st.integers(1, 5), order=st.permutations(range(12)),
     seed=st.integers(0, 1000),
@@ -323,7 +323,7 @@ def test_validation_windows_are_spread_over_the_row_and_always_the_same():
     assert windows.spread(1)[0][:, 0].tolist() == [0]
 
 
-@quickly
+@untimed
 @given(T=lengths, extra=tokens, n=st.integers(1, 200))
 def test_there_are_no_more_validation_windows_than_the_row_holds(T, extra, n):
     length = T + 1 + extra

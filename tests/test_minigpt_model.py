@@ -1,6 +1,8 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,8 +124,8 @@ def test_several_threads_may_use_one_model(device):
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda b: loss_and_grads(model, *b), batches))
     for (loss, grads), (expected_loss, expected) in zip(together, one_by_one, strict=True):
-        assert loss == expected_loss
-        np.testing.assert_array_equal(grads, expected)
+        assert math.isclose(loss, expected_loss, rel_tol=1e-12)
+        np.testing.assert_allclose(grads, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_loss_is_the_mean_surprise_of_the_targets(device):
@@ -258,6 +260,25 @@ def test_dropout_needs_a_generator_and_follows_from_its_seed(device):
     assert loss(model) == loss(plain) == loss(plain, 1)
     assert loss(model, 1) == loss(model, 1)
     assert len({loss(model), loss(model, 1), loss(model, 2)}) == 3
+
+
+def test_dropout_is_where_gpt2_has_it(device):
+    """On the embedding, the attention's weights, and what attention and mlp add."""
+    rates = []
+
+    def dropout_forward(x, rate, rng):
+        rates.append(rate)
+        return device.ops.dropout_forward(x, rate, rng)
+
+    def attention_forward(qkv, n_head, dropout, rng):
+        rates.append(("attention", dropout))
+        return device.ops.attention_forward(qkv, n_head, dropout, rng)
+
+    watched = {"dropout_forward": dropout_forward, "attention_forward": attention_forward}
+    ops = SimpleNamespace(**{**vars(device.ops), **watched})
+    model = small_model(replace(device, ops=ops), dropout=0.25)
+    model.forward(*batch(device.xp), rng=random_generator(device.xp, 0))
+    assert rates == [0.25, *[("attention", 0.25), 0.25, 0.25] * 2]
 
 
 def test_a_very_small_model_learns_one_batch_by_heart(device):

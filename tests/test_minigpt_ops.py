@@ -5,8 +5,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from minigpt_examples import untimed
 
 from minigpt import cpu_ops, gradcheck
 from minigpt import ops as plain_ops
@@ -71,9 +72,10 @@ def test_no_operation_changes_what_it_was_given(xp, ops, case):
     dout = normal(xp, *out.shape)
     dout_before = dout.copy()
     first = [dx.copy() for dx in backward(dout, cache)]
-    second = backward(dout, cache)  # the cache was given too
-    for x, x_before in zip([*inputs, dout, *second], [*before, dout_before, *first], strict=True):
-        assert bool((x == x_before).all())
+    for dx, dx_before in zip(backward(dout, cache), first, strict=True):
+        close(dx, dx_before)  # the cache, too, was given
+    for x, x_before in zip([*inputs, dout], [*before, dout_before], strict=True):
+        close(x, x_before, 0)
 
 
 @for_every_case
@@ -178,7 +180,7 @@ def test_dropout_without_a_generator_or_a_rate_is_the_identity(xp, ops):
 # ---- softmax --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=50)
+@untimed
 @given(rows=st.lists(st.lists(st.floats(-1e30, 1e30), min_size=3, max_size=3), min_size=1))
 def test_softmax_rows_are_probabilities_however_large_the_numbers(xp, ops, rows):
     p = to_numpy(ops.softmax(xp.asarray(rows)))

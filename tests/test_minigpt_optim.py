@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minigpt_examples import untimed
 
 from minigpt.backend import to_numpy
 from minigpt.config import TrainConfig
@@ -97,6 +98,7 @@ def test_norm_is_the_length_of_the_vector(xp):
     assert norm(xp.zeros(3)) == 0
 
 
+@untimed
 @given(length=st.floats(1e-6, 1e6), limit=st.floats(1e-6, 1e6))
 def test_clipping_shortens_what_is_too_long_and_nothing_else(length, limit):
     clipped = clip_factor(length, limit) * length
@@ -135,6 +137,7 @@ def test_the_learning_rate_of_very_short_runs_is_within_its_bounds(steps, warmup
 # ---- chunks ---------------------------------------------------------------------------------
 
 
+@untimed
 @given(start=st.integers(0, 50), length=st.integers(0, 200), size=st.integers(1, 70))
 def test_chunks_cover_everything_once_in_order(start, length, size):
     end = start + length

@@ -4,10 +4,12 @@ import pytest
 import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
+from minigpt_examples import untimed
 
 from minigpt.parallel import Workers, count_cores, slices
 
 
+@untimed
 @given(n=st.integers(0, 200), parts=st.integers(1, 50))
 def test_slices_cover_everything_once_in_order_and_evenly(n, parts):
     cut = slices(n, parts)

@@ -8,7 +8,7 @@ from minigpt_examples import MODEL, TRAIN, example_tokenizer, small_model
 import bpe
 from minigpt.backend import to_numpy
 from minigpt.dataset import Windows, load_tokens
-from minigpt.optim import AdamW
+from minigpt.optim import AdamW, clip_factor, learning_rate, norm
 from minigpt.parallel import Workers
 from minigpt.train import Trainer, evaluate, token_lengths
 
@@ -49,19 +49,33 @@ def test_a_step_reports_loss_and_norm_of_its_batch(device, row):
     assert math.isclose(norm, float(np.linalg.norm(to_numpy(grads.flat))), rel_tol=1e-5)
 
 
+def test_steps_are_forward_backward_clip_and_adamw_at_the_schedules_rate(device, row):
+    losses, weights = losses_and_weights(row, n_steps=5, device=device, grad_clip=0.3)
+    model, windows = small_model(device), Windows(row, MODEL.n_positions, TRAIN.seed)
+    optimizer = AdamW(model.params, TRAIN)
+    for step in range(5):
+        loss, cache = model.forward(*map(device.xp.asarray, windows.batch(step, TRAIN.batch_size)))
+        grads = model.new_grads()
+        model.backward(cache, grads)
+        scale = clip_factor(norm(grads.flat), 0.3)
+        optimizer.step(grads.flat, step + 1, learning_rate(step, TRAIN), scale)
+        assert losses[step] == pytest.approx(float(loss), abs=1e-5)
+    np.testing.assert_allclose(weights, to_numpy(model.params.flat), rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize("workers", [2, 3, 8])
 def test_the_number_of_workers_changes_the_rounding_only(row, workers):
     losses, weights = losses_and_weights(row)
     other_losses, other_weights = losses_and_weights(row, workers=workers)
     np.testing.assert_allclose(losses, other_losses, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(weights, other_weights, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(weights, other_weights, rtol=0, atol=1e-3)
 
 
 def test_accumulated_batches_are_one_large_batch(device, row):
     whole = losses_and_weights(row, device=device, batch_size=6)
     parts = losses_and_weights(row, device=device, batch_size=2, accumulate=3)
     np.testing.assert_allclose(whole[0], parts[0], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(whole[1], parts[1], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(whole[1], parts[1], rtol=0, atol=1e-3)
 
 
 def test_the_same_seed_gives_the_same_bytes_with_dropout_and_threads_too(row):
@@ -141,6 +155,7 @@ def test_symbols_are_as_long_as_their_bytes_and_special_ones_and_gaps_have_none(
         {**{i: bytes([i]) for i in range(256)}, 256: "né".encode()},
         [],
         special_tokens={"<|endoftext|>": 260},
+        ignore_merges=True,
     )
     lengths = token_lengths(tokenizer)
     assert lengths.tolist() == [1] * 256 + [3, 0, 0, 0, 0]

@@ -1,0 +1,197 @@
+"""The command line, and crawls that are killed, stopped and continued."""
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from local_site import LocalSite, page
+
+from crawler.__main__ import main
+from crawler.warc import read_pages
+
+ROOT = Path(__file__).resolve().parent.parent
+# The same command line, but with commits every so many seconds (the first argument).
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from crawler import state; state.COMMIT_EVERY_S = float(sys.argv.pop(1))\n"
+    "from crawler.__main__ import main; sys.exit(main())\n"
+)
+
+
+def start(*arguments: object, commit_every_s: float = 0.0) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(commit_every_s), *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def chain(n_pages: int) -> dict[str, str]:
+    """Return a site of a first page that links to many, each of which links to its neighbours."""
+    routes = {f"/{i}": page(f"/{(i + 1) % n_pages}", f"/{i - 1}", "/") for i in range(n_pages)}
+    return {"/": page(*routes), **routes}
+
+
+def wait_for_requests(site: LocalSite, n_requests: int, process: subprocess.Popen) -> None:
+    """Return once the site was asked so often, or the process has ended."""
+    while len(site.requests) < n_requests and process.poll() is None:
+        site.closing.wait(0.001)
+
+
+@pytest.mark.parametrize("commit_every_s", [0.0, 0.05])
+def test_a_crawl_killed_again_and_again_has_every_page_once(tmp_path, commit_every_s):
+    output = tmp_path / "pages.warc.gz"
+    with LocalSite(chain(120)) as site:
+        n_killed = n_resumed = 0
+        for n_more in [1, 7, 20, 33, 48, 10**6]:
+            process = start("crawl", site.url, "-o", output, commit_every_s=commit_every_s)
+            wait_for_requests(site, len(site.requests) + n_more, process)
+            if n_more < 10**6:
+                process.kill()
+            n_resumed += "going on" in process.communicate()[1]
+            n_killed += process.returncode == -signal.SIGKILL
+    assert n_killed == 5
+    assert n_resumed >= 3
+    assert process.returncode == 0
+    paths = ["/" + p.url.removeprefix(site.url) for p in read_pages(output)]
+    assert len(paths) == len(set(paths))
+    assert set(paths) == set(chain(120))
+    assert {file.name for file in tmp_path.iterdir()} == {"pages.warc.gz", "crawl.json"}
+    report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
+    assert report["pages"] == 121
+
+
+def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path):
+    output = tmp_path / "pages.warc.gz"
+    routes: dict = chain(30)
+    routes["/20"] = lambda handler: site.closing.wait(30) and None  # still waiting when we stop
+    with LocalSite(routes) as site:
+        process = start("crawl", site.url, "-o", output)
+        wait_for_requests(site, 22, process)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert "the same command goes on" in stderr
+        assert "Traceback" not in stderr
+        names = {file.name for file in tmp_path.iterdir()}
+        assert names == {"pages.warc.gz.part", "pages.sqlite"}
+
+        site.routes["/20"] = page("/")
+        n_before = len(site.requests)
+        process = start("crawl", site.url, "-o", output)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert "going on after" in stderr
+        assert len(site.requests) - n_before < 31
+    assert len({p.url for p in read_pages(output)}) == len(list(read_pages(output))) == 31
+
+
+def test_pydoc_can_be_stopped_and_continued_at_the_same_address(tmp_path):
+    output = tmp_path / "pages.warc.gz"
+    command = ["crawl", "--pydoc", "--max-pages", "60", "-o", output]
+    process = start(*command)
+    while process.poll() is None:  # until the first page is in the file
+        part = tmp_path / "pages.warc.gz.part"
+        if part.exists() and part.stat().st_size > 1000:
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate()
+    assert process.returncode == 130
+    process = start(*command)
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert "going on" in stderr
+    pages = list(read_pages(output))
+    assert len(pages) == len({p.url for p in pages}) == 60
+    assert len({p.url.split("/")[2] for p in pages}) == 1
+
+
+def test_pydoc_is_crawled(tmp_path, capsys):
+    output = tmp_path / "out" / "pages.warc.gz"
+    assert main(["crawl", "--pydoc", "--max-pages", "5", "-o", str(output)]) == 0
+    assert "5 pages" in capsys.readouterr().err
+    pages = list(read_pages(output))
+    assert len(pages) == 5
+    assert b"Index of Modules" in pages[0].body
+    assert all(page.content_type == "text/html" for page in pages)
+
+
+def test_the_flags_reach_the_crawl(tmp_path):
+    output = tmp_path / "pages.warc.gz"
+    blocked = tmp_path / "blocked.txt"
+    blocked.write_text("bad.invalid\n")
+    with LocalSite({"/": page("/a", "/x1", "/y2"), "/a": page("/b"), "/b": "b"}) as site:
+        flags = "--max-pages 9 --max-depth 1 --delay 0 --scope domain --timeout 5 --workers 2"
+        flags += f" --max-page-bytes 9999 --exclude /x --exclude /y --blocklist {blocked}"
+        flags += " --contact https://example.org/bot"
+        assert main(["crawl", site.url, "-o", str(output), *flags.split()]) == 0
+        assert site.requests == ["/", "/a"]
+        assert "+https://example.org/bot" in site.headers[0]["User-Agent"]
+    report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
+    assert (report["max_pages"], report["max_depth"], report["scope"]) == (9, 1, "domain")
+    assert report["skipped"] == {"excluded": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["crawl"], "no address"),
+        (["crawl", "ftp://example.org/"], "ftp"),
+        (["crawl", "example.org"], "https://"),
+        (["crawl", "http://127.0.0.1:1/"], "connection refused"),
+        (["crawl", "http://127.0.0.1:1/", "--max-pages", "0"], "max_pages is 0"),
+        (["crawl", "http://127.0.0.1:1/", "--exclude", "("], "regular expression"),
+        (["crawl", "http://127.0.0.1:1/", "--blocklist", "missing.txt"], "missing.txt"),
+        (["crawl", "http://127.0.0.1:1/", "-o", "pages.txt"], ".warc.gz"),
+        (["crawl", "http://127.0.0.1:1/", "-o", "file/pages.warc.gz"], "file"),
+        (["crawl", "--pydoc", "http://127.0.0.1:1/"], "both"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("crawl: ") and captured.err.count("\n") == 1
+    assert message in captured.err
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["crawl", "--depth"], ["crawl", "--max-pages", "many"]]
+)
+def test_wrong_flags_are_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_help_names_the_commands_and_every_default(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    overview = capsys.readouterr().out
+    assert "crawl" in overview and "clean" in overview
+    with pytest.raises(SystemExit):
+        main(["crawl", "--help"])
+    text = capsys.readouterr().out
+    for default in ["out/pages.warc.gz", "1000", "30.0", "5242880", "host", "8"]:
+        assert f"(default: {default})" in text.replace("\n" + " " * 24, " ")
+
+
+def test_two_runs_give_the_same_pages(tmp_path):
+    outputs = [tmp_path / name / "pages.warc.gz" for name in "ab"]
+    with LocalSite(chain(10)) as site:
+        for output in outputs:
+            assert main(["crawl", site.url, "-o", str(output)]) == 0
+    one, two = ([(p.url, p.body) for p in read_pages(output)] for output in outputs)
+    assert one == two
+    assert gzip.decompress(outputs[0].read_bytes()).startswith(b"WARC/1.1\r\n")

@@ -1,0 +1,216 @@
+"""robots.txt by RFC 9309, rule by rule."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.robots import MAX_BYTES, Robots
+
+AGENT = "minigpt/1.0 (+https://example.org/)"
+
+
+def allowed(text: str | bytes, path: str, agent: str = AGENT) -> bool:
+    return Robots(text).allowed(f"http://example.org{path}", agent)
+
+
+def rules(*lines: str) -> str:
+    return "\n".join(["User-agent: *", *lines])
+
+
+def test_an_empty_file_allows_everything():
+    assert allowed("", "/a")
+    assert allowed(rules("Disallow:"), "/a")
+    assert allowed("<html><p>Not found: sorry</p></html>", "/a")
+
+
+def test_disallow_is_a_prefix():
+    text = rules("Disallow: /private")
+    assert not allowed(text, "/private")
+    assert not allowed(text, "/private/a?b")
+    assert not allowed(text, "/privates")
+    assert allowed(text, "/Private")
+    assert allowed(text, "/a/private")
+
+
+def test_robots_txt_itself_is_always_allowed():
+    assert allowed(rules("Disallow: /"), "/robots.txt")
+    assert not allowed(rules("Disallow: /"), "/")
+
+
+def test_the_longest_match_wins_whatever_the_order():
+    for lines in [
+        ("Disallow: /a", "Allow: /a/b", "Disallow: /a/b/c"),
+        ("Disallow: /a/b/c", "Allow: /a/b", "Disallow: /a"),
+    ]:
+        assert not allowed(rules(*lines), "/a/x")
+        assert allowed(rules(*lines), "/a/b/x")
+        assert not allowed(rules(*lines), "/a/b/c")
+
+
+def test_of_two_equal_matches_allow_wins():
+    assert allowed(rules("Disallow: /a", "Allow: /a"), "/a")
+    assert allowed(rules("Allow: /a", "Disallow: /a"), "/a")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("/*.php", "/a/b.php?c", True),
+        ("/*.php", "/a/b.html", False),
+        ("/*.php$", "/a/b.php", True),
+        ("/*.php$", "/a/b.php?c", False),
+        ("/a$", "/a", True),
+        ("/a$", "/ab", False),
+        ("/$", "/", True),
+        ("/$", "/a", False),
+        ("/a*b*c", "/axbxc", True),
+        ("/a*b*c", "/axcxb", False),
+        ("/a*b$", "/abab", True),
+        ("/a*a$", "/a", False),
+        ("/a*", "/a", True),
+        ("*/x", "/a/x", True),
+        ("/a**b", "/a/b", True),
+        ("/a?b", "/a?b", True),
+        ("/a?b", "/acb", False),
+        ("/a$b", "/a$b", True),
+        ("/a%24", "/a$", True),
+        ("/a%2a", "/a*", True),
+        ("/a%2A", "/ab", False),
+        ("a", "/a", False),
+    ],
+)
+def test_stars_and_dollar_signs(pattern, path, matches):
+    assert allowed(rules(f"Disallow: {pattern}"), path) is not matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/ü", "/%C3%BC"),
+        ("/%c3%bc", "/ü"),
+        ("/%7Euser", "/~user"),
+        ("/~user", "/%7euser"),
+        ("/foo/bar?baz=https://a.b", "/foo/bar?baz=https://a.b"),
+        ("/a b", "/a%20b"),
+        ("/a[1]", "/a%5B1%5D"),
+        ("/a'", "/a'"),
+        ("/?a='", "/?a='"),
+    ],
+)
+def test_escapes_are_compared_by_meaning(pattern, path):
+    assert not allowed(rules(f"Disallow: {pattern}"), path)
+
+
+def test_an_escaped_slash_is_no_slash():
+    assert allowed(rules("Disallow: /a/b"), "/a%2Fb")
+
+
+def test_bytes_in_no_known_encoding_are_matched_too():
+    assert not allowed(b"User-agent: *\nDisallow: /\xfc", "/%FC")
+
+
+def test_the_group_that_names_us_replaces_the_one_for_all():
+    text = "User-agent: *\nDisallow: /\n\nUser-agent: MiniGPT\nDisallow: /a\n"
+    assert allowed(text, "/b")
+    assert not allowed(text, "/a")
+    assert not allowed(text, "/b", "other")
+
+
+@pytest.mark.parametrize("line", ["minigpt", "MINIGPT/2.0", "minigpt bot", "  minigpt  # us"])
+def test_agents_are_compared_by_their_product_token(line):
+    assert not allowed(f"User-agent: {line}\nDisallow: /", "/a")
+
+
+@pytest.mark.parametrize("line", ["mini", "minigptx", "mini-gpt", "", "bot minigpt"])
+def test_other_agents_are_not_us(line):
+    assert allowed(f"User-agent: {line}\nDisallow: /", "/a")
+
+
+def test_groups_of_one_agent_count_together():
+    text = "User-agent: minigpt\nDisallow: /a\nUser-agent: x\nDisallow: /b\n"
+    text += "User-agent: minigpt\nDisallow: /c"
+    assert [allowed(text, path) for path in ("/a", "/b", "/c")] == [False, True, False]
+
+
+def test_one_group_may_have_several_agents():
+    text = "User-agent: x\nUser-agent: minigpt\n\nDisallow: /a\nUser-agent: y\nDisallow: /b"
+    assert not allowed(text, "/a")
+    assert not allowed(text, "/a", "x")
+    assert allowed(text, "/b")
+
+
+def test_other_lines_do_not_end_a_group():
+    text = "User-agent: minigpt\nSitemap: http://x/\nNoise: 1\nCrawl-delay: 1\n"
+    assert not allowed(text + "User-agent: y\nDisallow: /a", "/a")
+    assert not allowed(text + "\n\nDisallow: /a", "/a")
+
+
+def test_rules_before_any_agent_are_nobodys():
+    assert allowed("Disallow: /\nUser-agent: x\nDisallow: /", "/a")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_every_line_end_and_a_byte_order_mark(end):
+    text = end.join(["User-agent: *", "Disallow: /a", "Disallow: /b"])
+    assert not allowed("\ufeff" + text, "/a")
+    assert not allowed(b"\xef\xbb\xbf" + text.encode(), "/b")
+
+
+def test_common_slips_are_understood():
+    text = "user agent : *\nUSERAGENT: *\nUser-Agent: *\n  disallow   :   /a   # why\ndisallow /b\n"
+    assert not allowed(text + "Disalow: /c", "/a")
+    assert not allowed(text + "Disalow: /c", "/b")
+    assert not allowed(text + "Disalow: /c", "/c")
+
+
+def test_what_comes_after_the_limit_is_ignored():
+    filler = "#" * 99 + "\n"
+    text = "User-agent: *\nDisallow: /a\n" + filler * (MAX_BYTES // 100 + 1) + "Disallow: /b"
+    assert not allowed(text, "/a")
+    assert allowed(text, "/b")
+
+
+def test_crawl_delay_and_sitemaps():
+    text = "User-agent: *\nCrawl-delay: 2.5\nUser-agent: x\nCrawl-delay: soon\nDisallow:\n"
+    text += "Sitemap: http://example.org/a.xml\nsitemap: /b.xml"
+    robots = Robots("User-agent: y\nCrawl-delay: 9\nDisallow: /\n" + text)
+    assert robots.crawl_delay(AGENT) == 2.5
+    assert robots.crawl_delay("y") == 9.0
+    assert Robots("User-agent: *\nCrawl-delay: -1\nDisallow: /").crawl_delay(AGENT) is None
+    assert Robots("").crawl_delay(AGENT) is None
+    assert robots.sitemaps == ["http://example.org/a.xml", "/b.xml"]
+
+
+def test_a_rule_of_stars_takes_no_time():
+    pattern = "/" + "*a" * 5000 + "$"
+    assert allowed(rules(f"Disallow: {pattern}"), "/" + "a" * 1000 + "b")
+
+
+def test_no_web_address_raises():
+    with pytest.raises(ValueError):
+        Robots("").allowed("ftp://example.org/", AGENT)
+
+
+def glob(pattern: str, text: str) -> bool:
+    """The same by the definition: try every way."""
+    if not pattern:
+        return True
+    if pattern == "$":
+        return not text
+    if pattern[0] == "*":
+        return any(glob(pattern[1:], text[i:]) for i in range(len(text) + 1))
+    return text[:1] == pattern[0] and glob(pattern[1:], text[1:])
+
+
+@settings(deadline=None)
+@given(st.text("ab*", max_size=7), st.sampled_from(["", "$"]), st.text("ab", max_size=8))
+def test_matching_agrees_with_the_definition(pattern, end, path):
+    matches = glob("/" + pattern + end, "/" + path)
+    assert allowed(rules(f"Disallow: /{pattern}{end}"), "/" + path) is not matches
+
+
+@settings(deadline=None)
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_no_file_raises(content):
+    robots = Robots(content)
+    assert robots.allowed("http://example.org/", AGENT) in (True, False)

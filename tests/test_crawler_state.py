@@ -1,0 +1,212 @@
+"""The archive and the frontier agree, wherever a crawl was cut off."""
+
+import json
+import os
+
+import pytest
+
+from crawler import state
+from crawler.fetch import Response
+from crawler.state import State, settings_of_interrupted
+from crawler.warc import read_pages
+
+SETTINGS = {"seeds": ["http://h/"], "max_pages": 9}
+
+
+def response(url: str) -> Response:
+    headers = [("Content-Type", "text/html"), ("Set-Cookie", "secret"), ("Content-Length", "9")]
+    return Response(url, 200, "OK", headers, url.encode(), "127.0.0.1")
+
+
+def store_next(crawl: State) -> None:
+    visit = crawl.frontier.next("h")
+    crawl.store(visit, response(visit.url))
+
+
+def begun(output, n_urls: int = 4) -> State:
+    crawl = State(output, SETTINGS)
+    for i in range(n_urls):
+        crawl.frontier.add(f"http://h/{i}", "h", 0)
+    crawl.commit()
+    return crawl
+
+
+def kept(output) -> list[str]:
+    return [page.url[-1] for page in read_pages(output)]
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "pages.warc.gz"
+
+
+def test_finish_leaves_the_pages_and_the_report_only(output, tmp_path):
+    crawl = begun(output, 2)
+    store_next(crawl)
+    store_next(crawl)
+    crawl.finish({"pages": 2})
+    assert kept(output) == ["0", "1"]
+    assert {file.name for file in tmp_path.iterdir()} == {"pages.warc.gz", "crawl.json"}
+    written = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
+    assert list(written) == ["stage", "seconds", "pages"]
+    assert (written["stage"], written["pages"]) == ("crawl", 2)
+
+
+def test_headers_that_are_secret_or_no_longer_true_are_not_kept(output):
+    crawl = begun(output, 1)
+    store_next(crawl)
+    crawl.finish({})
+    assert "secret" not in str(list(read_pages(output)))
+
+
+def test_what_was_not_committed_is_cut_off_and_done_again(output):
+    crawl = begun(output)
+    store_next(crawl)
+    crawl.commit()
+    store_next(crawl)
+    store_next(crawl)
+    crawl._part.flush()  # on the disk, but not promised
+    crawl.close()
+
+    crawl = State(output, SETTINGS)
+    assert crawl.resumed
+    assert crawl.news == "going on after 1 pages"
+    while crawl.frontier.next("h"):
+        store_next(crawl)
+    crawl.finish({})
+    assert kept(output) == ["0", "1", "2", "3"]
+
+
+def test_a_file_torn_in_the_middle_of_a_record_is_cut_back(output):
+    crawl = begun(output)
+    store_next(crawl)
+    crawl.commit()
+    crawl.close()
+    with open(crawl.part_path, "ab") as file:
+        file.write(b"\x1f\x8b\x08half a record")
+    crawl = State(output, SETTINGS)
+    store_next(crawl)
+    crawl.finish({})
+    assert kept(output) == ["0", "1"]
+
+
+def test_other_settings_begin_anew_and_say_so(output):
+    crawl = begun(output)
+    store_next(crawl)
+    crawl.commit()
+    crawl.close()
+    crawl = State(output, {**SETTINGS, "max_pages": 10})
+    assert not crawl.resumed
+    assert "other settings" in crawl.news
+    assert crawl.frontier.next("h") is None
+    crawl.finish({})
+    assert kept(output) == []
+
+
+def test_pages_that_are_gone_begin_anew_and_say_so(output):
+    crawl = begun(output)
+    store_next(crawl)
+    crawl.commit()
+    crawl.close()
+    crawl.part_path.write_bytes(b"")
+    crawl = State(output, SETTINGS)
+    assert not crawl.resumed
+    assert "beginning anew" in crawl.news
+    crawl.close()
+
+
+def test_seconds_add_up_over_interruptions(output, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(state.time, "monotonic", lambda: now)
+    crawl = begun(output)
+    now += 10
+    crawl.commit()
+    now += 99  # lost: never committed
+    crawl.close()
+    now = 5.0  # another boot, another clock
+    crawl = State(output, SETTINGS)
+    now += 2.5
+    assert crawl.seconds == 12.5
+    assert crawl.finish({})["seconds"] == 12.5
+
+
+def test_commits_are_made_now_and_then(output, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(state.time, "monotonic", lambda: now)
+    synced = []
+    monkeypatch.setattr(state.os, "fsync", synced.append)
+    crawl = begun(output)
+    n_before = len(synced)
+    crawl.commit_if_due()
+    assert len(synced) == n_before
+    now += state.COMMIT_EVERY_S
+    crawl.commit_if_due()
+    assert len(synced) == n_before + 1
+    crawl.close()
+
+
+@pytest.mark.parametrize("step", ["replace", "write_report", "unlink"])
+def test_a_kill_while_tidying_up_is_made_good_by_the_next_run(output, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    def kill(*args, **options):
+        raise Killed
+
+    crawl = begun(output, 1)
+    store_next(crawl)
+    with monkeypatch.context() as patch:
+        target = {"replace": os, "write_report": state, "unlink": type(output)}[step]
+        patch.setattr(target, step, kill)
+        with pytest.raises(Killed):
+            crawl.finish({"pages": 1})
+    crawl.close()
+
+    crawl = State(output, SETTINGS)
+    assert crawl.finished_report["pages"] == 1
+    crawl.complete()
+    assert kept(output) == ["0"]
+    names = {file.name for file in output.parent.iterdir()}
+    assert names == {"pages.warc.gz", "crawl.json"}
+
+
+def test_an_earlier_output_stays_until_the_new_one_is_complete(output):
+    output.write_bytes(b"earlier")
+    crawl = begun(output, 1)
+    store_next(crawl)
+    crawl.commit()
+    assert output.read_bytes() == b"earlier"
+    crawl.finish({})
+    assert kept(output) == ["0"]
+
+
+def test_discard_leaves_nothing_behind(tmp_path):
+    crawl = begun(tmp_path / "new" / "pages.warc.gz")
+    crawl.discard()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    crawl = begun(tmp_path / "old" / "pages.warc.gz")
+    crawl.discard()
+    assert list((tmp_path / "old").iterdir()) == []
+
+
+def test_settings_of_an_interrupted_crawl_can_be_asked(output):
+    assert settings_of_interrupted(output) is None
+    begun(output).close()
+    assert settings_of_interrupted(output) == SETTINGS
+
+
+def test_impossible_outputs_raise(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.warc.gz").mkdir()
+    for name in ["pages.txt", "folder.warc.gz", "file/pages.warc.gz"]:
+        with pytest.raises((ValueError, OSError)):
+            State(tmp_path / name, SETTINGS)
+    assert {file.name for file in tmp_path.iterdir()} == {"file", "folder.warc.gz"}
+
+
+def test_two_crawls_cannot_write_one_output(output):
+    crawl = begun(output)
+    with pytest.raises(ValueError, match="another crawl"):
+        State(output, SETTINGS)
+    crawl.close()

@@ -1,0 +1,279 @@
+"""WARC files: what we write others read, and the other way round."""
+
+import gzip
+import io
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from warcio.archiveiterator import ArchiveIterator
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from crawler import warc
+from crawler.warc import Page, Writer, read_pages, read_records
+
+DATE = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+HTML = [("Content-Type", "text/html; charset=utf-8")]
+
+
+def written(*pages: tuple[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    writer = Writer(file)
+    for url, body in pages:
+        writer.write_response(url, body, HTML, date=DATE)
+    return file.getvalue()
+
+
+def pages_of(data: bytes, **options) -> list[Page]:
+    return list(read_pages(io.BytesIO(data), **options))
+
+
+def record(fields: dict[str, str], block: bytes, version: str = "WARC/1.0") -> bytes:
+    fields = {**fields, "Content-Length": str(len(block))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{version}\r\n{head}\r\n".encode() + block + b"\r\n\r\n"
+
+
+def response(http: bytes, url: str = "http://example.org/") -> bytes:
+    fields = {"WARC-Type": "response", "WARC-Target-URI": url, "WARC-Date": "2024-05-06T07:08:09Z"}
+    return record(fields, http)
+
+
+def test_a_page_comes_back_as_it_was_written():
+    data = written(("http://example.org/a", "<p>für</p>".encode()))
+    assert pages_of(data) == [
+        Page(
+            "http://example.org/a",
+            "2024-05-06T07:08:09Z",
+            "text/html",
+            "utf-8",
+            "<p>für</p>".encode(),
+            False,
+        )
+    ]
+
+
+urls = st.from_regex(r"https?://[a-z]{1,8}\.example/[!-~]{0,30}", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(urls, st.binary(max_size=300)), max_size=5))
+def test_any_pages_survive_the_round_trip_and_warcio_agrees(pages):
+    data = written(*pages)
+    assert [(page.url, page.body) for page in pages_of(data)] == pages
+    theirs = [
+        (entry.rec_headers.get_header("WARC-Target-URI"), entry.content_stream().read())
+        for entry in ArchiveIterator(io.BytesIO(data), check_digests="raise")
+        if entry.rec_type == "response"
+    ]
+    assert theirs == pages
+
+
+def test_warcio_check_finds_nothing_wrong(tmp_path):
+    file = tmp_path / "pages.warc.gz"
+    file.write_bytes(written(("http://example.org/", b"one"), ("http://example.org/2", b"")))
+    command = [sys.executable, "-c", "from warcio.cli import main; main()", "check", "-v", file]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.count("digest pass") == 3
+
+
+def test_the_file_begins_with_warcinfo_and_each_record_is_a_gzip_member():
+    data = written(("http://example.org/", b"one"))
+    assert [entry.type for entry in read_records(io.BytesIO(data))] == ["warcinfo", "response"]
+    assert data.count(b"\x1f\x8b\x08") == 2
+    again = io.BytesIO(data)
+    again.seek(0, io.SEEK_END)
+    Writer(again).write_response("http://example.org/2", b"two", HTML)
+    types = [entry.type for entry in read_records(io.BytesIO(again.getvalue()))]
+    assert types == ["warcinfo", "response", "response"]
+
+
+def test_headers_cannot_break_out_of_their_line():
+    file = io.BytesIO()
+    Writer(file).write_response("http://a.example/\r\nX: y", b"b", [("A", "b\r\nEvil: 1\r\n\r\n")])
+    entry = list(read_records(io.BytesIO(file.getvalue())))[1]
+    assert "x" not in entry.headers
+    assert entry.block == b"HTTP/1.1 200 OK\r\nA: b Evil: 1 \r\n\r\nb"
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_what_warcio_writes_is_read(compress):
+    file = io.BytesIO()
+    writer = WARCWriter(file, gzip=compress)
+    body = b"<p>Hello</p>"
+    coded = gzip.compress(body)
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(coded), coded)
+    for payload, fields in [
+        (body, [("Content-Type", "text/html")]),
+        (coded, [("Content-Type", "text/html"), ("Content-Encoding", "gzip")]),
+        (
+            chunked,
+            [
+                ("Content-Type", "text/html"),
+                ("Content-Encoding", "gzip"),
+                ("Transfer-Encoding", "chunked"),
+            ],
+        ),
+    ]:
+        http = StatusAndHeaders("200 OK", fields, protocol="HTTP/1.1")
+        writer.write_record(
+            writer.create_warc_record(
+                "http://example.org/", "response", payload=io.BytesIO(payload), http_headers=http
+            )
+        )
+    assert [page.body for page in pages_of(file.getvalue())] == [body] * 3
+
+
+def test_wet_texts_are_pages_marked_as_text():
+    fields = {
+        "WARC-Type": "conversion",
+        "WARC-Target-URI": "http://example.org/",
+        "WARC-Date": "2024-05-06T07:08:09Z",
+        "Content-Type": "text/plain",
+    }
+    data = record({"WARC-Type": "warcinfo"}, b"x") + record(fields, "Hällo".encode())
+    assert pages_of(data) == [
+        Page(
+            "http://example.org/",
+            "2024-05-06T07:08:09Z",
+            "text/plain",
+            "utf-8",
+            "Hällo".encode(),
+            True,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "http",
+    [
+        b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\nx",
+        b"HTTP/1.1 2000 Odd\r\nContent-Type: text/html\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html",
+        b"",
+    ],
+)
+def test_only_good_answers_with_text_are_pages(http):
+    assert pages_of(response(http)) == []
+
+
+def test_other_records_are_no_pages():
+    good = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx"
+    for kind in ["request", "revisit", "metadata", "resource", "continuation"]:
+        fields = {"WARC-Type": kind, "WARC-Target-URI": "http://example.org/"}
+        assert pages_of(record(fields, good)) == []
+    assert pages_of(response(good, "dns:example.org")) == []
+
+
+def test_headers_are_read_as_they_are_met_in_the_wild():
+    http = b"HTTP/1.0 200\nCONTENT-TYPE: Text/HTML;\n\tCharset='ISO-8859-1'\nOdd line\n\nx"
+    page = pages_of(b"\r\n\r\n" + response(http, "<http://example.org/a b>"))[0]
+    assert page.url == "http://example.org/a b"
+    assert (page.content_type, page.charset, page.body) == ("text/html", "iso-8859-1", b"x")
+
+
+def test_a_body_already_uncompressed_or_not_is_told_by_its_headers_only():
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Crawl-Content-Encoding: gzip\r\n\r\nx"
+    assert pages_of(response(http))[0].body == b"x"
+
+
+def test_plain_files_and_one_member_for_all_are_read():
+    data = response(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx") * 3
+    assert [page.body for page in pages_of(data)] == [b"x"] * 3
+    assert [page.body for page in pages_of(gzip.compress(data))] == [b"x"] * 3
+
+
+def test_paths_and_open_files_are_read(tmp_path):
+    file = tmp_path / "pages.warc.gz"
+    file.write_bytes(written(("http://example.org/", b"one")))
+    assert len(list(read_pages(file))) == len(list(read_pages(str(file)))) == 1
+    with open(file, "rb") as opened:
+        assert len(list(read_pages(opened))) == 1
+        assert not opened.closed
+
+
+def test_an_empty_file_has_no_records():
+    assert list(read_records(io.BytesIO(b""))) == []
+
+
+def test_every_cut_of_an_archive_is_an_error_or_whole_records():
+    data = written(("http://example.org/", b"one"), ("http://example.org/2", b"two"))
+    whole = [match.start() for match in re.finditer(b"\x1f\x8b\x08", data)]
+    assert len(whole) == 3
+    for length in range(len(data)):
+        if length in whole:
+            list(read_records(io.BytesIO(data[:length])))
+        else:
+            with pytest.raises(ValueError, match="byte"):
+                list(read_records(io.BytesIO(data[:length])))
+
+
+good = record({"WARC-Type": "metadata"}, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<html>no archive</html>", "begins with WARC"),
+        (good + b"garbage\r\n", f"byte {len(good)} .*begins with WARC"),
+        (good[:-6], "missing"),
+        (good.replace(b"Content-Length: 3", b"X: 3"), "Content-Length"),
+        (good.replace(b"Content-Length: 3", b"Content-Length: -3"), "Content-Length"),
+        (good.replace(b"Content-Length: 3", b"Content-Length: " + b"9" * 30), "Content-Length"),
+        (good.replace(b"Content-Length: 3", b"Content-Length: 999999999999"), "missing"),
+        (good.replace(b"Content-Length: 3", b"Content-Length: 1"), "begins with WARC"),
+        (b"WARC/1.0\r\n" + b"A: b\r\n" * 200_000, "header"),
+        (b"WARC/1.0\r\n" + b"A" * 2_000_000, "line"),
+        (gzip.compress(good)[:-4], "cut short"),
+        (gzip.compress(good)[:-8] + b"12345678", "broken gzip"),
+        (gzip.compress(good) + b"garbage", "broken gzip"),
+        (gzip.compress(good[:20]) + gzip.compress(good[20:]), "member ends .* byte 20"),
+    ],
+)
+def test_a_broken_archive_raises_and_says_where(tmp_path, data, reason):
+    file = tmp_path / "broken.warc.gz"
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=reason) as caught:
+        list(read_records(file))
+    assert str(file) in str(caught.value)
+
+
+def test_a_missing_file_raises(tmp_path):
+    with pytest.raises(OSError):
+        list(read_records(tmp_path / "missing.warc.gz"))
+
+
+def test_a_record_too_large_to_hold_is_passed_over(monkeypatch):
+    monkeypatch.setattr(warc, "MAX_BODY_BYTES", 100)
+    large = record({"WARC-Type": "resource"}, b"x" * 101)
+    assert [entry.type for entry in read_records(io.BytesIO(large + good))] == ["metadata"]
+
+
+def test_a_page_that_cannot_be_decoded_raises_or_is_told_and_passed_over():
+    bad = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\nno gzip"
+    fine = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx"
+    unchunked = fine.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+    data = response(bad) + response(unchunked) + response(fine)
+    with pytest.raises(ValueError, match=r"http://example.org/ at byte 0"):
+        pages_of(data)
+    errors = []
+    assert [page.body for page in pages_of(data, on_error=errors.append)] == [b"x"]
+    assert len(errors) == 2
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200) | st.binary(max_size=100).map(gzip.compress))
+def test_garbage_never_raises_anything_else(data):
+    try:
+        list(read_pages(io.BytesIO(b"WARC/1.0\r\n" + data)))
+        list(read_pages(io.BytesIO(data)))
+    except ValueError:
+        pass

@@ -1,0 +1,346 @@
+"""The command line: what is printed, where, and with which exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+from minigpt_examples import (
+    MODEL,
+    TRAIN,
+    example_texts,
+    save_example_model,
+)
+
+import bpe
+from minigpt import dataset
+from minigpt.__main__ import main
+from minigpt.checkpoint import load_model, read_progress
+from minigpt.config import PRESETS
+from minigpt.pretrain import pretrain
+
+pytest_plugins = ["minigpt_fixtures"]
+
+
+def fails(capsys, *arguments):
+    """Run a command that must end with status 2; return its one line on stderr."""
+    assert main(list(map(str, arguments))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minigpt: ")
+    return line.removeprefix("minigpt: ")
+
+
+def process(*arguments, **options):
+    """Run `python -m minigpt` in a process of its own."""
+    command = [sys.executable, "-m", "minigpt", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def flags(example, out, **changes):
+    """Return the words after `pretrain` for the settings MODEL and TRAIN, `changes` made."""
+    settings = asdict(MODEL) | asdict(TRAIN) | changes
+    settings.pop("vocab_size")
+    words = ["--tokens", example.tokens, "--tokenizer", example.tokenizer, "-o", out]
+    for name, value in settings.items():
+        words += ["--" + name.replace("_", "-"), value]
+    return list(map(str, words))
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    """A model's folder that tests only read."""
+    folder = tmp_path_factory.mktemp("model")
+    save_example_model(folder)
+    return folder
+
+
+# ---- help and presets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command", ["presets", "tokenize", "pretrain", "sample", "gradcheck", "summary"]
+)
+def test_help_teaches_every_command_with_an_example(capsys, command):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"example: python -m minigpt {command}" in capsys.readouterr().out
+
+
+def test_help_lists_the_commands_and_the_preset_of_pretraining(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("presets", "tokenize", "pretrain", "sample", "summary"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["trian"], "trian"),
+        (["pretrain", "--steps", "many"], "--steps: invalid int value: 'many'"),
+        (["pretrain", "--stepz", "3"], "--stepz"),
+        (["sample"], "model"),
+        (["tokenize"], "FILE"),
+        (["presets", "smoke", "colour"], "colour"),
+    ],
+)
+def test_words_that_are_no_command_line_are_named_with_status_2(capsys, arguments, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_presets_are_listed_with_what_they_are_for(capsys):
+    assert main(["presets"]) == 0
+    said = capsys.readouterr().out
+    for name, preset in PRESETS.items():
+        assert name in said
+        assert preset.about in said
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_field_of_a_preset_is_printed_alone_for_the_makefile(capsys, name):
+    assert main(["presets", name, "pages"]) == 0
+    assert main(["presets", name, "vocab_size"]) == 0
+    preset = PRESETS[name]
+    assert capsys.readouterr().out.split() == [str(preset.pages), str(preset.model.vocab_size)]
+
+
+def test_an_unknown_preset_is_one_line(capsys):
+    for command in ("presets huge", "pretrain --preset huge"):
+        assert fails(capsys, *command.split()) == (
+            f"preset is 'huge'; it must be one of {', '.join(PRESETS)}"
+        )
+
+
+# ---- tokenize --------------------------------------------------------------------------------
+
+
+def test_tokenize_writes_the_ids_and_says_how_many(capsys, example, tmp_path):
+    arguments = ["tokenize", example.documents, "--tokenizer", example.tokenizer, "-o", tmp_path]
+    assert main(list(map(str, arguments))) == 0
+    report = dataset.read_report(example.tokens)
+    said = capsys.readouterr().out.splitlines()
+    for part, line in zip(("train", "val"), said, strict=True):
+        r = report[part]
+        assert line.startswith(f"{part}: ")
+        assert f"{r['documents']:,} documents, {r['bytes']:,} bytes, {r['tokens']:,} tokens" in line
+        assert (tmp_path / f"{part}.npy").read_bytes() == (
+            example.tokens / f"{part}.npy"
+        ).read_bytes()
+
+
+def test_what_tokenize_cannot_read_or_write_is_one_line(capsys, example, tmp_path):
+    good, missing = ["--tokenizer", example.tokenizer], tmp_path / "missing"
+    documents, out = example.documents, tmp_path / "out"
+    assert fails(capsys, "tokenize", missing, *good, "-o", out) == (
+        f"{missing}: No such file or directory"
+    )
+    assert str(missing) in fails(capsys, "tokenize", documents, "--tokenizer", missing, "-o", out)
+    (tmp_path / "bad.json").write_text("{}")
+    line = fails(capsys, "tokenize", documents, "--tokenizer", tmp_path / "bad.json", "-o", out)
+    assert "bad.json" in line
+    (tmp_path / "file").write_text("")
+    assert "file" in fails(capsys, "tokenize", documents, *good, "-o", tmp_path / "file")
+    (tmp_path / "empty.txt").write_text("")
+    assert "empty.txt" in fails(capsys, "tokenize", tmp_path / "empty.txt", *good, "-o", out)
+
+
+# ---- pretrain --------------------------------------------------------------------------------
+
+
+def test_pretrain_trains_what_the_flags_say(capsys, example, tmp_path):
+    assert main(["pretrain", *flags(example, tmp_path / "base")]) == 0
+    said = capsys.readouterr().out
+    assert "0.01 M parameters, 12 steps of 4 windows of 16 tokens" in said
+    assert "step    12: validation loss" in said
+    assert load_model(tmp_path / "base").config == MODEL
+    report = json.loads((tmp_path / "base/training.json").read_text())
+    assert report["train"] == asdict(TRAIN)
+
+
+def test_pretrain_takes_the_vocabulary_from_the_tokenizer_and_the_rest_from_the_preset(
+    capsys, example, tmp_path
+):
+    few = ["--steps", 1, "--eval-windows", 1, "--n-layer", 1, "--workers", 1, "--n-positions", 16]
+    words = ["--tokens", example.tokens, "--tokenizer", example.tokenizer, "-o", tmp_path / "base"]
+    assert main(list(map(str, ["pretrain", "--preset", "smoke", *words, *few]))) == 0
+    config = load_model(tmp_path / "base").config
+    assert (config.vocab_size, config.n_layer) == (300, 1)
+    assert config.n_embd == PRESETS["smoke"].model.n_embd
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps is 0; it must be at least 1"),
+        ({"n_head": 3}, "n_head is 3; it must divide n_embd, which is 16"),
+        ({"learning_rate": "nan"}, "learning_rate is nan; it must be at least 0"),
+        ({"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1"),
+        ({"n_positions": 100_000}, "it must have at least 100001"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(capsys, example, tmp_path, changes, message):
+    assert message in fails(capsys, "pretrain", *flags(example, tmp_path / "base", **changes))
+    assert not (tmp_path / "base").exists()
+
+
+def test_what_pretrain_cannot_read_or_write_is_one_line(capsys, example, tmp_path):
+    missing, file = tmp_path / "missing", tmp_path / "file"
+    file.write_text("")
+    words = flags(example, tmp_path / "base")
+
+    def replaced(flag, value):
+        changed = list(words)
+        changed[words.index(flag) + 1] = str(value)
+        return fails(capsys, "pretrain", *changed)
+
+    assert "tokens.json does not exist; tokenize first" in replaced("--tokens", missing)
+    assert str(missing) in replaced("--tokenizer", missing)
+    assert str(file) in replaced("-o", file)
+    assert str(file) in replaced("-o", file / "base")
+    assert "device is 'tpu'" in fails(capsys, "pretrain", *words, "--device", "tpu")
+
+
+INTERRUPTED = """
+import os, signal, sys
+import tqdm
+from minigpt.__main__ import main
+
+write = tqdm.tqdm.write
+
+def write_and_interrupt(text):
+    write(text)
+    if "step     4:" in text:
+        os.kill(os.getpid(), signal.SIGINT)  # what Ctrl-C in the terminal does
+
+tqdm.tqdm.write = write_and_interrupt
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_ends_with_status_130_and_the_same_command_continues(example, tmp_path):
+    words = ["pretrain", *flags(example, tmp_path / "base")]
+    stopped = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *words], capture_output=True, text=True, timeout=120
+    )
+    assert stopped.returncode == 130
+    assert stopped.stdout.splitlines()[-1] == (
+        "stopped by SIGINT after step 4 of 12; the same command continues from there"
+    )
+    assert stopped.stderr == ""
+    assert read_progress(tmp_path / "base")["step"] == 4
+    continued = process(*words)
+    assert (continued.returncode, continued.stderr) == (0, "")
+    assert f"continuing {tmp_path / 'base'} after step 4" in continued.stdout
+    pretrain(example.tokens, example.tokenizer, tmp_path / "whole", MODEL, TRAIN)
+    stopped_model = (tmp_path / "base/model.safetensors").read_bytes()
+    assert stopped_model == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_ctrl_c_elsewhere_is_one_line_and_status_130(capsys, monkeypatch):
+    def interrupted(device):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("minigpt.gradcheck.run", interrupted)
+    assert main(["gradcheck"]) == 130
+    assert capsys.readouterr().err.split() == ["minigpt:", "stopped"]
+
+
+# ---- sample ----------------------------------------------------------------------------------
+
+
+def sampled(capsys, *arguments):
+    assert main(["sample", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def test_sample_continues_the_prompt_the_same_way_for_a_seed(capsys, model_folder):
+    words = model_folder, "--prompt", "The größte", "--max-new-tokens", 30
+    first = sampled(capsys, *words, "--seed", 1)
+    assert first.startswith("The größte")
+    assert len(first) > len("The größte\n")
+    assert sampled(capsys, *words, "--seed", 1) == first
+    assert sampled(capsys, *words, "--seed", 2) != first
+
+
+def test_sample_without_a_prompt_begins_a_document(capsys, model_folder):
+    assert sampled(capsys, model_folder, "--max-new-tokens", 0) == "\n"
+    greedy = sampled(capsys, model_folder, "--max-new-tokens", 5, "--temperature", 0)
+    assert greedy == sampled(capsys, model_folder, "--max-new-tokens", 5, "--top-k", 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--temperature -1", "temperature is -1.0; it must be 0 or more"),
+        ("--top-k 0", "top_k is 0; it must be at least 1"),
+        ("--top-p 2", "top_p is 2.0; it must be above 0 and at most 1"),
+        ("--max-new-tokens -5", "max_new_tokens is -5; it must be at least 0"),
+        ("--device tpu", "device is 'tpu'; it must be one of cpu, gpu"),
+    ],
+)
+def test_sample_settings_out_of_range_are_one_line(capsys, model_folder, words, message):
+    assert message in fails(capsys, "sample", model_folder, *words.split())
+
+
+def test_what_is_no_model_is_one_line(capsys, tmp_path):
+    assert "must be a model's folder" in fails(capsys, "sample", tmp_path / "missing")
+    save_example_model(tmp_path / "model")
+    bpe.train(example_texts(), 290).save(tmp_path / "model/tokenizer.json")
+    assert "endoftext" in fails(capsys, "sample", tmp_path / "model")
+
+
+# ---- gradcheck and summary -------------------------------------------------------------------
+
+
+def test_gradcheck_passes(capsys):
+    assert main(["gradcheck"]) == 0
+    assert "below 1e-06" in capsys.readouterr().out
+    assert "device is 'tpu'" in fails(capsys, "gradcheck", "--device", "tpu")
+
+
+def test_a_failed_gradcheck_is_status_1(monkeypatch):
+    monkeypatch.setattr("minigpt.gradcheck.run", lambda device: False)
+    assert main(["gradcheck"]) == 1
+
+
+def test_summary_of_what_was_made(capsys, example):
+    assert main(["summary", str(example.tokens.parent)]) == 0
+    assert "tokens to train on" in capsys.readouterr().out
+
+
+def test_summary_of_nothing_is_one_line(capsys, tmp_path):
+    assert "holds no stage's report" in fails(capsys, "summary", tmp_path / "missing")
+
+
+# ---- as a program ----------------------------------------------------------------------------
+
+
+def test_the_module_runs_as_a_program(tmp_path):
+    done = process("presets", "smoke", "pages")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{PRESETS['smoke'].pages}\n", "")
+    done = process("sample", tmp_path / "missing")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("minigpt: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_text_goes_out_as_utf_8_and_a_closed_pipe_is_no_traceback(model_folder):
+    words = ["sample", model_folder, "--prompt", "größer", "--max-new-tokens", 10**7]
+    command = [sys.executable, "-m", "minigpt", *map(str, words)]
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as running:
+        assert running.stdout.read(3) == "grö".encode()[:3]
+        running.stdout.close()  # as `| head` does
+        errors = running.stderr.read().decode()
+        assert running.wait(120) != 0
+    assert "Traceback" not in errors

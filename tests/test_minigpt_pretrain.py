@@ -1,0 +1,424 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from minigpt_examples import (
+    MODEL,
+    TRAIN,
+    example_texts,
+    example_tokenizer,
+    make_example,
+    save_example_model,
+    write_jsonl,
+)
+
+import bpe
+from minigpt import checkpoint, dataset
+from minigpt import pretrain as pretrain_module
+from minigpt.backend import to_numpy
+from minigpt.checkpoint import load, load_model, read_progress
+from minigpt.dataset import Windows, load_tokens
+from minigpt.ops import softmax
+from minigpt.pretrain import StopRequest, pretrain
+
+pytest_plugins = ["minigpt_fixtures"]
+
+
+def run(example, out, model=MODEL, say=lambda text: None, fresh=False, **changes):
+    """Pretrain on the example with the settings TRAIN, `changes` made; return the report."""
+    config = replace(TRAIN, **changes)
+    return pretrain(example.tokens, example.tokenizer, out, model, config, "cpu", fresh, say)
+
+
+def metrics(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_seconds(lines):
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def same_run(out, other):
+    """Assert that two finished runs are the same but for the time they took."""
+    model, other_model = ((o / "model.safetensors").read_bytes() for o in (out, other))
+    assert model == other_model
+    for name, array in safetensors.numpy.load_file(out / checkpoint.STATE).items():
+        other_array = safetensors.numpy.load_file(other / checkpoint.STATE)[name]
+        np.testing.assert_array_equal(array, other_array, err_msg=name)
+    assert without_seconds(metrics(out)) == without_seconds(metrics(other))
+
+
+@pytest.fixture(scope="module")
+def whole(example, tmp_path_factory):
+    """The folder of an uninterrupted run, that tests only read."""
+    out = tmp_path_factory.mktemp("whole") / "base"
+    run(example, out)
+    return out
+
+
+def stop_at(step, number=signal.SIGINT):
+    """Return a `say` that sends this process a signal when `step` is evaluated or sampled."""
+
+    def say(text):
+        if f"step {step:5d}:" in text:
+            signal.raise_signal(number)
+
+    return say
+
+
+# ---- a whole run -----------------------------------------------------------------------------
+
+
+def test_a_run_leaves_a_model_that_has_learned(whole):
+    lines = metrics(whole)
+    assert [line["step"] for line in lines] == [0, 4, 8, 12]
+    assert abs(lines[0]["val_loss"] - math.log(300)) < 0.2
+    assert lines[-1]["val_loss"] < lines[0]["val_loss"] - 0.3
+    model, tokenizer = load(whole)
+    assert model.config == MODEL
+    assert tokenizer.encode("the list") == example_tokenizer().encode("the list")
+
+
+def test_the_folder_is_complete_and_nothing_is_left_over(whole):
+    assert sorted(file.name for file in whole.iterdir()) == [
+        "config.json", "generation_config.json", "metrics.jsonl", "model.safetensors",
+        "tokenizer.json", "tokenizer_config.json", "training.json", "training_state.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_report_counts_what_was_done(whole, example):
+    report = json.loads((whole / "training.json").read_text())
+    n_tokens = 12 * 4 * 16
+    train_tokens = dataset.read_report(example.tokens)["train"]["tokens"]
+    last = metrics(whole)[-1]
+    expected = {
+        "stage": "pretrain", "steps": 12, "parameters": MODEL.n_params(), "tokens": n_tokens,
+        "epochs": n_tokens / train_tokens, "flops": n_tokens * MODEL.flops_per_token(),
+        "val_loss": last["val_loss"], "bits_per_byte": last["bits_per_byte"],
+    }  # fmt: skip
+    assert {name: report[name] for name in expected} == expected
+    assert report["tokens_per_s"] == pytest.approx(n_tokens / report["seconds"], rel=0.1)
+    assert report["train"]["seed"] == TRAIN.seed
+
+
+def test_metrics_say_where_the_run_is(whole):
+    lines = metrics(whole)
+    assert [line["tokens"] for line in lines] == [0, 256, 512, 768]
+    assert [line["learning_rate"] for line in lines[-1:]] == [TRAIN.min_learning_rate]
+    assert lines[0]["train_loss"] is None
+    assert all(0 < line["grad_norm"] < 100 for line in lines[1:])
+    assert all(line["train_loss"] < math.log(300) + 0.2 for line in lines[1:])
+    times = [line["seconds"] for line in lines]
+    assert times == sorted(times)
+
+
+def test_validation_bits_per_byte_are_those_of_the_saved_model(whole, example):
+    model, tokenizer = load(whole)
+    row = load_tokens(example.tokens / "val.npy")
+    nats = n_bytes = 0
+    for ids, targets in zip(*Windows(row, 16, 0).spread(TRAIN.eval_windows), strict=True):
+        p = softmax(to_numpy(model.logits(ids)))
+        text = [(t, i) for t, i in enumerate(targets.tolist()) if i != tokenizer.eot_token]
+        nats -= sum(math.log(p[t, i]) for t, i in text)
+        n_bytes += len(tokenizer.decode_bytes([i for _, i in text]))
+    assert metrics(whole)[-1]["bits_per_byte"] == pytest.approx(
+        nats / math.log(2) / n_bytes, rel=1e-5
+    )
+
+
+def test_a_run_says_how_it_goes(example, tmp_path):
+    said = []
+    run(example, tmp_path / "base", say=said.append)
+    assert [text.split(":")[0].strip() for text in said] == [
+        "step     0", "step     4", "writes", "step     8", "step    12", "writes",
+    ]  # fmt: skip
+    assert "nats/token" in said[0]
+    said.clear()
+    run(example, tmp_path / "quiet", say=said.append, sample_every=0, eval_every=100)
+    assert [text.split(":")[0].strip() for text in said] == ["step     0", "step    12"]
+
+
+def test_the_same_settings_give_the_same_bytes_and_another_seed_others(whole, example, tmp_path):
+    run(example, tmp_path / "again")
+    same_run(tmp_path / "again", whole)
+    run(example, tmp_path / "other", seed=4)
+    model = (tmp_path / "other/model.safetensors").read_bytes()
+    assert model != (whole / "model.safetensors").read_bytes()
+
+
+def test_looking_and_saving_do_not_change_the_model(whole, example, tmp_path):
+    otherwise = {"eval_every": 7, "eval_windows": 3, "sample_every": 0, "save_every_s": 0}
+    run(example, tmp_path / "base", **otherwise)
+    model = (tmp_path / "base/model.safetensors").read_bytes()
+    assert model == (whole / "model.safetensors").read_bytes()
+
+
+def test_two_workers_give_the_losses_of_one(whole, example, tmp_path):
+    run(example, tmp_path / "base", workers=2)
+    for line, other in zip(metrics(whole), metrics(tmp_path / "base"), strict=True):
+        assert line["val_loss"] == pytest.approx(other["val_loss"], abs=1e-5)
+        assert line["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
+
+
+# ---- stopped and continued -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [0, 4])
+def test_a_stopped_run_continues_to_the_same_bytes(whole, example, tmp_path, step, number):
+    out, said = tmp_path / "base", []
+
+    def say(text):
+        said.append(text)
+        stop_at(step, number)(text)
+
+    assert run(example, out, say=say) is None
+    stopped_at = max(1, step)  # the step that was being made is finished
+    assert read_progress(out)["step"] == stopped_at
+    assert f"stopped by {number.name} after step {stopped_at} of 12; the same command" in said[-1]
+    assert not (out / "training.json").exists()
+    said.clear()
+    assert run(example, out, say=said.append)["steps"] == 12
+    assert said[0] == f"continuing {out} after step {stopped_at}"
+    same_run(out, whole)
+
+
+def test_a_run_may_be_stopped_again_and_again(whole, example, tmp_path):
+    out = tmp_path / "base"
+    for step in (0, 4, 8, 12):
+        assert run(example, out, say=stop_at(step)) is None
+        assert checkpoint.load_model(out).config == MODEL  # always a whole model
+    assert run(example, out)["steps"] == 12
+    same_run(out, whole)
+
+
+def test_a_second_signal_stops_at_once(example, tmp_path):
+    def say(text):
+        stop_at(4)(text)
+        stop_at(4)(text)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(example, tmp_path / "base", say=say)
+    assert read_progress(tmp_path / "base")["step"] == 0  # the last checkpoint
+
+
+def test_signals_mean_what_they_did_before_when_the_run_is_over(example, tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ZeroDivisionError), StopRequest():
+        assert signal.getsignal(signal.SIGINT) != before[0]
+        raise ZeroDivisionError
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+KILLED_AT_A_WRITE = """
+import os, signal, sys
+from dataclasses import replace
+from minigpt_examples import MODEL, TRAIN
+from minigpt.pretrain import pretrain
+
+writes_left, before = int(sys.argv[4]), sys.argv[5] == "before"
+replace_file = os.replace
+
+def replace_and_die(*paths):
+    global writes_left
+    writes_left -= 1
+    if writes_left == 0 and before:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace_file(*paths)
+    if writes_left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = replace_and_die
+config = replace(TRAIN, save_every_s=0)
+pretrain(*sys.argv[1:4], MODEL, config, say=lambda text: None)
+"""
+
+
+def kill_at_write(example, out, n, before):
+    """Pretrain in another process, which gets SIGKILL at the n-th file it puts in place."""
+    arguments = [example.tokens, example.tokenizer, out, n, "before" if before else "after"]
+    command = [sys.executable, "-c", KILLED_AT_A_WRITE, *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+# A checkpoint is 6 files: the state, config.json, generation_config.json, tokenizer.json,
+# tokenizer_config.json, the model. There is one before the first step and one after each, the
+# last one twice; the report is the last file.
+@pytest.mark.parametrize(
+    ("n", "before"),
+    [
+        (1, True),
+        (1, False),
+        (3, False),
+        (7, True),
+        (32, False),
+        (73, False),
+        (79, False),
+        (84, True),
+        (85, True),
+    ],
+)
+def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, before):
+    out = tmp_path / "base"
+    kill_at_write(example, out, n, before)
+    if n > 6:
+        load_model(out)  # there is always a whole model
+    assert run(example, out)["steps"] == 12
+    same_run(out, whole)
+    assert not list(out.glob("*.safetensors.tmp"))
+    assert not out.with_name("base.previous").exists()
+
+
+def test_lines_that_are_later_than_the_checkpoint_or_cut_off_are_taken_back(
+    whole, example, tmp_path
+):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    with open(out / "metrics.jsonl", "a") as file:
+        file.write('{"step": 8, "val_loss": 1.0}\n{"step": 12, "val')
+    run(example, out)
+    same_run(out, whole)
+
+
+def test_a_finished_run_trains_no_step_more(example, tmp_path):
+    out, said = tmp_path / "base", []
+    report = run(example, out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert run(example, out, say=said.append) == report
+    assert said == [f"{out} is complete"]
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_settings_that_only_look_may_change_when_a_run_is_continued(whole, example, tmp_path):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    run(example, out, eval_every=100, eval_windows=2, sample_every=1, save_every_s=0)
+    model = (out / "model.safetensors").read_bytes()
+    assert model == (whole / "model.safetensors").read_bytes()
+
+
+# ---- another run in the same folder ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 4}, {"steps": 13}, {"learning_rate": 0.5e-2}, {"fresh": True},
+     {"model": replace(MODEL, n_layer=1)}],
+)  # fmt: skip
+def test_a_run_with_other_settings_moves_the_old_one_away(whole, example, tmp_path, changes):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    run(example, out)
+    run(example, out, say=said.append, **changes)
+    assert said[0] == f"{out} was of another run; it is now {previous}"
+    same_run(previous, whole)
+    assert metrics(out)[0]["step"] == 0
+    run(example, out)  # the first run again; what was in .previous is replaced
+    same_run(out, whole)
+    expected = changes.get("model", MODEL)
+    assert load_model(previous).config == expected
+
+
+def test_other_tokens_are_another_run(example, tmp_path):
+    other = make_example(tmp_path)
+    run(other, tmp_path / "base")
+    write_jsonl(other.documents, example_texts(50))
+    dataset.tokenize([other.documents], example_tokenizer(), other.tokens)
+    run(other, tmp_path / "base")
+    assert (tmp_path / "base.previous/training.json").exists()
+
+
+def test_a_damaged_state_is_said_and_the_run_starts_anew(whole, example, tmp_path):
+    out, said = tmp_path / "base", []
+    run(example, out)
+    state = out / "training_state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100])
+    run(example, out, say=said.append)
+    assert "training_state.safetensors is not a whole safetensors file" in said[0]
+    assert "starting anew" in said[0]
+    same_run(out, whole)
+
+
+def test_a_folder_of_other_things_is_not_moved(example, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    run(example, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not tmp_path.with_name(tmp_path.name + ".previous").exists()
+
+
+def test_a_previous_folder_that_is_no_run_is_not_deleted(example, tmp_path):
+    mine = tmp_path / "base.previous/mine"
+    mine.mkdir(parents=True)
+    (mine.parent / "notes.txt").write_text("mine")
+    save_example_model(tmp_path / "base")
+    with pytest.raises(ValueError, match=r"base.previous holds a folder, so it was no run; move"):
+        run(example, tmp_path / "base")
+    assert (mine.parent / "notes.txt").exists()
+
+
+# ---- what cannot be trained on ---------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_the_last_checkpoint_stands(example, tmp_path):
+    out = tmp_path / "base"
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"step \d+: the loss is .*lower"),
+    ):
+        run(example, out, learning_rate=1e20, warmup_steps=0, grad_clip=0, save_every_s=0)
+    model, _ = load(out)
+    assert np.isfinite(model.params.flat).all()
+    assert read_progress(out)["step"] < 12
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_text_shorter_than_a_window_is_refused(tmp_path, part):
+    example = make_example(tmp_path)
+    np.save(example.tokens / f"{part}.npy", np.zeros(16, np.uint16))
+    which = {"train": "training", "val": "validation"}[part]
+    with pytest.raises(
+        ValueError, match=rf"the {which} text has 16 tokens; it must have at least 17"
+    ):
+        run(example, tmp_path / "base")
+    assert not (tmp_path / "base").exists()
+
+
+def test_tokens_of_another_tokenizer_are_refused_even_of_the_same_size(example, tmp_path):
+    other = bpe.train([t[::-1] for t in example_texts()], 300, special_tokens=["<|endoftext|>"])
+    other.save(tmp_path / "tokenizer.json")
+    with pytest.raises(ValueError, match=r"was written with another tokenizer .* tokenize again"):
+        pretrain(example.tokens, tmp_path / "tokenizer.json", tmp_path / "base", MODEL, TRAIN)
+
+
+def test_a_model_of_another_vocabulary_is_refused(example, tmp_path):
+    with pytest.raises(ValueError, match=r"vocab_size is 512; it must be 300"):
+        run(example, tmp_path / "base", model=replace(MODEL, vocab_size=512))
+
+
+def test_missing_tokens_are_refused_with_the_cure(example, tmp_path):
+    with pytest.raises(ValueError, match=r"tokens.json does not exist; tokenize first"):
+        pretrain(tmp_path, example.tokenizer, tmp_path / "base", MODEL, TRAIN)
+
+
+def test_an_unknown_device_is_refused(example, tmp_path):
+    with pytest.raises(ValueError, match="device is 'tpu'"):
+        pretrain(example.tokens, example.tokenizer, tmp_path, MODEL, TRAIN, "tpu")
+
+
+def test_a_folder_that_cannot_be_made_is_an_os_error(example, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file/base"):
+        with pytest.raises(OSError, match="file"):
+            run(example, out)
+
+
+def test_the_free_settings_are_settings():
+    assert set(pretrain_module.FREE_SETTINGS) <= set(vars(TRAIN))

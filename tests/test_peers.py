@@ -1,0 +1,207 @@
+"""Ours beside the frameworks everybody uses: the same logits, gradients, updates and ids.
+
+Needs the `bench` extra (PyTorch, transformers); run by `make peers`.
+"""
+
+import numpy as np
+import pytest
+from minigpt_examples import MODEL, WORDS, example_texts, example_tokenizer, small_model
+
+from minigpt.checkpoint import load, load_model, save_model
+from minigpt.config import TrainConfig
+from minigpt.optim import AdamW, clip_factor, norm
+from minigpt.sample import generate
+
+pytestmark = pytest.mark.peer
+
+V, T = MODEL.vocab_size, MODEL.n_positions
+
+
+def lively_model():
+    """Return a model away from gains of 1 and biases of 0, whose logits differ much."""
+    model = small_model()
+    rng = np.random.default_rng(1)
+    model.params.flat += 0.1 * rng.standard_normal(len(model.params.flat)).astype(np.float32)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The lively model as we save it."""
+    folder = tmp_path_factory.mktemp("ours")
+    example_tokenizer().save(folder / "tokenizer.json")
+    save_model(folder, lively_model(), folder / "tokenizer.json")
+    return folder
+
+
+@pytest.fixture
+def theirs(folder):
+    """The same model in transformers, loaded from our folder."""
+    import transformers
+
+    model = transformers.GPT2LMHeadModel.from_pretrained(folder, attn_implementation="eager")
+    return model.eval()
+
+
+def batch(n=1, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        yield rng.integers(0, V, (3, T)), rng.integers(0, V, (3, T))
+
+
+def their_logits(model, ids):
+    import torch
+
+    with torch.no_grad():
+        return model(torch.tensor(ids)).logits.numpy()
+
+
+def their_loss(model, ids, targets):
+    import torch
+
+    logits = model(torch.tensor(ids)).logits
+    return torch.nn.functional.cross_entropy(
+        logits.reshape(-1, V), torch.tensor(targets).reshape(-1)
+    )
+
+
+def their_parameters(model):
+    """Return {our name: their parameter}; the tied head is named once."""
+    return {n.removeprefix("transformer."): p for n, p in model.named_parameters()}
+
+
+def close(ours, theirs, tolerance):
+    """Assert that two arrays differ little beside the largest value."""
+    scale = np.abs(theirs).max()
+    np.testing.assert_allclose(ours / scale, theirs / scale, rtol=0, atol=tolerance)
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["GPT2LMHeadModel", "AutoModelForCausalLM"])
+def test_transformers_loads_our_folder_whole_and_gives_the_same_logits(folder, name):
+    import transformers
+
+    theirs, info = getattr(transformers, name).from_pretrained(folder, output_loading_info=True)
+    assert not any(info.values()), info  # no key missing, unexpected or of another shape
+    [(ids, _)] = batch()
+    ours = lively_model().logits(ids)
+    assert np.abs(ours - their_logits(theirs.eval(), ids)).max() < 1e-4
+    assert np.abs(ours).max() > 1  # or there would be nothing to see
+
+
+def test_what_transformers_saves_loads_in_ours_with_the_same_logits(tmp_path):
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=V, n_positions=24, n_embd=32, n_layer=3, n_head=4, initializer_range=0.2
+    )
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = load_model(tmp_path)
+    assert (ours.config.n_layer, ours.config.n_positions, ours.config.dropout) == (3, 24, 0.1)
+    [(ids, _)] = batch()
+    assert np.abs(ours.logits(ids) - their_logits(theirs, ids)).max() < 1e-4
+    assert np.abs(their_logits(theirs, ids)).max() > 1
+
+
+def test_generation_by_the_likeliest_is_the_same(folder, theirs):
+    import torch
+
+    model, tokenizer = load(folder)
+    ids = tokenizer.encode("the list")
+    n = T - len(ids)
+    greedy = theirs.generate(
+        torch.tensor([ids]), do_sample=False, max_new_tokens=n, eos_token_id=None, pad_token_id=0
+    )
+    assert list(generate(model, ids, n, temperature=0)) == greedy[0, len(ids) :].tolist()
+
+
+# ---- the tokenizer ---------------------------------------------------------------------------
+
+TEXTS = [
+    *example_texts(10), "", " ", "\n\n  \n", "I'll say it's 12345!", "größer ≥ naïve 数 🙂🙂",
+    "".join(WORDS), "\ttabs\r\nand lines\r\n",
+]  # fmt: skip
+
+
+def test_auto_tokenizer_finds_our_ids_and_our_text(folder):
+    import transformers
+
+    theirs, ours = transformers.AutoTokenizer.from_pretrained(folder), example_tokenizer()
+    assert len(theirs) == ours.n_vocab
+    assert theirs.eos_token_id == theirs.bos_token_id == ours.eot_token
+    assert theirs.model_max_length == T
+    for text in TEXTS:
+        ids = ours.encode(text)
+        assert theirs.encode(text) == ids
+        assert theirs.decode(ids) == text
+
+
+def test_the_tokenizers_library_finds_our_ids(folder):
+    import tokenizers
+
+    theirs, ours = (
+        tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")),
+        example_tokenizer(),
+    )
+    for text in TEXTS:
+        assert theirs.encode(text).ids == ours.encode(text)
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+def test_autograd_gives_our_gradient_of_every_parameter(theirs):
+    model = lively_model()
+    [(ids, targets)] = batch()
+    targets[0, :5] = -100  # what PyTorch, too, leaves out
+    loss, cache = model.forward(ids, targets)
+    grads = model.new_grads()
+    model.backward(cache, grads)
+    expected = their_loss(theirs, ids, targets)
+    expected.backward()
+    assert abs(float(loss) - expected.item()) < 1e-5
+    parameters = their_parameters(theirs)
+    assert set(parameters) == set(grads)
+    for name, parameter in parameters.items():
+        close(grads[name], parameter.grad.numpy(), 1e-4)
+
+
+def test_three_steps_of_adamw_with_clipping_are_those_of_pytorch(theirs):
+    import torch
+
+    # A large epsilon: where a gradient is 0 but for rounding errors, as that of the keys' bias
+    # is, a small one would have Adam make full steps of them.
+    config = TrainConfig(epsilon=1e-4, weight_decay=0.3, grad_clip=0.5, beta2=0.95)
+    rates = [0.01, 0.02, 0.005]
+    model = lively_model()
+    optimizer = AdamW(model.params, config)
+    parameters = their_parameters(theirs)
+    groups = [
+        {"params": [p for p in parameters.values() if p.ndim >= 2], "weight_decay": 0.3},
+        {"params": [p for p in parameters.values() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    their_optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.95), eps=1e-4)
+    for step, ((ids, targets), rate) in enumerate(zip(batch(3), rates, strict=True), start=1):
+        _, cache = model.forward(ids, targets)
+        grads = model.new_grads()
+        model.backward(cache, grads)
+        length = norm(grads.flat)
+        optimizer.step(grads.flat, step, rate, clip_factor(length, config.grad_clip))
+
+        their_optimizer.zero_grad()
+        their_loss(theirs, ids, targets).backward()
+        their_length = torch.nn.utils.clip_grad_norm_(parameters.values(), config.grad_clip)
+        assert length == pytest.approx(their_length.item(), rel=1e-4)
+        assert length > config.grad_clip
+        for group in their_optimizer.param_groups:
+            group["lr"] = rate
+        their_optimizer.step()
+    start = lively_model()
+    for name, parameter in parameters.items():
+        close(model.params[name], parameter.detach().numpy(), 1e-4)
+        assert np.abs(model.params[name] - start.params[name]).max() > 1e-3  # it did move
