@@ -13,9 +13,16 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from bpe.arguments import (
+    DEFAULT_PATH,
+    add_allow_special,
+    add_files,
+    add_pattern,
+    add_tokenizer,
+    load,
+)
 from bpe.files import atomic_write, documents
-from bpe.look import DEFAULT_PATH, add_allow_special, add_commands, add_tokenizer, load
-from bpe.split import PATTERNS
+from bpe.look import add_commands
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
@@ -43,9 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         "learn a vocabulary: merge the most frequent pair of symbols, again and again",
         "train out/documents.jsonl.gz --vocab-size 2048",
     )
-    train.add_argument(
-        "files", nargs="+", metavar="FILE", help="text, or JSON Lines with a text field; .gz or not"
-    )
+    add_files(train)
     train.add_argument(
         "--vocab-size",
         type=int,
@@ -61,12 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="where to write the tokenizer, as .tiktoken if it ends so (default: %(default)s)",
     )
-    train.add_argument(
-        "--pattern",
-        default="gpt4",
-        help=f"how text is cut into chunks: {', '.join(PATTERNS)} or a regular expression "
-        "(default: %(default)s)",
-    )
+    add_pattern(train)
     train.add_argument(
         "--special",
         action="append",

@@ -2,20 +2,28 @@
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
-from bpe import published, stats
+from bpe import stats
+from bpe.arguments import (
+    DEFAULT_PATH,
+    add_allow_special,
+    add_files,
+    add_pattern,
+    add_text,
+    add_tokenizer,
+    load,
+    read_text,
+)
 from bpe.files import atomic_write, documents
 from bpe.merges import draw_steps
 from bpe.page import page
 from bpe.show import count, draw_tokens, visible, wants_colour
-from bpe.split import PATTERNS, to_bytes
-from bpe.tokenizer import Tokenizer
+from bpe.split import to_bytes
 
-DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
+LONGEST_NAME = 80
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -50,9 +58,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         "measure how much shorter a text becomes with more symbols, from 256 up",
         "stats book.txt --tokenizer cl100k_base.tiktoken --plot book.png",
     )
-    command.add_argument(
-        "files", nargs="+", metavar="FILE", help="text, or JSON Lines with a text field; .gz or not"
-    )
+    add_files(command)
     command.add_argument(
         "--max-vocab",
         type=int,
@@ -67,12 +73,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="N",
         help="how much of the text to look at (default: %(default)s characters)",
     )
-    command.add_argument(
-        "--pattern",
-        default="gpt4",
-        help=f"how text is cut into chunks: {', '.join(PATTERNS)} or a regular expression "
-        "(default: %(default)s)",
-    )
+    add_pattern(command)
     command.add_argument(
         "--plot",
         type=Path,
@@ -89,58 +90,11 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
 
-def add_text(command: argparse.ArgumentParser) -> None:
-    text = command.add_mutually_exclusive_group()
-    text.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
-    text.add_argument(
-        "--file", metavar="FILE", help="a text file instead, or JSON Lines; .gz or not"
-    )
-
-
-def add_allow_special(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--allow-special", action="store_true", help="take special tokens in TEXT as such"
-    )
-
-
-def add_tokenizer(command: argparse.ArgumentParser, several: bool = False) -> None:
-    command.add_argument(
-        "--tokenizer",
-        type=Path,
-        action="append" if several else "store",
-        default=None if several else DEFAULT_PATH,
-        metavar="PATH",
-        help="tokenizer.json, a .tiktoken file, vocab.json with merges.txt, or their folder"
-        f"{'; may be repeated' if several else ''} (default: {DEFAULT_PATH})",
-    )
-
-
-def load(path: Path) -> Tokenizer:
-    """Load a tokenizer, and say on stderr what was taken to belong to a file that does not say."""
-    tokenizer = Tokenizer.load(path)
-    if path.suffix == ".tiktoken":
-        known = published.recognise(path)
-        taken = "taken to be cut by the pattern gpt4, without special tokens"
-        if known:
-            specials = " ".join(known.special_tokens)
-            taken = f"{known.name}: pattern {known.pattern}, special tokens {specials}"
-        print(f"bpe: {path}: {taken}", file=sys.stderr)
-    return tokenizer
-
-
-def read_text(args: argparse.Namespace) -> str:
-    if args.file is not None:
-        return "\n".join(documents(args.file))
-    if args.text is not None:
-        return args.text
-    return sys.stdin.read()
-
-
 def run_show(args: argparse.Namespace) -> None:
     text = read_text(args)
     tokenizers = {str(path): load(path) for path in args.tokenizer or [DEFAULT_PATH]}
     if args.html:
-        source = args.file or textwrap.shorten(text, 60, placeholder=" …") or "(no text)"
+        source = args.file or shorten(" ".join(text.split())) or "(no text)"
         atomic_write(args.html, page(text, source, tokenizers, args.allow_special))
         print(args.html)
     allowed = "all" if args.allow_special else ()
@@ -149,6 +103,10 @@ def run_show(args: argparse.Namespace) -> None:
         print(f"{name}: {tokenizer.n_vocab:,} symbols; {count(text, len(ids))}")
         if not args.html:
             print(draw_tokens(tokenizer.decode_tokens_bytes(ids), wants_colour(sys.stdout)))
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
 def run_merges(args: argparse.Namespace) -> None:
@@ -176,7 +134,7 @@ def run_stats(args: argparse.Namespace) -> None:
     num_bytes, points = stats.measure(
         texts, args.max_vocab, args.pattern, tokenizers, progress=True
     )
-    names = textwrap.shorten(" ".join(args.files), 60, placeholder=" …")
+    names = shorten(", ".join(args.files))
     part = f", its first {args.max_chars:,} characters (more with --max-chars)" if cut else ""
     print(f"{names}: {num_bytes:,} bytes{part}")
     print(stats.table(num_bytes, points))

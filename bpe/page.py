@@ -7,7 +7,8 @@ script run whose digest it names (Content Security Policy Level 3, section 2.3.1
 
 The data: {"source", "characters", "bytes", "cut": how many characters are drawn if not all,
 "panels": [{"name", "symbols", "tokens", "special": ids, "groups"}]}. A group is the least that is
-both whole tokens and whole characters, as a reader sees characters (Unicode Standard Annex 29):
+both whole tokens and whole characters, as a reader sees characters (Unicode Standard Annex 29;
+where such a character has over 16 code points, each of them is taken for one):
 [text, id] for a token that is just that, else [text, id, bytes in hexadecimal, id, bytes, ...].
 
 This is not the drawing, which is in `page.html`.
@@ -46,7 +47,7 @@ def page(
     template = TEMPLATE.read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", template, re.DOTALL)[1]
     values = {
-        "source": html.escape(source),
+        "source": html.escape(source).encode("ascii", "xmlcharrefreplace").decode(),
         "digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     }

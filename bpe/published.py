@@ -32,10 +32,10 @@ class Published(NamedTuple):
 
 KNOWN = {  # SHA-256 of the file -> what belongs to it
     "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930": Published(
-        "r50k_base, of GPT-2", "gpt2", {END_OF_TEXT: 50256}
+        "r50k_base (GPT-2)", "gpt2", {END_OF_TEXT: 50256}
     ),
     "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": Published(
-        "cl100k_base, of GPT-4",
+        "cl100k_base (GPT-4)",
         "gpt4",
         {
             END_OF_TEXT: 100257,

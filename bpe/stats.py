@@ -1,16 +1,14 @@
 """Measure the trade-off of byte-pair encoding: more symbols, shorter sequences.
 
-From 256 symbols, the bytes, the vocabulary is doubled again and again; each time the text is fewer
-tokens, and each time the doubling saves less. What is learned from a text is measured on the same
-text, so these figures are the best that so many symbols can do for it: other people's vocabularies,
-learned from something else, stand beside them as single points.
+From 256 symbols, the bytes, the vocabulary grows, and the text becomes fewer tokens; usually each
+doubling saves less than the one before. What is learned from a text is measured here on the same
+text, which flatters it: vocabularies learned from something else stand beside it as single points.
 
 This is not the learning (`train.py`).
 """
 
 import io
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +18,7 @@ from bpe.count import count_chunks
 from bpe.files import atomic_write
 from bpe.split import Splitter
 from bpe.tokenizer import Tokenizer
-from bpe.train import learn_merges
+from bpe.train import Corpus
 
 BAR_WIDTH = 40  # characters, for the most tokens
 
@@ -63,22 +61,28 @@ def measure(
     counts = count_chunks(texts, Splitter(pattern))
     if not counts.chunks:
         raise ValueError("the texts are empty; there must be text to measure")
-    points = []
-    doublings = itertools.takewhile(lambda n: n < max_vocab, (256 << i for i in itertools.count()))
-    for symbols in [*doublings, max_vocab]:
-        # From the start each time: all of them together take twice the time of the last.
-        with tqdm(
-            desc=f"{symbols:,} symbols", total=symbols - 256, unit=" merges",
-            leave=False, disable=None if progress else True,
-        ) as bar:  # fmt: skip
-            merges, num_tokens = learn_merges(counts.chunks, symbols - 256, bar)
-        points.append(Point(256 + len(merges), num_tokens))
-        if len(merges) < symbols - 256:
-            break
+    with tqdm(
+        desc="merging", total=max_vocab - 256, unit=" merges", disable=None if progress else True
+    ) as bar:
+        points = list(learn_points(counts.chunks, max_vocab, bar))
     for name, tokenizer in tokenizers:
         num_tokens = sum(len(tokenizer.encode_ordinary(text)) for text in texts)
         points.append(Point(tokenizer.n_vocab, num_tokens, name))
     return counts.bytes, points
+
+
+def learn_points(chunks: Mapping[str, int], max_vocab: int, bar: tqdm) -> Iterator[Point]:
+    """Learn merges, and yield a point at 256, 512, ... symbols and one at the end."""
+    corpus, symbols = Corpus(chunks), 256
+    while True:
+        pair = corpus.most_frequent_pair() if symbols < max_vocab else None
+        if pair is None or symbols.bit_count() == 1:
+            yield Point(symbols, corpus.num_tokens())
+        if pair is None:
+            return
+        corpus.merge(pair, symbols)
+        symbols += 1
+        bar.update()
 
 
 def table(num_bytes: int, points: Iterable[Point]) -> str:
@@ -129,6 +133,7 @@ def plot(path: Path, title: str, num_bytes: int, points: Sequence[Point]) -> Non
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set(title=title, xlabel="symbols", ylabel="tokens")
+    axes.margins(x=0.08)
     axes.set_ylim(0, 1.08 * max(point.tokens for point in points))
     axes.grid(alpha=0.3)
     axes.legend(title="numbers: bytes per token")

@@ -157,7 +157,7 @@ def test_ctrl_c_is_exit_status_130(monkeypatch, trained, capfd):
     assert capfd.readouterr().err == "bpe: interrupted\n"
 
 
-@pytest.mark.parametrize("command", ["train", "encode", "decode"])
+@pytest.mark.parametrize("command", ["train", "encode", "decode", "show", "merges", "stats"])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

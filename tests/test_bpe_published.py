@@ -215,6 +215,6 @@ class TestKnownRankFiles:
             )
         )  # fmt: skip
         known = published.KNOWN[digest]
-        theirs = getattr(openai_public, known.name.split(",")[0])()
-        assert asked == {"name": known.name.split(",")[0], "digest": digest}
+        theirs = getattr(openai_public, known.name.split()[0])()
+        assert asked == {"name": known.name.split()[0], "digest": digest}
         assert theirs["special_tokens"] == known.special_tokens

@@ -145,6 +145,11 @@ class TestCommand:
         assert "<title>Tokens: The wheel &lt;b&gt;</title>" in html.read_text(encoding="utf-8")
         assert capsys.readouterr().out.startswith(f"{html}\n{path}: 290 symbols; 13 characters")
 
+    def test_a_text_without_a_space_has_a_short_title(self, path, tmp_path):
+        html = tmp_path / "page.html"
+        main(["show", "--tokenizer", path, "a" * 99, "--html", str(html)])
+        assert f"<title>Tokens: {'a' * 79}&#8230;</title>" in html.read_text(encoding="utf-8")
+
     def test_what_the_terminal_has_no_letter_for_is_written_as_python_would(
         self, path, monkeypatch
     ):
@@ -158,7 +163,7 @@ class TestCommand:
         ranks = tmp_path / "a.tiktoken"
         Tokenizer.from_merges(TOKENIZER.merges).save(ranks)
         main(["show", "--tokenizer", str(ranks), "a"])
-        assert "taken to be cut by the pattern gpt4, without special" in capsys.readouterr().err
+        assert "taken to be: pattern gpt4, special tokens none" in capsys.readouterr().err
 
     def test_text_and_file_exclude_each_other(self, path, capsys):
         with pytest.raises(SystemExit) as caught:

@@ -1,0 +1,76 @@
+"""Arguments that several commands of `python -m bpe` share, and the reading of what they name."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bpe import published
+from bpe.files import documents
+from bpe.split import PATTERNS
+from bpe.tokenizer import Tokenizer
+
+DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
+
+
+def add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="+", metavar="FILE", help="text, or JSON Lines with a text field; .gz or not"
+    )
+
+
+def add_pattern(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pattern",
+        default="gpt4",
+        help=f"how text is cut into chunks: {', '.join(PATTERNS)} or a regular expression "
+        "(default: %(default)s)",
+    )
+
+
+def add_text(command: argparse.ArgumentParser) -> None:
+    text = command.add_mutually_exclusive_group()
+    text.add_argument("text", nargs="?", metavar="TEXT", help="default: standard input")
+    text.add_argument(
+        "--file", metavar="FILE", help="a text file instead, or JSON Lines; .gz or not"
+    )
+
+
+def add_allow_special(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-special", action="store_true", help="take special tokens in TEXT as such"
+    )
+
+
+def add_tokenizer(command: argparse.ArgumentParser, several: bool = False) -> None:
+    command.add_argument(
+        "--tokenizer",
+        type=Path,
+        action="append" if several else "store",
+        default=None if several else DEFAULT_PATH,
+        metavar="PATH",
+        help="tokenizer.json, a .tiktoken file, vocab.json with merges.txt, or their folder"
+        f"{'; may be repeated' if several else ''} (default: {DEFAULT_PATH})",
+    )
+
+
+def load(path: Path) -> Tokenizer:
+    """Load a tokenizer, and say on stderr what its file does not: its pattern, what is special."""
+    tokenizer = Tokenizer.load(path)
+    found = published.find_vocabulary(path)
+    if len(found) == 2 or path.suffix == ".tiktoken":
+        known = published.recognise(path) if len(found) == 1 else None
+        pattern = next(name for name in PATTERNS if PATTERNS[name] == tokenizer.splitter.pattern)
+        print(
+            f"bpe: {path}: {known.name if known else 'not said by the file, so taken to be'}:"
+            f" pattern {pattern}, special tokens {' '.join(tokenizer.special_tokens) or 'none'}",
+            file=sys.stderr,
+        )
+    return tokenizer
+
+
+def read_text(args: argparse.Namespace) -> str:
+    if args.file is not None:
+        return "\n".join(documents(args.file))
+    if args.text is not None:
+        return args.text
+    return sys.stdin.read()
