@@ -43,9 +43,11 @@ GPT2 = "|".join(
 
 PATTERNS = {"gpt4": GPT4, "gpt2": GPT2}
 
-# In both patterns no alternative has white space after a letter, so a chunk always ends between
-# the two: text may be cut there, and the pieces have the chunks of the whole.
-SAFE_CUT = regex.compile(r"\p{L}(?=\s)")
+# Where text may be cut so that the pieces have the chunks of the whole. In both patterns no
+# alternative goes on from a letter or a digit to anything else, nor from a mark to white space that
+# is no line end; and none looks at what is before a chunk.
+SAFE_CUT = r"[\p{L}\p{N}](?=[^\p{L}\p{N}])|[^\s\p{L}\p{N}](?=[^\S\r\n])"
+FIRST_SAFE_CUT, LAST_SAFE_CUT = regex.compile(SAFE_CUT), regex.compile(f"(?r){SAFE_CUT}")
 BLOCK_CHARS = 1_000_000  # a list of chunks takes over ten times the memory of its text
 
 
@@ -55,7 +57,7 @@ class Splitter:
     def __init__(self, pattern: str):
         """Compile `pattern`; raise ValueError where it is no regular expression."""
         self.pattern = PATTERNS.get(pattern, pattern)
-        self._known = self.pattern in PATTERNS.values()
+        self.known = self.pattern in PATTERNS.values()
         try:
             self._regex = regex.compile(self.pattern)
         except regex.error as error:
@@ -66,7 +68,7 @@ class Splitter:
 
     def chunks(self, text: str) -> list[str]:
         """Cut `text` into chunks; raise ValueError where the pattern leaves something out."""
-        if self._known:
+        if self.known:
             return self._regex.findall(text)
         matches = list(self._regex.finditer(text))
         end = 0
@@ -79,13 +81,14 @@ class Splitter:
             end = stop
         return [match[0] for match in matches]
 
-    def blocks(self, text: str) -> Iterator[str]:
-        """Cut `text` into pieces of about BLOCK_CHARS whose chunks are those of the whole.
+    def blocks(self, text: str, chars: int | None = None) -> Iterator[str]:
+        """Cut `text` into pieces of about BLOCK_CHARS, or `chars`, whose chunks are the whole's.
 
-        A pattern of one's own, or a text without a letter before white space, stays in one piece.
+        A pattern of one's own stays in one piece, and so does what cannot be cut: only letters,
+        only white space, only marks.
         """
-        start = 0
-        while self._known and (cut := SAFE_CUT.search(text, start + BLOCK_CHARS)):
+        start, chars = 0, chars or BLOCK_CHARS
+        while self.known and (cut := FIRST_SAFE_CUT.search(text, start + chars)):
             yield text[start : cut.end()]
             start = cut.end()
         yield text[start:]
@@ -97,7 +100,8 @@ def special_tokens_regex(special_texts: Iterable[str]) -> regex.Pattern:
     Where several fit, the longest is taken. Without any, nothing is ever found.
     """
     longest_first = sorted(special_texts, key=len, reverse=True)
-    return regex.compile(f"({'|'.join(map(regex.escape, longest_first)) or '(?!)'})")
+    nothing = r"\A(?!)"  # given up at once; (?!) alone would be tried at every character
+    return regex.compile(f"({'|'.join(map(regex.escape, longest_first)) or nothing})")
 
 
 def to_bytes(text: str) -> bytes:

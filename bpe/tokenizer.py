@@ -1,28 +1,35 @@
 """Encode text into ids and decode ids into text, with a vocabulary learned or loaded.
 
-The names are tiktoken's. `naive.py` says what encoding is; here it is made fast: text repeats its
-words, so each chunk is merged once and remembered. This is not the training (`train.py`) nor the
-file formats (`files.py`).
+The names are tiktoken's. `naive.py` says what encoding is; `plain.py` makes it quick, and `fast.py`
+very quick for text of some length. This is not the training (`train.py`) nor the file formats
+(`files.py`).
 
 Every str comes back from `decode(encode(text))`, lone surrogates included (tiktoken and
 `tokenizers` replace or refuse those), and every bytes from `decode_bytes(encode_bytes(data))`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bpe import files, published
+from bpe.fast import FastEncoder
+from bpe.fast_merge import Merger
+from bpe.fast_ranks import NO_TOKEN
 from bpe.naive import Pair, vocabulary
+from bpe.plain import PlainEncoder
 from bpe.published import END_OF_TEXT
-from bpe.ranks import merge_by_rank, merges_from_ranks, require_every_byte
-from bpe.split import Splitter, special_tokens_regex, to_bytes, to_text
+from bpe.ranks import merge_by_rank, merges_from_ranks
+from bpe.special import check_special_tokens, choose, number_special_tokens, split_special
+from bpe.split import Splitter, to_bytes, to_text
+from bpe.stream import cut_stream, encode_stream
+from bpe.vocabulary import check_vocabulary
 
 INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # UTF-8 begins none with these (RFC 3629, section 3)
-CACHE_CHUNKS = 1 << 18  # chunks remembered: 20 MB of novels have 62,000 distinct ones
-CACHE_CHUNK_CHARS = 64  # longer ones rarely come again
+FAST_CHARS = 1000  # so much text is as fast in the plain way as with NumPy
+
+Chosen = str | Collection[str]  # special tokens: some of them, or "all"
 
 
 class Tokenizer:
@@ -53,7 +60,11 @@ class Tokenizer:
         self._made = [self._ids[tokens[first] + tokens[second]] for first, second in self.merges]
         self._bytes = self.tokens | {id: to_bytes(t) for t, id in self.special_tokens.items()}
         self.n_vocab = max(self._bytes) + 1  # one more than the highest id
-        self._cache = Cache(lambda chunk: self._encode_chunk(to_bytes(chunk)))
+        self._plain = PlainEncoder(self.splitter, self._encode_chunk)
+        self._fast = None
+        if self.splitter.known and not ignore_merges and max(self.tokens) < NO_TOKEN:
+            merger = Merger(self.tokens, self._ranks, self._made)
+            self._fast = FastEncoder(merger, self.splitter)
 
     @classmethod
     def from_merges(
@@ -124,7 +135,7 @@ class Tokenizer:
         return f"<bpe.Tokenizer of {self.n_vocab:,} symbols>"
 
     def __reduce__(self):
-        # For sending to worker processes: without the cache.
+        # For sending to worker processes: without what it remembers.
         parts = self.tokens, self.merges, self.splitter.pattern, self.special_tokens
         return Tokenizer, (*parts, self.ignore_merges)
 
@@ -132,15 +143,10 @@ class Tokenizer:
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Encode `text`; what looks like a special token is text like any other."""
-        # A C loop from chunk to ids: the cache calls `_encode_chunk` for what it does not know.
-        blocks = map(self.splitter.chunks, self.splitter.blocks(text))
-        return list(chain.from_iterable(map(self._cache.__getitem__, chain.from_iterable(blocks))))
+        return next(self._encode_each([text]))
 
     def encode(
-        self,
-        text: str,
-        allowed_special: str | Collection[str] = frozenset(),
-        disallowed_special: str | Collection[str] = "all",
+        self, text: str, allowed_special: Chosen = (), disallowed_special: Chosen = "all"
     ) -> list[int]:
         """Encode `text`, and the special tokens in `allowed_special` as such ("all": every one).
 
@@ -148,42 +154,50 @@ class Tokenizer:
         allowed), so that nobody's text can pass for a special token unnoticed. With
         `disallowed_special=()` the others are ordinary text.
         """
-        allowed = self._special_set(allowed_special, "allowed_special")
-        disallowed = self._special_set(disallowed_special, "disallowed_special")
-        if disallowed_special == "all":
-            disallowed -= allowed
-        if found := special_tokens_regex(disallowed).search(text):
-            raise ValueError(
-                f"text holds the special token {found[0]!r} at character {found.start()}; pass "
-                f"allowed_special={{{found[0]!r}}} to encode it as such, or disallowed_special=() "
-                "to encode it as ordinary text"
-            )
-        ids = []
-        for i, part in enumerate(special_tokens_regex(allowed).split(text)):
-            if i % 2:
-                ids.append(self.special_tokens[part])
-            else:
-                ids += self.encode_ordinary(part)
-        return ids
+        return self.encode_batch([text], allowed_special, disallowed_special)[0]
 
-    def _special_set(self, texts: str | Collection[str], name: str) -> set[str]:
-        if texts == "all":
-            return set(self.special_tokens)
-        if isinstance(texts, str):
-            raise ValueError(f"{name} is {texts!r}; it must be a set of str, or 'all'")
-        if unknown := set(texts) - set(self.special_tokens):
-            raise ValueError(
-                f"{name} holds {min(unknown)!r}; the special tokens are {[*self.special_tokens]}"
-            )
-        return set(texts)
+    def encode_batch(
+        self, texts: Iterable[str], allowed_special: Chosen = (), disallowed_special: Chosen = "all"
+    ) -> list[list[int]]:
+        """Encode each text as `encode` does; many short ones are faster together."""
+        allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
+        rows = [split_special(text, allowed, disallowed) for text in texts]
+        encoded = self._encode_each([part for row in rows for part in row[::2]])
+        batch = []
+        for row in rows:
+            ids = next(encoded)
+            for special in row[1::2]:
+                ids.append(self.special_tokens[special])
+                ids += next(encoded)
+            batch.append(ids)
+        return batch
 
-    def encode_to_numpy(self, text: str, **special) -> np.ndarray:
+    def encode_to_numpy(
+        self, text: str, allowed_special: Chosen = (), disallowed_special: Chosen = "all"
+    ) -> np.ndarray:
         """Encode as `encode` does, into an array of uint32."""
-        return np.array(self.encode(text, **special), dtype=np.uint32)  # (T,)
+        allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
+        row = split_special(text, allowed, disallowed)
+        if self._fast and len(text) >= FAST_CHARS:
+            arrays = [*map(np.concatenate, self._fast.encode_arrays(row[::2]))]
+        else:
+            arrays = [np.fromiter(self._plain.encode(part), np.uint32) for part in row[::2]]
+        for i, special in enumerate(row[1::2]):
+            arrays.insert(2 * i + 1, np.array([self.special_tokens[special]], np.uint32))
+        return np.concatenate(arrays)  # (T,)
 
-    def encode_batch(self, texts: Iterable[str], **special) -> list[list[int]]:
-        """Encode each text as `encode` does."""
-        return [self.encode(text, **special) for text in texts]
+    def encode_iterable(
+        self, texts: Iterable[str], allowed_special: Chosen = (), disallowed_special: Chosen = "all"
+    ) -> Iterator[int]:
+        """Encode texts, such as the lines of a file, as the one text they are together.
+
+        Yields its ids one by one, and holds less than a megabyte of a text of any length (with a
+        pattern of one's own: all of it). Raises as `encode`, when it comes to the place.
+        """
+        allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
+        parts = cut_stream(texts, allowed, disallowed, self.splitter.known)
+        encode_each = self._fast.smaller().encode_lists if self._fast else self._encode_each
+        return encode_stream(parts, encode_each, self.special_tokens)
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """Encode any bytes; valid UTF-8 gets the ids of its text."""
@@ -191,10 +205,12 @@ class Tokenizer:
             return self.encode_ordinary(data.decode("utf-8"))
         except UnicodeDecodeError:
             # Each invalid byte becomes a lone surrogate, to the pattern a kind of punctuation.
-            text = data.decode("utf-8", "surrogateescape")
-            chunks = chain.from_iterable(map(self.splitter.chunks, self.splitter.blocks(text)))
-            encoded = (self._encode_chunk(c.encode("utf-8", "surrogateescape")) for c in chunks)
-            return list(chain.from_iterable(encoded))
+            return next(self._encode_each([data.decode("utf-8", "surrogateescape")], escaped=True))
+
+    def _encode_each(self, texts: Sequence[str], escaped: bool = False) -> Iterator[list[int]]:
+        if self._fast and sum(map(len, texts)) >= FAST_CHARS:
+            return self._fast.encode_lists(texts, escaped)
+        return (list(self._plain.encode(text, escaped)) for text in texts)
 
     def _encode_chunk(self, chunk: bytes) -> list[int]:
         if self.ignore_merges and chunk in self._ids:
@@ -270,87 +286,3 @@ class Tokenizer:
     def token_byte_values(self) -> list[bytes]:
         """List the bytes of every ordinary token, sorted."""
         return sorted(self.tokens.values())
-
-
-class Cache(dict):
-    """Remembers what each chunk was encoded to, up to CACHE_CHUNKS of them; then starts anew."""
-
-    def __init__(self, encode: Callable[[str], list[int]]):
-        self.encode = encode
-
-    def __missing__(self, chunk: str) -> list[int]:
-        ids = self.encode(chunk)
-        if len(chunk) <= CACHE_CHUNK_CHARS:
-            if len(self) >= CACHE_CHUNKS:
-                self.clear()
-            self[chunk] = ids
-        return ids
-
-
-def check_special_tokens(texts: Iterable[str]) -> list[str]:
-    """Check the texts of special tokens, and list them. One may contain another.
-
-    Raises ValueError for one that is too short to be told from a byte, not Unicode, or there twice.
-    """
-    if isinstance(texts, str):
-        raise ValueError(f"special_tokens is {texts!r}; it must be a list: write [{texts!r}]")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str) or len(to_bytes(text)) < 2:
-            rule = "be text of two bytes or more: write it like <|name|>"
-        elif any("\ud800" <= char <= "\udfff" for char in text):
-            rule = "be valid Unicode: leave the lone surrogate out"
-        elif text in texts[:i]:
-            rule = "stand in the list once: leave the second one out"
-        else:
-            continue
-        raise ValueError(f"special token is {text!r}; it must {rule}")
-    return texts
-
-
-def number_special_tokens(texts: Iterable[str], first_id: int) -> dict[str, int]:
-    """Give special tokens the ids from `first_id` on. Raises as `check_special_tokens`."""
-    return {text: first_id + i for i, text in enumerate(check_special_tokens(texts))}
-
-
-def check_vocabulary(
-    tokens: Mapping[int, bytes],
-    merges: Sequence[Pair],
-    special_tokens: Mapping[str, int],
-    ignore_merges: bool,
-) -> None:
-    """Raise ValueError for the first contradiction between tokens, merges and special tokens."""
-    taken = [*tokens, *special_tokens.values()]
-    for id in taken:
-        if not isinstance(id, int) or id < 0:
-            raise ValueError(f"id is {id!r}; it must be a whole number from 0 up")
-    if gaps := set(range(max(tokens, default=0))).difference(taken):
-        raise ValueError(f"no token has id {min(gaps)}; ids must go up without a gap")
-
-    require_every_byte(set(tokens.values()))
-    id_of = {}
-    for id, token in tokens.items():
-        if not token:
-            raise ValueError(f"token {id} is empty; it must be one byte or more")
-        if id_of.setdefault(token, id) != id:
-            raise ValueError(f"ids {id_of[token]} and {id} are both {token!r}; keep one")
-
-    unmade = {token for token in id_of if len(token) > 1}
-    for rank, (first, second) in enumerate(merges):
-        if first not in tokens or second not in tokens:
-            raise ValueError(f"merge {rank} joins ids {first} and {second}; both must be tokens")
-        token = tokens[first] + tokens[second]
-        if token not in id_of:
-            raise ValueError(f"merge {rank} makes {token!r}; that must be a token")
-        unmade.discard(token)
-    if len(set(merges)) != len(merges):
-        raise ValueError("merges hold a pair twice; each must stand once")
-    if unmade and not ignore_merges:
-        raise ValueError(f"no merge makes token {id_of[min(unmade)]}, {min(unmade)!r}; one must")
-
-    check_special_tokens(special_tokens)
-    for text, id in special_tokens.items():
-        if taken.count(id) > 1:
-            raise ValueError(f"special token {text!r} has id {id}; another token has it already")
-        if to_bytes(text) in id_of:
-            raise ValueError(f"special token {text!r} is an ordinary token too; choose another")

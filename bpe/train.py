@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from tqdm import tqdm
 
+from bpe.arrays import without_overlaps
 from bpe.count import count_chunks
 from bpe.naive import BYTE_ORDER, Pair
+from bpe.special import check_special_tokens
 from bpe.split import Splitter, to_bytes
-from bpe.tokenizer import Tokenizer, check_special_tokens
+from bpe.tokenizer import Tokenizer
 
 
 def train(
@@ -152,7 +154,7 @@ class Corpus:
         left = self.where.pop(key)  # (N,)
         left = left[(ids[left] == first) & (ids[self.after[left]] == second)]
         if first == second:
-            left = _without_overlaps(left, self.after[left])
+            left = without_overlaps(left, self.after[left])
         right = self.after[left]
         after = self.after[right]
         old_after = ids[after]
@@ -205,14 +207,3 @@ class Corpus:
 def pair_keys(first: np.ndarray | int, second: np.ndarray | int) -> np.ndarray:
     """Make one int64 of each pair of ids; the keys are in the order of the pairs."""
     return np.asarray(first, np.int64) << 32 | np.asarray(second, np.int64)
-
-
-def _without_overlaps(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Keep the pairs that a merge from left to right takes: in "aaa" the first of two.
-
-    In a run, where each pair begins with the second token of the one before, that is every other.
-    """
-    begins = np.concatenate(([True], left[1:] != right[:-1]))[: len(left)]
-    index = np.arange(len(left))
-    since_begin = index - np.maximum.accumulate(np.where(begins, index, 0))
-    return left[since_begin % 2 == 0]

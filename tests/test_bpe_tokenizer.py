@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import bpe
 from bpe import naive
 from bpe.split import to_bytes
-from bpe.tokenizer import Cache
+from bpe.plain import Cache
 
 SAMPLE = (
     "The miller's daughter counted 365 sacks; the miller counted them again.\n"
@@ -191,8 +191,8 @@ def test_special_ids_may_leave_a_gap_behind():
 
 
 def test_the_cache_forgets_before_it_grows_too_large(monkeypatch):
-    monkeypatch.setattr("bpe.tokenizer.CACHE_CHUNKS", 3)
-    monkeypatch.setattr("bpe.tokenizer.CACHE_CHUNK_CHARS", 4)
+    monkeypatch.setattr("bpe.plain.CACHE_CHUNKS", 3)
+    monkeypatch.setattr("bpe.plain.CACHE_CHUNK_CHARS", 4)
     asked = []
     cache = Cache(lambda chunk: asked.append(chunk) or [len(chunk)])
     assert [cache[chunk] for chunk in ("a", "bb", "a", "ccc", "longer")] == [
@@ -209,7 +209,7 @@ def test_the_cache_forgets_before_it_grows_too_large(monkeypatch):
 
 def test_a_small_cache_gives_the_same_ids(monkeypatch):
     ids = GPT4.encode_ordinary(SAMPLE)
-    monkeypatch.setattr("bpe.tokenizer.CACHE_CHUNKS", 2)
+    monkeypatch.setattr("bpe.plain.CACHE_CHUNKS", 2)
     assert pickle.loads(pickle.dumps(GPT4)).encode_ordinary(SAMPLE) == ids
 
 
