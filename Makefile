@@ -2,7 +2,7 @@
 #
 # Every stage is a command that reads files and writes files; the rules below say which. A stage
 # writes its target last and in one piece: an interrupted `make train` goes on where it stopped,
-# and a finished one does nothing.
+# and a finished one does nothing. Names of files must be without blanks and quotes: make's rule.
 
 # ---- what to train on and how; give any of these on the command line -------------------------
 # a site to crawl, its address or addresses; default: the documentation of Python's library,
@@ -22,6 +22,8 @@ VOCAB =
 PROFILE =
 # cpu or gpu
 DEVICE = cpu
+# the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
+GPU_EXTRA = gpu
 # where everything goes
 OUT = out
 # the interpreter that makes the virtual environment, and where that is
@@ -30,8 +32,11 @@ VENV = .venv
 # an interpreter that has everything already: then no virtual environment is made
 PY = $(VENV)/bin/python
 
+ifneq ($(words $(OUT)),1)
+$(error OUT is '$(OUT)'; it must be one folder, without blanks in its name)
+endif
+
 .PHONY: help train summary test peers lint clean FORCE
-.DELETE_ON_ERROR:
 .SUFFIXES:
 
 help:
@@ -62,13 +67,17 @@ RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
 
-train: $(OUT)/base/training.json
+train: $(OUT)/base/training.json $(OUT)/base/model.safetensors
 	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/5 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
 		--max-pages $(N_PAGES) -o $@
+
+# A target that exists is whole: make must not delete it when something later fails or is stopped.
+.PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
+	$(OUT)/base/training.json
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
@@ -85,12 +94,19 @@ $(OUT)/tokens/tokens.json: $(TOKENIZER)
 
 $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@echo '--- 5/5 pretrain: learn to predict the next token'
-	@$(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
-		--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
-	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+	@$(PRETRAIN)
+	@$(SUMMARY)
+PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
+	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
+SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) \
+	--without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
+
+# somebody deleted it: the training state can give it back
+$(OUT)/base/model.safetensors: $(OUT)/base/training.json
+	@test -f $@ || $(PRETRAIN)
 
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
-	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+	@$(SUMMARY)
 
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.
@@ -105,11 +121,12 @@ SETTINGS_pretrain  = "$$($(ASK))"
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
 	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
 
-# A folder that cannot be written or a preset that does not exist should be said first.
+# What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
-	@$(ASK) > /dev/null
+	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(DEVICE)' \
+		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)')
 
 FORCE:
 
@@ -117,16 +134,17 @@ FORCE:
 $(VENV)/.%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo 'make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv' >&2; exit 2; }
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
 	@touch $@
 EXTRA_core  =
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
-EXTRA_gpu   = [gpu]
+EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
-test: $(VENV)/.test
+test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
 	$(VENV)/bin/python -m pytest
 
 peers: $(VENV)/.peers

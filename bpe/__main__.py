@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from bpe.files import atomic_write, documents
 from bpe.split import PATTERNS
@@ -21,8 +22,15 @@ from bpe.train import train_with_report
 DEFAULT_PATH = Path("out/tokenizer/tokenizer.json")
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bpe",
         description="Learn a byte-level BPE tokenizer from text, and look at what it does.",
     )
@@ -110,10 +118,10 @@ def run_train(args: argparse.Namespace) -> None:
         progress=True,
         total_bytes=sum(map(text_size, args.files)),
     )
-    tokenizer.save(args.output)
     seconds = round(time.perf_counter() - started, 3)
     report = {"stage": "tokenizer", "seconds": seconds, **report}
     atomic_write(args.output.with_name("training.json"), json.dumps(report, indent=2) + "\n")
+    tokenizer.save(args.output)  # last: a tokenizer that is there has its report
     longest = sorted(tokenizer.token_byte_values(), key=len, reverse=True)[:5]
     print(
         f"{args.output}: {tokenizer.n_vocab:,} symbols, {report['bytes_per_token']:.2f} bytes per "

@@ -196,9 +196,9 @@ def run(args: argparse.Namespace) -> None:
         documents = apply(name, judge, documents, book)
     if args.explain:
         print("\n".join([args.explain, *(book.story or ["is not in these files"])]))
+        return
     if not documents:
         raise ValueError(_nothing_left(book.steps))
-    write_documents(args.out, documents, args.language)
     counts = {
         "stage": "clean",
         "seconds": round(time.perf_counter() - start, 3),
@@ -210,6 +210,7 @@ def run(args: argparse.Namespace) -> None:
         "steps": [step.as_json() for step in book.steps],
     }
     write_report(args.out.parent / "clean.json", counts)
+    write_documents(args.out, documents, args.language)  # last: documents that are there have it
     print(funnel.table(book.steps))
     kinds = ", ".join(f"{count} {kind}" for kind, count in masked.most_common()) or "none"
     print(f"masked: {kinds}\n{args.out}: {counts['documents']:,} documents, ", end="")

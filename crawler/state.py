@@ -89,14 +89,14 @@ class State:
         return self.complete()
 
     def complete(self) -> dict[str, Any]:
-        """Give the pages their name, put the report beside them, remove the state.
+        """Write the report, give the pages their name, remove the state.
 
         If this is killed, the next State has a `finished_report` and can do it again.
         """
         self.close()
+        write_report(self.output.with_name("crawl.json"), self.finished_report)
         if self.part_path.exists():
             os.replace(self.part_path, self.output)
-        write_report(self.output.with_name("crawl.json"), self.finished_report)
         self.frontier_path.unlink()
         return self.finished_report
 

@@ -5,6 +5,8 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 """
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +68,14 @@ def prompts(out, separator, n_tokens=16):
     return [("a new document", [separator]), *((title, ids) for ids in beginnings)]
 
 
-def run(out, device="cpu"):
-    """Print the summary of the folder `out`; raise ValueError where there is nothing to tell."""
+def run(out, device="cpu", without=()):
+    """Print the summary of the folder `out`, stages in `without` left out.
+
+    Raises ValueError where there is nothing to tell.
+    """
     out = Path(out)
     reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
+    reports = {name: found for name, found in reports.items() if found[0]["stage"] not in without}
     if not reports:
         raise ValueError(f"{out} holds no stage's report; `make train` makes all of them")
     print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
@@ -93,5 +99,6 @@ def run(out, device="cpu"):
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
-    print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
-    print("  .venv/bin/python -m minigpt gradcheck")
+    python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
+    print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
+    print(f"  {python} -m minigpt gradcheck")

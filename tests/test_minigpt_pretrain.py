@@ -251,8 +251,8 @@ def kill_at_write(example, out, n, before):
 
 
 # At first 6 files are written: the state, config.json, generation_config.json, tokenizer.json,
-# tokenizer_config.json, the model. A checkpoint is two, the state and the model. There is one before
-# the first step and one after each, the last one twice; the report is the last file.
+# tokenizer_config.json, the model. A checkpoint is two, the state and the model. There is one
+# before the first step and one after each, the last one twice; the report is the last file.
 @pytest.mark.parametrize(
     ("n", "before"),
     [
@@ -341,7 +341,7 @@ def test_a_damaged_state_stops_the_run_and_fresh_begins_anew(whole, example, tmp
     run(example, out)
     state = out / "training_state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="training_state.safetensors is not a whole safetensors"):
+    with pytest.raises(ValueError, match=r"training_state.safetensors is not a whole safetensors"):
         run(example, out)
     run(example, out, fresh=True)
     same_run(out, whole)
