@@ -18,6 +18,8 @@ TEXT =
 PRESET = tiny
 # number of symbols of the tokenizer; default: the preset's
 VOCAB =
+# more flags for pretrain, as "--steps 5000"; `python -m minigpt pretrain --help` lists them
+TRAIN =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
 # cpu or gpu
@@ -45,6 +47,7 @@ help:
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
+	@echo '               TRAIN="--steps 5000" more flags for pretrain'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make test      everything that proves it works'
@@ -97,7 +100,7 @@ $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@$(PRETRAIN)
 	@$(SUMMARY)
 PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
-	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
+	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base $(TRAIN)
 SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) \
 	--without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 
@@ -116,7 +119,7 @@ N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
 SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
 SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
 SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
-SETTINGS_pretrain  = "$$($(ASK))"
+SETTINGS_pretrain  = "$$($(ASK))" 'TRAIN=$(TRAIN)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
 	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@

@@ -94,7 +94,7 @@ def test_sample_streams_text_after_a_prompt(smoke):
 NOUNS = ["keeper", "gull", "boat", "letter", "harbour", "lamp", "wind", "road", "fish", "storm"]
 VERBS = ["saw", "carried", "left", "found", "counted", "wanted", "mended", "sold", "watched"]
 ENDS = ["in the morning", "before the rain", "with great care", "for a while", "of all things"]
-SMALL = ("PRESET=smoke", "VOCAB=300")
+SMALL = ("PRESET=smoke", "VOCAB=300", "TRAIN=--steps 40")
 
 
 def sentences(n, seed=0):
@@ -191,7 +191,7 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
 )
 def test_ctrl_c_loses_nothing_and_the_same_command_goes_on(stage, tmp_path):
     out = tmp_path / "out"
-    words = ["PRESET=smoke", "PAGES=30", "VOCAB=300", f"OUT={out}"]
+    words = [*SMALL, "PAGES=30", f"OUT={out}"]
     command = ["make", f"PY={sys.executable}", "train", *words]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
