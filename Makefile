@@ -37,6 +37,9 @@ PY = $(VENV)/bin/python
 ifneq ($(words $(OUT)),1)
 $(error OUT is '$(OUT)'; it must be one folder, without blanks in its name)
 endif
+ifneq ($(filter-out web reference,$(PROFILE)),)
+$(error PROFILE is '$(PROFILE)'; it must be web or reference)
+endif
 
 .PHONY: help train summary test peers lint clean FORCE
 .SUFFIXES:
@@ -80,7 +83,7 @@ $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
-	$(OUT)/base/training.json
+	$(OUT)/base/training.json $(OUT)/settings/.checked
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
@@ -89,7 +92,7 @@ $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)
 
 $(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
 	@echo '--- 3/5 tokenizer: learn symbols longer than a byte'
-	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) -o $@
+	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) $(if $(VOCAB),,--at-most) -o $@
 
 $(OUT)/tokens/tokens.json: $(TOKENIZER)
 	@echo '--- 4/5 tokens: write the documents as numbers'
@@ -139,7 +142,8 @@ $(VENV)/.%: pyproject.toml
 		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
 	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 		{ echo 'make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv' >&2; exit 2; }
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
+	@echo 'installing packages into $(VENV), once'
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
 	@touch $@
 EXTRA_core  =
 EXTRA_test  = [test]
@@ -154,8 +158,8 @@ peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
 
 lint: $(VENV)/.test
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check minigpt bpe crawler tests
+	$(VENV)/bin/ruff format --check minigpt bpe crawler tests
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

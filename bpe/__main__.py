@@ -63,6 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="symbols in all: 256 bytes, the merges, and the special tokens",
     )
     train.add_argument(
+        "--at-most", action="store_true", help="be content with fewer if the text gives no more"
+    )
+    train.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -116,6 +119,7 @@ def run_train(args: argparse.Namespace) -> None:
         args.pattern,
         args.special or [END_OF_TEXT],
         progress=True,
+        at_most=args.at_most,
         total_bytes=sum(map(text_size, args.files)),
     )
     seconds = round(time.perf_counter() - started, 3)

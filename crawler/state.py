@@ -21,7 +21,7 @@ from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
 from crawler.warc import Writer
 
-COMMIT_EVERY_S = 1.0
+COMMIT_EVERY_S = 0.2
 
 
 class State:

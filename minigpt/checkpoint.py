@@ -48,7 +48,9 @@ def load(folder, device="cpu"):
     """
     tokenizer_file = Path(folder) / "tokenizer.json"
     if not tokenizer_file.exists():
-        raise ValueError(f"{tokenizer_file} does not exist; {folder} must be a model's folder")
+        raise ValueError(
+            f"{tokenizer_file} does not exist; {folder} must be a model's folder, as out/base"
+        )
     model = load_model(folder, device)
     tokenizer = Tokenizer.load(tokenizer_file)
     if tokenizer.n_vocab > model.config.vocab_size:

@@ -163,7 +163,8 @@ class Loop:
         """Measure the validation loss; note it in metrics.jsonl and say it."""
         p, c = self.progress, self.config
         loss, bits = evaluate(self.model, *self.val, self.token_bytes, self.trainer.workers)
-        p |= {"val_loss": loss, "bits_per_byte": bits}
+        best = min(loss, p.get("best_val_loss", loss))
+        p |= {"val_loss": loss, "best_val_loss": best, "bits_per_byte": bits}
         line = {
             "step": p["step"],
             "tokens": p["step"] * self.tokens_per_step,
@@ -205,6 +206,7 @@ class Loop:
             "flops": n_tokens * m.flops_per_token(),
             "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
             "val_loss": p["val_loss"],
+            "best_val_loss": p["best_val_loss"],
             "bits_per_byte": p["bits_per_byte"],
             "train": asdict(c),
         }

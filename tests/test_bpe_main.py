@@ -177,3 +177,10 @@ def test_text_size_looks_into_gzip(tmp_path, text_file):
     packed = tmp_path / "text.gz"
     packed.write_bytes(gzip.compress(TEXT.encode()))
     assert text_size(text_file) == text_size(str(packed)) == len(TEXT.encode())
+
+
+def test_at_most_is_content_with_fewer_symbols(text_file, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    assert main(["train", text_file, "--vocab-size", "9999", "--at-most", "-o", str(path)]) == 0
+    report = json.loads((tmp_path / "training.json").read_text())
+    assert report["vocab_size"] == Tokenizer.load(path).n_vocab < 9999
