@@ -2,7 +2,7 @@
 #
 # Every stage is a command that reads files and writes files; the rules below say which. A stage
 # writes its target last and in one piece: an interrupted `make train` goes on where it stopped,
-# and a finished one does nothing.
+# and a finished one does nothing. Names of files must be without blanks and quotes: make's rule.
 
 # ---- what to train on and how; give any of these on the command line -------------------------
 # a site to crawl, its address or addresses; default: the documentation of Python's library,
@@ -18,10 +18,14 @@ TEXT =
 PRESET = tiny
 # number of symbols of the tokenizer; default: the preset's
 VOCAB =
+# more flags for pretrain, as "--steps 5000"; `python -m minigpt pretrain --help` lists them
+TRAIN =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
 # cpu or gpu
 DEVICE = cpu
+# the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
+GPU_EXTRA = gpu
 # where everything goes
 OUT = out
 # the interpreter that makes the virtual environment, and where that is
@@ -30,8 +34,14 @@ VENV = .venv
 # an interpreter that has everything already: then no virtual environment is made
 PY = $(VENV)/bin/python
 
+ifneq ($(words $(OUT)),1)
+$(error OUT is '$(OUT)'; it must be one folder, without blanks in its name)
+endif
+ifneq ($(filter-out web reference,$(PROFILE)),)
+$(error PROFILE is '$(PROFILE)'; it must be web or reference)
+endif
+
 .PHONY: help train summary test peers lint clean FORCE
-.DELETE_ON_ERROR:
 .SUFFIXES:
 
 help:
@@ -40,6 +50,7 @@ help:
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
+	@echo '               TRAIN="--steps 5000" more flags for pretrain'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make test      everything that proves it works'
@@ -62,13 +73,17 @@ RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
 
-train: $(OUT)/base/training.json
+train: $(OUT)/base/training.json $(OUT)/base/model.safetensors
 	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/5 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
 		--max-pages $(N_PAGES) -o $@
+
+# A target that exists is whole: make must not delete it when something later fails or is stopped.
+.PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
+	$(OUT)/base/training.json $(OUT)/settings/.checked
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
@@ -77,7 +92,7 @@ $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)
 
 $(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
 	@echo '--- 3/5 tokenizer: learn symbols longer than a byte'
-	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) -o $@
+	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) $(if $(VOCAB),,--at-most) -o $@
 
 $(OUT)/tokens/tokens.json: $(TOKENIZER)
 	@echo '--- 4/5 tokens: write the documents as numbers'
@@ -85,12 +100,19 @@ $(OUT)/tokens/tokens.json: $(TOKENIZER)
 
 $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@echo '--- 5/5 pretrain: learn to predict the next token'
-	@$(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
-		--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base
-	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+	@$(PRETRAIN)
+	@$(SUMMARY)
+PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
+	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base $(TRAIN)
+SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) \
+	--without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
+
+# somebody deleted it: the training state can give it back
+$(OUT)/base/model.safetensors: $(OUT)/base/training.json
+	@test -f $@ || $(PRETRAIN)
 
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
-	@$(PY) -m minigpt summary $(OUT) --device $(DEVICE)
+	@$(SUMMARY)
 
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.
@@ -100,16 +122,17 @@ N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
 SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
 SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
 SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
-SETTINGS_pretrain  = "$$($(ASK))"
+SETTINGS_pretrain  = "$$($(ASK))" 'TRAIN=$(TRAIN)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
 	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
 
-# A folder that cannot be written or a preset that does not exist should be said first.
+# What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
-	@$(ASK) > /dev/null
+	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(DEVICE)' \
+		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)')
 
 FORCE:
 
@@ -117,24 +140,26 @@ FORCE:
 $(VENV)/.%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
+	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo 'make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv' >&2; exit 2; }
+	@echo 'installing packages into $(VENV), once'
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
 	@touch $@
 EXTRA_core  =
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
-EXTRA_gpu   = [gpu]
+EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
-test: $(VENV)/.test
+test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
 	$(VENV)/bin/python -m pytest
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
 
 lint: $(VENV)/.test
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check minigpt bpe crawler tests
+	$(VENV)/bin/ruff format --check minigpt bpe crawler tests
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from bpe.arguments import (
     DEFAULT_PATH,
@@ -27,8 +28,15 @@ from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bpe",
         description="Learn a byte-level BPE tokenizer from text, and look at what it does.",
     )
@@ -57,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         metavar="N",
         help="symbols in all: 256 bytes, the merges, and the special tokens",
+    )
+    train.add_argument(
+        "--at-most", action="store_true", help="be content with fewer if the text gives no more"
     )
     train.add_argument(
         "-o",
@@ -100,12 +111,13 @@ def run_train(args: argparse.Namespace) -> None:
         args.pattern,
         args.special or [END_OF_TEXT],
         progress=True,
+        at_most=args.at_most,
         total_bytes=sum(map(text_size, args.files)),
     )
-    tokenizer.save(args.output)
     seconds = round(time.perf_counter() - started, 3)
     report = {"stage": "tokenizer", "seconds": seconds, **report}
     atomic_write(args.output.with_name("training.json"), json.dumps(report, indent=2) + "\n")
+    tokenizer.save(args.output)  # last: a tokenizer that is there has its report
     longest = sorted(tokenizer.token_byte_values(), key=len, reverse=True)[:5]
     print(
         f"{args.output}: {tokenizer.n_vocab:,} symbols, {report['bytes_per_token']:.2f} bytes per "

@@ -48,11 +48,13 @@ def train_with_report(
     processes: int | None = None,
     progress: bool = False,
     total_bytes: int | None = None,
+    at_most: bool = False,
 ) -> tuple[Tokenizer, dict]:
     """Train, and report the documents, and the bytes and tokens of their text.
 
     Long texts are counted in so many worker `processes` (default: one a core). With `progress`,
-    bars are drawn on a terminal; `total_bytes` tells the first how much text there will be.
+    bars are drawn on a terminal; `total_bytes` tells the first how much text there will be. With
+    `at_most`, a text that cannot give `vocab_size` symbols gives as many as it can.
     """
     splitter = Splitter(pattern)
     special_texts = check_special_tokens(special_tokens)
@@ -70,13 +72,13 @@ def train_with_report(
     with tqdm(desc="merging", total=vocab_size - least, unit=" merges", disable=quiet) as bar:
         merges, num_tokens = learn_merges(counts.chunks, vocab_size - least, bar)
     most = least + len(merges)
-    if most < vocab_size:
+    if most < vocab_size and not at_most:
         raise ValueError(
             f"vocab_size is {vocab_size}, but this text gives at most {most} symbols; "
             f"ask for {most} or fewer, or bring more text"
         )
     report = {
-        "vocab_size": vocab_size,
+        "vocab_size": most,
         "documents": counts.documents,
         "bytes": counts.bytes,
         "tokens": num_tokens,

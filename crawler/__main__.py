@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from typing import NoReturn
 
 # Imported only when asked for: `crawl` needs nothing of what `clean` loads.
 COMMANDS = {
@@ -11,10 +12,17 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for bad input, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m crawler",
         description="Gather text: crawl web pages politely, then clean what came back.",
         epilog="example: python -m crawler crawl --pydoc -o out/pages.warc.gz",
@@ -33,11 +41,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         module.run(args)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{args.command}: {what}", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"{args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"\n{args.command}: {interrupt or 'stopped'}", file=sys.stderr)
+        print(f"\n{args.command}: {str(interrupt) or 'stopped'}", file=sys.stderr)
         return 130
     return 0
 

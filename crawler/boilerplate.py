@@ -34,7 +34,8 @@ BOILERPLATE = re.compile(
     r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in)\b|"
     r"you (?:may|might) (?:also )?like|(?:customers|people) also|share (?:this|on|via)|shares?$|"
     r"follow (?:us|me)|(?:read|learn|show|load|view|see) (?:more|all|less)|read next|click here|"
-    r"sign (?:up|in)|log ?in|subscribe|join (?:our|us)|newsletter|contact us|get in touch|"
+    r"sign (?:up|in)\b|log ?in\b|subscribe\b|join (?:our|us)\b|newsletter\b|contact us|"
+    r"get in touch|"
     r"(?:leave|post|add|write) (?:a|your) (?:reply|comment|review)|\d* ?comments?$|"
     r"add to (?:cart|bag|basket|wishlist)|(?:buy|book|order|shop|download|try) now|"
     r"get started$|out of stock|in stock|verified (?:buyer|purchase)|as an amazon associate|"
@@ -47,6 +48,10 @@ BOILERPLATE = re.compile(
 )
 
 
+# `login(user, password)` in a list of functions, and what it is said to do, are no boilerplate
+DEFINING = frozenset(["dt", "dd", "pre"])
+
+
 def tidy(blocks: list[Block]) -> list[Block]:
     """Drop link lists, repeats, boilerplate and headings with nothing after them."""
     article = reads_like_article(blocks)
@@ -56,7 +61,11 @@ def tidy(blocks: list[Block]) -> list[Block]:
         blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
     else:
         blocks = drop_repeats(blocks)
-    blocks = [b for b in blocks if len(b.text) > 80 or not BOILERPLATE.match(b.text)]
+    blocks = [
+        b
+        for b in blocks
+        if len(b.text) > 80 or b.node.tag in DEFINING or not BOILERPLATE.match(b.text)
+    ]
     return drop_bare_headings(blocks)
 
 

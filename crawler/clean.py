@@ -182,23 +182,23 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--min-language is {args.min_language}; it is a probability, 0 to 1")
     problems: list[str] = []
     masked: Counter[str] = Counter()
-    book = funnel.Funnel(args.explain)
+    book = funnel.Funnel(args.explain and as_crawled(args.explain))
     documents = read_pages(read_files(args.files, problems), book, args)
     for problem in problems:
         print(f"clean: warning: {problem}", file=sys.stderr)
     for name, judge in (
         ("exact", steps.exact),
-        ("paragraph", steps.paragraph),
+        ("paragraph", partial(steps.paragraph, profile=args.profile)),
         ("quality", partial(steps.quality_rules, profile=args.profile)),
-        ("near-duplicate", steps.near_duplicate),
+        ("near-duplicate", partial(steps.near_duplicate, profile=args.profile)),
         ("pii", partial(steps.personal_data, counts=masked)),
     ):
         documents = apply(name, judge, documents, book)
     if args.explain:
         print("\n".join([args.explain, *(book.story or ["is not in these files"])]))
+        return
     if not documents:
         raise ValueError(_nothing_left(book.steps))
-    write_documents(args.out, documents, args.language)
     counts = {
         "stage": "clean",
         "seconds": round(time.perf_counter() - start, 3),
@@ -210,10 +210,19 @@ def run(args: argparse.Namespace) -> None:
         "steps": [step.as_json() for step in book.steps],
     }
     write_report(args.out.parent / "clean.json", counts)
+    write_documents(args.out, documents, args.language)  # last: documents that are there have it
     print(funnel.table(book.steps))
     kinds = ", ".join(f"{count} {kind}" for kind, count in masked.most_common()) or "none"
     print(f"masked: {kinds}\n{args.out}: {counts['documents']:,} documents, ", end="")
     print(f"{counts['characters']:,} characters in {counts['seconds']:.1f} s")
+
+
+def as_crawled(url: str) -> str:
+    """Return an address as the crawl would have written it."""
+    try:
+        return urls.canonical(url)
+    except ValueError:
+        return url
 
 
 def _nothing_left(funnel_steps: list[funnel.Step]) -> str:

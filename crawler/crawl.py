@@ -189,13 +189,16 @@ class _Crawl:
         except queue.Empty:
             return
         self.n_running -= 1
-        if result.is_busy and host.n_tries < MAX_TRIES - 1:
-            pause_s = result.retry_after_s
-            if pause_s is None:
-                pause_s = self.settings.backoff_s * 2**host.n_tries
-            host.n_tries += 1
-            self.turns.give_back(host, max(host.delay_s, min(pause_s, MAX_PAUSE_S)))
-            return
+        pause_s = host.delay_s
+        if result.is_busy:
+            wanted_s = result.retry_after_s
+            if wanted_s is None:
+                wanted_s = self.settings.backoff_s * 2**host.n_tries
+            pause_s = max(pause_s, min(wanted_s, MAX_PAUSE_S))
+            if host.n_tries < MAX_TRIES - 1:
+                host.n_tries += 1
+                self.turns.give_back(host, pause_s)
+                return
         host.n_tries = 0
         if isinstance(result, RobotsResult):
             self._heed(host, result)
@@ -204,7 +207,7 @@ class _Crawl:
             self._settle(result)
             if host.n_failures >= MAX_FAILURES:
                 self.frontier.finish_host(host.netloc, "error: host given up")
-        self.turns.give_back(host)
+        self.turns.give_back(host, max(pause_s, host.delay_s))  # the delay may be new
 
     def _heed(self, host: Host, result: RobotsResult) -> None:
         """Remember what robots.txt says."""

@@ -15,7 +15,7 @@ found with probability 1 - (1 - J**8)**14, which is .92 at J = .8. Candidates ar
 exactly, so no pair is reported that is not as similar as it should be.
 
 Not here: repeated substrings across paragraphs (Lee et al. 2022), and anything on disk: texts and
-signatures are in memory.
+their shingles are in memory, and texts that share a band are compared pair by pair.
 """
 
 import hashlib
@@ -35,12 +35,13 @@ PUNCTUATION = re.compile(r"[\W_]+")
 ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]|class \w[^\n]{0,80}")
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, keep_numbers: bool = False) -> str:
     """Return text without what hides that two texts are the same.
 
     Lower case, numbers as 0, punctuation as blanks, no accents, single blanks (FineWeb's rules).
+    In documentation numbers are what differs, sha256 from sha512: there `keep_numbers`.
     """
-    text = NUMBER.sub("0", text.lower())
+    text = text.lower() if keep_numbers else NUMBER.sub("0", text.lower())
     if not text.isascii():
         decomposed = unicodedata.normalize("NFD", text)
         text = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
@@ -59,28 +60,39 @@ def digest(text: str) -> bytes:
 
 
 class Paragraphs:
-    """Remember every paragraph seen and drop the copies that come later."""
+    """Remember every paragraph seen and drop the copies that come later.
 
-    def __init__(self):
+    Paragraphs of fewer than `shortest` characters stay: “Yes.” is said twice with good reason.
+    """
+
+    def __init__(self, shortest: int = 0):
+        self.shortest = shortest
         self.seen: set[bytes] = set()
 
     def drop_repeats(self, text: str) -> str:
         """Return the text without paragraphs seen before, in it or in an earlier text.
 
         An announcement (`Example:`, or `Functions` where it was seen before) says nothing by
-        itself: it stays only if the paragraph after it stays.
+        itself: it stays only if the paragraph after it stays. Nor does an indented paragraph say
+        whose it is: the one it stands under comes back with it.
         """
         kept: list[str] = []
         waiting: list[str] = []  # announcements since the last other paragraph
+        head: list[str] = []  # the last paragraph that is not indented, if it was dropped
         for paragraph in re.split(r"\n{2,}", text):
             key = digest(paragraph)
-            new = key not in self.seen
+            new = key not in self.seen or len(paragraph) < self.shortest
             self.seen.add(key)
+            is_indented = paragraph[:1].isspace()
             if ANNOUNCEMENT.fullmatch(paragraph) and (paragraph.endswith(":") or not new):
                 waiting.append(paragraph)
+                head = head if is_indented else []
                 continue
             if new:
-                kept += [*waiting, paragraph]
+                kept += [*(head if is_indented else []), *waiting, paragraph]
+                head = []
+            elif not is_indented:
+                head = [*waiting, paragraph]
             waiting = []
         return "\n\n".join(kept)
 
@@ -88,9 +100,9 @@ class Paragraphs:
 # ---- near duplicates ----
 
 
-def shingles(text: str) -> set[str]:
+def shingles(text: str, keep_numbers: bool = False) -> set[str]:
     """Return all runs of SHINGLE_WORDS words of the normalised text; one if it is shorter."""
-    words = normalise(text).split()
+    words = normalise(text, keep_numbers).split()
     last = max(1, len(words) - SHINGLE_WORDS + 1)
     return {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(last)} if words else set()
 
@@ -129,7 +141,9 @@ def hashes(shingle_set: Iterable[str]) -> np.ndarray:
     return np.frombuffer(digests, dtype="<u4").astype(np.uint64)
 
 
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int]]:
+def near_duplicates(
+    texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
+) -> list[tuple[int, int]]:
     """Return pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
     Every pair returned is that similar; a pair at J = .8 is missed with probability .08, at .9
@@ -140,7 +154,8 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[
             f"threshold is {threshold}; it must be 0.5 to 1: {BANDS} bands of {ROWS} values find "
             "no less similar texts"
         )
-    sets = [shingles(text) for text in tqdm(texts, "near-duplicate", leave=False, disable=None)]
+    bar = tqdm(texts, "near-duplicate", unit=" documents", leave=False, disable=None)
+    sets = [shingles(text, keep_numbers) for text in bar]
     orders = random_orders()
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for index, shingle_set in enumerate(sets):
@@ -170,13 +185,15 @@ def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def keep_one(texts: Sequence[str], threshold: float = 0.8) -> dict[int, int]:
+def keep_one(
+    texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
+) -> dict[int, int]:
     """Return {index of a text to drop: index of the text that stands for it}.
 
     Of each group of near-duplicates the longest stays, the first of equally long ones.
     """
     dropped = {}
-    for group in clusters(len(texts), near_duplicates(texts, threshold)):
+    for group in clusters(len(texts), near_duplicates(texts, threshold, keep_numbers)):
         best = max(group, key=lambda index: (len(texts[index]), -index))
         dropped.update({index: best for index in group if index != best})
     return dropped

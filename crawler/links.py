@@ -67,7 +67,8 @@ def find(text: str, url: str) -> Links:
 
 def wishes(directives: str) -> tuple[bool, bool]:
     """Return (noindex, nofollow) of a robots meta tag or X-Robots-Tag header, whoever is meant."""
-    words = set(re.split(r"[\s,:]+", directives.lower()))
+    directives = re.sub(r"(?:max-[\w-]+|unavailable_after)\s*:[^,]*", "", directives.lower())
+    words = set(re.split(r"[\s,:]+", directives))
     return bool(words & {"noindex", "none"}), bool(words & {"nofollow", "none"})
 
 

@@ -43,7 +43,7 @@ NAMED_PHONE = re.compile(
     r"is|on)\b[^\w\n]{1,3}){0,2}(?P<number>[+(]?\d[\d ()./-]{5,18}\d)(?![\w-])",
     re.I,
 )
-SSN = re.compile(r"(?<![\w.+-])(\d{3})([- ])(\d{2})\2(\d{4})(?![\w-]|[. ]\d)")
+SSN = re.compile(r"(?<![\w.+-])(\d{3})-(\d{2})-(\d{4})(?![\w-]|[. ]\d)")
 CARD = re.compile(
     r"(?<![\w.+-])[2-6]\d{3}(?:([ -]?)\d{4}(?:\1\d{4}){2}|([ -]?)\d{6}\2\d{4,5})(?![\w-]|\.\d)"
 )
@@ -117,7 +117,7 @@ def _phone_length(match: re.Match) -> bool:
 
 
 def _issued_ssn(match: re.Match) -> bool:
-    area, _, group, serial = match.groups()
+    area, group, serial = match.groups()
     digits = area + group + serial
     return not (
         area in ("000", "666")

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
+_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # without them, no Python
 START_S = 30.0  # how long the server may take to say that it is ready
 STOP_S = 5.0
 _FLAGS = ("-I", "-S", "-B", "-u", "-W", "ignore")  # -B: write no byte code anywhere
@@ -66,12 +67,13 @@ def serve(port: int = 0) -> Iterator[str]:
 
 def _start(folder: str, port: int) -> tuple[subprocess.Popen, str]:
     """Start the server and wait for its address."""
-    hidden = ("DISPLAY", "WAYLAND_DISPLAY")
-    environment = {k: v for k, v in os.environ.items() if k not in hidden}
+    # Not our own environment: pages show it (`environ` is a default argument in cgi), and what
+    # is in it, passwords perhaps, would become training text. No display either.
+    environment = {k: v for k, v in os.environ.items() if k in _INHERITED}
     server = subprocess.Popen(
         [sys.executable, *_FLAGS, "-c", _PROGRAM, str(port)],
         cwd=folder,
-        env={**environment, "BROWSER": "true", "HOME": folder},
+        env={**environment, "PATH": os.defpath, "BROWSER": "true", "HOME": folder},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

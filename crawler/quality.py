@@ -52,6 +52,9 @@ class Rules:
     short_lines: float | None = 0.67  # share of lines of up to 30 characters
     repeated_line_share: float | None = 0.01  # characters in repeated lines, stricter than Gopher
     newlines: float | None = 0.3  # line ends for each word
+    # duplicates, see dedup.py
+    repeatable_characters: int = 60  # a shorter paragraph may be said again
+    keep_numbers: bool = False  # texts that differ in numbers only are different
 
 
 WEB = Rules()
@@ -80,6 +83,8 @@ PROFILES = {
         short_lines=None,
         repeated_line_share=None,
         newlines=None,
+        repeatable_characters=0,
+        keep_numbers=True,
     ),
 }
 

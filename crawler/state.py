@@ -21,7 +21,7 @@ from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
 from crawler.warc import Writer
 
-COMMIT_EVERY_S = 1.0
+COMMIT_EVERY_S = 0.2
 
 
 class State:
@@ -89,14 +89,14 @@ class State:
         return self.complete()
 
     def complete(self) -> dict[str, Any]:
-        """Give the pages their name, put the report beside them, remove the state.
+        """Write the report, give the pages their name, remove the state.
 
         If this is killed, the next State has a `finished_report` and can do it again.
         """
         self.close()
+        write_report(self.output.with_name("crawl.json"), self.finished_report)
         if self.part_path.exists():
             os.replace(self.part_path, self.output)
-        write_report(self.output.with_name("crawl.json"), self.finished_report)
         self.frontier_path.unlink()
         return self.finished_report
 

@@ -97,10 +97,10 @@ def exact(documents: list[Document]) -> list[Verdict]:
     return verdicts
 
 
-def paragraph(documents: list[Document]) -> list[Verdict]:
+def paragraph(documents: list[Document], profile: str) -> list[Verdict]:
     """Drop all but the first copy of a paragraph, and documents of which almost nothing is left."""
     verdicts = [Verdict(document.text) for document in documents]
-    paragraphs = dedup.Paragraphs()
+    paragraphs = dedup.Paragraphs(quality.rules_of(profile).repeatable_characters)
     for index in most_linked_first(documents):
         text = paragraphs.drop_repeats(documents[index].text)
         empty = len(text) < min(MIN_LEFT, len(documents[index].text))
@@ -115,9 +115,11 @@ def quality_rules(documents: list[Document], profile: str) -> Iterator[Verdict]:
         yield Verdict(text, quality.reject(text, profile))
 
 
-def near_duplicate(documents: list[Document]) -> Iterator[Verdict]:
+def near_duplicate(documents: list[Document], profile: str) -> Iterator[Verdict]:
     """Drop all but the longest of documents that share four fifths of their shingles."""
-    dropped = dedup.keep_one([document.text for document in documents])
+    keep_numbers = quality.rules_of(profile).keep_numbers
+    texts = [document.text for document in documents]
+    dropped = dedup.keep_one(texts, keep_numbers=keep_numbers)
     for index, document in enumerate(documents):
         yield Verdict(document.text, "almost the same as another" if index in dropped else None)
 

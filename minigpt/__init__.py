@@ -1,6 +1,13 @@
 """GPT-2 by hand, on NumPy or CuPy: training, sampling, and everything in between."""
 
-from minigpt.checkpoint import load
-from minigpt.sample import generate
+import importlib
 
+HOME = {"load": "minigpt.checkpoint", "generate": "minigpt.sample"}
 __all__ = ["generate", "load"]
+
+
+def __getattr__(name):
+    """Import `load` and `generate` when first asked for: `--help` needs no NumPy."""
+    if name not in HOME:
+        raise AttributeError(f"module 'minigpt' has no attribute {name!r}")
+    return getattr(importlib.import_module(HOME[name]), name)

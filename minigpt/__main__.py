@@ -5,12 +5,27 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from minigpt.config import PRESETS, ModelConfig, TrainConfig, add_flags, get_preset, with_flags
+from minigpt.config import (
+    PRESETS,
+    ModelConfig,
+    TrainConfig,
+    add_flags,
+    get_preset,
+    require,
+    with_flags,
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
 def build_parser():
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m minigpt", description="Train a GPT-2 by hand, and let it write."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -29,6 +44,14 @@ def build_parser():
     )  # fmt: skip
     p.add_argument("preset", nargs="?", help="its name")
     p.add_argument("field", nargs="?", choices=("pages", "vocab_size"), help="print this alone")
+
+    p = command(
+        "check", check, "say at once whether settings can work", "check --preset tiny --device gpu"
+    )
+    p.add_argument("--preset", default="tiny", help="(%(default)s)")
+    p.add_argument("--vocab-size", type=int, help="number of symbols")
+    p.add_argument("--pages", type=int, help="number of pages")
+    add_paths(p, "--device")
 
     p = command(
         "tokenize", tokenize, "turn documents into ids on disk, some of them held out",
@@ -73,6 +96,9 @@ def build_parser():
         "summary", summary, "print what a run made, what it cost and three samples", "summary out"
     )
     p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
+    p.add_argument(
+        "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
+    )
     add_paths(p, "--device")
     return parser
 
@@ -97,6 +123,20 @@ def presets(args):
     preset = get_preset(args.preset)
     value = {"pages": preset.pages, "vocab_size": preset.model.vocab_size}.get(args.field, preset)
     print(value)
+    return 0
+
+
+def check(args):
+    get_preset(args.preset)
+    least = 257  # every byte and <|endoftext|>
+    if args.vocab_size is not None:
+        require(args.vocab_size >= least, "VOCAB", args.vocab_size, f"be at least {least}")
+    if args.pages is not None:
+        require(args.pages >= 1, "PAGES", args.pages, "be at least 1")
+    if args.device != "cpu":
+        from minigpt.backend import open_device
+
+        open_device(args.device)
     return 0
 
 
@@ -170,7 +210,7 @@ def gradcheck(args):
 def summary(args):
     from minigpt import summary
 
-    summary.run(args.out, args.device)
+    summary.run(args.out, args.device, args.without)
     return 0
 
 
@@ -185,6 +225,9 @@ def main(argv=None):
         return 2
     except ValueError as error:
         print(f"minigpt: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("minigpt: not enough memory; ask for a smaller model or batch", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nminigpt: stopped", file=sys.stderr)

@@ -25,6 +25,10 @@ class Device:
     xp: ModuleType
     ops: ModuleType
 
+    def n_workers(self, wanted):
+        """Return how many worker threads to use where `wanted` were asked for (0: one a core)."""
+        return wanted if self.name == "cpu" else 1
+
 
 def open_device(name="cpu"):
     """Return the Device called `name`, "cpu" or "gpu".
@@ -53,6 +57,13 @@ def _import_cupy():
             "device is 'gpu', but no GPU or no NVIDIA driver was found; `nvidia-smi` must list "
             "one; or use the device 'cpu'"
         )
+    try:
+        float((cupy.ones((2, 2)) @ cupy.ones((2, 2))).sum())  # compiles a kernel, loads cuBLAS
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ValueError(
+            f"device is 'gpu', but CuPy cannot compute ({error}); install the CuPy made for your "
+            f"CUDA, with its libraries: pip install 'cupy-cuda13x[ctk]' or 'cupy-cuda12x[ctk]'"
+        ) from error
     return cupy
 
 

@@ -48,7 +48,9 @@ def load(folder, device="cpu"):
     """
     tokenizer_file = Path(folder) / "tokenizer.json"
     if not tokenizer_file.exists():
-        raise ValueError(f"{tokenizer_file} does not exist; {folder} must be a model's folder")
+        raise ValueError(
+            f"{tokenizer_file} does not exist; {folder} must be a model's folder, as out/base"
+        )
     model = load_model(folder, device)
     tokenizer = Tokenizer.load(tokenizer_file)
     if tokenizer.n_vocab > model.config.vocab_size:
@@ -102,13 +104,12 @@ def read_config(path):
         raise ValueError(f"{path}: {error}") from None
 
 
-def save_model(folder, model, tokenizer_file):
+def save_model(folder, model, tokenizer):
     """Write the folder but for the training state."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     c = model.config
-    tokenizer_json = Path(tokenizer_file).read_bytes()
-    separator = Tokenizer.load(tokenizer_file).eot_token
+    separator = tokenizer.eot_token
     ends = {"bos_token_id": separator, "eos_token_id": separator}
     write_json(
         folder / "config.json",
@@ -124,7 +125,7 @@ def save_model(folder, model, tokenizer_file):
         },
     )
     write_json(folder / "generation_config.json", {"do_sample": True, **ends})
-    atomic_write(folder / "tokenizer.json", tokenizer_json)
+    tokenizer.save(folder / "tokenizer.json")
     special = {"bos_token": SEPARATOR, "eos_token": SEPARATOR, "unk_token": SEPARATOR}
     write_json(
         folder / "tokenizer_config.json",
@@ -135,8 +136,13 @@ def save_model(folder, model, tokenizer_file):
             **special,
         },
     )
+    save_weights(folder, model)
+
+
+def save_weights(folder, model):
+    """Write the parameters alone."""
     tensors = {f"transformer.{name}": to_numpy(w) for name, w in model.params.items()}
-    write_safetensors(folder / MODEL, tensors, {"format": "pt"})
+    write_safetensors(Path(folder) / MODEL, tensors, {"format": "pt"})
 
 
 def save_state(folder, model, optimizer, progress):
@@ -207,5 +213,5 @@ def opening(path):
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path} is not a whole safetensors file ({error}); it may have been cut off: "
-            f"restore it, or delete it and train again"
+            f"delete it, and the run that made it will continue or begin anew"
         ) from error

@@ -47,7 +47,7 @@ def split_documents(texts):
 def tail_start(text):
     """Return where the last tenth of `text` starts: after a line's end if there is one near."""
     cut = int(len(text) * (1 - VAL_TAIL))
-    line_end = text.find("\n", cut, cut + 1000)
+    line_end = text.find("\n", cut, min(cut + 1000, len(text) - 1))
     return line_end + 1 if line_end >= 0 else cut
 
 

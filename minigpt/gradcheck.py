@@ -14,7 +14,7 @@ from minigpt.backend import open_device
 from minigpt.config import ModelConfig
 from minigpt.model import GPT
 
-H = 1e-5
+STEP = 1e-5  # h
 TOLERANCE = 1e-6
 
 
@@ -24,7 +24,7 @@ def relative_error(a, b):
     return abs(a - b) / size if size else 0.0
 
 
-def compare(f, x, gradient, u, h=H):
+def compare(f, x, gradient, u, h=STEP):
     """Return the (analytic, numeric) slope of `f()` where the array `x` moves along `u`.
 
     `gradient` is what is claimed of f by x; x, changed meanwhile, is put back as it was.

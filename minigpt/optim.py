@@ -6,6 +6,8 @@ Decay Regularization" (algorithm 2); Loshchilov and Hutter 2017, "SGDR" (the cos
 
 import math
 
+import numpy as np
+
 from minigpt.backend import array_module
 
 
@@ -63,6 +65,7 @@ class AdamW:
         `step` counts from 1. The chunks are independent; `map` may be a thread pool's. Only the
         matrices decay: pulling biases and gains towards 0 would not simplify anything.
         """
+        xp = array_module(grad)
         c, n_matrix, n = self.config, self.params.n_matrix, len(self.params.flat)
 
         def update(part):
@@ -72,8 +75,9 @@ class AdamW:
                 step, lr, c.beta1, c.beta2, c.epsilon, decay,
             )  # fmt: skip
 
-        parts = [(chunk, c.weight_decay) for chunk in chunks(0, n_matrix, self.CHUNK)]
-        parts += [(chunk, 0.0) for chunk in chunks(n_matrix, n, self.CHUNK)]
+        size = self.CHUNK if xp is np else n  # a GPU has no such cache, and every call costs
+        parts = [(chunk, c.weight_decay) for chunk in chunks(0, n_matrix, size)]
+        parts += [(chunk, 0.0) for chunk in chunks(n_matrix, n, size)]
         for _ in map(update, parts):
             pass
 

@@ -5,12 +5,11 @@ Beside the model's folder (see checkpoint.py) this writes
     metrics.jsonl   a line for each look at the validation text
     training.json   the report of the finished run
 
-A run is decided by its settings, its tokens and its seed. One that was stopped, or killed,
-continues from its last checkpoint to the same bytes as one that never was.
+A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers, one that
+was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
 """
 
 import json
-import os
 import signal
 import time
 from dataclasses import asdict
@@ -19,17 +18,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bpe import Tokenizer
-from bpe.files import atomic_write
 from minigpt import checkpoint
 from minigpt.backend import open_device
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.model import GPT
 from minigpt.optim import AdamW, learning_rate
 from minigpt.parallel import Workers
+from minigpt.resume import METRICS, REPORT, start_or_continue
 from minigpt.sample import generate
 from minigpt.train import Trainer, evaluate, token_lengths
 
-# These may change when a run is continued: they do not decide where it goes.
+# These may change when a run is continued. Another number of workers rounds differently, and with
+# dropout draws other zeros; the rest does not touch the weights.
 FREE_SETTINGS = ("eval_every", "eval_windows", "sample_every", "save_every_s", "workers")
 
 
@@ -57,9 +57,9 @@ def pretrain(
 ):
     """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
 
-    Continues a run that was stopped; does nothing if it is complete; one with other settings or
-    `fresh` is moved to `out`.previous first. Returns the report, or None if the run was stopped
-    by a signal. Raises ValueError for bad input.
+    Continues a run that was stopped; trains no more if it is complete; for other settings or
+    `fresh` an earlier one is set aside first, see resume.py. Returns the report, or None if the
+    run was stopped by a signal. Raises ValueError for bad input.
     """
     out = Path(out)
     device = open_device(device)
@@ -95,79 +95,39 @@ def pretrain(
         "tokens": report["train"]["sha256"],
     }
     progress = start_or_continue(out, model, optimizer, run, fresh, say)
-    n_workers = train_config.workers if device.name == "cpu" else 1
-    with Workers(n_workers) as workers, StopRequest() as stop:
+    with Workers(device.n_workers(train_config.workers)) as workers, StopRequest() as stop:
         trainer = Trainer(model, optimizer, train_windows, train_config, workers)
-        loop = Loop(trainer, tokenizer, tokenizer_file, out, val, progress, say)
-        if progress["step"] < train_config.steps:
-            loop.run(stop)
-        else:  # it may have been killed between its last state and its last model
-            checkpoint.save_model(out, model, tokenizer_file)
+        # First what resuming needs. Also where nothing is left to do: the run may have been killed
+        # before its last model was saved.
+        checkpoint.save_state(out, model, optimizer, progress)
+        checkpoint.save_model(out, model, tokenizer)
+        loop = Loop(trainer, tokenizer, out, val, progress, say)
+        loop.run(stop)
     if stop.signal is not None:
         signal_name = signal.Signals(stop.signal).name
-        say(f"stopped by {signal_name} after step {progress['step']} of {train_config.steps}; "
-            f"the same command continues from there")  # fmt: skip
+        say(f"stopped by {signal_name} after step {progress['step']} of {train_config.steps}; the "
+            f"same command{' without --fresh' if fresh else ''} continues from there")  # fmt: skip
         return None
     return loop.finish(report)
-
-
-def start_or_continue(out, model, optimizer, run, fresh, say):
-    """Return the progress of the run in `out`, or of a new one after moving an old one away."""
-    try:
-        progress = None if fresh else checkpoint.read_progress(out)
-    except ValueError as error:
-        say(f"{error}: starting anew")
-        progress = None
-    if progress is not None and progress["run"] == run:
-        checkpoint.load_state(out, model, optimizer)
-        step, steps = progress["step"], run["train"]["steps"]
-        say(f"{out} is complete" if step == steps else f"continuing {out} after step {step}")
-        keep_metrics(out / "metrics.jsonl", step)
-        return progress
-    if (out / checkpoint.MODEL).exists():
-        previous = out.with_name(out.name + ".previous")
-        if previous.exists():
-            remove_folder(previous)
-        os.replace(out, previous)
-        say(f"{out} was of another run; it is now {previous}")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.jsonl").unlink(missing_ok=True)
-    model.initialise(run["train"]["seed"])
-    return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
-
-
-def remove_folder(folder):
-    """Remove a folder of plain files; one that holds a folder is refused (ValueError)."""
-    files = list(folder.iterdir())
-    if any(file.is_dir() for file in files):
-        raise ValueError(f"{folder} holds a folder, so it was no run; move it away")
-    for file in files:
-        file.unlink()
-    folder.rmdir()
-
-
-def keep_metrics(path, step):
-    """Cut lines off metrics.jsonl that are later than the checkpoint of `step`."""
-    if path.exists():
-        lines = [line for line in path.read_bytes().splitlines(True) if line.endswith(b"\n")]
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        atomic_write(path, b"".join(kept))
 
 
 class Loop:
     """The steps of a run with what happens now and then: a look at the validation text, a
     sample, a checkpoint."""
 
-    def __init__(self, trainer, tokenizer, tokenizer_file, out, val, progress, say):
-        self.trainer, self.tokenizer, self.tokenizer_file = trainer, tokenizer, tokenizer_file
-        self.out, self.val, self.progress, self.say = out, val, progress, say
+    def __init__(self, trainer, tokenizer, out, val, progress, say):
+        self.trainer, self.tokenizer, self.out, self.val = trainer, tokenizer, out, val
+        self.progress, self.say = progress, say
         self.config, self.model = trainer.config, trainer.model
         self.token_bytes = token_lengths(tokenizer)
+        windows_per_step = self.config.batch_size * self.config.accumulate
+        self.tokens_per_step = windows_per_step * self.model.config.n_positions
 
     def run(self, stop):
         """Make the steps that are left, until done or until `stop.signal` is set."""
         c, p = self.config, self.progress
-        self.tokens_per_step = c.batch_size * c.accumulate * self.model.config.n_positions
+        if p["step"] == c.steps:
+            return
         saved_at = last = time.monotonic()
         bar = tqdm(total=c.steps, initial=p["step"], unit="step", disable=None, mininterval=0.3)
         with bar:
@@ -203,7 +163,8 @@ class Loop:
         """Measure the validation loss; note it in metrics.jsonl and say it."""
         p, c = self.progress, self.config
         loss, bits = evaluate(self.model, *self.val, self.token_bytes, self.trainer.workers)
-        p |= {"val_loss": loss, "bits_per_byte": bits}
+        best = min(loss, p.get("best_val_loss", loss))
+        p |= {"val_loss": loss, "best_val_loss": best, "bits_per_byte": bits}
         line = {
             "step": p["step"],
             "tokens": p["step"] * self.tokens_per_step,
@@ -214,7 +175,7 @@ class Loop:
             "grad_norm": grad_norm,
             "seconds": round(p["seconds"], 3),
         }
-        with open(self.out / "metrics.jsonl", "a", encoding="utf-8") as file:
+        with open(self.out / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self.say(
             f"  step {p['step']:5d}: validation loss {loss:.3f} nats/token = {bits:.3f} bits/byte"
@@ -229,12 +190,12 @@ class Loop:
     def save(self):
         """Write a checkpoint: first what resuming needs, then the model for everybody else."""
         checkpoint.save_state(self.out, self.model, self.trainer.optimizer, self.progress)
-        checkpoint.save_model(self.out, self.model, self.tokenizer_file)
+        checkpoint.save_weights(self.out, self.model)
 
     def finish(self, tokens_report):
         """Write and return the report of the finished run."""
         p, c, m = self.progress, self.config, self.model.config
-        n_tokens = c.steps * c.batch_size * c.accumulate * m.n_positions
+        n_tokens = c.steps * self.tokens_per_step
         report = {
             "stage": "pretrain",
             "seconds": round(p["seconds"], 3),
@@ -245,8 +206,9 @@ class Loop:
             "flops": n_tokens * m.flops_per_token(),
             "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
             "val_loss": p["val_loss"],
+            "best_val_loss": p["best_val_loss"],
             "bits_per_byte": p["bits_per_byte"],
             "train": asdict(c),
         }
-        checkpoint.write_json(self.out / "training.json", report)
+        checkpoint.write_json(self.out / REPORT, report)
         return report

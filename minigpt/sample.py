@@ -34,7 +34,7 @@ def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None):
     return p / p.sum()
 
 
-def check_settings(temperature, top_k, top_p, max_new_tokens):
+def check_settings(temperature, top_k, top_p, max_new_tokens, seed):
     """Raise ValueError for a setting outside its range."""
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature is {temperature}; it must be 0 or more")
@@ -42,6 +42,8 @@ def check_settings(temperature, top_k, top_p, max_new_tokens):
         raise ValueError(f"top_k is {top_k}; it must be at least 1")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}; it must be above 0 and at most 1")
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed is {seed}; it must be at least 0")
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be at least 0")
 
@@ -54,7 +56,7 @@ def generate(
     The same seed gives the same ids. Where the window is full its oldest ids are forgotten.
     Raises ValueError for settings out of range and for ids that are no symbols.
     """
-    check_settings(temperature, top_k, top_p, max_new_tokens)
+    check_settings(temperature, top_k, top_p, max_new_tokens, seed)
     ids = [int(i) for i in ids]
     T = model.config.n_positions
     model.check_ids(ids[-T:])

@@ -5,11 +5,13 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 """
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import load
+from minigpt.checkpoint import load, read_progress
 from minigpt.dataset import load_tokens
 from minigpt.sample import generate, stream_text
 
@@ -58,20 +60,27 @@ def read(path):
 
 
 def prompts(out, separator, n_tokens=16):
-    """Return three (title, ids) to continue: a new document, and beginnings of held-out ones."""
+    """Return three (title, ids) to continue: a new document, and pieces of held-out text."""
     val = load_tokens(out / "tokens" / "val.npy")
     starts = np.flatnonzero(val == separator)
-    beginnings = [val[start : start + n_tokens].tolist() for start in (starts[0], starts[-1])]
-    title = "the start of a held-out document, and | how the model goes on"
+    last = starts[-1] if len(starts) > 1 else len(val) // 2
+    beginnings = [[separator, *val[i + 1 : i + n_tokens].tolist()] for i in (starts[0], last)]
+    title = "held-out text, and | how the model goes on"
     return [("a new document", [separator]), *((title, ids) for ids in beginnings)]
 
 
-def run(out, device="cpu"):
-    """Print the summary of the folder `out`; raise ValueError where there is nothing to tell."""
+def run(out, device="cpu", without=()):
+    """Print the summary of the folder `out`, stages in `without` left out.
+
+    Raises ValueError where there is nothing to tell.
+    """
     out = Path(out)
     reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
+    reports = {name: found for name, found in reports.items() if found[0]["stage"] not in without}
     if not reports:
-        raise ValueError(f"{out} holds no stage's report; `make train` makes all of them")
+        raise ValueError(
+            f"no stage has left a report in {str(out)!r}; `make train OUT={out}` fills it"
+        )
     print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
     for name, (r, made) in reports.items():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
@@ -80,18 +89,27 @@ def run(out, device="cpu"):
     total = sum(r["seconds"] for r, _ in reports.values())
     print(f"{'total':12} {format_seconds(total):>12}")
     if "base/training.json" not in reports:
+        if progress := read_progress(out / "base"):
+            steps = progress["run"]["train"]["steps"]
+            print(f"pretrain: {progress['step']} of {steps} steps; the same `make train` goes on")
         return
     base, _ = reports["base/training.json"]
     print(
         f"\nvalidation loss {base['val_loss']:.3f} nats/token = "
-        f"{base['bits_per_byte']:.3f} bits/byte"
+        f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
     )
+    if base["best_val_loss"] < base["val_loss"] - 0.1:
+        print(
+            f"it was {base['best_val_loss']:.3f} before it rose again: so little text is learnt "
+            f"by heart; train on more, or for fewer steps"
+        )
     model, tokenizer = load(out / "base", device)
-    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token)):
+    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
         ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
-        print(f"\n--- sample {seed + 1}: {title} ---")
+        print(f"\n--- sample {seed}: {title} ---")
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
-    print(f'  .venv/bin/python -m minigpt sample {out / "base"} --prompt "Return the"')
-    print("  .venv/bin/python -m minigpt gradcheck")
+    python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
+    print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
+    print(f"  {python} -m minigpt gradcheck")

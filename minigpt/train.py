@@ -22,7 +22,7 @@ class Trainer:
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.workers = config, workers
-        self.grads = [model.new_grads() for _ in range(workers.n)]  # one set a worker
+        self.grads = [model.new_grads() for _ in range(min(workers.n, config.batch_size))]
 
     def step(self, step):
         """Make update number `step` (from 0); return its loss and its gradient's norm."""

@@ -82,7 +82,6 @@ def make_example(folder):
 def save_example_model(folder, **changes):
     """Write an untrained model of MODEL with `changes`, and its tokenizer; return the model."""
     folder.mkdir(parents=True, exist_ok=True)
-    example_tokenizer().save(folder / "tokenizer.json")
     model = small_model(**changes)
-    save_model(folder, model, folder / "tokenizer.json")
+    save_model(folder, model, example_tokenizer())
     return model

@@ -145,7 +145,9 @@ def test_a_mistyped_command_is_exit_status_2(argv, capsys):
     with pytest.raises(SystemExit) as caught:
         main(argv)
     assert caught.value.code == 2
-    assert "usage: python -m bpe" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("python -m bpe")
+    assert said.endswith("see --help\n") and said.count("\n") == 1
 
 
 def test_ctrl_c_is_exit_status_130(monkeypatch, trained, capfd):
@@ -175,3 +177,10 @@ def test_text_size_looks_into_gzip(tmp_path, text_file):
     packed = tmp_path / "text.gz"
     packed.write_bytes(gzip.compress(TEXT.encode()))
     assert text_size(text_file) == text_size(str(packed)) == len(TEXT.encode())
+
+
+def test_at_most_is_content_with_fewer_symbols(text_file, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    assert main(["train", text_file, "--vocab-size", "9999", "--at-most", "-o", str(path)]) == 0
+    report = json.loads((tmp_path / "training.json").read_text())
+    assert report["vocab_size"] == Tokenizer.load(path).n_vocab < 9999

@@ -76,11 +76,16 @@ def write_warc(path, pages, headers=(("Content-Type", "text/html; charset=utf-8"
     return path
 
 
-def run(*flags):
+def run_command(*flags):
     parser = argparse.ArgumentParser()
     clean.add_arguments(parser)
     args = parser.parse_args([*map(str, flags)])
     clean.run(args)
+    return args
+
+
+def run(*flags):
+    args = run_command(*flags)
     with gzip.open(args.out, "rt", encoding="utf-8") as lines:
         documents = [json.loads(line) for line in lines]
     report = json.loads((args.out.parent / "clean.json").read_text(encoding="utf-8"))
@@ -241,13 +246,14 @@ def test_funnel_table_shows_every_step_and_totals(archive, tmp_path, capsys):
 
 def test_explain_tells_a_page_s_story(archive, tmp_path, capsys):
     flags = ("-o", tmp_path / "d.gz", "--profile", "reference", "--explain")
-    run(archive, *flags, "https://stories.example/short")
+    run_command(archive, *flags, "https://stories.example/short")
     shown = capsys.readouterr().out
     assert "language        kept" in shown
     assert "quality         too few words" in shown
     assert "It is red and of great use." in shown
-    run(archive, *flags, "https://stories.example/none")
+    run_command(archive, *flags, "https://stories.example/none")
     assert "is not in these files" in capsys.readouterr().out
+    assert not (tmp_path / "d.gz").exists()  # to look at a page writes nothing
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,30 @@ def test_an_announcement_stays_only_with_what_follows_it():
     )
 
 
+def test_what_is_said_of_a_function_stays_under_its_name():
+    paragraphs = dedup.Paragraphs()
+    paragraphs.drop_repeats("seek(pos)\n    Change the position.\n\n    The default is 0.")
+    again = (
+        "tell()\n    Say where.\n\nseek(pos)\n    Change the position.\n\n    Text files: only 0."
+    )
+    assert paragraphs.drop_repeats(again) == again
+    assert paragraphs.drop_repeats(again) == ""
+
+
+def test_short_paragraphs_may_be_said_again_where_the_profile_says_so():
+    talk = "Is it he?\n\nYes.\n\nAre you sure?\n\nYes."
+    assert dedup.Paragraphs(shortest=60).drop_repeats(talk) == talk
+    assert dedup.Paragraphs().drop_repeats(talk) == "Is it he?\n\nYes.\n\nAre you sure?"
+
+
+def test_texts_that_differ_in_numbers_are_different_where_numbers_count():
+    texts = [
+        " ".join(f"the value {n} has the name sha{n}" for n in range(k, k + 9)) for k in (1, 99)
+    ]
+    assert dedup.keep_one(texts) == {1: 0} or dedup.keep_one(texts) == {0: 1}
+    assert dedup.keep_one(texts, keep_numbers=True) == {}
+
+
 def test_shingles_and_jaccard_by_hand():
     assert dedup.shingles("a b c d e f") == {"a b c d e", "b c d e f"}
     assert dedup.shingles("a b") == {"a b"}

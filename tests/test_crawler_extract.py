@@ -262,3 +262,13 @@ def test_charset_comes_from_mark_then_header_then_meta_then_guess(body, charset,
 def test_bytes_are_decoded_before_extraction():
     page = f'<meta charset="utf-8"><p>{FIRST} café</p>'
     assert extract(page.encode()).text == f"{FIRST} café"
+
+
+def test_a_function_called_login_is_no_boilerplate():
+    text = "Log in on a server that asks for it; raises an error if it says no to the password."
+    functions = "".join(f"<dt>{name}(user)</dt><dd>{text} {name}</dd>" for name in NAMES)
+    found = extract(f"<html><body><dl>{functions}</dl></body></html>").text
+    assert [name for name in NAMES if f"{name}(user)" not in found] == []
+
+
+NAMES = ("login", "subscribe", "loading", "quit")

@@ -97,6 +97,8 @@ def test_wishes_of_a_header():
     assert wishes("noindex, nofollow") == (True, True)
     assert wishes("minigpt: noindex") == (True, False)
     assert wishes("max-snippet:5, noarchive") == (False, False)
+    assert wishes("index, max-image-preview:none") == (False, False)
+    assert wishes("max-image-preview:none, nofollow") == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,9 @@ def test_wrong_flags_are_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("python -m crawler")
+    assert said.endswith("see --help\n") and said.count("\n") == 1
 
 
 def test_help_names_the_commands_and_every_default(capsys):

@@ -49,6 +49,7 @@ def test_personal_data_becomes_a_placeholder(text, masked):
         r"re.compile('\d{3}-\d{2}-\d{4}') and [0-9]{3}-[0-9]{4}",
         "@property and @dataclass.field and a@b and x @ y.T",
         "ISBN 978-3-16-148410-0 and ISSN 0378-5955",
+        "a row of a matrix: 120 45 6789",
         "000-12-3456 666-12-3456 900-12-3456 123-00-4567 123-45-0000 123-45-6789",
         "4012 8888 8888 1882",  # a wrong check digit
         "GB82 WEST 1234 5698 7654 33",

@@ -47,6 +47,13 @@ def test_the_standard_library_is_served_and_nothing_else():
     assert not is_served(url)
 
 
+def test_the_pages_show_nothing_of_our_own_environment(monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THE_SHELL", "zebra-marker-42")
+    with pydoc_site.serve() as url:
+        for page in ("os.html", "cgi.html"):  # cgi has os.environ as a default argument
+            assert "zebra-marker-42" not in read(url + page)
+
+
 def test_it_ends_even_after_the_page_that_breaks_its_own_way_of_ending():
     with pydoc_site.serve() as url:
         assert "Thread" in read(url + "threading.html")

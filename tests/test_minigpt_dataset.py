@@ -54,6 +54,7 @@ def test_the_tail_is_a_tenth_and_starts_after_the_end_of_a_line_where_one_is_nea
     assert tail_start("x" * 9000 + "\n" + "y" * 999) == 9001
     assert tail_start("a" * 100_000 + "\n") == 90_000  # too far away
     assert tail_start("") == 0
+    assert tail_start("x" * 999 + "\n") == 900  # the text's own end leaves nothing
 
 
 # ---- documents to ids on disk ----------------------------------------------------------------

@@ -317,7 +317,7 @@ def test_summary_of_what_was_made(capsys, example):
 
 
 def test_summary_of_nothing_is_one_line(capsys, tmp_path):
-    assert "holds no stage's report" in fails(capsys, "summary", tmp_path / "missing")
+    assert "no stage has left a report" in fails(capsys, "summary", tmp_path / "missing")
 
 
 # ---- as a program ----------------------------------------------------------------------------

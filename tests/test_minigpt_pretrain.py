@@ -250,9 +250,9 @@ def kill_at_write(example, out, n, before):
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-# A checkpoint is 6 files: the state, config.json, generation_config.json, tokenizer.json,
-# tokenizer_config.json, the model. There is one before the first step and one after each, the
-# last one twice; the report is the last file.
+# At first 6 files are written: the state, config.json, generation_config.json, tokenizer.json,
+# tokenizer_config.json, the model. A checkpoint is two, the state and the model. There is one
+# before the first step and one after each, the last one twice; the report is the last file.
 @pytest.mark.parametrize(
     ("n", "before"),
     [
@@ -260,11 +260,11 @@ def kill_at_write(example, out, n, before):
         (1, False),
         (3, False),
         (7, True),
+        (16, False),
+        (29, False),
         (32, False),
-        (73, False),
-        (79, False),
-        (84, True),
-        (85, True),
+        (34, True),
+        (35, True),
     ],
 )
 def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, before):
@@ -318,7 +318,7 @@ def test_a_run_with_other_settings_moves_the_old_one_away(whole, example, tmp_pa
     out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
     run(example, out)
     run(example, out, say=said.append, **changes)
-    assert said[0] == f"{out} was of another run; it is now {previous}"
+    assert said[0] == f"{out} is now {previous}"
     same_run(previous, whole)
     assert metrics(out)[0]["step"] == 0
     run(example, out)  # the first run again; what was in .previous is replaced
@@ -336,14 +336,45 @@ def test_other_tokens_are_another_run(example, tmp_path):
     assert (tmp_path / "base.previous/training.json").exists()
 
 
-def test_a_damaged_state_is_said_and_the_run_starts_anew(whole, example, tmp_path):
-    out, said = tmp_path / "base", []
+def test_a_damaged_state_stops_the_run_and_fresh_begins_anew(whole, example, tmp_path):
+    out = tmp_path / "base"
     run(example, out)
     state = out / "training_state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
-    run(example, out, say=said.append)
-    assert "training_state.safetensors is not a whole safetensors file" in said[0]
-    assert "starting anew" in said[0]
+    with pytest.raises(ValueError, match=r"training_state.safetensors is not a whole safetensors"):
+        run(example, out)
+    run(example, out, fresh=True)
+    same_run(out, whole)
+    assert load_model(tmp_path / "base.previous")
+
+
+def test_a_model_that_was_deleted_or_cut_off_is_written_again_from_the_state(example, tmp_path):
+    out = tmp_path / "base"
+    run(example, out)
+    model = out / "model.safetensors"
+    whole_model = model.read_bytes()
+    for damaged in (None, whole_model[:-9]):
+        model.unlink()
+        if damaged:
+            model.write_bytes(damaged)
+        run(example, out)
+        assert model.read_bytes() == whole_model
+
+
+def test_an_unfinished_run_does_not_take_the_place_of_a_finished_one(whole, example, tmp_path):
+    out = tmp_path / "base"
+    run(example, out)
+    for _ in range(2):  # both begin anew and are stopped
+        assert run(example, out, say=stop_at(4), fresh=True) is None
+    same_run(tmp_path / "base.previous", whole)
+
+
+def test_damaged_lines_of_metrics_are_dropped(whole, example, tmp_path):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    with open(out / "metrics.jsonl", "ab") as file:
+        file.write(b"\0\0\0\n[1]\ngarbage\n{}\n")
+    run(example, out)
     same_run(out, whole)
 
 
@@ -359,7 +390,9 @@ def test_a_previous_folder_that_is_no_run_is_not_deleted(example, tmp_path):
     mine.mkdir(parents=True)
     (mine.parent / "notes.txt").write_text("mine")
     save_example_model(tmp_path / "base")
-    with pytest.raises(ValueError, match=r"base.previous holds a folder, so it was no run; move"):
+    with pytest.raises(
+        ValueError, match=r"previous holds (mine|notes.txt), which is not of a run; move"
+    ):
         run(example, tmp_path / "base")
     assert (mine.parent / "notes.txt").exists()
 

@@ -70,7 +70,7 @@ def test_stages_that_were_not_made_are_left_out(tmp_path, capsys):
 
 def test_a_folder_without_reports_is_refused_with_the_cure(tmp_path):
     for folder in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(ValueError, match=r"holds no stage's report; `make train`"):
+        with pytest.raises(ValueError, match=r"no stage has left a report"):
             summary.run(folder)
 
 

@@ -29,8 +29,7 @@ def lively_model():
 def folder(tmp_path_factory):
     """The lively model as we save it."""
     folder = tmp_path_factory.mktemp("ours")
-    example_tokenizer().save(folder / "tokenizer.json")
-    save_model(folder, lively_model(), folder / "tokenizer.json")
+    save_model(folder, lively_model(), example_tokenizer())
     return folder
 
 
