@@ -29,3 +29,12 @@ def without_overlaps(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     index = np.arange(len(left))
     since_begin = index - np.maximum.accumulate(np.where(begins, index, 0))
     return left[since_begin % 2 == 0]
+
+
+def with_room(array: np.ndarray, size: int) -> np.ndarray:
+    """Make the last axis at least `size` long, by half as much again so that it is seldom done."""
+    if size <= array.shape[-1]:
+        return array
+    larger = np.zeros((*array.shape[:-1], size * 3 // 2), array.dtype)
+    larger[..., : array.shape[-1]] = array
+    return larger

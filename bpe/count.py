@@ -1,15 +1,14 @@
 """Reduce texts to their distinct chunks and how often each stands in them.
 
 That is all the trainer needs (`train.py`), and memory grows with the distinct chunks, not with the
-text. Where there is much text, worker processes share the work. This is not the pattern that cuts
-the text into chunks (`split.py`).
+text. `Counter(splitter.chunks(text))` is what is done; `fast_count.py` does it for the named
+patterns, and where there is much text, worker processes share the work.
 """
 
 import multiprocessing
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -17,16 +16,18 @@ from itertools import chain, islice
 
 from tqdm import tqdm
 
+from bpe.fast_count import FastCounter, Keyed
 from bpe.split import Splitter, special_tokens_regex, to_bytes
 
-BATCH_CHARS = 4_000_000  # what a worker counts at a time; less text than two of these needs none
+BATCH_CHARS = 1_000_000  # what is counted at a time
+BATCHES_FOR_WORKERS = 4  # less text than that is counted before workers have started
 
 
 @dataclass
 class Counts:
     """What texts consist of, special tokens left out."""
 
-    chunks: Counter[str] = field(default_factory=Counter)  # distinct chunk -> how often it stands
+    chunks: dict[bytes, int] = field(default_factory=dict)  # distinct chunk -> how often it stands
     documents: int = 0
     bytes: int = 0
 
@@ -41,20 +42,21 @@ def count_chunks(
     """Count the distinct chunks of texts; where there is much text, in worker processes."""
     if isinstance(texts, str):
         raise ValueError("texts is one str; it must be several: put it into a list, [text]")
-    counts = Counts()
+    counts, counter = Counts(), FastCounter()
     batches = _batches(texts, splitter, special_texts, counts)
-    start = list(islice(batches, 2))
+    start = list(islice(batches, BATCHES_FOR_WORKERS))
     batches = chain(start, batches)
     processes = processes or available_cores()
-    if len(start) < 2 or processes == 1:
+    if len(start) < BATCHES_FOR_WORKERS or processes == 1:
         counted = (count_batch(splitter, batch) for batch in batches)
     else:
         counted = _count_in_workers(splitter, batches, processes)
-    for chunks, num_bytes in counted:
-        counts.chunks.update(chunks)
+    for result, num_bytes in counted:
+        counter.add(*result)
         counts.bytes += num_bytes
         if bar is not None:
             bar.update(num_bytes)
+    counts.chunks = counter.chunks()
     return counts
 
 
@@ -66,8 +68,8 @@ def _batches(
     batch, size = [], 0
     for text in texts:
         counts.documents += 1
-        for part in specials.split(text)[::2]:
-            for block in splitter.blocks(part):
+        for part in specials.split(text)[::2] if special_texts else [text]:
+            for block in splitter.blocks(part) if len(part) > BATCH_CHARS else [part]:
                 batch.append(block)
                 size += len(block)
                 if size >= BATCH_CHARS:
@@ -77,18 +79,22 @@ def _batches(
         yield batch
 
 
-def count_batch(splitter: Splitter, batch: list[str]) -> tuple[Counter[str], int]:
-    """Count the chunks and the bytes of some text."""
-    chunks = Counter()
-    for block in batch:
-        chunks.update(splitter.chunks(block))
-    del chunks[""]  # from a pattern that matches nothing at all somewhere
-    return chunks, sum(len(to_bytes(block)) for block in batch)
+def count_batch(splitter: Splitter, batch: list[str]) -> tuple[Keyed, int]:
+    """Count the chunks of some text, as `FastCounter.result` gives them, and its bytes."""
+    counter = FastCounter()
+    if splitter.known:
+        num_bytes = counter.add_texts(batch, splitter.pattern)
+    else:
+        for block in batch:
+            counter.long.update(map(to_bytes, splitter.chunks(block)))
+        del counter.long[b""]  # from a pattern that matches nothing at all somewhere
+        num_bytes = sum(len(to_bytes(block)) for block in batch)
+    return counter.result(), num_bytes
 
 
 def _count_in_workers(
     splitter: Splitter, batches: Iterator[list[str]], processes: int
-) -> Iterator[tuple[Counter[str], int]]:
+) -> Iterator[tuple[Keyed, int]]:
     """Yield `count_batch` of each batch, in no fixed order, reading few batches ahead."""
     # On Linux a fork also serves scripts that do not guard their main part against being imported.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from bpe.corpus import Corpus
 from bpe.count import count_chunks
 from bpe.files import atomic_write
 from bpe.split import Splitter
 from bpe.tokenizer import Tokenizer
-from bpe.train import Corpus
 
 BAR_WIDTH = 40  # characters, for the most tokens
 
@@ -71,18 +71,16 @@ def measure(
     return counts.bytes, points
 
 
-def learn_points(chunks: Mapping[str, int], max_vocab: int, bar: tqdm) -> Iterator[Point]:
+def learn_points(chunks: Mapping[bytes, int], max_vocab: int, bar: tqdm) -> Iterator[Point]:
     """Learn merges, and yield a point at 256, 512, ... symbols and one at the end."""
-    corpus, symbols = Corpus(chunks), 256
-    while True:
-        pair = corpus.most_frequent_pair() if symbols < max_vocab else None
-        if pair is None or symbols.bit_count() == 1:
-            yield Point(symbols, corpus.num_tokens())
-        if pair is None:
-            return
-        corpus.merge(pair, symbols)
-        symbols += 1
-        bar.update()
+    corpus, symbols, goal = Corpus(list(chunks), list(chunks.values())), 256, 256
+    while symbols == goal and symbols < max_vocab:
+        yield Point(symbols, corpus.num_tokens())
+        goal = min(2 * symbols, max_vocab)
+        while symbols < goal and (learned := corpus.merge_next(goal - symbols)):
+            symbols += len(learned)
+            bar.update(len(learned))
+    yield Point(symbols, corpus.num_tokens())
 
 
 def table(num_bytes: int, points: Iterable[Point]) -> str:
