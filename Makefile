@@ -26,6 +26,8 @@ PROFILE =
 DEVICE = cpu
 # the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
 GPU_EXTRA = gpu
+# a .tiktoken file of GPT-4's pattern, for `make bench` to encode with
+RANKS =
 # where everything goes
 OUT = out
 # the interpreter that makes the virtual environment, and where that is
@@ -41,7 +43,7 @@ ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
 
-.PHONY: help train summary test peers lint clean FORCE
+.PHONY: help train summary test peers bench lint clean FORCE
 .SUFFIXES:
 
 help:
@@ -55,6 +57,8 @@ help:
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
+	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
+	@echo '               TEXT="a.txt b.txt"   on these texts'
 	@echo 'make lint      the style of the source'
 	@echo 'make clean     remove $(VENV) and caches; what was trained, in $(OUT)/, stays'
 
@@ -148,6 +152,7 @@ $(VENV)/.%: pyproject.toml
 EXTRA_core  =
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
+EXTRA_bench = [test,bench]
 EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
@@ -156,6 +161,9 @@ test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
+
+bench: $(VENV)/.bench
+	@$(VENV)/bin/python tests/bench_bpe.py $(TEXT) $(if $(RANKS),--ranks $(RANKS))
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check minigpt bpe crawler tests
