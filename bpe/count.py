@@ -19,8 +19,8 @@ from tqdm import tqdm
 from bpe.fast_count import FastCounter, Keyed
 from bpe.split import Splitter, special_tokens_regex, to_bytes
 
-BATCH_CHARS = 1_000_000  # what is counted at a time
-BATCHES_FOR_WORKERS = 4  # less text than that is counted before workers have started
+BATCH_CHARS = 250000  # what is counted at a time
+BATCHES_FOR_WORKERS = 16  # less text than that is counted before workers have started
 
 
 @dataclass
