@@ -22,7 +22,8 @@ from bpe.arguments import (
     add_tokenizer,
     load,
 )
-from bpe.files import atomic_write, documents
+from bpe.documents import documents_in_pieces
+from bpe.files import atomic_write
 from bpe.look import add_commands
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
@@ -106,7 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run_train(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     tokenizer, report = train_with_report(
-        chain.from_iterable(map(documents, args.files)),
+        chain.from_iterable(map(documents_in_pieces, args.files)),
         args.vocab_size,
         args.pattern,
         args.special or [END_OF_TEXT],

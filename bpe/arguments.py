@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bpe import published
-from bpe.files import documents
+from bpe.documents import documents
 from bpe.split import PATTERNS
 from bpe.tokenizer import Tokenizer
 

@@ -17,10 +17,14 @@ from itertools import chain, islice
 from tqdm import tqdm
 
 from bpe.fast_count import FastCounter, Keyed
-from bpe.split import Splitter, special_tokens_regex, to_bytes
+from bpe.split import Splitter, to_bytes
+from bpe.stream import cut_stream
 
 BATCH_CHARS = 250000  # what is counted at a time
 BATCHES_FOR_WORKERS = 16  # less text than that is counted before workers have started
+
+
+Text = str | Iterable[str]  # whole, or in pieces, whose ends mean nothing
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Counts:
 
 
 def count_chunks(
-    texts: Iterable[str],
+    texts: Iterable[Text],
     splitter: Splitter,
     special_texts: Iterable[str] = (),
     processes: int | None = None,
@@ -61,20 +65,22 @@ def count_chunks(
 
 
 def _batches(
-    texts: Iterable[str], splitter: Splitter, special_texts: Iterable[str], counts: Counts
+    texts: Iterable[Text], splitter: Splitter, special_texts: Iterable[str], counts: Counts
 ) -> Iterator[list[str]]:
     """Gather about BATCH_CHARS of text at a time, in pieces whose chunks are those of the whole."""
-    specials = special_tokens_regex(special_texts)
     batch, size = [], 0
     for text in texts:
         counts.documents += 1
-        for part in specials.split(text)[::2] if special_texts else [text]:
-            for block in splitter.blocks(part) if len(part) > BATCH_CHARS else [part]:
-                batch.append(block)
-                size += len(block)
-                if size >= BATCH_CHARS:
-                    yield batch
-                    batch, size = [], 0
+        if isinstance(text, str) and len(text) < BATCH_CHARS and not special_texts:
+            parts = [(text, None)]  # most texts are short
+        else:
+            parts = cut_stream(text, special_texts, (), splitter.known)
+        for part, _ in parts:
+            batch.append(part)
+            size += len(part)
+            if size >= BATCH_CHARS:
+                yield batch
+                batch, size = [], 0
     if batch:
         yield batch
 

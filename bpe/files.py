@@ -1,4 +1,4 @@
-"""The files the tokenizer reads and writes: `tokenizer.json`, `.tiktoken`, and documents.
+"""The files a tokenizer is kept in: `tokenizer.json` and `.tiktoken`; writing in one piece.
 
 `tokenizer.json` is Hugging Face's format: a JSON object whose "model" holds the vocabulary (token
 -> id) and the merges in order, whose "pre_tokenizer" holds the pattern that cuts the text, and
@@ -11,18 +11,14 @@ does here.
 
 GPT-2's `vocab.json` and `merges.txt` are read in `published.py`.
 
-Documents are text files, or JSON Lines with a "text" field; both may be gzipped.
-
 This is not a reader of every tokenizer: one that is not byte-level BPE is refused with the reason.
 """
 
 import base64
 import binascii
-import gzip
 import json
 import os
 import secrets
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,67 +60,6 @@ def atomic_write(path: str | Path, data: bytes | str) -> None:
     """Write a whole file (str as UTF-8) so that nobody ever sees half of it."""
     with atomic_file(path) as file:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
-
-
-# ---- documents ----------------------------------------------------------------------------
-
-
-def documents(path: str | Path) -> Iterator[str]:
-    """Read the texts of a file: the `text` fields of `.jsonl`, else the whole as one text.
-
-    Either may be gzipped (`.gz`). A byte-order mark is dropped. Raises ValueError, naming the file
-    and the place, for an empty, binary or truncated file and for a malformed line.
-    """
-    path = Path(path)
-    lines = path.suffixes[-2:] == [".jsonl", ".gz"] or path.suffix == ".jsonl"
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as file:
-            yield from _json_lines(path, file) if lines else _whole_text(path, file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: damaged or truncated gzip ({error}); fetch it again") from None
-
-
-def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
-    data = file.read()
-    if not data:
-        raise ValueError(f"{path}: empty; a document must have text in it")
-    yield _decode(data, f"{path}: ", 0).removeprefix("\ufeff")
-
-
-def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
-    offset = 0
-    for number, line in enumerate(file, start=1):
-        where = f"{path}, line {number}: "
-        text = _decode(line, where, offset)
-        offset += len(line)
-        if number == 1:
-            text = text.removeprefix("\ufeff")
-        if not text.strip():
-            continue
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{where}no valid JSON ({error}); mend or remove the line") from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise ValueError(f'{where}{text[:40]!r}; a line must be like {{"text": "..."}}')
-        yield record["text"]
-    if not offset:
-        raise ValueError(f"{path}: empty; it must hold documents, one a line")
-
-
-def _decode(data: bytes, where: str, offset: int) -> str:
-    try:
-        bad = data.index(0)
-    except ValueError:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            bad = error.start
-    raise ValueError(
-        f"{where}byte 0x{data[bad]:02x} at offset {offset + bad} is not text; "
-        "a document must be UTF-8: convert it, or leave a binary file out"
-    )
 
 
 # ---- tokenizer.json -----------------------------------------------------------------------

@@ -17,7 +17,8 @@ from bpe.arguments import (
     load,
     read_text,
 )
-from bpe.files import atomic_write, documents
+from bpe.documents import documents
+from bpe.files import atomic_write
 from bpe.merges import draw_steps
 from bpe.page import page
 from bpe.show import count, draw_tokens, visible, wants_colour

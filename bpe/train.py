@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from tqdm import tqdm
 
 from bpe.corpus import Corpus
-from bpe.count import count_chunks
+from bpe.count import Text, count_chunks
 from bpe.naive import Pair
 from bpe.special import check_special_tokens
 from bpe.split import Splitter
@@ -21,7 +21,7 @@ from bpe.tokenizer import Tokenizer
 
 
 def train(
-    texts: Iterable[str],
+    texts: Iterable[Text],
     vocab_size: int,
     pattern: str = "gpt4",
     special_tokens: Iterable[str] = (),
@@ -30,15 +30,16 @@ def train(
     """Learn a tokenizer of `vocab_size` symbols: 256 bytes, then merges, then special tokens.
 
     The pair with the highest count is merged; of equal counts, the lowest pair of ids. Where a
-    special token's text stands in `texts`, it is left out and nothing is merged across it. Raises
-    ValueError for a `vocab_size` below what bytes and special tokens take, or above what the texts
+    special token's text stands in `texts`, it is left out and nothing is merged across it. A text
+    may come in pieces, as an iterable of str, so that it need not fit in memory. Raises ValueError
+    for a `vocab_size` below what bytes and special tokens take, or above what the texts
     can give. Options: those of `train_with_report`.
     """
     return train_with_report(texts, vocab_size, pattern, special_tokens, **options)[0]
 
 
 def train_with_report(
-    texts: Iterable[str],
+    texts: Iterable[Text],
     vocab_size: int,
     pattern: str = "gpt4",
     special_tokens: Iterable[str] = (),

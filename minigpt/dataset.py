@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bpe.files import atomic_write, documents
+from bpe.documents import documents
+from bpe.files import atomic_write
 
 SEPARATOR = "<|endoftext|>"
 REPORT = "tokens.json"

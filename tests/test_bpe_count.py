@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bpe import count, split
+from bpe import count, split, stream
 from bpe.count import count_chunks
 from bpe.split import Splitter, to_bytes
 
@@ -67,3 +67,10 @@ def test_an_error_in_a_worker_is_raised_here(monkeypatch):
 def test_one_str_is_refused():
     with pytest.raises(ValueError, match=r"texts is one str; it must be several"):
         count_chunks("some text", GPT4)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_a_text_in_pieces_is_counted_as_the_whole(monkeypatch, size):
+    monkeypatch.setattr(stream, "PIECE_CHARS", 7)
+    pieces = [[text[i : i + size] for i in range(0, len(text), size)] for text in TEXTS]
+    assert count_chunks(map(iter, pieces), GPT4, ["three"]) == count_chunks(TEXTS, GPT4, ["three"])

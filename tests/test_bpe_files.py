@@ -1,7 +1,6 @@
 """Files: what `tokenizers` makes of ours, what we make of others', and damaged ones."""
 
 import base64
-import gzip
 import json
 import os
 import unicodedata
@@ -14,7 +13,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 import bpe
 from bpe import Tokenizer
-from bpe.files import atomic_file, atomic_write, documents, spell, unspell
+from bpe.files import atomic_file, atomic_write, spell, unspell
 
 SAMPLE = (
     "A lamp, two lamps, 300 lamps: the lamplighter's round.\nHe'd light each lamp and each lamp's\n"
@@ -284,73 +283,6 @@ class TestRankFile:
         tokenizer = Tokenizer(tokens, [(c, d), (a, b)])
         with pytest.raises(ValueError, match=r"orders merges by what they make; save as \.json"):
             tokenizer.save(tmp_path / "ranks.tiktoken")
-
-
-class TestDocuments:
-    def test_a_text_file_is_one_document(self, tmp_path):
-        path = tmp_path / "a.txt"
-        path.write_bytes(b"\xef\xbb\xbfone\r\n\r\ntwo \xc3\xa9\n")
-        assert list(documents(path)) == ["one\r\n\r\ntwo é\n"]
-
-    def test_json_lines_are_a_document_each(self, tmp_path):
-        path = tmp_path / "a.jsonl"
-        texts = ["one\u2028two", "", "\u0000 and \ud800"]
-        lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(texts)]
-        path.write_text("\ufeff" + "\n\n".join(lines), encoding="utf-8")
-        assert list(documents(path)) == texts
-
-    def test_either_may_be_gzipped(self, tmp_path):
-        (tmp_path / "a.txt.gz").write_bytes(gzip.compress("naïve".encode()))
-        two_members = gzip.compress(b'{"text": "a"}\n') + gzip.compress(b'{"text": "b"}\n')
-        (tmp_path / "a.jsonl.gz").write_bytes(two_members)
-        assert list(documents(tmp_path / "a.txt.gz")) == ["naïve"]
-        assert list(documents(str(tmp_path / "a.jsonl.gz"))) == ["a", "b"]
-
-    def test_json_lines_are_read_one_by_one(self, tmp_path):
-        path = tmp_path / "a.jsonl"
-        path.write_text('{"text": "a"}\nbroken\n', encoding="utf-8")
-        assert next(documents(path)) == "a"
-
-    @pytest.mark.parametrize(
-        ("name", "data", "message"),
-        [
-            ("a.txt", b"", "a.txt: empty; a document must have text"),
-            ("a.jsonl", b"", "a.jsonl: empty; it must hold documents"),
-            ("a.txt.gz", gzip.compress(b""), "a.txt.gz: empty"),
-            (
-                "a.txt",
-                b"ab\0c",
-                "a.txt: byte 0x00 at offset 2 is not text; a document must be UTF-",
-            ),
-            ("a.txt", b"ab\xe9c", "a.txt: byte 0xe9 at offset 2 is not text"),
-            ("a.jsonl", b'{"text": "a"}\n\xff\n', "a.jsonl, line 2: byte 0xff at offset 14 is not"),
-            ("a.jsonl", b'{"text": "a"}\n{"text"\n', "a.jsonl, line 2: no valid JSON"),
-            (
-                "a.jsonl",
-                b'{"texts": "a"}',
-                'a.jsonl, line 1: .*a line must be like {"text": "..."}',
-            ),
-            ("a.jsonl", b'{"text": 3}', "a.jsonl, line 1: "),
-            ("a.jsonl", b"[]", "a.jsonl, line 1: "),
-            ("a.jsonl", b"[" * 100_000, "a.jsonl, line 1: no valid JSON"),
-            ("a.txt.gz", gzip.compress(b"abc" * 99)[:-9], "a.txt.gz: damaged or truncated gzip"),
-            (
-                "a.jsonl.gz",
-                gzip.compress(b'{"text": "a"}')[:-9],
-                "a.jsonl.gz: damaged or truncated",
-            ),
-            ("a.txt.gz", b"plain text", "a.txt.gz: damaged or truncated gzip"),
-            ("a.txt.gz", gzip.compress(b"")[:10] + b"\xff" * 9, "a.txt.gz: damaged or truncated"),
-        ],
-    )
-    def test_a_bad_file_is_refused(self, tmp_path, name, data, message):
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(ValueError, match=message):
-            list(documents(tmp_path / name))
-
-    def test_a_missing_file_is_an_os_error(self, tmp_path):
-        with pytest.raises(FileNotFoundError):
-            list(documents(tmp_path / "none.txt"))
 
 
 class TestAtomicWrite:
