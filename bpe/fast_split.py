@@ -67,6 +67,12 @@ class Chunks:
     lengths: np.ndarray  # (N,) bytes
     per_text: np.ndarray  # (texts,) chunks of each text
 
+    def spell(self, numbers: np.ndarray) -> list[bytes]:
+        """List the chunks that have these numbers."""
+        starts = self.starts[numbers]
+        stops = (starts + self.lengths[numbers]).tolist()
+        return [self.data[i:j] for i, j in zip(starts.tolist(), stops, strict=True)]
+
 
 def fast_chunks(texts: Sequence[str], pattern: str, escaped: bool = False) -> Chunks:
     """Cut each text as `Splitter(pattern).chunks` does; `pattern` is GPT4 or GPT2.
