@@ -19,7 +19,7 @@ from bpe.fast_table import FIRST_ROWS, Table, distinct_keys
 from bpe.split import Splitter
 
 BLOCK_CHARS = 1 << 19  # encoded together; takes some 50 bytes of memory a character
-KEPT_CHUNKS = 1 << 19  # so many are remembered: 20 MB of novels have 62,000 distinct ones
+KEPT_IDS = 1 << 20  # of all chunks remembered: 20 MB of novels have 62,000 chunks, 160,000 ids
 PLACE_BITS = 7  # of a place, for how many ids a chunk has
 KEPT_BYTES = 64  # of the longest chunk that is remembered; it has no more ids than bytes
 
@@ -54,10 +54,7 @@ class Memory:
         self.table = Table()  # key -> place
         self.long: dict[bytes, int] = {}  # chunk without a key -> place
         self.ids = np.empty(1 << 14, np.uint32)
-        self._used = 0  # of ids
-
-    def __len__(self) -> int:
-        return self.table.size + len(self.long)
+        self.size = 0  # ids in use
 
     def add(self, low: np.ndarray, high: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         """Remember the ids of chunks that have these keys, all different and new."""
@@ -68,29 +65,29 @@ class Memory:
         self.long.update(zip(chunks, self._store(ids, counts).tolist(), strict=True))
 
     def _store(self, ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        starts = self._used + np.cumsum(counts) - counts
-        self._used += len(ids)
-        if self._used > len(self.ids):
-            self.ids = np.concatenate((self.ids, np.empty(2 * self._used, np.uint32)))
-        self.ids[self._used - len(ids) : self._used] = ids
+        starts = self.size + np.cumsum(counts) - counts
+        self.size += len(ids)
+        if self.size > len(self.ids):
+            self.ids = np.concatenate((self.ids, np.empty(2 * self.size, np.uint32)))
+        self.ids[self.size - len(ids) : self.size] = ids
         return starts << PLACE_BITS | counts
 
 
 class FastEncoder:
     """Encodes text for one vocabulary and one of the named patterns. Threads may share it."""
 
-    def __init__(self, merger: Merger, splitter: Splitter, kept_chunks: int = KEPT_CHUNKS):
-        """Remember about `kept_chunks` chunks, then start anew."""
+    def __init__(self, merger: Merger, splitter: Splitter, kept_ids: int = KEPT_IDS):
+        """Remember the chunks of about `kept_ids` ids, then start anew."""
         self._merger = merger
         self._splitter = splitter
-        self._kept_chunks = kept_chunks
+        self._kept_ids = kept_ids
         self._memory = Memory()
         self._one_adds = threading.Lock()
         kind_table(splitter.pattern)  # so that the first text need not wait for it
 
     def smaller(self) -> "FastEncoder":
         """Make another for the same vocabulary that itself needs less than a megabyte."""
-        return FastEncoder(self._merger, self._splitter, FIRST_ROWS // 4)
+        return FastEncoder(self._merger, self._splitter, FIRST_ROWS // 2)
 
     def encode_lists(self, texts: Iterable[str], escaped: bool = False) -> Iterator[list[int]]:
         """Do what `encode_arrays` does, but yield lists."""
@@ -127,7 +124,7 @@ class FastEncoder:
         """Encode texts all at once; yield the ids of each."""
         chunks = fast_chunks(texts, self._splitter.pattern, escaped)
         low, high = chunk_keys(chunks.data, chunks.starts, chunks.lengths)
-        if len(self._memory) > self._kept_chunks:
+        if self._memory.size > self._kept_ids:
             self._memory = Memory()
         memory = self._memory
         places = memory.table.get(low, high).view(np.int64)  # (N,)

@@ -17,7 +17,7 @@ from bpe.fast_ranks import NO_RANK, NO_TOKEN, PairRanks
 from bpe.naive import Pair
 from bpe.ranks import merge_by_rank
 
-CELLS = 1 << 17  # chunks times width of what is merged together: a few MB, for the cache
+CELLS = 1 << 15  # chunks times width of what is merged together: a megabyte, for the cache
 FEW = 24  # so few chunks are as fast one by one
 
 
