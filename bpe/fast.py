@@ -87,7 +87,7 @@ class FastEncoder:
 
     def smaller(self) -> "FastEncoder":
         """Make another for the same vocabulary that itself needs less than a megabyte."""
-        return FastEncoder(self._merger, self._splitter, FIRST_ROWS // 2)
+        return FastEncoder(self._merger.thrifty(), self._splitter, FIRST_ROWS // 2)
 
     def encode_lists(self, texts: Iterable[str], escaped: bool = False) -> Iterator[list[int]]:
         """Do what `encode_arrays` does, but yield lists."""
@@ -167,7 +167,9 @@ class FastEncoder:
         with self._one_adds:
             # Another thread may have learned some of them in the meantime.
             unknown = memory.table.get(low, high) == 0
-            memory.add(low[unknown], high[unknown], ids[np.repeat(unknown, counts)], counts[unknown])
+            memory.add(
+                low[unknown], high[unknown], ids[np.repeat(unknown, counts)], counts[unknown]
+            )
             kept = np.array([len(word) <= KEPT_BYTES for word in distinct], bool)
             memory.add_long(
                 [word for word in distinct if len(word) <= KEPT_BYTES],
