@@ -131,3 +131,16 @@ def test_distinct_keys_are_numbered(keys):
     first, numbers = distinct_keys(*columns(keys))
     assert len(first) == len(set(keys))
     assert [keys[first[number]] for number in numbers] == keys
+
+
+def test_a_merge_before_those_of_its_parts_comes_as_soon_as_it_can():
+    """In "abab" it is "ab", then "aba", then "b"; all "ab" at once would leave no "a" for it."""
+    a, b = naive.byte_ids(b"ab")
+    tokens = naive.vocabulary([(a, b), (256, a)])
+    ranks, made = {(256, a): 0, (a, b): 1}, [257, 256]
+    merger = Merger(dict(enumerate(tokens)), ranks, made)
+    for length in (4, 100, 1000, 1001):
+        chunk = (b"ab" * length)[:length]
+        for ids in (merger.merge([chunk])[0], fast_long.merge_everywhere(chunk, merger)):
+            assert ids.tolist() == merge_by_rank(naive.byte_ids(chunk), ranks, made)
+    assert ids.tolist()[:2] == [257, b]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import bpe
 from bpe import naive
-from bpe.split import to_bytes
 from bpe.plain import Cache
+from bpe.split import to_bytes
 
 SAMPLE = (
     "The miller's daughter counted 365 sacks; the miller counted them again.\n"
