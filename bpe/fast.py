@@ -19,8 +19,9 @@ from bpe.fast_table import FIRST_ROWS, Table, distinct_keys
 from bpe.split import Splitter
 
 BLOCK_CHARS = 1 << 19  # encoded together; takes some 50 bytes of memory a character
-KEPT_CHUNKS = 1 << 19  # so many are remembered: 20 MB of novels have 62,000 distinct ones
-KEPT_BYTES = 64  # of the longest chunk that is remembered
+KEPT_IDS = 1 << 20  # of all chunks remembered: 20 MB of novels have 62,000 chunks, 160,000 ids
+PLACE_BITS = 7  # of a place, for how many ids a chunk has
+KEPT_BYTES = 64  # of the longest chunk that is remembered; it has no more ids than bytes
 
 # What the key of a chunk keeps of the 16 bytes from its start, by its length, and the length, which
 # it has in the last of them. A chunk of more than 15 bytes has no key, and 0 for `high`.
@@ -34,7 +35,8 @@ def chunk_keys(
     data: bytes, starts: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the key of each chunk of `data`, `low` and `high`, uint64."""
-    words = np.ndarray((len(data) + 9,), "<u8", data + bytes(16), strides=(1,))  # at every byte
+    # The 8 bytes that begin at every byte; copied, for `take` would do so each time.
+    words = np.ndarray((len(data) + 9,), "<u8", data + bytes(16), strides=(1,)).copy()
     length = np.minimum(lengths, KEY_BYTES + 1)
     low = words.take(starts) & KEEP_LOW.take(length)
     high = words[8:].take(starts) & KEEP_HIGH.take(length) | LENGTHS.take(length)
@@ -42,43 +44,50 @@ def chunk_keys(
 
 
 class Memory:
-    """The ids of chunks: a table from the key of a chunk to its place in one array of ids.
+    """The ids of chunks: all in one array, and the place of each chunk's own in it.
 
-    A value is where the chunk's ids begin, times 16, plus how many they are. Threads may look up
-    while one adds: what has been written stays, and ids are there before the table says so.
+    A place is where the ids begin, times 128, plus how many they are; 0 is none. Threads may look
+    up while one adds: what has been written stays, and ids are there before a place names them.
     """
 
     def __init__(self):
-        self.table = Table()
+        self.table = Table()  # key -> place
+        self.long: dict[bytes, int] = {}  # chunk without a key -> place
         self.ids = np.empty(1 << 14, np.uint32)
-        self._used = 0  # of ids
+        self.size = 0  # ids in use
 
     def add(self, low: np.ndarray, high: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
-        """Remember the ids of chunks, all different and new."""
-        starts = self._used + np.cumsum(counts) - counts
-        self._used += len(ids)
-        if self._used > len(self.ids):
-            self.ids = np.concatenate((self.ids, np.empty(2 * self._used, np.uint32)))
-        self.ids[self._used - len(ids) : self._used] = ids
-        self.table.add(low, high, (starts * 16 + counts).astype(np.uint64))
+        """Remember the ids of chunks that have these keys, all different and new."""
+        self.table.add(low, high, self._store(ids, counts).view(np.uint64))
+
+    def add_long(self, chunks: Sequence[bytes], ids: np.ndarray, counts: np.ndarray) -> None:
+        """Remember the ids of chunks of at most KEPT_BYTES."""
+        self.long.update(zip(chunks, self._store(ids, counts).tolist(), strict=True))
+
+    def _store(self, ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        starts = self.size + np.cumsum(counts) - counts
+        self.size += len(ids)
+        if self.size > len(self.ids):
+            self.ids = np.concatenate((self.ids, np.empty(2 * self.size, np.uint32)))
+        self.ids[self.size - len(ids) : self.size] = ids
+        return starts << PLACE_BITS | counts
 
 
 class FastEncoder:
     """Encodes text for one vocabulary and one of the named patterns. Threads may share it."""
 
-    def __init__(self, merger: Merger, splitter: Splitter, kept_chunks: int = KEPT_CHUNKS):
-        """Remember about `kept_chunks` chunks, then start anew."""
+    def __init__(self, merger: Merger, splitter: Splitter, kept_ids: int = KEPT_IDS):
+        """Remember the chunks of about `kept_ids` ids, then start anew."""
         self._merger = merger
         self._splitter = splitter
-        self._kept_chunks = kept_chunks
+        self._kept_ids = kept_ids
         self._memory = Memory()
-        self._long: dict[bytes, bytes] = {}  # chunk without a key -> its ids, uint32
         self._one_adds = threading.Lock()
         kind_table(splitter.pattern)  # so that the first text need not wait for it
 
     def smaller(self) -> "FastEncoder":
         """Make another for the same vocabulary that itself needs less than a megabyte."""
-        return FastEncoder(self._merger, self._splitter, FIRST_ROWS // 4)
+        return FastEncoder(self._merger.thrifty(), self._splitter, FIRST_ROWS // 2)
 
     def encode_lists(self, texts: Iterable[str], escaped: bool = False) -> Iterator[list[int]]:
         """Do what `encode_arrays` does, but yield lists."""
@@ -115,14 +124,16 @@ class FastEncoder:
         """Encode texts all at once; yield the ids of each."""
         chunks = fast_chunks(texts, self._splitter.pattern, escaped)
         low, high = chunk_keys(chunks.data, chunks.starts, chunks.lengths)
-        if self._memory.table.size > self._kept_chunks:
+        if self._memory.size > self._kept_ids:
             self._memory = Memory()
         memory = self._memory
         places = memory.table.get(low, high).view(np.int64)  # (N,)
-        starts, counts = places >> 4, places & 15
+        long = np.flatnonzero(high == 0)
+        places[long] = [memory.long.get(chunk, 0) for chunk in chunks.spell(long)]
+        starts, counts = places >> PLACE_BITS, places & ((1 << PLACE_BITS) - 1)
         new = np.flatnonzero(places == 0)
         if len(new):
-            new_ids, new_starts, counts[new] = self._merge_new(chunks, low, high, new)
+            new_ids, new_starts, counts[new] = self._learn(memory, chunks, low, high, new)
         ends = np.cumsum(counts)
         ids = memory.ids.take(spans(starts, counts), mode="clip")
         if len(new):
@@ -131,57 +142,39 @@ class FastEncoder:
         for start, end in pairwise(bounds.tolist()):
             yield ids[start:end]
 
-    def _merge_new(
-        self, chunks: Chunks, low: np.ndarray, high: np.ndarray, new: np.ndarray
+    def _learn(
+        self, memory: Memory, chunks: Chunks, low: np.ndarray, high: np.ndarray, new: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Merge the chunks `new`, by their numbers.
+        """Merge the chunks `new`, by their numbers, each distinct one once, and remember them.
 
         Returns ids, and for each chunk where in these its own begin, and how many they are.
         """
-        short = high[new] > 0
-        starts, counts = np.empty((2, len(new)), np.int64)
-        ids, starts[short], counts[short] = self._learn(low[new[short]], high[new[short]])
-        if not short.all():
-            long = new[~short]
-            first, stop = chunks.starts[long], chunks.starts[long] + chunks.lengths[long]
-            words = [chunks.data[a:b] for a, b in zip(first.tolist(), stop.tolist(), strict=True)]
-            long_ids, starts[~short], counts[~short] = self._learn_long(words)
-            starts[~short] += len(ids)
-            ids = np.concatenate((ids, long_ids))
-        return ids, starts, counts
-
-    def _learn(
-        self, low: np.ndarray, high: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Merge the chunks that have these keys, each distinct one once, and remember them.
-
-        Returns what `_merge_new` does.
-        """
-        first, number = distinct_keys(low, high)
-        low, high = low[first], high[first]
+        low, high = low[new], high[new]
+        short = np.flatnonzero(high)
+        first, number = distinct_keys(low[short], high[short])
+        low, high = low[short][first], high[short][first]
         cells = np.stack((low, high), axis=1).astype("<u8").view(np.uint8)  # (N, 16)
         ids, counts = self._merger.merge_cells(cells, cells[:, KEY_BYTES].astype(np.int64))
-        starts = np.cumsum(counts) - counts
+
+        numbers = np.full(len(new), -1)
+        numbers[short] = number
+        long = np.flatnonzero(numbers < 0)
+        words = chunks.spell(new[long])
+        distinct = {word: len(counts) + i for i, word in enumerate(dict.fromkeys(words))}
+        numbers[long] = [distinct[word] for word in words]
+        long_ids, long_counts = self._merger.merge([*distinct])
+
         with self._one_adds:
             # Another thread may have learned some of them in the meantime.
-            new = np.flatnonzero(self._memory.table.get(low, high) == 0)
-            new_ids = ids[spans(starts[new], counts[new])]
-            self._memory.add(low[new], high[new], new_ids, counts[new])
-        return ids, starts[number], counts[number]
-
-    def _learn_long(self, chunks: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Do what `_learn` does for chunks that have no key, with a `dict`."""
-        ids_of = {chunk: self._long.get(chunk, b"") for chunk in chunks}
-        new = [chunk for chunk, ids in ids_of.items() if not ids]
-        ids, counts = self._merger.merge(new)
-        data, ends = ids.tobytes(), [0, *(np.cumsum(counts) * ids.itemsize).tolist()]
-        learned = {c: data[a:b] for c, (a, b) in zip(new, pairwise(ends), strict=True)}
-        ids_of |= learned
-        if len(self._long) > self._kept_chunks // 8:
-            self._long = {}
-        self._long.update((c, i) for c, i in learned.items() if len(c) <= KEPT_BYTES)
-        number = {chunk: i for i, chunk in enumerate(ids_of)}
-        index = np.array([number[chunk] for chunk in chunks], np.int64)
-        counts = np.fromiter(map(len, ids_of.values()), np.int64) // ids.itemsize
-        ids = np.frombuffer(b"".join(ids_of.values()), np.uint32)
-        return ids, (np.cumsum(counts) - counts)[index], counts[index]
+            unknown = memory.table.get(low, high) == 0
+            memory.add(
+                low[unknown], high[unknown], ids[np.repeat(unknown, counts)], counts[unknown]
+            )
+            kept = np.array([len(word) <= KEPT_BYTES for word in distinct], bool)
+            memory.add_long(
+                [word for word in distinct if len(word) <= KEPT_BYTES],
+                long_ids[np.repeat(kept, long_counts)],
+                long_counts[kept],
+            )
+        ids, counts = np.concatenate((ids, long_ids)), np.concatenate((counts, long_counts))
+        return ids, (np.cumsum(counts) - counts)[numbers], counts[numbers]

@@ -31,15 +31,19 @@ if TYPE_CHECKING:
     from bpe.fast_merge import Merger
 
 WINDOW = 128  # bytes
-OVERLAP = 48  # bytes that two windows share
+SHARED = 3 / 8  # of a window, with the next one
+# Up to this part of the windows, one that shares no token with the next is put down to chance.
 RARELY = 1 / 16
+# Of the tokens, so many pairs are merged faster all at once than one by one.
+MANY = 1 / 64
 
 Placed = dict[int, int]  # offset of a token in its chunk -> its id, ascending
 
 
 def merge_long(chunks: Sequence[bytes], merger: "Merger", window: int = WINDOW) -> list[np.ndarray]:
-    """Merge each chunk of more than OVERLAP bytes; give the ids of each."""
-    starts = [range(0, len(chunk) - OVERLAP, window - OVERLAP) for chunk in chunks]
+    """Merge each chunk of more than a window; give the ids of each."""
+    overlap = int(window * SHARED)
+    starts = [range(0, len(chunk) - overlap, window - overlap) for chunk in chunks]
     pieces = [
         chunk[start : start + window]
         for chunk, row in zip(chunks, starts, strict=True)
@@ -87,7 +91,7 @@ def merge_everywhere(chunk: bytes, merger: "Merger") -> np.ndarray:
         ranks = merger.ranks.get(ids[:-1], ids[1:])
         lowest = ranks.min(initial=NO_RANK)
         left = np.flatnonzero(ranks == lowest)
-        if lowest == NO_RANK or len(left) < RARELY * len(ids):
+        if lowest == NO_RANK or len(left) < MANY * len(ids):
             break
         left = without_overlaps(left, left + 1)
         ids[left] = merger.made[lowest]

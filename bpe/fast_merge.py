@@ -8,6 +8,7 @@ This is not the place to learn merging: `naive.py` and `ranks.py` come first.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -17,12 +18,21 @@ from bpe.fast_ranks import NO_RANK, NO_TOKEN, PairRanks
 from bpe.naive import Pair
 from bpe.ranks import merge_by_rank
 
-CELLS = 1 << 17  # chunks times width of what is merged together: a few MB, for the cache
+CELLS = 1 << 15  # chunks times width of what is merged together: a megabyte, for the cache
+FEW_CELLS = 1 << 12  # the same where memory is scarce, at more time
 FEW = 24  # so few chunks are as fast one by one
 
 
 class Merger:
     """Merges chunks into ids."""
+
+    cells = CELLS
+
+    def thrifty(self) -> "Merger":
+        """Make another of the same merges that takes a tenth of the memory while it works."""
+        other = copy(self)
+        other.cells = FEW_CELLS
+        return other
 
     def __init__(self, tokens: Mapping[int, bytes], ranks: Mapping[Pair, int], made: Sequence[int]):
         """`ranks` and `made` are those of `merge_by_rank`: pair -> rank, and rank -> id."""
@@ -67,8 +77,8 @@ class Merger:
         ids, counts = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
         start = 0
         while start < len(order):
-            some = order[start : start + CELLS // 32]
-            while len(some) > 1 and len(some) * lengths[some[-1]] > CELLS:
+            some = order[start : start + self.cells // 32]
+            while len(some) > 1 and len(some) * lengths[some[-1]] > self.cells:
                 some = some[: len(some) // 2]
             start += len(some)
             width = int(lengths[some[-1]])
@@ -84,7 +94,7 @@ class Merger:
 
         A chunk fills the first `lengths` cells of its row; what the others hold does not matter.
         """
-        batch = max(CELLS // cells.shape[1], 1)
+        batch = max(self.cells // cells.shape[1], 1)
         ids, counts = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
         for start in range(0, len(cells), batch):
             some = slice(start, start + batch)

@@ -67,6 +67,12 @@ class Chunks:
     lengths: np.ndarray  # (N,) bytes
     per_text: np.ndarray  # (texts,) chunks of each text
 
+    def spell(self, numbers: np.ndarray) -> list[bytes]:
+        """List the chunks that have these numbers."""
+        starts = self.starts[numbers]
+        stops = (starts + self.lengths[numbers]).tolist()
+        return [self.data[i:j] for i, j in zip(starts.tolist(), stops, strict=True)]
+
 
 def fast_chunks(texts: Sequence[str], pattern: str, escaped: bool = False) -> Chunks:
     """Cut each text as `Splitter(pattern).chunks` does; `pattern` is GPT4 or GPT2.
@@ -168,9 +174,12 @@ def contractions(
     if not len(quotes):
         return quotes, quotes
     quotes = quotes[is_kind(kinds[quotes + 1], LETTER)]
-    first, second = codes[quotes + 1].astype(np.int64), codes[quotes + 2]
-    one_letter = np.isin(first, [ord(letter) for letter in one])
-    two_letters = np.isin(first << 32 | second, [ord(a) << 32 | ord(b) for a, b in two])
+    first, second = codes[quotes + 1], codes[quotes + 2]
+    one_letter, two_letters = np.zeros((2, len(quotes)), bool)
+    for letter in one:
+        one_letter |= first == ord(letter)
+    for a, b in two:
+        two_letters |= (first == ord(a)) & (second == ord(b))
     letters = one_letter + 2 * two_letters
     return quotes[letters > 0], (quotes + 1 + letters)[letters > 0]
 

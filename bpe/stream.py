@@ -58,7 +58,7 @@ def cut_stream(
             continue
         text, done = "".join(held), 0
         refuse(text, disallowed, offset)
-        end = len(text) - longest + 1  # a special token that begins before is all there
+        end = max(len(text) - longest + 1, 0)  # a special token that begins before is all there
         for found in specials.finditer(text):
             if found.end() > end:
                 end = min(end, found.start())
