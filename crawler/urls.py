@@ -62,9 +62,10 @@ def split(url: str, base: str | None = None) -> Parts:
     against = _split_base(base) if base is not None else None
     if match:
         scheme = match[1].lower()
-        if before[match.end() :][:1].isdigit():  # localhost:8000
-            raise ValueError(f"{_shown(url)} is no web address; write it as http://{url.strip()}")
         if scheme not in DEFAULT_PORTS:
+            if before[match.end() :][:1].isdigit():  # localhost:8000
+                address = f"http://{url.strip()}"
+                raise ValueError(f"{_shown(url)} is no web address; write it as {_shown(address)}")
             raise ValueError(f"{_shown(url)} is a {scheme} address; only http and https are read")
         before = before[match.end() :]
         is_absolute = not against or scheme != against.scheme or before.startswith("//")
