@@ -19,7 +19,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = "the page that you are reading was made by a small program for a measurement of speed".split()
+WORDS = (
+    "the page that you are reading was made by a small program for a measurement of speed".split()
+)
 
 SPIDER = """
 import json, sys, time
@@ -122,7 +124,9 @@ def main() -> None:
     if args.serve:
         asyncio.run(serve(args.pages))
         return
-    has_scrapy = not subprocess.run([args.scrapy, "-c", "import scrapy"], capture_output=True).returncode
+    has_scrapy = not subprocess.run(
+        [args.scrapy, "-c", "import scrapy"], capture_output=True
+    ).returncode
     command = [sys.executable, __file__, "--serve", "--pages", str(args.pages)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     rates: dict[str, list[float]] = {"minigpt": [], "scrapy": []}
