@@ -19,9 +19,25 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = (
-    "the page that you are reading was made by a small program for a measurement of speed".split()
-)
+WORDS = [
+    "the",
+    "page",
+    "that",
+    "you",
+    "are",
+    "reading",
+    "was",
+    "made",
+    "by",
+    "a",
+    "small",
+    "program",
+    "for",
+    "a",
+    "measurement",
+    "of",
+    "speed",
+]
 
 SPIDER = """
 import json, sys, time
