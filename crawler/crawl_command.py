@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if not field.metadata:
             continue
         options = dict(field.metadata)
+        if field.default is True:
+            flag = f"--no-{field.name}"
+            parser.add_argument(flag, dest=field.name, action="store_false", **options)
+            continue
         if field.default == ():
             options |= {
                 "action": "append",

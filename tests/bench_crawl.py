@@ -19,25 +19,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = [
-    "the",
-    "page",
-    "that",
-    "you",
-    "are",
-    "reading",
-    "was",
-    "made",
-    "by",
-    "a",
-    "small",
-    "program",
-    "for",
-    "a",
-    "measurement",
-    "of",
-    "speed",
-]
+TEXT = "the page that you are reading was made by a small program to measure speed"
 
 SPIDER = """
 import json, sys, time
@@ -72,8 +54,8 @@ def make_page(number: int, n_pages: int) -> bytes:
     """Return an HTML page of some 6 kB with 20 links."""
     links = [(number * 7 + i * i + 1) % n_pages for i in range(19)] + [(number + 1) % n_pages]
     items = "".join(f'<li><a href="/page/{n}.html">Page {n}</a></li>' for n in links)
-    words = [WORDS[(number + i) % len(WORDS)] for i in range(80)]
-    text = "".join(f"<p>{i}: {' '.join(words)}.</p>" for i in range(10))
+    words = TEXT.split() * 5
+    text = "".join(f"<p>{number} {i}: {' '.join(words)}.</p>" for i in range(10))
     title = f"<title>Page {number}</title>"
     return f"<!doctype html><html><head>{title}</head><body>{text}<ul>{items}</ul></body>".encode()
 
