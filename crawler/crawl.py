@@ -225,8 +225,8 @@ class _Crawl:
         self.n_running -= 1
         pause_s = self._note_failures(host, result)
         if isinstance(result, RobotsResult):
-            self._heed(host, result)
-            self.turns.give_back(host, max(pause_s, host.delay_s))  # the delay may be new
+            is_settled = self._heed(host, result)
+            self.turns.give_back(host, host.delay_s if is_settled else pause_s)
             return
         self.turns.give_back(host, pause_s)
         self.n_unsettled += 1
@@ -249,16 +249,16 @@ class _Crawl:
             wanted_s = min(self.settings.backoff_s * 2 ** (host.n_failures - 1), MAX_BACKOFF_S)
         return max(host.delay_s, min(wanted_s, MAX_PAUSE_S))
 
-    def _heed(self, host: Host, result: RobotsResult) -> None:
-        """Remember what robots.txt says, unless another try may tell more."""
+    def _heed(self, host: Host, result: RobotsResult) -> bool:
+        """Remember what robots.txt says; return False if another try may tell more."""
         host.n_robots_tries += 1
         if result.passes and host.n_robots_tries < MAX_TRIES:
-            return
+            return False
         host.n_robots_tries = 0
         host.robots_due[result.origin] = self.turns.clock() + ROBOTS_LAST_S
         before = host.robots.get(result.origin)
         if result.problem and before and not before.problem:
-            return  # what it said a day ago is better than nothing (RFC 9309, 2.4)
+            return True  # what it said a day ago is better than nothing (RFC 9309, 2.4)
         host.robots[result.origin] = result
         delay_s = result.robots.crawl_delay(self.fetcher.user_agent) or 0.0
         if delay_s > max(host.delay_s, 5.0):
@@ -267,6 +267,7 @@ class _Crawl:
         host.delay_s = max(host.delay_s, min(delay_s, MAX_CRAWL_DELAY_S))
         for address in result.robots.sitemaps:
             self._add_sitemap(address, result.origin)
+        return True
 
     def _settle(self, host: Host, result: VisitResult) -> None:
         """Keep a page, queue what it leads to, and note what came of the visit."""

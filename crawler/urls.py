@@ -190,6 +190,7 @@ def _resolve_dots(path: str) -> str:
     return "/" + "/".join(kept)
 
 
+@lru_cache(maxsize=4096)
 def _netloc(authority: str, scheme: str) -> str:
     """Return host[:port] without credentials and default port, the host in canonical form."""
     location = authority.rpartition("@")[2]
