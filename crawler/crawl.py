@@ -27,20 +27,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from crawler import traps, urls
+from crawler import urls
 from crawler.connection import is_loopback, local_netlocs
 from crawler.fetch import Fetcher, user_agent
 from crawler.frontier import Visit
-from crawler.politeness import (
-    MAX_BACKOFF_S,
-    MAX_CRAWL_DELAY_S,
-    MAX_FAILURES,
-    MAX_PAUSE_S,
-    MAX_UNANSWERED,
-    ROBOTS_LAST_S,
-    Host,
-    Turns,
-)
+from crawler.intake import Intake
+from crawler.politeness import MAX_CRAWL_DELAY_S, MAX_TRIES, Host, Turns
 from crawler.robots import Robots
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -48,12 +40,7 @@ from crawler.sitemap import MAX_LEVELS
 from crawler.state import State
 from crawler.visit import RobotsResult, VisitResult, read_robots, visit_page, visit_sitemap
 
-MAX_HOPS = 10  # redirects in a row
-MAX_TRIES = 3  # of a page, where another try may help
-MAX_SITEMAPS = 1000  # of one host
-MAX_KNOWN = 2**16  # addresses in memory that need not be looked up
 BAR_EVERY_S = 0.5
-OFF_SITE = "skipped: redirect off the site"
 
 
 def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
@@ -105,7 +92,7 @@ class _Crawl:
             agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
         )
         self.turns = Turns(self._delay_s, settings.n_per_host)
-        self.known: set[str] = set()
+        self.intake = Intake(settings, scope, self.frontier, self.turns)
         totals = self.frontier.totals()
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
         self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
@@ -116,7 +103,7 @@ class _Crawl:
         self.results: queue.SimpleQueue = queue.SimpleQueue()
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
-            self._add(seed, depth=0)
+            self.intake.add(seed, depth=0)
         for netloc in self.frontier.waiting_hosts():
             self.turns.line_up(netloc)
 
@@ -168,7 +155,7 @@ class _Crawl:
             if visit is None:
                 continue  # out of line, until something is there to ask it
             origin = urls.origin(visit.url)
-            if self._must_read_robots(host, origin):
+            if host.must_read_robots(origin, self.turns.clock()):
                 if host.n_running:
                     continue  # one thing at a time, when it is this
                 job = (host, origin)
@@ -181,14 +168,11 @@ class _Crawl:
         wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
         return self.n_running > 0 or wants_more
 
-    def _must_read_robots(self, host: Host, origin: str) -> bool:
-        return self.turns.clock() >= host.robots_due.get(origin, 0.0)
-
     def _next_allowed(self, host: Host) -> Visit | None:
         """Return the host's next address that robots.txt allows, or for which it is unread."""
         while visit := self.frontier.next(host.netloc, host.running):
             origin = urls.origin(visit.url)
-            if self._must_read_robots(host, origin):
+            if host.must_read_robots(origin, self.turns.clock()):
                 return visit
             known = host.robots[origin]
             if known.robots.allowed(visit.url, self.fetcher.user_agent):
@@ -223,7 +207,7 @@ class _Crawl:
         except queue.Empty:
             return
         self.n_running -= 1
-        pause_s = self._note_failures(host, result)
+        pause_s = host.pause_after(result, self.settings.backoff_s)
         if isinstance(result, RobotsResult):
             is_settled = self._heed(host, result)
             self.turns.give_back(host, host.delay_s if is_settled else pause_s)
@@ -234,39 +218,21 @@ class _Crawl:
         self.n_unsettled -= 1
         self._settle(host, result)
         host.running.remove(result.visit.id)
-        if host.n_unanswered >= MAX_UNANSWERED or host.n_failures >= MAX_FAILURES:
+        if host.is_hopeless:
             self.frontier.finish_host(host.netloc, "error: host given up", host.running)
         self.turns.line_up(host.netloc)
 
-    def _note_failures(self, host: Host, result: VisitResult | RobotsResult) -> float:
-        """Count what went wrong in a row at a host; return the pause before it is asked again."""
-        host.n_unanswered = 0 if result.answered else host.n_unanswered + 1
-        host.n_failures = host.n_failures + 1 if result.passes else 0
-        if not result.passes:
-            return host.delay_s
-        wanted_s = result.retry_after_s
-        if wanted_s is None:
-            wanted_s = min(self.settings.backoff_s * 2 ** (host.n_failures - 1), MAX_BACKOFF_S)
-        return max(host.delay_s, min(wanted_s, MAX_PAUSE_S))
-
     def _heed(self, host: Host, result: RobotsResult) -> bool:
         """Remember what robots.txt says; return False if another try may tell more."""
-        host.n_robots_tries += 1
-        if result.passes and host.n_robots_tries < MAX_TRIES:
+        if not host.heed(result, self.turns.clock()):
             return False
-        host.n_robots_tries = 0
-        host.robots_due[result.origin] = self.turns.clock() + ROBOTS_LAST_S
-        before = host.robots.get(result.origin)
-        if result.problem and before and not before.problem:
-            return True  # what it said a day ago is better than nothing (RFC 9309, 2.4)
-        host.robots[result.origin] = result
         delay_s = result.robots.crawl_delay(self.fetcher.user_agent) or 0.0
         if delay_s > max(host.delay_s, 5.0):
             kept = f"; it gets {MAX_CRAWL_DELAY_S:g} s" if delay_s > MAX_CRAWL_DELAY_S else ""
             self.say(f"{host.netloc} asks for {delay_s:g} s between two requests{kept}")
         host.delay_s = max(host.delay_s, min(delay_s, MAX_CRAWL_DELAY_S))
         for address in result.robots.sitemaps:
-            self._add_sitemap(address, result.origin)
+            self.intake.add_sitemap(address, result.origin)
         return True
 
     def _settle(self, host: Host, result: VisitResult) -> None:
@@ -279,14 +245,14 @@ class _Crawl:
             self._keep(visit, result)
         else:
             if result.target:
-                outcome = self._follow_redirect(visit, result.target)
+                outcome = self.intake.follow_redirect(visit, result.target)
             self.frontier.finish(visit, outcome)
             self.errors.update(_reasons({outcome: 1}, "error"))
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
-                self._add(link, visit.depth + 1)
+                self.intake.add(link, visit.depth + 1)
             for address in result.sitemaps if visit.n_hops < MAX_LEVELS else ():
-                self._add_sitemap(address, visit.url, visit.n_hops + 1)
+                self.intake.add_sitemap(address, visit.url, visit.n_hops + 1)
 
     def _keep(self, visit: Visit, result: VisitResult) -> None:
         if result.record is None:
@@ -297,67 +263,6 @@ class _Crawl:
             self.frontier.note("unchanged", self.n_unchanged)
         self.n_pages += 1
         self.n_bytes += result.n_bytes
-
-    def _follow_redirect(self, visit: Visit, target: str) -> str:
-        """Queue the target at the same depth; a seed that has moved takes the scope with it."""
-        target = traps.without_session(target)
-        if target == visit.url or visit.n_hops >= MAX_HOPS:
-            return "error: redirects without end"
-        if visit.is_sitemap:
-            self._add_sitemap(target, visit.url, visit.n_hops + 1)
-            return "redirect"
-        if visit.depth == 0:
-            self.scope.widen(target)
-        return "redirect" if self._add(target, visit.depth, visit.n_hops + 1) else OFF_SITE
-
-    def _add(self, url: str, depth: int, n_hops: int = 0) -> bool:
-        """Queue an address if it is new; return False if it is outside the scope."""
-        url = traps.without_session(url)
-        if url in self.known or self.frontier.knows(url):
-            self._remember(url)
-            return True
-        if not self.scope.reaches(url):
-            return False
-        self._remember(url)
-        netloc = urls.split(url).netloc
-        refusal = self.scope.refusal(url) or (self._too_many(url) if depth else None)
-        self.frontier.add(url, netloc, depth, n_hops, f"skipped: {refusal}" if refusal else None)
-        if not refusal:
-            self.turns.line_up(netloc)
-        return True
-
-    def _add_sitemap(self, address: str, base: str, n_hops: int = 0) -> None:
-        """Queue a sitemap within the scope, like a seed."""
-        if not self.settings.sitemaps or self.settings.max_depth == 0:
-            return
-        try:
-            url = urls.canonical(address, base)
-        except ValueError:
-            return
-        if self.frontier.knows(url) or not self.scope.reaches(url):
-            return
-        netloc = urls.split(url).netloc
-        if self.frontier.count_at(f"sitemaps of {netloc}") <= MAX_SITEMAPS:
-            self.frontier.add(url, netloc, 0, n_hops, is_sitemap=True)
-            self.turns.line_up(netloc)
-
-    def _too_many(self, url: str) -> str | None:
-        """Return why this is one address too many at its place, or None."""
-        place = traps.place(url)
-        if place is None:
-            return None
-        name, is_calendar = place
-        if is_calendar:
-            too_many = self.frontier.count_at(name) > traps.MAX_CALENDAR_PAGES
-            return "trap: a calendar without end" if too_many else None
-        too_many = self.frontier.count_at(name) > self.settings.max_queries
-        return "trap: too many queries at one path" if too_many else None
-
-    def _remember(self, url: str) -> None:
-        """Note that an address is known, so that it need not be looked up."""
-        if len(self.known) >= MAX_KNOWN:
-            self.known.clear()
-        self.known.add(url)
 
     def _delay_s(self, netloc: str) -> float:
         if self.settings.delay_s is not None:

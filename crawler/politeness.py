@@ -8,8 +8,9 @@ import heapq
 import time
 from collections.abc import Callable
 
-from crawler.visit import RobotsResult
+from crawler.visit import RobotsResult, VisitResult
 
+MAX_TRIES = 3  # of a page or robots.txt, where another try may help
 MAX_UNANSWERED = 5  # visits in a row without an answer; then the host is given up
 MAX_FAILURES = 20  # visits in a row that failed in any way that may pass
 MAX_PAUSE_S = 300.0  # a host that asks for more patience with Retry-After is asked after this
@@ -29,10 +30,45 @@ class Host:
         self.n_running = 0  # requests that are not answered yet
         self.running: set[int] = set()  # ids of the visits that are not settled yet
         self.robots: dict[str, RobotsResult] = {}  # by origin: http and https have a file each
-        self.robots_due: dict[str, float] = {}  # when to read them again
-        self.n_robots_tries = 0
-        self.n_unanswered = 0
-        self.n_failures = 0
+        self._robots_due: dict[str, float] = {}  # when to read them again
+        self._n_robots_tries = 0
+        self._n_unanswered = 0
+        self._n_failures = 0
+
+    def pause_after(self, result: VisitResult | RobotsResult, backoff_s: float) -> float:
+        """Note how a request ended; return the pause in seconds before the next one.
+
+        That is what Retry-After wants, else `backoff_s`, doubled with each failure in a row.
+        """
+        self._n_unanswered = 0 if result.answered else self._n_unanswered + 1
+        self._n_failures = self._n_failures + 1 if result.passes else 0
+        if not result.passes:
+            return self.delay_s
+        wanted_s = result.retry_after_s
+        if wanted_s is None:
+            wanted_s = min(backoff_s * 2 ** (self._n_failures - 1), MAX_BACKOFF_S)
+        return max(self.delay_s, min(wanted_s, MAX_PAUSE_S))
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Say whether so much failed in a row that the host is given up."""
+        return self._n_unanswered >= MAX_UNANSWERED or self._n_failures >= MAX_FAILURES
+
+    def must_read_robots(self, origin: str, now: float) -> bool:
+        """Say whether robots.txt is unread, or was read too long ago."""
+        return now >= self._robots_due.get(origin, 0.0)
+
+    def heed(self, result: RobotsResult, now: float) -> bool:
+        """Remember what robots.txt says; return False if another try may tell more."""
+        self._n_robots_tries += 1
+        if result.passes and self._n_robots_tries < MAX_TRIES:
+            return False
+        self._n_robots_tries = 0
+        self._robots_due[result.origin] = now + ROBOTS_LAST_S
+        before = self.robots.get(result.origin)
+        if not (result.problem and before and not before.problem):
+            self.robots[result.origin] = result  # else what it said a day ago (RFC 9309, 2.4)
+        return True
 
 
 class Turns:

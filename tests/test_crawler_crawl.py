@@ -433,7 +433,7 @@ def test_robots_txt_that_cannot_be_read_is_asked_for_again(run, n_failures):
 
 
 def test_robots_txt_is_read_again_after_a_day_and_the_old_one_kept_if_that_fails(run, monkeypatch):
-    from crawler import crawl as module
+    from crawler import politeness as module
 
     answers = [(200, {}, b"User-agent: *\nDisallow: /b"), (500, {}, b""), (500, {}, b"")]
     answers += [(500, {}, b""), (200, {}, b"User-agent: *\nDisallow: /c")]
