@@ -177,8 +177,11 @@ class _Crawl:
             known = host.robots[origin]
             if known.robots.allowed(visit.url, self.fetcher.user_agent):
                 return visit
-            reason = known.problem
-            self.frontier.finish(visit, f"error: {reason}" if reason else "skipped: robots.txt")
+            if known.problem:
+                self.frontier.finish(visit, f"error: {known.problem}")
+                self.errors[known.problem] += 1
+            else:
+                self.frontier.finish(visit, "skipped: robots.txt")
         return None
 
     def _work(self) -> None:
@@ -220,6 +223,7 @@ class _Crawl:
         host.running.remove(result.visit.id)
         if host.is_hopeless:
             self.frontier.finish_host(host.netloc, "error: host given up", host.running)
+            self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
         self.turns.line_up(host.netloc)
 
     def _heed(self, host: Host, result: RobotsResult) -> bool:

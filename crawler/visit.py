@@ -157,7 +157,9 @@ def _with_links(
     result: VisitResult, body: bytes, content_type: str, charset: str | None, response: Response
 ) -> VisitResult:
     """Add the page's links, and heed what its author wants crawlers to leave alone."""
-    noindex, nofollow = links.wishes(response.header("x-robots-tag"))
+    noindex, nofollow = links.wishes(
+        *(value for name, value in response.headers if name.lower() == "x-robots-tag")
+    )
     found = links.Links([], False, False)
     if content_type != "text/plain":
         found = links.find(decode(body, charset), result.visit.url)
