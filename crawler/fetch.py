@@ -207,10 +207,10 @@ class Fetcher:
         try:
             try:
                 return connection, connection.ask(request, deadline)
-            except ConnectionError:
+            except (ConnectionError, AnswerError):
                 if not was_kept:
                     raise
-                connection.close()  # the server had closed it before our request came
+                connection.close()  # the server had closed it, or said more than it announced
                 return connection, connection.ask(request, deadline)
         except BaseException:
             connection.close()

@@ -575,6 +575,22 @@ def test_a_page_that_has_not_changed_is_not_sent_again(run):
     assert all(p.date == dates[p.url] for p in second.pages if p.url.endswith(("/", "/a", "/c")))
 
 
+def test_an_archive_with_records_taken_over_is_valid(run, tmp_path):
+    archiveiterator = pytest.importorskip("warcio.archiveiterator")
+    headers = {**HTML, "ETag": '"1"'}
+
+    def versioned(handler):
+        return (304 if "If-None-Match" in handler.headers else 200, headers, page("/b").encode())
+
+    with LocalSite({"/": page("/a", "/b"), "/a": versioned, "/b": versioned}) as site:
+        run(site)
+        assert run(site).report["unchanged"] == 2
+    with open(tmp_path / "out" / "pages.warc.gz", "rb") as file:
+        records = archiveiterator.ArchiveIterator(file, check_digests="raise")
+        kinds = [(record.rec_type, len(record.content_stream().read()) > 0) for record in records]
+    assert kinds == [("warcinfo", True)] + [("response", True)] * 3
+
+
 def test_an_earlier_archive_that_is_broken_is_fetched_anew(run, tmp_path):
     headers = {**HTML, "ETag": '"1"'}
 
@@ -594,6 +610,52 @@ def test_an_earlier_archive_that_is_broken_is_fetched_anew(run, tmp_path):
 def test_a_304_that_nobody_asked_for_is_an_error(run):
     with LocalSite({"/": page("/a"), "/a": (304, HTML, b"")}) as site:
         assert run(site).report["errors"] == {"http 304": 1}
+
+
+def test_servers_that_break_every_rule_are_counted_by_kind(run):
+    def send(data: bytes):
+        def answer(handler):
+            handler.wfile.write(data)
+            handler.close_connection = True
+
+        return answer
+
+    ok = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+    bomb = gzip.compress(bytes(10_000_000))
+    packed = ok + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    chunked = ok + b"Transfer-Encoding: chunked\r\n\r\n"
+    answers = {
+        "/0.9": b"<html>no header</html>",
+        "/bomb": packed % len(bomb) + bomb,
+        "/truncated": packed % 30 + gzip.compress(b"abc" * 999)[:30],
+        "/chunks": chunked + b"zz\r\nabc",
+        "/endless": ok + b"\r\n" + bytes(200_000),
+        "/huge": ok + b"Content-Length: 99999999999999999999\r\n\r\nabc",
+        "/negative": ok + b"Content-Length: -5\r\n\r\nabc",
+        "/two": ok + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "/headers": ok + b"X: y\r\n" * 20_000 + b"\r\n",
+        "/continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 99,
+        "/hints": b"HTTP/1.1 103 Early Hints\r\n\r\n" + ok + b"Content-Length: 1\r\n\r\na",
+        "/bare": b"HTTP/1.1 200\nContent-Type: text/html\n\nabc",
+        "/cut": chunked + b"9\r\nabc",
+        "/empty": b"",
+    }
+    routes = {"/": page(*answers, "/hang")} | {path: send(data) for path, data in answers.items()}
+    routes["/hang"] = lambda handler: site.closing.wait(10) and None
+    with LocalSite(routes) as site:
+        done = run(site, timeout_s=0.3, max_page_bytes=100_000)
+    assert done.paths == ["/", "/hints", "/bare"]
+    assert done.report["errors"] == {
+        "not HTTP": 2,
+        "too large": 3,
+        "bad coding": 1,
+        "bad chunks": 1,
+        "bad length": 2,
+        "header too large": 1,
+        "cut short": 1,
+        "connection broken": 1,
+        "timeout": 1,
+    }
 
 
 def test_what_is_no_text_but_says_so_is_left_out(run):

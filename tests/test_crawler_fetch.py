@@ -256,6 +256,15 @@ def test_what_comes_after_a_short_length_is_not_the_next_answer(raw_server):
     assert bodies == [b"a", b"truth"]
 
 
+def test_a_304_with_a_body_does_not_spoil_the_next_answer():
+    routes = {"/same": (304, HTML, b"<p>a body that must not be</p>"), "/": "x"}
+    with LocalSite(routes) as site:
+        fetcher = fetcher_for(site)
+        for _ in range(3):
+            assert fetcher.get(site.url + "same").status == 304
+            assert fetcher.get(site.url).body == b"x"
+
+
 def test_a_connection_that_is_reset_has_a_kind():
     def reset(handler):
         linger = struct.pack("ii", 1, 0)  # closing sends RST
