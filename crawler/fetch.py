@@ -20,7 +20,7 @@ from typing import NamedTuple
 from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content, media_type
 from crawler.connection import Connection, LocalAddressError
 from crawler.http1 import AnswerError, Head
-from crawler.urls import canonical, split
+from crawler.urls import canonical, link, split
 
 PRODUCT = "minigpt"
 REDIRECTS = frozenset([301, 302, 303, 307, 308])
@@ -84,7 +84,7 @@ class Response(NamedTuple):
         if self.status not in REDIRECTS or not (target := self.header("location")):
             return None
         raw = target.encode("latin-1", "replace")  # read as Latin-1; if not ASCII, it is UTF-8
-        return canonical(raw.decode("utf-8", "replace"), self.url)
+        return link(raw.decode("utf-8", "replace"), self.url)
 
     def page_headers(self) -> list[tuple[str, str]]:
         """Return the headers that are still true of the decoded body."""

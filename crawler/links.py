@@ -9,7 +9,7 @@ import html
 import re
 from typing import NamedTuple
 
-from crawler.urls import canonical
+from crawler.urls import link
 
 _ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"""
 _TAG = re.compile(
@@ -93,6 +93,6 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _absolute(target: str, base: str) -> str | None:
     try:
-        return canonical(target, base)
+        return link(target, base)
     except ValueError:
         return None

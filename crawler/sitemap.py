@@ -13,7 +13,7 @@ import zlib
 from typing import NamedTuple
 
 from crawler.charset import decode
-from crawler.urls import canonical
+from crawler.urls import link
 
 MAX_CODED_BYTES = 10 * 2**20
 MAX_BYTES = 50 * 2**20  # the protocol's limits, per file: 50 MiB
@@ -41,7 +41,7 @@ def read(body: bytes, url: str) -> Sitemap:
     urls = {}
     for address in found:
         try:
-            urls[canonical(address, url)] = None
+            urls[link(address, url)] = None
         except ValueError:
             continue
     is_index = _IS_INDEX.search(text, 0, 10_000) is not None

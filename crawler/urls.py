@@ -21,6 +21,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _TAB_OR_NEWLINE = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_CREDENTIALS = re.compile(r"[\x00-\x20]*(?:https?:/*|//+)[^/?#]*@", re.I)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # An escape, or a byte that must become one: everything outside the class. A lone % is such a byte.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!$&'()*+,./0-9:;=@A-Z_a-z~-]")
@@ -51,6 +52,17 @@ def canonical(url: str, base: str | None = None) -> str:
             f"the address {_shown(url)} has {len(result)} characters; the limit is {MAX_URL_CHARS}"
         )
     return result
+
+
+def link(url: str, base: str) -> str:
+    """Return the canonical address of a link found in the page at `base`.
+
+    Raises ValueError as `canonical` does, and for an address with a user name or password in it:
+    these were given to somebody else.
+    """
+    if "@" in url and _CREDENTIALS.match(url.translate(_TAB_OR_NEWLINE).replace("\\", "/")):
+        raise ValueError(f"{_shown(url)} holds somebody's user name; it is not followed")
+    return canonical(url, base)
 
 
 def split(url: str, base: str | None = None) -> Parts:
@@ -213,4 +225,4 @@ def _without_port(location: str) -> str:
 
 def _shown(url: str) -> str:
     """Return the start of an address for a message, with no user name or password in it."""
-    return repr(re.sub(r"(?<=//)[^/?#\\]*@", "", url)[:80])
+    return repr(re.sub(r"^(\s*[A-Za-z]*:?[\\/]*)[^/?#\\]*@", r"\1", url)[:80])

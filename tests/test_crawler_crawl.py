@@ -672,14 +672,18 @@ def test_pages_about_files_are_fetched(run):
         assert run(site).paths == ["/", *paths]
 
 
-def test_credentials_in_links_are_neither_sent_nor_kept(run, capsys):
-    with LocalSite({"/a": "a"}) as site:
-        link = site.url.replace("http://", "http://user:secret@") + "a"
-        site.routes["/"] = page(link)
-        done = run(site, seeds=(site.url.replace("http://", "http://user:secret@"),))
+def test_credentials_in_addresses_are_neither_followed_nor_sent_nor_kept(run, capsys):
+    with LocalSite({"/a": "a", "/b": "b"}) as site:
+        with_password = site.url.replace("http://", "http://user:secret@")
+        site.routes["/"] = page(with_password + "a", "/b", "/moved", "/@a")
+        site.routes["/moved"] = (302, {"Location": with_password + "a"}, b"")
+        done = run(site, seeds=(with_password,))
         assert not any("Authorization" in headers for headers in site.headers)
-    assert done.paths == ["/", "/a"]
+        assert "/a" not in site.requests and "/@a" in site.requests
+    assert done.paths == ["/", "/b"]
+    assert done.report["skipped"] == {"redirect to no web page": 1}
     assert "secret" not in json.dumps(done.report) + capsys.readouterr().err
+    assert not any(b"secret" in p.url.encode() for p in done.pages)
 
 
 def test_the_live_line_tells_how_it_goes(tmp_path, capsys, monkeypatch):
