@@ -210,7 +210,7 @@ class _Crawl:
         except queue.Empty:
             return
         self.n_running -= 1
-        pause_s = host.pause_after(result, self.settings.backoff_s)
+        pause_s = host.pause_after(result, self._backoff_s(host.netloc))
         if isinstance(result, RobotsResult):
             is_settled = self._heed(host, result)
             self.turns.give_back(host, host.delay_s if is_settled else pause_s)
@@ -272,6 +272,11 @@ class _Crawl:
         if self.settings.delay_s is not None:
             return self.settings.delay_s
         return 0.0 if is_loopback(f"http://{netloc}/") else 1.0
+
+    def _backoff_s(self, netloc: str) -> float:
+        if self.settings.backoff_s is not None:
+            return self.settings.backoff_s
+        return 0.1 if is_loopback(f"http://{netloc}/") else 1.0
 
     def _show(self, bar: tqdm) -> None:
         bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)

@@ -38,7 +38,8 @@ class Settings:
     exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
     blocklist: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
     contact: str | None = _flag(None, "an address for complaints, told to each site")
-    backoff_s: float = 1.0  # first pause after a failure, doubled with each that follows
+    # first pause after a failure, doubled with each that follows; None: 1, and 0.1 on this machine
+    backoff_s: float | None = None
 
     def __post_init__(self):
         seeds = tuple(dict.fromkeys(canonical(seed) for seed in self.seeds))

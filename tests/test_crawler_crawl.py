@@ -9,6 +9,7 @@ import pytest
 from local_site import LocalSite, page
 
 from crawler.crawl import crawl
+from crawler.politeness import Turns
 from crawler.settings import Settings
 from crawler.warc import read_pages
 
@@ -39,6 +40,20 @@ def run(tmp_path):
         return Crawled(output, report, site.url, news)
 
     return run
+
+
+@pytest.fixture
+def turns_given_back(monkeypatch):
+    """Note (the host's delay, the pause) after each request, and make no pause at all."""
+    noted = []
+    original = Turns.give_back
+
+    def note(self, host, pause_s=None):
+        noted.append((host.delay_s, pause_s))
+        original(self, host, 0.0)
+
+    monkeypatch.setattr(Turns, "give_back", note)
+    return noted
 
 
 def test_every_page_is_kept_once_though_links_go_in_circles(run):
@@ -305,21 +320,12 @@ def test_a_busy_server_is_asked_again_but_not_for_ever(run):
     assert done.report["errors"] == {"http 503": 1}
 
 
-def test_retry_after_is_waited_for(run, monkeypatch):
-    pauses = []
-    give_back = "crawler.politeness.Turns.give_back"
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        pauses.append(pause_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(give_back, note)
+def test_retry_after_is_waited_for(run, turns_given_back):
     with LocalSite({"/": page("/a"), "/a": (429, {"Retry-After": "77"}, b"")}) as site:
         run(site, delay_s=0.0)
-    assert pauses.count(77.0) == 3  # also after it was given up: other pages come next
+    assert (
+        turns_given_back.count((0.0, 77.0)) == 3
+    )  # also after it was given up: other pages come next
 
 
 def test_a_host_that_never_answers_is_given_up(run):
@@ -333,20 +339,10 @@ def test_a_host_that_never_answers_is_given_up(run):
     assert done.report["errors"] == {"connection broken": 5, "host given up": 45}
 
 
-def test_crawl_delay_is_honoured_and_announced(run, monkeypatch):
-    delays = []
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        delays.append(host.delay_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(Turns, "give_back", note)
+def test_crawl_delay_is_honoured_and_announced(run, turns_given_back):
     with LocalSite({"/robots.txt": b"User-agent: *\nCrawl-delay: 30", "/": "x"}) as site:
         done = run(site)
-    assert set(delays) == {30.0}
+    assert {delay_s for delay_s, _ in turns_given_back} == {30.0}
     assert len(done.news) == 1 and "30 s" in done.news[0]
 
 
@@ -398,21 +394,20 @@ def test_what_may_pass_is_tried_again_after_the_other_pages(run):
     assert done.report["errors"] == {"http 500": 1, "http 404": 1}
 
 
-def test_pauses_after_failures_grow(run, monkeypatch):
-    pauses = []
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        pauses.append(pause_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(Turns, "give_back", note)
+def test_pauses_after_failures_grow(run, turns_given_back):
     routes = {"/": page("/a", "/b"), "/a": (500, HTML, b""), "/b": (500, HTML, b"")}
     with LocalSite(routes) as site:
         run(site, backoff_s=1.0)
-    assert pauses == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    assert [pause_s for _, pause_s in turns_given_back] == [
+        0.0,
+        0.0,
+        1.0,
+        2.0,
+        4.0,
+        8.0,
+        16.0,
+        32.0,
+    ]
 
 
 @pytest.mark.parametrize("n_failures", [1, 2, 3])
@@ -452,20 +447,10 @@ def test_robots_txt_is_read_again_after_a_day_and_the_old_one_kept_if_that_fails
     assert done.report["errors"] == {}
 
 
-def test_a_long_crawl_delay_is_cut_and_said(run, monkeypatch):
-    delays = []
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        delays.append(host.delay_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(Turns, "give_back", note)
+def test_a_long_crawl_delay_is_cut_and_said(run, turns_given_back):
     with LocalSite({"/robots.txt": b"User-agent: *\nCrawl-delay: 86400", "/": "x"}) as site:
         done = run(site)
-    assert set(delays) == {60.0}
+    assert {delay_s for delay_s, _ in turns_given_back} == {60.0}
     assert "86400 s" in done.news[0] and "60 s" in done.news[0]
 
 
