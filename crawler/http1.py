@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from crawler.coding import TooLargeError
+from crawler.coding import CHUNK_SIZE, TooLargeError
 
 MAX_HEAD_BYTES = 2**16  # status line and header together; also a chunked body's trailer
 MAX_PROVISIONAL = 8  # answers like "100 Continue" before the real one
@@ -21,7 +21,6 @@ _MAX_SIZE_LINE_BYTES = 4096
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"HTTP/(\d)(?:\.(\d))? +(\d{3})(?: (.*))?")
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
 class AnswerError(ValueError):
@@ -109,7 +108,7 @@ class Reader:
     def _chunked(self, max_bytes: int, cut: bool) -> bytes:
         body = bytearray()
         while True:
-            match = _CHUNK_SIZE.match(self._line(_MAX_SIZE_LINE_BYTES))
+            match = CHUNK_SIZE.match(self._line(_MAX_SIZE_LINE_BYTES))
             if not match:
                 raise AnswerError("bad chunks", "no chunk size where one must stand")
             size = int(match[1], 16)

@@ -18,7 +18,7 @@ from crawler.earlier import Record, read_record
 from crawler.fetch import Fetcher, FetchError, Response
 from crawler.frontier import Visit
 from crawler.robots import Robots
-from crawler.warc import PAGE_TYPES
+from crawler.warc import PAGE_TYPES, Page
 
 # Kinds of error that say nothing about the next try: the network's, not the page's.
 _PASSING = {"no such host", "timeout", "connection refused", "connection broken"}
@@ -147,7 +147,7 @@ def _no_page(visit: Visit, response: Response) -> VisitResult | None:
     )
 
 
-def _unchanged(visit: Visit, response: Response, record: bytes, page) -> VisitResult:
+def _unchanged(visit: Visit, response: Response, record: bytes, page: Page) -> VisitResult:
     """Return the page of the last crawl, which is still the same."""
     result = VisitResult(visit, "page", record=record, n_bytes=len(page.body))
     return _with_links(result, page.body, page.content_type, page.charset, response)
