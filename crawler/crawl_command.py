@@ -15,8 +15,8 @@ from crawler.urls import split
 
 _EPILOG = """\
 Keeps to robots.txt, asks a host for one page at a time, and stays on the sites it began at. A page
-is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on. Crawling to
-a file that is there already asks only for pages that have changed, where servers can tell.
+is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on.
+With a file that is there already, pages that have not changed are not sent again.
 
 examples:
   python -m crawler crawl --pydoc

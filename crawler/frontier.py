@@ -151,9 +151,10 @@ class Frontier:
         row = self._db.execute("SELECT n FROM places WHERE place = ?", (place,)).fetchone()
         return row[0]
 
-    def remember_earlier(self, records: Iterable[Record]) -> None:
-        """Keep the list of the last crawl's records; of two with one address, the later."""
-        self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?)", records)
+    def remember_earlier(self, records: Iterable[Record]) -> int:
+        """Keep the list of the last crawl's records, of two with one address the later; count."""
+        cursor = self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?)", records)
+        return max(cursor.rowcount, 0)
 
     def earlier(self, url: str) -> Record | None:
         """Return the last crawl's record of an address, if there is one to ask about."""

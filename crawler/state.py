@@ -146,7 +146,9 @@ class State:
             self.frontier.clear()
             self.frontier.note("settings", settings)
             if self.output.exists():
-                self.frontier.remember_earlier(list_records(self.output))
+                n_pages = self.frontier.remember_earlier(list_records(self.output))
+                if n_pages and not self.news:
+                    self.news = f"{n_pages} pages of the last crawl are asked for if they changed"
         self._writer = Writer(self._part, PRODUCT)
 
 
