@@ -2,8 +2,9 @@
 
 Files in reading order; `files` is used by all.
 
-    crawl     settings -> blocklist, scope, hosts, urls, robots, politeness -> connection, coding,
-              fetch, links, visit -> frontier, state -> crawl (the loop), pydoc_site, crawl_command
+    crawl     settings -> hosts, urls, blocklist, traps, scope, robots -> coding, http1, connection,
+              fetch, links, sitemap, earlier, visit -> politeness, frontier, intake, state -> crawl
+              (the loop), pydoc_site, crawl_command
     archive   warc, gzipreader
     clean     charset, html_tree, junk, boilerplate, html_text -> extract; language, quality, pii,
               dedup -> steps, funnel -> clean (the pipeline)

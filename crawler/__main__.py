@@ -22,6 +22,24 @@ class Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit status: 2 for bad input, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
+    name = argv[0] if argv and argv[0] in COMMANDS else "crawler"
+    try:
+        _run(argv)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{name}: {what}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:  # also while modules are loaded
+        print(f"\n{name}: {str(interrupt) or 'stopped'}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(argv: list[str]) -> None:
+    """Load the command, and run it."""
     parser = Parser(
         prog="python -m crawler",
         description="Gather text: crawl web pages politely, then clean what came back.",
@@ -39,19 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             module = importlib.import_module(module_name)
             module.add_arguments(subparser)
     args = parser.parse_args(argv)
-    try:
-        module.run(args)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"{args.command}: {what}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        print(f"{args.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        print(f"\n{args.command}: {str(interrupt) or 'stopped'}", file=sys.stderr)
-        return 130
-    return 0
+    module.run(args)
 
 
 if __name__ == "__main__":

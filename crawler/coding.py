@@ -10,7 +10,7 @@ import zlib
 MAX_BODY_BYTES = 64 * 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
 class TooLargeError(ValueError):
@@ -44,7 +44,7 @@ def decode_chunked(body: bytes, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Join the chunks of a body; raises ValueError where no chunk begins or one is cut short."""
     parts, size, at = [], 0, 0
     while True:
-        match = _CHUNK_SIZE.match(body, at)
+        match = CHUNK_SIZE.match(body, at)
         if not match:
             raise ValueError(f"no chunk size at byte {at} of a body said to come in chunks")
         length = int(match[1], 16)

@@ -3,14 +3,15 @@
 Worker threads only fetch; the main thread alone owns the queue, the archive and every decision:
 
     a host's turn -> its next address -> robots.txt allows it? -> a free worker fetches the page
-    a worker is done -> keep the page, queue its links -> the host is due again after its delay
+    a worker is done -> the host is due again after its delay -> keep the page, queue its links
 
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json`:
 
     stage, seconds                  "crawl"; the time spent, also before an interruption
     pages, bytes, hosts             pages kept, their size, the number of hosts they came from
     seeds, max_pages, max_depth, scope
-    redirects, waiting              addresses that led elsewhere, and that were not visited
+    unchanged                       pages taken over from the last crawl to the same file
+    redirects, sitemaps, waiting    addresses that led elsewhere, that listed others, not visited
     errors, skipped                 reason -> number of addresses
 
 An interrupted crawl is continued by the same command (see `state.py`).
@@ -30,16 +31,16 @@ from crawler import urls
 from crawler.connection import is_loopback, local_netlocs
 from crawler.fetch import Fetcher, user_agent
 from crawler.frontier import Visit
-from crawler.politeness import MAX_FAILURES, MAX_PAUSE_S, Host, Turns
+from crawler.intake import Intake
+from crawler.politeness import MAX_CRAWL_DELAY_S, MAX_TRIES, Host, Turns
+from crawler.robots import Robots
 from crawler.scope import Scope
 from crawler.settings import Settings
+from crawler.sitemap import MAX_LEVELS
 from crawler.state import State
-from crawler.visit import PageResult, RobotsResult, read_robots, visit_page
+from crawler.visit import RobotsResult, VisitResult, read_robots, visit_page, visit_sitemap
 
-MAX_HOPS = 10  # redirects in a row
-MAX_TRIES = 3  # of a page whose server is busy
 BAR_EVERY_S = 0.5
-OFF_SITE = "skipped: redirect off the site"
 
 
 def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
@@ -90,16 +91,19 @@ class _Crawl:
         self.fetcher = Fetcher(
             agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
         )
-        self.turns = Turns(self._delay_s)
+        self.turns = Turns(self._delay_s, settings.n_per_host)
+        self.intake = Intake(settings, scope, self.frontier, self.turns)
         totals = self.frontier.totals()
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
         self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
+        self.n_unchanged = self.frontier.noted("unchanged") or 0
         self.n_running = 0
+        self.n_unsettled = 0  # answers of which it is not known yet whether they are pages
         self.jobs: queue.SimpleQueue = queue.SimpleQueue()
         self.results: queue.SimpleQueue = queue.SimpleQueue()
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
-            self._add(seed, depth=0)
+            self.intake.add(seed, depth=0)
         for netloc in self.frontier.waiting_hosts():
             self.turns.line_up(netloc)
 
@@ -129,7 +133,9 @@ class _Crawl:
             "max_pages": settings.max_pages,
             "max_depth": settings.max_depth,
             "scope": settings.scope,
+            "unchanged": self.n_unchanged,
             "redirects": outcomes.get("redirect", 0),
+            "sitemaps": outcomes.get("sitemap", 0),
             "waiting": self.frontier.n_waiting,
             "errors": _reasons(outcomes, "error"),
             "skipped": _reasons(outcomes, "skipped"),
@@ -139,7 +145,7 @@ class _Crawl:
 
     def _may_start(self) -> bool:
         """Say whether a worker is free and its page would not be one too many."""
-        n_free_pages = self.settings.max_pages - self.n_pages
+        n_free_pages = self.settings.max_pages - self.n_pages - self.n_unsettled
         return self.n_running < min(self.settings.n_workers, n_free_pages)
 
     def _start_jobs(self) -> bool:
@@ -147,35 +153,50 @@ class _Crawl:
         while self._may_start() and (host := self.turns.take()):
             visit = self._next_allowed(host)
             if visit is None:
-                self.turns.rest(host)
+                continue  # out of line, until something is there to ask it
+            origin = urls.origin(visit.url)
+            if host.must_read_robots(origin, self.turns.clock()):
+                if host.n_running:
+                    continue  # one thing at a time, when it is this
+                job = (host, origin)
             else:
-                self.n_running += 1
-                origin = urls.origin(visit.url)
-                self.jobs.put((host, visit, None if origin in host.robots else origin))
+                host.running.add(visit.id)
+                job = (host, visit, self.frontier.earlier(visit.url))
+            self.turns.begin(host)
+            self.n_running += 1
+            self.jobs.put(job)
         wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
         return self.n_running > 0 or wants_more
 
     def _next_allowed(self, host: Host) -> Visit | None:
         """Return the host's next address that robots.txt allows, or for which it is unread."""
-        while visit := self.frontier.next(host.netloc):
+        while visit := self.frontier.next(host.netloc, host.running):
             origin = urls.origin(visit.url)
-            known = host.robots.get(origin)
-            if known is None or known.robots.allowed(visit.url, self.fetcher.user_agent):
+            if host.must_read_robots(origin, self.turns.clock()):
                 return visit
-            reason = known.problem
-            self.frontier.finish(visit, f"error: {reason}" if reason else "skipped: robots.txt")
+            known = host.robots[origin]
+            if known.robots.allowed(visit.url, self.fetcher.user_agent):
+                return visit
+            if known.problem:
+                self.frontier.finish(visit, f"error: {known.problem}")
+                self.errors[known.problem] += 1
+            else:
+                self.frontier.finish(visit, "skipped: robots.txt")
         return None
 
     def _work(self) -> None:
         """Be a worker thread: robots.txt first if it is unread, otherwise the page."""
         while (job := self.jobs.get()) is not None:
-            host, visit, origin = job
+            host, what, *record = job
             try:
-                result = (
-                    read_robots(self.fetcher, origin) if origin else visit_page(self.fetcher, visit)
-                )
+                if isinstance(what, str):
+                    result = read_robots(self.fetcher, what)
+                elif what.is_sitemap:
+                    result = visit_sitemap(self.fetcher, what)
+                else:
+                    result = visit_page(self.fetcher, what, *record, self.state.output)
             except Exception as error:  # a defect of ours must not end a crawl of a million pages
-                result = PageResult(visit, f"error: internal {type(error).__name__}")
+                result = _internal_error(what, error)
             self.results.put((host, result))
 
     # ---- what came back ---------------------------------------------------------------------
@@ -189,75 +210,73 @@ class _Crawl:
         except queue.Empty:
             return
         self.n_running -= 1
-        pause_s = host.delay_s
-        if result.is_busy:
-            wanted_s = result.retry_after_s
-            if wanted_s is None:
-                wanted_s = self.settings.backoff_s * 2**host.n_tries
-            pause_s = max(pause_s, min(wanted_s, MAX_PAUSE_S))
-            if host.n_tries < MAX_TRIES - 1:
-                host.n_tries += 1
-                self.turns.give_back(host, pause_s)
-                return
-        host.n_tries = 0
+        pause_s = host.pause_after(result, self._backoff_s(host.netloc))
         if isinstance(result, RobotsResult):
-            self._heed(host, result)
-        else:
-            host.n_failures = 0 if result.answered else host.n_failures + 1
-            self._settle(result)
-            if host.n_failures >= MAX_FAILURES:
-                self.frontier.finish_host(host.netloc, "error: host given up")
-        self.turns.give_back(host, max(pause_s, host.delay_s))  # the delay may be new
+            is_settled = self._heed(host, result)
+            self.turns.give_back(host, host.delay_s if is_settled else pause_s)
+            return
+        self.turns.give_back(host, pause_s)
+        self.n_unsettled += 1
+        self._start_jobs()  # the next page is on its way while this one is stored
+        self.n_unsettled -= 1
+        self._settle(host, result)
+        host.running.remove(result.visit.id)
+        if host.is_hopeless:
+            self.frontier.finish_host(host.netloc, "error: host given up", host.running)
+            self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
+        self.turns.line_up(host.netloc)
 
-    def _heed(self, host: Host, result: RobotsResult) -> None:
-        """Remember what robots.txt says."""
-        host.robots[result.origin] = result
+    def _heed(self, host: Host, result: RobotsResult) -> bool:
+        """Remember what robots.txt says; return False if another try may tell more."""
+        if not host.heed(result, self.turns.clock()):
+            return False
         delay_s = result.robots.crawl_delay(self.fetcher.user_agent) or 0.0
         if delay_s > max(host.delay_s, 5.0):
-            self.say(f"{host.netloc} asks for {delay_s:g} s between two requests")
-        host.delay_s = max(host.delay_s, delay_s)
+            kept = f"; it gets {MAX_CRAWL_DELAY_S:g} s" if delay_s > MAX_CRAWL_DELAY_S else ""
+            self.say(f"{host.netloc} asks for {delay_s:g} s between two requests{kept}")
+        host.delay_s = max(host.delay_s, min(delay_s, MAX_CRAWL_DELAY_S))
+        for address in result.robots.sitemaps:
+            self.intake.add_sitemap(address, result.origin)
+        return True
 
-    def _settle(self, result: PageResult) -> None:
+    def _settle(self, host: Host, result: VisitResult) -> None:
         """Keep a page, queue what it leads to, and note what came of the visit."""
         visit, outcome = result.visit, result.outcome
+        if result.passes and visit.n_tries < MAX_TRIES - 1:
+            self.frontier.retry(visit, outcome)
+            return
         if outcome == "page":
-            self.state.store(visit, result.response)
-            self.n_pages += 1
-            self.n_bytes += len(result.response.body)
+            self._keep(visit, result)
         else:
             if result.target:
-                outcome = self._follow_redirect(visit, result.target)
+                outcome = self.intake.follow_redirect(visit, result.target)
             self.frontier.finish(visit, outcome)
             self.errors.update(_reasons({outcome: 1}, "error"))
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
-                self._add(link, visit.depth + 1)
+                self.intake.add(link, visit.depth + 1)
+            for address in result.sitemaps if visit.n_hops < MAX_LEVELS else ():
+                self.intake.add_sitemap(address, visit.url, visit.n_hops + 1)
 
-    def _follow_redirect(self, visit: Visit, target: str) -> str:
-        """Queue the target at the same depth; a seed that has moved takes the scope with it."""
-        if target == visit.url or visit.n_hops >= MAX_HOPS:
-            return "error: redirects without end"
-        if visit.depth == 0:
-            self.scope.widen(target)
-        return "redirect" if self._add(target, visit.depth, visit.n_hops + 1) else OFF_SITE
-
-    def _add(self, url: str, depth: int, n_hops: int = 0) -> bool:
-        """Queue an address if it is new; return False if it is outside the scope."""
-        if self.frontier.knows(url):
-            return True
-        if not self.scope.reaches(url):
-            return False
-        netloc = urls.split(url).netloc
-        refusal = self.scope.refusal(url)
-        self.frontier.add(url, netloc, depth, n_hops, f"skipped: {refusal}" if refusal else None)
-        if not refusal:
-            self.turns.line_up(netloc)
-        return True
+    def _keep(self, visit: Visit, result: VisitResult) -> None:
+        if result.record is None:
+            self.state.store(visit, result.response)
+        else:
+            self.state.store_record(visit, result.record, result.n_bytes)
+            self.n_unchanged += 1
+            self.frontier.note("unchanged", self.n_unchanged)
+        self.n_pages += 1
+        self.n_bytes += result.n_bytes
 
     def _delay_s(self, netloc: str) -> float:
         if self.settings.delay_s is not None:
             return self.settings.delay_s
         return 0.0 if is_loopback(f"http://{netloc}/") else 1.0
+
+    def _backoff_s(self, netloc: str) -> float:
+        if self.settings.backoff_s is not None:
+            return self.settings.backoff_s
+        return 0.1 if is_loopback(f"http://{netloc}/") else 1.0
 
     def _show(self, bar: tqdm) -> None:
         bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)
@@ -274,3 +293,11 @@ def _reasons(outcomes: dict[str, int], kind: str) -> dict[str, int]:
     """Return reason -> count of the outcomes `error: ...` or `skipped: ...`."""
     start = f"{kind}: "
     return {o.removeprefix(start): n for o, n in outcomes.items() if o.startswith(start)}
+
+
+def _internal_error(what: Visit | str, error: Exception) -> VisitResult | RobotsResult:
+    """Return the result of a job in which we ourselves failed; robots.txt then allows nothing."""
+    problem = f"internal {type(error).__name__}"
+    if isinstance(what, str):
+        return RobotsResult(what, Robots("User-agent: *\nDisallow: /"), problem)
+    return VisitResult(what, f"error: {problem}")

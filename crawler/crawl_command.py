@@ -16,6 +16,7 @@ from crawler.urls import split
 _EPILOG = """\
 Keeps to robots.txt, asks a host for one page at a time, and stays on the sites it began at. A page
 is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on.
+With a file that is there already, pages that have not changed are not sent again.
 
 examples:
   python -m crawler crawl --pydoc
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if not field.metadata:
             continue
         options = dict(field.metadata)
+        if field.default is True:
+            flag = f"--no-{field.name}"
+            parser.add_argument(flag, dest=field.name, action="store_false", **options)
+            continue
         if field.default == ():
             options |= {
                 "action": "append",

@@ -1,32 +1,31 @@
 """A polite HTTP client: one page at a time, bounded in time and in size, and no surprises.
 
-Built on `http.client` alone. What it adds: connections kept open for a host's next page, a limit on
-the size before and after decompression, and what `connection.py` does about slow servers and local
-addresses. It sends no cookies and no passwords, asks for no coding but gzip and deflate, and gives
-redirects to its caller, who knows where it wants to go.
+Connections are kept open for a host's next page; size is limited before and after decompression;
+`connection.py` sees to slow servers and local addresses, `http1.py` to those that break HTTP. It
+sends no cookies and no passwords, asks for no coding but gzip and deflate, and gives redirects to
+its caller, who knows where it wants to go.
 
 Not here: robots.txt, delays and second tries (`crawl.py`).
 """
 
-import http.client
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from importlib import metadata
 from typing import NamedTuple
 
 from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content, media_type
 from crawler.connection import Connection, LocalAddressError
-from crawler.urls import canonical, split
+from crawler.http1 import AnswerError, Head
+from crawler.urls import canonical, link, split
 
 PRODUCT = "minigpt"
 REDIRECTS = frozenset([301, 302, 303, 307, 308])
 MAX_IDLE_CONNECTIONS = 64
-MAX_WAIT_S = 10.0  # for the connection, and between two pieces of an answer
 MAX_DRAINED_BYTES = 2**16  # read an unwanted body up to here, to keep the connection
-READ_BYTES = 2**16
 
 # True of the connection or of the coded body, but not of the page; and cookies are secrets.
 _NOT_OF_THE_PAGE = {"connection", "keep-alive", "trailer", "transfer-encoding"}
@@ -38,9 +37,7 @@ _KINDS = [
     (ConnectionRefusedError, "connection refused"),
     (ssl.SSLCertVerificationError, "bad certificate"),
     (ssl.SSLError, "TLS error"),
-    (http.client.IncompleteRead, "cut short"),
     (ConnectionError, "connection broken"),
-    (http.client.HTTPException, "not HTTP"),
     (TooLargeError, "too large"),
     (ValueError, "bad coding"),
 ]
@@ -86,8 +83,8 @@ class Response(NamedTuple):
         """Return where a redirect leads, or None; raises ValueError for what cannot be crawled."""
         if self.status not in REDIRECTS or not (target := self.header("location")):
             return None
-        raw = target.encode("latin-1", "replace")  # http.client decoded what is UTF-8, if not ASCII
-        return canonical(raw.decode("utf-8", "replace"), self.url)
+        raw = target.encode("latin-1", "replace")  # read as Latin-1; if not ASCII, it is UTF-8
+        return link(raw.decode("utf-8", "replace"), self.url)
 
     def page_headers(self) -> list[tuple[str, str]]:
         """Return the headers that are still true of the decoded body."""
@@ -113,23 +110,29 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._local_netlocs = frozenset(local_netlocs)
         self._tls = ssl.create_default_context()
-        self._idle: dict[tuple[str, str], Connection] = {}
+        self._idle: dict[Connection, tuple[str, str]] = {}  # the one unused for longest first
         self._lock = threading.Lock()
 
     def get(
-        self, url: str, media_types: Collection[str] = (), cut_bytes: int | None = None
+        self,
+        url: str,
+        media_types: Collection[str] = (),
+        cut_bytes: int | None = None,
+        conditions: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one GET request, following no redirect.
 
         The body is read if the status is 200 and its type is among `media_types` (none: any type);
-        with `cut_bytes` only its first so many bytes. Raises FetchError, and ValueError for what is
-        no web address.
+        with `cut_bytes` only its first so many bytes. `conditions` are more header fields, such as
+        If-None-Match. Raises FetchError, and ValueError for what is no web address.
         """
         url = canonical(url)
         try:
-            return self._get(url, media_types, cut_bytes)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return self._get(url, media_types, cut_bytes, conditions or {})
+        except (OSError, ValueError) as error:
             kind = next((k for cls, k in _KINDS if isinstance(error, cls)), "cannot connect")
+            if isinstance(error, AnswerError):
+                kind = error.kind
             raise FetchError(kind, url, error) from error
 
     def get_following(
@@ -155,82 +158,77 @@ class Fetcher:
         """Close all connections."""
         with self._lock:
             while self._idle:
-                self._idle.popitem()[1].close()
+                self._idle.popitem()[0].close()
 
     # ---- one request ------------------------------------------------------------------------
 
-    def _get(self, url: str, media_types: Collection[str], cut_bytes: int | None) -> Response:
-        connection, answer = self._ask(url)
-        keep = False
+    def _get(
+        self,
+        url: str,
+        media_types: Collection[str],
+        cut_bytes: int | None,
+        conditions: Mapping[str, str],
+    ) -> Response:
+        connection, head = self._ask(url, conditions)
         try:
-            headers = answer.getheaders()
-            response = Response(url, answer.status, answer.reason, headers, b"", connection.ip)
-            if answer.status == 200 and (not media_types or response.media_type in media_types):
-                response = response._replace(body=self._body(answer, cut_bytes))
-            elif answer.length is not None and answer.length <= MAX_DRAINED_BYTES:
-                answer.read()
-            keep = answer.isclosed() and not answer.will_close
+            _, status, reason, headers = head
+            response = Response(url, status, reason, headers, b"", connection.ip)
+            if status == 200 and (not media_types or response.media_type in media_types):
+                return response._replace(body=self._body(connection, response, cut_bytes))
+            with suppress(ValueError, OSError):  # too large or broken: nobody wanted it
+                connection.read_body(MAX_DRAINED_BYTES)
             return response
         finally:
-            answer.close()
-            if keep:
+            if connection.is_reusable:
                 self._keep(connection, url)
             else:
                 connection.close()
 
-    def _ask(self, url: str) -> tuple[Connection, http.client.HTTPResponse]:
+    def _ask(self, url: str, conditions: Mapping[str, str]) -> tuple[Connection, Head]:
         """Send the request, on a connection kept from before if there is one."""
         scheme, netloc, path, query = split(url)
-        headers = {
-            "Host": netloc,
-            "User-Agent": self.user_agent,
-            "Accept": "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1",
-            "Accept-Encoding": "gzip, deflate",
-        }
-        target = f"{path}?{query}" if query else path
+        lines = [
+            f"GET {path}{'?' if query else ''}{query} HTTP/1.1",
+            f"Host: {netloc}",
+            f"User-Agent: {self.user_agent}",
+            "Accept: text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1",
+            "Accept-Encoding: gzip, deflate",
+            *(f"{name}: {value}" for name, value in conditions.items()),
+        ]
+        request = "\r\n".join([*lines, "", ""]).encode("latin-1")
         deadline = time.monotonic() + self._timeout_s
         with self._lock:
-            connection = self._idle.pop((scheme, netloc), None)
+            to_here = (c for c, key in reversed(self._idle.items()) if key == (scheme, netloc))
+            if connection := next(to_here, None):
+                del self._idle[connection]
         was_kept = connection is not None
         if not was_kept:
-            may_be_local = netloc in self._local_netlocs
-            connection = Connection(url, self._tls, MAX_WAIT_S, may_be_local)
+            connection = Connection(url, self._tls, netloc in self._local_netlocs)
         try:
             try:
-                return connection, connection.ask(target, headers, deadline)
-            except (ConnectionError, http.client.BadStatusLine):
+                return connection, connection.ask(request, deadline)
+            except (ConnectionError, AnswerError):
                 if not was_kept:
                     raise
-                connection.close()  # the server had closed it before our request came
-                return connection, connection.ask(target, headers, deadline)
+                connection.close()  # the server had closed it, or said more than it announced
+                return connection, connection.ask(request, deadline)
         except BaseException:
             connection.close()
             raise
 
-    def _body(self, answer: http.client.HTTPResponse, cut_bytes: int | None) -> bytes:
+    def _body(self, connection: Connection, response: Response, cut_bytes: int | None) -> bytes:
         """Read the body up to the limit, and decode it."""
-        limit = cut_bytes or self._max_bytes
-        if cut_bytes is None and answer.length is not None and answer.length > limit:
-            raise TooLargeError(f"{answer.length} bytes; the limit is {limit}")
-        parts, n_bytes = [], 0
-        while n_bytes <= limit and (part := answer.read(READ_BYTES)):
-            parts.append(part)
-            n_bytes += len(part)
-        if n_bytes > limit and cut_bytes is None:
-            raise TooLargeError(f"more than {limit} bytes")
-        if n_bytes <= limit and answer.length:
-            raise http.client.IncompleteRead(b"", answer.length)
-        coding = ",".join(answer.headers.get_all("content-encoding", []))
+        body = connection.read_body(cut_bytes or self._max_bytes, cut=cut_bytes is not None)
         limit = MAX_BODY_BYTES if cut_bytes else self._max_bytes
-        return decode_content(b"".join(parts), coding, limit)[:cut_bytes]
+        return decode_content(body, response.header("content-encoding"), limit)[:cut_bytes]
 
     def _keep(self, connection: Connection, url: str) -> None:
-        """Keep a connection for the next request; the one unused for longest makes room."""
+        """Keep a connection for a later request; the one unused for longest makes room."""
         scheme, netloc, _, _ = split(url)
         with self._lock:
-            old = self._idle.pop((scheme, netloc), None)
-            self._idle[scheme, netloc] = connection
-            if old is None and len(self._idle) > MAX_IDLE_CONNECTIONS:
-                old = self._idle.pop(next(iter(self._idle)))
-        if old:
-            old.close()
+            self._idle[connection] = (scheme, netloc)
+            oldest = next(iter(self._idle)) if len(self._idle) > MAX_IDLE_CONNECTIONS else None
+            if oldest:
+                del self._idle[oldest]
+        if oldest:
+            oldest.close()

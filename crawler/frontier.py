@@ -1,11 +1,15 @@
 """What to visit next and what has been seen: a queue on disk that survives `kill -9`.
 
 Breadth-first, host by host: pages near the seeds first, and within one depth in the order in which
-they were found. An SQLite file, because the queue of a long crawl may not fit in memory, and since
-a transaction is the right answer to a power cut: what is not committed has never happened.
+they were found; those that failed once, after all others. An SQLite file, because the queue of a
+long crawl may not fit in memory, and since a transaction is the right answer to a power cut: what
+is not committed has never happened.
 
     urls   a row for every address ever seen: `outcome` is NULL while it waits, afterwards `page`,
-           `redirect`, or `error:` or `skipped:` with the reason; `n_bytes` is the page's size
+           `redirect`, `sitemap`, or `error:` or `skipped:` with the reason; `n_bytes` is the page's
+           size; `problem` is the outcome so far of an address that will be tried again
+    places  how many addresses were counted at a place where there may be too many (`traps.py`)
+    earlier  the records of the last crawl's archive (`earlier.py`)
     notes  what the crawl must remember besides: a name and a JSON value
 
 Not here: when a host may be asked again (`politeness.py`), and what the rows lead to (`crawl.py`).
@@ -13,8 +17,11 @@ Not here: when a host may be asked again (`politeness.py`), and what the rows le
 
 import json
 import sqlite3
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from crawler.earlier import Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS urls (
@@ -23,15 +30,23 @@ CREATE TABLE IF NOT EXISTS urls (
     netloc TEXT NOT NULL,    -- host or host:port: who must not be asked twice at once
     depth INTEGER NOT NULL,  -- links from the nearest seed
     n_hops INTEGER NOT NULL, -- redirects that led here
+    is_sitemap INTEGER NOT NULL,
+    n_tries INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
     outcome TEXT,
     n_bytes INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS waiting ON urls (netloc, depth, id) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS waiting ON urls (netloc, n_tries, depth, id) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS places (place TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS earlier (
+    url TEXT PRIMARY KEY, offset INTEGER, n_bytes INTEGER, etag TEXT, modified TEXT
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
 _APPLICATION_ID = 0x6D677074  # marks the file as ours, so that no other's is ever taken for it
+_VERSION = 2  # of the tables
 
 
 class Visit(NamedTuple):
@@ -42,6 +57,8 @@ class Visit(NamedTuple):
     netloc: str
     depth: int
     n_hops: int
+    is_sitemap: bool
+    n_tries: int
 
 
 class Frontier:
@@ -59,7 +76,10 @@ class Frontier:
             is_new = self._scalar("SELECT count(*) FROM sqlite_master") == 0
             if not is_new and self._scalar("PRAGMA application_id") != _APPLICATION_ID:
                 raise sqlite3.DatabaseError("it belongs to another program")
+            if not is_new and self._scalar("PRAGMA user_version") != _VERSION:
+                raise sqlite3.DatabaseError("another version of this program wrote it; remove it")
             self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self.n_waiting = self._scalar("SELECT count(*) FROM urls WHERE outcome IS NULL")
@@ -70,13 +90,19 @@ class Frontier:
             raise ValueError(f"{path} cannot hold the state of a crawl: {reason}") from None
 
     def add(
-        self, url: str, netloc: str, depth: int, n_hops: int = 0, outcome: str | None = None
+        self,
+        url: str,
+        netloc: str,
+        depth: int,
+        n_hops: int = 0,
+        outcome: str | None = None,
+        is_sitemap: bool = False,
     ) -> bool:
         """Remember an address, to be visited unless it has an outcome; False if it was known."""
         cursor = self._db.execute(
-            "INSERT OR IGNORE INTO urls (url, netloc, depth, n_hops, outcome)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (url, netloc, depth, n_hops, outcome),
+            "INSERT OR IGNORE INTO urls (url, netloc, depth, n_hops, outcome, is_sitemap)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (url, netloc, depth, n_hops, outcome, is_sitemap),
         )
         self.n_waiting += cursor.rowcount if outcome is None else 0
         return cursor.rowcount == 1
@@ -86,14 +112,14 @@ class Frontier:
         query = "SELECT 1 FROM urls WHERE url = ?"
         return self._db.execute(query, (url,)).fetchone() is not None
 
-    def next(self, netloc: str) -> Visit | None:
-        """Return whose turn it is at this host; the same one until it has an outcome."""
-        row = self._db.execute(
-            "SELECT id, url, netloc, depth, n_hops FROM urls"
-            " WHERE netloc = ? AND outcome IS NULL ORDER BY depth, id LIMIT 1",
-            (netloc,),
-        ).fetchone()
-        return Visit(*row) if row else None
+    def next(self, netloc: str, running: Collection[int] = ()) -> Visit | None:
+        """Return whose turn it is at this host, but none of those `running` (their ids)."""
+        rows = self._db.execute(
+            "SELECT id, url, netloc, depth, n_hops, is_sitemap, n_tries FROM urls"
+            " WHERE netloc = ? AND outcome IS NULL ORDER BY n_tries, depth, id LIMIT ?",
+            (netloc, len(running) + 1),
+        )
+        return next((Visit(*row) for row in rows if row[0] not in running), None)
 
     def finish(self, visit: Visit, outcome: str, n_bytes: int = 0) -> None:
         """Note what came of a visit."""
@@ -102,12 +128,38 @@ class Frontier:
         )
         self.n_waiting -= 1
 
-    def finish_host(self, netloc: str, outcome: str) -> None:
-        """Give up on all that waits at a host."""
+    def retry(self, visit: Visit, problem: str) -> None:
+        """Note that a visit failed and must be made again, after those that were not made yet."""
+        self._db.execute(
+            "UPDATE urls SET n_tries = n_tries + 1, problem = ? WHERE id = ?", (problem, visit.id)
+        )
+
+    def finish_host(self, netloc: str, outcome: str, running: Collection[int] = ()) -> None:
+        """Give up on all that waits at a host, but not on those `running` (their ids)."""
+        marks = ", ".join("?" * len(running))
         cursor = self._db.execute(
-            "UPDATE urls SET outcome = ? WHERE netloc = ? AND outcome IS NULL", (outcome, netloc)
+            "UPDATE urls SET outcome = coalesce(problem, ?)"
+            f" WHERE netloc = ? AND outcome IS NULL AND id NOT IN ({marks})",
+            (outcome, netloc, *running),
         )
         self.n_waiting -= cursor.rowcount
+
+    def count_at(self, place: str) -> int:
+        """Count one more at a place; return how many there are now."""
+        self._db.execute("INSERT OR IGNORE INTO places VALUES (?, 0)", (place,))
+        self._db.execute("UPDATE places SET n = n + 1 WHERE place = ?", (place,))
+        row = self._db.execute("SELECT n FROM places WHERE place = ?", (place,)).fetchone()
+        return row[0]
+
+    def remember_earlier(self, records: Iterable[Record]) -> int:
+        """Keep the list of the last crawl's records, of two with one address the later; count."""
+        cursor = self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?)", records)
+        return max(cursor.rowcount, 0)
+
+    def earlier(self, url: str) -> Record | None:
+        """Return the last crawl's record of an address, if there is one to ask about."""
+        row = self._db.execute("SELECT * FROM earlier WHERE url = ?", (url,)).fetchone()
+        return Record(*row) if row else None
 
     def waiting_hosts(self) -> list[str]:
         """Return the hosts at which something waits, the one found first at first."""
@@ -141,8 +193,8 @@ class Frontier:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._db.execute("DELETE FROM urls")
-        self._db.execute("DELETE FROM notes")
+        for table in ("urls", "places", "earlier", "notes"):
+            self._db.execute(f"DELETE FROM {table}")
         self.n_waiting = 0
 
     def commit(self) -> None:

@@ -4,9 +4,9 @@
 `0x7f000001` and `127.0.0.1`; unless these are told apart from names, a link can lead to an address
 that was meant to be refused.
 
-Sources: WHATWG URL Standard, 3.5 (host parsing); RFC 3492 (Punycode); UTS 46. Not the whole of
-UTS 46: letters are mapped by NFKC and lower case, without its table of exceptions and its rules for
-scripts written from right to left.
+Sources: WHATWG URL Standard, 3.5 (host parsing); RFC 3492 (Punycode); UTS 46; RFC 5893, 2 (names
+written from right to left). Not the whole of UTS 46: letters are mapped by NFKC and lower case,
+without its table of exceptions.
 """
 
 import ipaddress
@@ -28,8 +28,10 @@ def canonical_host(name: str) -> str:
     if "%" in name:
         name = unquote_to_bytes(name.encode("utf-8", "replace")).decode("utf-8", "replace")
     try:
-        labels = _mapped(name).removesuffix(".").split(".")
-        name = ".".join(map(_label_to_ascii, labels))
+        labels = [_unicode_label(label) for label in _mapped(name).removesuffix(".").split(".")]
+        if not name.isascii() or "xn--" in name.lower():
+            _check_directions(labels)
+        name = ".".join(map(_ascii_label, labels))
     except UnicodeError:
         raise ValueError("has a host name that no computer can have") from None
     if _FORBIDDEN.search(name):
@@ -49,18 +51,40 @@ def _mapped(name: str) -> str:
     return unicodedata.normalize("NFKC", name).replace("\u3002", ".")
 
 
-def _label_to_ascii(label: str) -> str:
-    """Return the Punycode of a mapped label, if it needs one; raises UnicodeError."""
-    text = label
+def _unicode_label(label: str) -> str:
+    """Return a mapped label with its Punycode undone; raises UnicodeError."""
     if label.startswith("xn--"):
         text = label[4:].encode("ascii").decode("punycode")
         if text.isascii() or _mapped(text) != text:
             raise UnicodeError("nothing is encoded so")
-    if text.isascii():
-        return text
-    if any(unicodedata.category(char)[0] in "CZ" for char in text):
-        raise UnicodeError("control characters and separators are no part of a name")
-    return "xn--" + text.encode("punycode").decode("ascii")
+        label = text
+    if not label.isascii():
+        categories = [unicodedata.category(char)[0] for char in label]
+        if "\ufffd" in label or not {"C", "Z"}.isdisjoint(categories) or categories[0] == "M":
+            raise UnicodeError("no controls, separators, or marks with nothing before them")
+    return label
+
+
+def _ascii_label(label: str) -> str:
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+
+
+def _check_directions(labels: list[str]) -> None:
+    """Raise UnicodeError where left-to-right and right-to-left mix (RFC 5893, section 2)."""
+    directions = [[unicodedata.bidirectional(char) for char in label] for label in labels]
+    if not any({"R", "AL", "AN"} & set(label) for label in directions):
+        return
+    for label in directions:
+        ends = [kind for kind in label if kind != "NSM"][-1:]
+        kinds = set(label) - {"ES", "CS", "ET", "ON", "BN", "NSM", "EN"}
+        if label[:1] == ["L"]:
+            is_right = kinds == {"L"} and ends[0] in ("L", "EN")
+        else:
+            is_right = label[:1] in (["R"], ["AL"]) and kinds <= {"R", "AL", "AN"}
+            is_right &= ends[:1] != [] and ends[0] in ("R", "AL", "EN", "AN")
+            is_right &= not {"EN", "AN"} <= set(label)
+        if label and not is_right:
+            raise UnicodeError("the directions of its letters cannot be told apart")
 
 
 def _ipv4(labels: list[str]) -> str:

@@ -9,7 +9,7 @@ import html
 import re
 from typing import NamedTuple
 
-from crawler.urls import canonical
+from crawler.urls import link
 
 _ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"""
 _TAG = re.compile(
@@ -21,6 +21,7 @@ _TAG = re.compile(
 _TAGS = frozenset(["a", "area", "base", "frame", "iframe", "meta"])
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 _REFRESH = re.compile(r"\s*+[\d.]++\s*+[;,]\s*+(?:url\s*+=\s*+)?[\"']?([^\"']+)", re.I)
+_FOR_AGENT = re.compile(r"\s*([a-z*][\w-]*)\s*:")
 
 
 class Links(NamedTuple):
@@ -37,7 +38,7 @@ def find(text: str, url: str) -> Links:
     Frames and `meta refresh` count as links, style sheets and images do not. What is no web address
     is passed over.
     """
-    base, found, directives = None, {}, ""
+    base, found, directives = None, {}, []
     for match in _TAG.finditer(text):
         tag = (match["tag"] or "").lower()
         if tag not in _TAGS or not match["end"]:
@@ -56,19 +57,29 @@ def find(text: str, url: str) -> Links:
             refresh = _REFRESH.match(attributes.get("content", ""))
             target = refresh[1] if refresh else None
         elif attributes.get("name", "").lower() in ("robots", "minigpt"):
-            directives += "," + attributes.get("content", "")
+            directives.append(attributes.get("content", ""))
         if target is not None:
             found[target] = None
-    noindex, nofollow = wishes(directives)
+    noindex, nofollow = wishes(*directives)
     urls = {} if nofollow else dict.fromkeys(_absolute(target, base or url) for target in found)
     urls.pop(None, None)
     return Links(list(urls), noindex, nofollow)
 
 
-def wishes(directives: str) -> tuple[bool, bool]:
-    """Return (noindex, nofollow) of a robots meta tag or X-Robots-Tag header, whoever is meant."""
-    directives = re.sub(r"(?:max-[\w-]+|unavailable_after)\s*:[^,]*", "", directives.lower())
-    words = set(re.split(r"[\s,:]+", directives))
+def wishes(*lines: str) -> tuple[bool, bool]:
+    """Return (noindex, nofollow) of robots meta tags or X-Robots-Tag header lines.
+
+    A line may name whom it means, `otherbot: noindex`; what is not for us or everybody is ignored.
+    """
+    words = set()
+    for line in lines:
+        line = re.sub(r"(?:max-[\w-]+|unavailable_after)\s*:[^,]*", "", line.lower())
+        is_for_us = True
+        for part in line.split(","):
+            if match := _FOR_AGENT.match(part):
+                is_for_us = match[1] in ("robots", "minigpt", "*")
+            if is_for_us:
+                words.update(re.split(r"[\s:]+", part))
     return bool(words & {"noindex", "none"}), bool(words & {"nofollow", "none"})
 
 
@@ -82,6 +93,6 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _absolute(target: str, base: str) -> str | None:
     try:
-        return canonical(target, base)
+        return link(target, base)
     except ValueError:
         return None

@@ -5,8 +5,12 @@ agents. All groups that name us count together; only if none does, those for `*`
 that matches decides, and between equals `Allow`. `*` in a rule stands for anything, `$` at its end
 for the end. `Crawl-delay` and `Sitemap` are not in the RFC but common.
 
+Where the RFC is silent this follows Google's parser, which sites are tested against: a line without
+its colon, common misspellings, a line cut after 16,663 bytes, part of a byte-order mark, and an
+`Allow` of `/a/index.html` that allows `/a/` as well.
+
 Python's own `urllib.robotparser` follows the draft of 1996: first match, no wildcards. Not here:
-asking the server for the file, and what its absence means (`crawl.py`).
+asking the server for the file, and what its absence means (`visit.py`).
 """
 
 import re
@@ -14,18 +18,32 @@ import re
 from crawler.urls import normalise_escapes, split
 
 MAX_BYTES = 500 * 1024  # RFC 9309, 2.5: at least this much must be read; the rest may be ignored
+MAX_LINE_BYTES = 8 * 2083 - 1  # Google's: eight times the longest address of a once common browser
 
 # Escape all but what is plain in every address; `*` and `$` are dealt with apart from this.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!&()*$+,./0-9:;=?@A-Z_a-z~-]")
-_MISSPELLED = {"useragent": "user-agent", "dissallow": "disallow", "disalow": "disallow"}
+_BYTE_ORDER_MARK = re.compile(b"\xef(?:\xbb\xbf?)?")
+_PRODUCT = re.compile(r"[\w-]+", re.ASCII)  # the RFC has no digits in it, but agents have
+_INDEX = re.compile(r"(.*/)index\.html?", re.S)
+_MISSPELLED = {
+    **dict.fromkeys(["useragent", "user agent"], "user-agent"),
+    **dict.fromkeys(["dissallow", "dissalow", "disalow", "diasllow", "disallaw"], "disallow"),
+    **dict.fromkeys(["site-map", "site map"], "sitemap"),
+}
 
 
 class _Group:
-    """The rules for one agent: (pattern, is it an Allow)."""
+    """The rules for one agent: (length as written, is it an Allow, pattern)."""
 
     def __init__(self):
-        self.rules: list[tuple[str, bool]] = []
+        self.rules: list[tuple[int, bool, str]] = []
         self.crawl_delay: float | None = None
+
+    def add(self, value: str, is_allow: bool) -> None:
+        path = _normalised(value)
+        self.rules.append((len(path), is_allow, _pattern(path)))
+        if is_allow and (match := _INDEX.fullmatch(value)):
+            self.add(match[1] + "$", True)
 
 
 class Robots:
@@ -36,39 +54,48 @@ class Robots:
 
     def __init__(self, content: str | bytes):
         data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-        text = data[:MAX_BYTES].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        mark = _BYTE_ORDER_MARK.match(data)
+        text = data[mark.end() if mark else 0 : MAX_BYTES].decode("utf-8", "surrogateescape")
         self.sitemaps: list[str] = []
         self._groups: dict[str, _Group] = {}
         agents: list[_Group] = []  # those that the lines read now are about
         in_rules = False
         for line in re.split("\r\n|\r|\n", text):
+            if len(line) > MAX_LINE_BYTES // 4:  # a character has four bytes at most
+                line = _cut(line)
             field, value = _field_and_value(line.partition("#")[0])
             if field == "user-agent":
                 if in_rules:
                     agents, in_rules = [], False
-                agents.append(self._groups.setdefault(_product(value), _Group()))
+                agents.append(self._groups.setdefault(_agent_in_line(value), _Group()))
             elif field in ("allow", "disallow"):
                 in_rules = True
                 for group in agents if value else []:
-                    group.rules.append((_pattern(value), field == "allow"))
+                    group.add(value, field == "allow")
             elif field == "crawl-delay":
                 for group in agents:
                     if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) and group.crawl_delay is None:
                         group.crawl_delay = float(value)
             elif field == "sitemap":
                 self.sitemaps.append(value)
-        for group in self._groups.values():  # longest first, and Allow before Disallow
-            group.rules.sort(key=lambda rule: (len(rule[0]), rule[1]), reverse=True)
+        for group in self._groups.values():
+            group.rules.sort(reverse=True)  # longest first, and Allow before Disallow
 
     def allowed(self, url: str, user_agent: str) -> bool:
-        """Say whether the agent may fetch `url`; raises ValueError if that is no web address."""
-        parts = split(url)
+        """Say whether the agent may fetch `url`, an address or a path that begins with a slash.
+
+        `user_agent` is a product token or a whole User-Agent header, `Bot/1.0 (+https://...)`; two
+        words without a version are no product, and only the group for all speaks of them. Raises
+        ValueError if `url` is no web address.
+        """
+        parts = split(url, "http://localhost/" if url[:1] in ("/", "") else None)
         if parts.path == "/robots.txt":
             return True
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        has_query = "?" in url.partition("#")[0]
+        target = parts.path + (f"?{parts.query}" if has_query else "")
         target = _normalised(target).replace("*", "%2A").replace("$", "%24")
         group = self._group(user_agent)
-        for pattern, is_allow in group.rules if group else []:
+        for _, is_allow, pattern in group.rules if group else []:
             if _matches(pattern, target):
                 return is_allow
         return True
@@ -92,9 +119,25 @@ def _field_and_value(line: str) -> tuple[str, str]:
     return _MISSPELLED.get(field, field), value.strip()
 
 
+def _cut(line: str) -> str:
+    """Return the beginning of a long line."""
+    data = line.encode("utf-8", "surrogateescape")[:MAX_LINE_BYTES]
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _agent_in_line(value: str) -> str:
+    """Return whom a User-agent line means: `*`, or the product token that it begins with."""
+    if re.match(r"\*(?!\S)", value):
+        return "*"
+    match = _PRODUCT.match(value)
+    return match[0].lower() if match else ""
+
+
 def _product(user_agent: str) -> str:
     """Return the product token, `minigpt` of `minigpt/1.0 (+https://...)`, in lower case."""
-    return re.match(r"[^\s/]*", user_agent.strip())[0].lower()
+    match = _PRODUCT.match(user_agent.strip())
+    is_header = match and re.match(r"\s*(?:$|/|\()", user_agent.strip()[match.end() :])
+    return match[0].lower() if is_header else "*"
 
 
 def _normalised(path: str) -> str:
@@ -103,10 +146,10 @@ def _normalised(path: str) -> str:
     return normalise_escapes(path, _PATH_BYTE)
 
 
-def _pattern(value: str) -> str:
+def _pattern(path: str) -> str:
     """Return a rule with its literal dollar signs escaped, so that only a final one is special."""
-    body, end = (value[:-1], "$") if value.endswith("$") else (value, "")
-    return _normalised(body).replace("$", "%24") + end
+    body, end = (path[:-1], "$") if path.endswith("$") else (path, "")
+    return body.replace("$", "%24") + end
 
 
 def _matches(pattern: str, target: str) -> bool:

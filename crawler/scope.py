@@ -2,17 +2,19 @@
 
 import re
 
-from crawler import blocklist
+from crawler import blocklist, traps
 from crawler.settings import Settings
 from crawler.urls import blocked, scope_key, split
 
-# What the end of an address says about what is there: not worth a request.
+# What the end of an address says about what is there: not worth a request. Left out are those under
+# which pages are found, too: an article on Node.js, a view of package.json.
 _NO_TEXT = re.compile(
-    r"\.(?:7z|aac|apk|avi|bin|bmp|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|flac|gif|gz|ico|iso|jar"
-    r"|jpe?g|js|json|m4[av]|mkv|mov|mp[34]|mpe?g|msi|od[pst]|ogg|otf|pdf|png|pptx?|ps|rar|rpm|rss"
-    r"|svg|tar|tgz|tiff?|ttf|wav|web[mp]|whl|wmv|woff2?|xlsx?|xml|xz|zip|zst)$",
+    r"\.(?:7z|aac|apk|avi|bmp|bz2|deb|dmg|docx?|eot|epub|exe|flac|gif|gz|ico|iso|jar|jpe?g|m4[av]"
+    r"|mkv|mov|mp[34]|mpe?g|msi|od[pst]|ogg|otf|pdf|png|pptx?|rar|rpm|svg|tar|tgz|tiff?|ttf|wav"
+    r"|web[mp]|whl|wmv|woff2?|xlsx?|xz|zip|zst)$",
     re.I,
 )
+_PAGE_ABOUT_A_FILE = re.compile(r"/(?:wiki|blob)/|:[^/]*$")  # File:Map.png, /blob/main/logo.svg
 
 
 class Scope:
@@ -36,7 +38,10 @@ class Scope:
         """Return why an address is not worth asking for, or None."""
         if any(pattern.search(url) for pattern in self._exclude):
             return "excluded"
-        if _NO_TEXT.search(split(url).path):
+        parts = split(url)
+        if _NO_TEXT.search(parts.path) and not _PAGE_ABOUT_A_FILE.search(parts.path):
             return "no text by its name"
+        if trap := traps.refusal(parts):
+            return trap
         reason = blocked(url, self._rules)
         return f"blocked {reason}" if reason else None

@@ -30,10 +30,16 @@ class Settings:
     timeout_s: float = _flag(30.0, "give up on a request after so long", type=float)
     max_page_bytes: int = _flag(5 * 2**20, "leave out pages larger than this", type=int)
     n_workers: int = _flag(8, "ask so many hosts at the same time", type=int)
+    n_per_host: int = _flag(1, "send so many requests to a host at the same time", type=int)
+    max_queries: int = _flag(
+        1000, "follow at most so many addresses that differ in what is after the ?", type=int
+    )
+    sitemaps: bool = _flag(True, "pass over the sitemaps that robots.txt names")
     exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
     blocklist: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
     contact: str | None = _flag(None, "an address for complaints, told to each site")
-    backoff_s: float = 1.0  # first pause after "too many requests", doubled each time
+    # first pause after a failure, doubled with each that follows; None: 1, and 0.1 on this machine
+    backoff_s: float | None = None
 
     def __post_init__(self):
         seeds = tuple(dict.fromkeys(canonical(seed) for seed in self.seeds))
@@ -64,6 +70,8 @@ class Settings:
             "max_depth",
             "scope",
             "max_page_bytes",
+            "max_queries",
+            "sitemaps",
             "exclude",
             "blocklist",
         ]
@@ -78,4 +86,6 @@ _LEAST = {
     "timeout_s": 0.1,
     "max_page_bytes": 1,
     "n_workers": 1,
+    "n_per_host": 1,
+    "max_queries": 0,
 }

@@ -7,7 +7,9 @@
 A page is written, its row is marked, and now and then everything is made to last: the .part is
 flushed to the disk first, then its length is committed with the rows. After a kill the .part is
 cut back to that length, so that what follows neither repeats nor misses a page. Last of all the
-.part gets its real name, `crawl.json` is written beside it, and the frontier is removed.
+.part gets its real name, `crawl.json` is written beside it, and the frontier is removed. Until then
+the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
+(`earlier.py`).
 """
 
 import os
@@ -16,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from crawler.earlier import list_records
 from crawler.fetch import PRODUCT, Response
 from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
@@ -60,6 +63,11 @@ class State:
             response.url, response.body, headers, response.status, response.reason, ip=response.ip
         )
         self.frontier.finish(visit, "page", len(response.body))
+
+    def store_record(self, visit: Visit, record: bytes, n_bytes: int) -> None:
+        """Append a page's record as it was in the archive of the last crawl, and mark its row."""
+        self._part.write(record)
+        self.frontier.finish(visit, "page", n_bytes)
 
     @property
     def seconds(self) -> float:
@@ -137,6 +145,10 @@ class State:
         else:
             self.frontier.clear()
             self.frontier.note("settings", settings)
+            if self.output.exists():
+                n_pages = self.frontier.remember_earlier(list_records(self.output))
+                if n_pages and not self.news:
+                    self.news = f"{n_pages} pages of the last crawl are asked for if they changed"
         self._writer = Writer(self._part, PRODUCT)
 
 

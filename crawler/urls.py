@@ -21,6 +21,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _TAB_OR_NEWLINE = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_CREDENTIALS = re.compile(r"[\x00-\x20]*(?:https?:/*|//+)[^/?#]*@", re.I)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # An escape, or a byte that must become one: everything outside the class. A lone % is such a byte.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!$&'()*+,./0-9:;=@A-Z_a-z~-]")
@@ -53,6 +54,17 @@ def canonical(url: str, base: str | None = None) -> str:
     return result
 
 
+def link(url: str, base: str) -> str:
+    """Return the canonical address of a link found in the page at `base`.
+
+    Raises ValueError as `canonical` does, and for an address with a user name or password in it:
+    these were given to somebody else.
+    """
+    if "@" in url and _CREDENTIALS.match(url.translate(_TAB_OR_NEWLINE).replace("\\", "/")):
+        raise ValueError(f"{_shown(url)} holds somebody's user name; it is not followed")
+    return canonical(url, base)
+
+
 def split(url: str, base: str | None = None) -> Parts:
     """Take `url` apart, every part in canonical form (WHATWG URL, 4.4); raises ValueError."""
     text = url.strip(_C0_AND_SPACE).translate(_TAB_OR_NEWLINE).partition("#")[0]
@@ -62,9 +74,10 @@ def split(url: str, base: str | None = None) -> Parts:
     against = _split_base(base) if base is not None else None
     if match:
         scheme = match[1].lower()
-        if before[match.end() :][:1].isdigit():  # localhost:8000
-            raise ValueError(f"{_shown(url)} is no web address; write it as http://{url.strip()}")
         if scheme not in DEFAULT_PORTS:
+            if before[match.end() :][:1].isdigit():  # localhost:8000
+                address = f"http://{url.strip()}"
+                raise ValueError(f"{_shown(url)} is no web address; write it as {_shown(address)}")
             raise ValueError(f"{_shown(url)} is a {scheme} address; only http and https are read")
         before = before[match.end() :]
         is_absolute = not against or scheme != against.scheme or before.startswith("//")
@@ -189,6 +202,7 @@ def _resolve_dots(path: str) -> str:
     return "/" + "/".join(kept)
 
 
+@lru_cache(maxsize=4096)
 def _netloc(authority: str, scheme: str) -> str:
     """Return host[:port] without credentials and default port, the host in canonical form."""
     location = authority.rpartition("@")[2]
@@ -211,4 +225,4 @@ def _without_port(location: str) -> str:
 
 def _shown(url: str) -> str:
     """Return the start of an address for a message, with no user name or password in it."""
-    return repr(re.sub(r"(?<=//)[^/?#\\]*@", "", url)[:80])
+    return repr(re.sub(r"^(\s*[A-Za-z]*:?[\\/]*)[^/?#\\]*@", r"\1", url)[:80])

@@ -38,6 +38,7 @@ class LocalSite:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *args: None  # a client that hangs up is no error here
         self.netloc = f"127.0.0.1:{self.server.server_port}"
         self.url = f"http://{self.netloc}/"
 

@@ -1,5 +1,6 @@
 """Whole crawls of small sites on this machine."""
 
+import gzip
 import json
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from local_site import LocalSite, page
 
 from crawler.crawl import crawl
+from crawler.politeness import Turns
 from crawler.settings import Settings
 from crawler.warc import read_pages
 
@@ -38,6 +40,20 @@ def run(tmp_path):
         return Crawled(output, report, site.url, news)
 
     return run
+
+
+@pytest.fixture
+def turns_given_back(monkeypatch):
+    """Note (the host's delay, the pause) after each request, and make no pause at all."""
+    noted = []
+    original = Turns.give_back
+
+    def note(self, host, pause_s=None):
+        noted.append((host.delay_s, pause_s))
+        original(self, host, 0.0)
+
+    monkeypatch.setattr(Turns, "give_back", note)
+    return noted
 
 
 def test_every_page_is_kept_once_though_links_go_in_circles(run):
@@ -101,7 +117,7 @@ def test_the_limit_is_exact_with_many_hosts_too(run):
 
 def test_dead_links_and_wrong_types_are_counted(run):
     routes = {
-        "/": page("/gone", "/error", "/image", "/data.json", "/pic.PNG", "/text", "/bare"),
+        "/": page("/gone", "/error", "/image", "/data.zip", "/pic.PNG", "/text", "/bare"),
         "/error": (500, HTML, b"x"),
         "/image": (200, {"Content-Type": "image/png"}, b"x"),
         "/text": (200, {"Content-Type": "text/plain"}, b'<a href="/no">'),
@@ -109,7 +125,7 @@ def test_dead_links_and_wrong_types_are_counted(run):
     }
     with LocalSite(routes) as site:
         done = run(site)
-        assert not {"/data.json", "/pic.PNG", "/no"} & set(site.requests)
+        assert not {"/data.zip", "/pic.PNG", "/no"} & set(site.requests)
     assert done.paths == ["/", "/text"]
     assert done.report["errors"] == {"http 404": 1, "http 500": 1}
     assert done.report["skipped"] == {"no text": 2, "no text by its name": 2}
@@ -256,7 +272,7 @@ def test_huge_pages_and_slow_servers_do_not_hold_up_the_crawl(run):
         for _ in range(500):  # 10 seconds
             if site.closing.wait(0.02):
                 break
-            handler.wfile.write(b"H")
+            handler.wfile.write(b"\n")
 
     routes = {
         "/": page("/huge", "/slow", "/a"),
@@ -265,7 +281,7 @@ def test_huge_pages_and_slow_servers_do_not_hold_up_the_crawl(run):
         "/a": "a",
     }
     with LocalSite(routes) as site:
-        done = run(site, max_page_bytes=50_000, timeout_s=1.0)
+        done = run(site, max_page_bytes=50_000, timeout_s=0.3)
     assert done.paths == ["/", "/a"]
     assert done.report["errors"] == {"timeout": 1, "too large": 1}
 
@@ -300,25 +316,16 @@ def test_a_busy_server_is_asked_again_but_not_for_ever(run):
     with LocalSite(routes) as site:
         done = run(site)
     assert tries == {"/": 2, "/busy": 3, "/dead": 3}
-    assert done.paths == ["/", "/busy", "/a"]
+    assert done.paths == ["/", "/a", "/busy"]
     assert done.report["errors"] == {"http 503": 1}
 
 
-def test_retry_after_is_waited_for(run, monkeypatch):
-    pauses = []
-    give_back = "crawler.politeness.Turns.give_back"
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        pauses.append(pause_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(give_back, note)
+def test_retry_after_is_waited_for(run, turns_given_back):
     with LocalSite({"/": page("/a"), "/a": (429, {"Retry-After": "77"}, b"")}) as site:
         run(site, delay_s=0.0)
-    assert pauses.count(77.0) == 3  # also after it was given up: other pages come next
+    assert (
+        turns_given_back.count((0.0, 77.0)) == 3
+    )  # also after it was given up: other pages come next
 
 
 def test_a_host_that_never_answers_is_given_up(run):
@@ -332,20 +339,10 @@ def test_a_host_that_never_answers_is_given_up(run):
     assert done.report["errors"] == {"connection broken": 5, "host given up": 45}
 
 
-def test_crawl_delay_is_honoured_and_announced(run, monkeypatch):
-    delays = []
-    from crawler.politeness import Turns
-
-    original = Turns.give_back
-
-    def note(self, host, pause_s=None):
-        delays.append(host.delay_s)
-        original(self, host, 0.0)
-
-    monkeypatch.setattr(Turns, "give_back", note)
+def test_crawl_delay_is_honoured_and_announced(run, turns_given_back):
     with LocalSite({"/robots.txt": b"User-agent: *\nCrawl-delay: 30", "/": "x"}) as site:
         done = run(site)
-    assert set(delays) == {30.0}
+    assert {delay_s for delay_s, _ in turns_given_back} == {30.0}
     assert len(done.news) == 1 and "30 s" in done.news[0]
 
 
@@ -368,6 +365,328 @@ def test_one_request_at_a_time_to_a_host_and_several_hosts_at_once(run):
         done = run(one, seeds=(one.url, two.url))
     assert done.report["pages"] == 8
     assert set(most) == {1}
+
+
+def test_what_may_pass_is_tried_again_after_the_other_pages(run):
+    tries = {}
+
+    def fail_first(handler):
+        tries[handler.path] = tries.get(handler.path, 0) + 1
+        if tries[handler.path] == 1:
+            return (502, HTML, b"")
+        return (200, HTML, b"x")
+
+    def fail_always(handler):
+        tries[handler.path] = tries.get(handler.path, 0) + 1
+        return (500, HTML, b"")
+
+    def hang_up_first(handler):
+        tries[handler.path] = tries.get(handler.path, 0) + 1
+        handler.close_connection = tries[handler.path] == 1
+        return None if handler.close_connection else (200, HTML, b"x")
+
+    routes = {"/": page("/a", "/b", "/c", "/d", "/gone"), "/a": fail_first, "/b": fail_always}
+    with LocalSite(routes | {"/c": hang_up_first, "/d": "x"}) as site:
+        done = run(site)
+        assert site.requests.count("/gone") == 1
+    assert tries == {"/a": 2, "/b": 3, "/c": 2}
+    assert done.paths == ["/", "/c", "/d", "/a"]  # /c at once: the connection was an old one
+    assert done.report["errors"] == {"http 500": 1, "http 404": 1}
+
+
+def test_pauses_after_failures_grow(run, turns_given_back):
+    routes = {"/": page("/a", "/b"), "/a": (500, HTML, b""), "/b": (500, HTML, b"")}
+    with LocalSite(routes) as site:
+        run(site, backoff_s=1.0)
+    assert [pause_s for _, pause_s in turns_given_back] == [
+        0.0,
+        0.0,
+        1.0,
+        2.0,
+        4.0,
+        8.0,
+        16.0,
+        32.0,
+    ]
+
+
+@pytest.mark.parametrize("n_failures", [1, 2, 3])
+def test_robots_txt_that_cannot_be_read_is_asked_for_again(run, n_failures):
+    tries = []
+
+    def robots(handler):
+        tries.append(handler.path)
+        return (503 if len(tries) <= n_failures else 404, {}, b"")
+
+    with LocalSite({"/robots.txt": robots, "/": "x"}) as site:
+        if n_failures < 3:
+            assert run(site).report["pages"] == 1
+        else:
+            with pytest.raises(ValueError, match=r"503 for robots\.txt"):
+                run(site)
+    assert len(tries) == min(n_failures + 1, 3)
+
+
+def test_robots_txt_is_read_again_after_a_day_and_the_old_one_kept_if_that_fails(run, monkeypatch):
+    from crawler import politeness as module
+
+    answers = [(200, {}, b"User-agent: *\nDisallow: /b"), (500, {}, b""), (500, {}, b"")]
+    answers += [(500, {}, b""), (200, {}, b"User-agent: *\nDisallow: /c")]
+    monkeypatch.setattr(module, "ROBOTS_LAST_S", 0.15)
+
+    def slow(handler):
+        site.closing.wait(0.2)
+        return (200, HTML, b"x")
+
+    routes = {"/robots.txt": lambda handler: answers.pop(0), "/": page("/a", "/b", "/c")}
+    with LocalSite(routes | {"/a": slow, "/b": slow, "/c": "c"}) as site:
+        done = run(site)
+    assert not answers or len(answers) == 1
+    assert done.paths[:2] == ["/", "/a"]
+    assert "/b" not in done.paths
+    assert done.report["errors"] == {}
+
+
+def test_a_long_crawl_delay_is_cut_and_said(run, turns_given_back):
+    with LocalSite({"/robots.txt": b"User-agent: *\nCrawl-delay: 86400", "/": "x"}) as site:
+        done = run(site)
+    assert {delay_s for delay_s, _ in turns_given_back} == {60.0}
+    assert "86400 s" in done.news[0] and "60 s" in done.news[0]
+
+
+def test_several_requests_to_a_host_are_under_way_if_that_is_wanted(run):
+    barrier = threading.Barrier(3, timeout=10)
+
+    def meet(handler):
+        barrier.wait()
+        return (200, HTML, b"x")
+
+    routes = {"/": page("/1", "/2", "/3"), "/1": meet, "/2": meet, "/3": meet}
+    with LocalSite(routes) as site:
+        done = run(site, n_per_host=3)
+        assert site.requests.count("/") == 1
+    assert sorted(done.paths) == ["/", "/1", "/2", "/3"]
+
+
+def test_a_host_with_many_links_starves_no_other(run):
+    many = {"/": page(*(f"/{i}" for i in range(300)))} | {f"/{i}": "x" for i in range(300)}
+    few = {"/": page("/a"), "/a": page("/b"), "/b": page("/c"), "/c": "c"}
+    with LocalSite(many) as one, LocalSite(few) as two:
+        done = run(one, seeds=(one.url, two.url), max_pages=20, n_workers=1)
+    assert {p.url for p in done.pages} >= {two.url + path for path in ("", "a", "b", "c")}
+
+
+def test_sitemaps_that_robots_txt_names_are_read(run):
+    index = "<sitemapindex><sitemap><loc>/pages.xml.gz</loc></sitemap></sitemapindex>"
+    urlset = "<urlset><url><loc>/hidden</loc></url><url><loc>http://other.example/</loc></url>"
+    routes = {
+        "/robots.txt": b"Sitemap: /index.xml\nSitemap: http://b.example/s.xml\nSitemap: mailto:x",
+        "/index.xml": (302, {"Location": "/index2.xml"}, b""),
+        "/index2.xml": (200, {"Content-Type": "text/xml"}, index.encode()),
+        "/pages.xml.gz": (200, {"Content-Type": "x/y"}, gzip.compress(urlset.encode())),
+        "/": page("/a"),
+        "/a": "a",
+        "/hidden": "h",
+    }
+    with LocalSite(routes) as site:
+        done = run(site)
+        assert sorted(done.paths) == ["/", "/a", "/hidden"]
+        assert done.report["sitemaps"] == 2
+        assert run(site, sitemaps=False).report["pages"] == 2
+        assert run(site, max_depth=0).report["pages"] == 1
+
+
+def test_sessions_calendars_and_filters_end(run, monkeypatch):
+    from crawler import traps
+
+    monkeypatch.setattr(traps, "MAX_CALENDAR_PAGES", 5)
+
+    def endless(handler):
+        start, _, n = handler.path.rpartition("=")
+        return (200, HTML, page(f"{start}={int(n) + 1}").encode())
+
+    class Routes(dict):
+        def get(self, path, default=None):
+            if path.startswith(("/calendar", "/shop")):
+                return endless
+            if path.startswith("/deeper/"):
+                return page("deeper/")
+            return super().get(path.partition(";")[0], default)
+
+    links = ["/calendar?month=1", "/shop?color=1", "/s;jsessionid=1", "/s;jsessionid=2"]
+    routes = Routes({"/": page(*links, "/deeper/"), "/s": page("/s;jsessionid=3")})
+    with LocalSite(routes) as site:
+        done = run(site, max_queries=7)
+        assert site.requests.count("/s") == 1
+    assert len([path for path in done.paths if "calendar" in path]) == 5
+    assert len([path for path in done.paths if "color" in path]) == 7
+    assert done.report["skipped"] == {
+        "trap: a calendar without end": 1,
+        "trap: too many queries at one path": 1,
+        "trap: a path that repeats itself": 1,
+    }
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(run):
+    versions = {"/": "1", "/a": "1", "/b": "1"}
+    bodies = {"/": page("/a", "/b", "/c"), "/a": page("/d"), "/b": "b"}
+
+    def versioned(handler):
+        tag = f'W/"{versions[handler.path]}"'
+        headers = {**HTML, "ETag": tag}
+        if handler.headers.get("If-None-Match") == tag:
+            return (304, headers, b"")
+        return (200, headers, bodies[handler.path].encode())
+
+    dated = {**HTML, "Last-Modified": "Sun, 22 Nov 2026 10:00:00 GMT"}
+
+    def c(handler):
+        is_same = handler.headers.get("If-Modified-Since") == dated["Last-Modified"]
+        return (304, dated, b"") if is_same else (200, dated, b"c")
+
+    routes = {"/": versioned, "/a": versioned, "/b": versioned, "/c": c, "/d": "d"}
+    with LocalSite(routes) as site:
+        first = run(site)
+        assert first.report["unchanged"] == 0
+        versions["/b"], bodies["/b"] = "2", "new b"
+        second = run(site)
+        assert not any("If-None-Match" in h for h in site.headers[: len(routes)])
+    assert second.report["unchanged"] == 3
+    assert second.news == ["4 pages of the last crawl are asked for if they changed"]
+    assert second.report["bytes"] == first.report["bytes"] + len("new ")
+    assert sorted(second.paths) == ["/", "/a", "/b", "/c", "/d"]
+    dates = {page.url: page.date for page in first.pages}
+    bodies = {p.url.removeprefix(site.url): p.body for p in second.pages}
+    assert (bodies["b"], bodies["c"]) == (b"new b", b"c")
+    assert all(p.date == dates[p.url] for p in second.pages if p.url.endswith(("/", "/a", "/c")))
+
+
+def test_an_archive_with_records_taken_over_is_valid(run, tmp_path):
+    archiveiterator = pytest.importorskip("warcio.archiveiterator")
+    headers = {**HTML, "ETag": '"1"'}
+
+    def versioned(handler):
+        return (304 if "If-None-Match" in handler.headers else 200, headers, page("/b").encode())
+
+    with LocalSite({"/": page("/a", "/b"), "/a": versioned, "/b": versioned}) as site:
+        run(site)
+        assert run(site).report["unchanged"] == 2
+    with open(tmp_path / "out" / "pages.warc.gz", "rb") as file:
+        records = archiveiterator.ArchiveIterator(file, check_digests="raise")
+        kinds = [(record.rec_type, len(record.content_stream().read()) > 0) for record in records]
+    assert kinds == [("warcinfo", True)] + [("response", True)] * 3
+
+
+def test_an_earlier_archive_that_is_broken_is_fetched_anew(run, tmp_path):
+    headers = {**HTML, "ETag": '"1"'}
+
+    def versioned(handler):
+        return (304 if "If-None-Match" in handler.headers else 200, headers, b"x")
+
+    with LocalSite({"/": versioned}) as site:
+        run(site)
+        output = tmp_path / "out" / "pages.warc.gz"
+        output.write_bytes(output.read_bytes()[:-20])
+        assert run(site).report["unchanged"] == 0
+        output.write_bytes(b"no archive at all")
+        assert run(site).report["unchanged"] == 0
+        assert run(site).report["unchanged"] == 1
+
+
+def test_a_304_that_nobody_asked_for_is_an_error(run):
+    with LocalSite({"/": page("/a"), "/a": (304, HTML, b"")}) as site:
+        assert run(site).report["errors"] == {"http 304": 1}
+
+
+def test_servers_that_break_every_rule_are_counted_by_kind(run):
+    def send(data: bytes):
+        def answer(handler):
+            handler.wfile.write(data)
+            handler.close_connection = True
+
+        return answer
+
+    ok = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+    bomb = gzip.compress(bytes(10_000_000))
+    packed = ok + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    chunked = ok + b"Transfer-Encoding: chunked\r\n\r\n"
+    answers = {
+        "/0.9": b"<html>no header</html>",
+        "/bomb": packed % len(bomb) + bomb,
+        "/truncated": packed % 30 + gzip.compress(b"abc" * 999)[:30],
+        "/chunks": chunked + b"zz\r\nabc",
+        "/endless": ok + b"\r\n" + bytes(200_000),
+        "/huge": ok + b"Content-Length: 99999999999999999999\r\n\r\nabc",
+        "/negative": ok + b"Content-Length: -5\r\n\r\nabc",
+        "/two": ok + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "/headers": ok + b"X: y\r\n" * 20_000 + b"\r\n",
+        "/continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 99,
+        "/hints": b"HTTP/1.1 103 Early Hints\r\n\r\n" + ok + b"Content-Length: 1\r\n\r\na",
+        "/bare": b"HTTP/1.1 200\nContent-Type: text/html\n\nabc",
+        "/cut": chunked + b"9\r\nabc",
+        "/empty": b"",
+    }
+    routes = {"/": page(*answers, "/hang")} | {path: send(data) for path, data in answers.items()}
+    routes["/hang"] = lambda handler: site.closing.wait(10) and None
+    with LocalSite(routes) as site:
+        done = run(site, timeout_s=0.3, max_page_bytes=100_000)
+    assert done.paths == ["/", "/hints", "/bare"]
+    assert done.report["errors"] == {
+        "not HTTP": 2,
+        "too large": 3,
+        "bad coding": 1,
+        "bad chunks": 1,
+        "bad length": 2,
+        "header too large": 1,
+        "cut short": 1,
+        "connection broken": 1,
+        "timeout": 1,
+    }
+
+
+def test_what_is_no_text_but_says_so_is_left_out(run):
+    bodies = {"/png": b"\x89PNG\r\n", "/pdf": b"%PDF-1.7", "/zip": b"PK\x03\x04"}
+    routes = {"/": page(*bodies), **{path: (200, HTML, body) for path, body in bodies.items()}}
+    with LocalSite(routes) as site:
+        assert run(site).report["skipped"] == {"no text, though it says so": 3}
+
+
+def test_pages_about_files_are_fetched(run):
+    paths = ["/wiki/Node.js", "/files/package.json", "/wiki/File:Map.png", "/a/blob/main/b.svg"]
+    routes = {"/": page(*paths, "/photo.png"), **dict.fromkeys(paths, "x")}
+    with LocalSite(routes) as site:
+        assert run(site).paths == ["/", *paths]
+
+
+def test_credentials_in_addresses_are_neither_followed_nor_sent_nor_kept(run, capsys):
+    with LocalSite({"/a": "a", "/b": "b"}) as site:
+        with_password = site.url.replace("http://", "http://user:secret@")
+        site.routes["/"] = page(with_password + "a", "/b", "/moved", "/@a")
+        site.routes["/moved"] = (302, {"Location": with_password + "a"}, b"")
+        done = run(site, seeds=(with_password,))
+        assert not any("Authorization" in headers for headers in site.headers)
+        assert "/a" not in site.requests and "/@a" in site.requests
+    assert done.paths == ["/", "/b"]
+    assert done.report["skipped"] == {"redirect to no web page": 1}
+    assert "secret" not in json.dumps(done.report) + capsys.readouterr().err
+    assert not any(b"secret" in p.url.encode() for p in done.pages)
+
+
+def test_the_live_line_tells_how_it_goes(tmp_path, capsys, monkeypatch):
+    from crawler import crawl as module
+
+    monkeypatch.setattr(module, "BAR_EVERY_S", 0.01)
+    shown = []
+    original = module.tqdm.set_postfix_str
+    monkeypatch.setattr(
+        module.tqdm,
+        "set_postfix_str",
+        lambda bar, text, **options: (shown.append(text), original(bar, text, **options)),
+    )
+    with LocalSite({"/": page("/a", "/gone", "/b"), "/a": "a", "/b": "b"}) as site:
+        crawl(Settings((site.url,)), tmp_path / "pages.warc.gz", print)
+    assert "hosts: 1, waiting: 0, errors: 1 http 404" in shown[-1]
+    assert "MB" in shown[-1]
 
 
 def test_the_default_delay_is_one_second_except_on_this_machine(tmp_path):

@@ -3,9 +3,11 @@
 import gzip
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import zlib
+from contextlib import suppress
 
 import pytest
 from local_site import LocalSite
@@ -126,11 +128,23 @@ def test_chunks_are_joined(raw_server):
     [
         (b"", "connection broken"),
         (b"SSH-2.0-OpenSSH\r\n", "not HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", "not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70000, "not HTTP"),
+        (b"<html>HTTP/0.9</html>", "not HTTP"),
+        (b"HTTP/1.1 2OO OK\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000 + b"\r\n", "header too large"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 150_000, "header too large"),
+        (b"HTTP/1.1 200 OK\r\nA: b", "cut short"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "cut short"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "cut short"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", "cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", "bad chunks"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", "bad chunks"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc", "bad chunks"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 9999, "bad chunks"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFF\r\na", "too large"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc", "bad coding"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc", "bad length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "bad length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nabc", "too large"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nabc", "bad coding"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\nabc", "bad coding"),
     ],
@@ -160,17 +174,106 @@ def test_no_web_address_raises():
         Fetcher("test").get("file:///etc/passwd")
 
 
-@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"])
-def test_a_server_that_trickles_is_bounded_by_the_total_timeout(first):
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b"", b"\r\n"),
+        (OK, b"A: b\r\n"),
+        (OK + b"\r\n", b"H"),
+        (OK + b"Content-Length: 99999\r\n\r\n", b"H"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b""),
+    ],
+)
+def test_a_server_that_trickles_is_bounded_by_the_total_timeout(first, then):
     def trickle(handler):
         handler.wfile.write(first)
-        for _ in range(500):  # 10 seconds, a byte each now and then
+        for _ in range(500):  # 10 seconds, a little now and then
             if site.closing.wait(0.02):
                 break
-            handler.wfile.write(b"H")
+            handler.wfile.write(then)
 
     with LocalSite({"/": trickle}) as site:
         assert error_kind(fetcher_for(site, timeout_s=0.3), site.url) == "timeout"
+
+
+def test_a_body_without_end_is_bounded_by_its_size():
+    def flood(handler):
+        handler.wfile.write(OK + b"\r\n")
+        with suppress(OSError):
+            while not site.closing.is_set():
+                handler.wfile.write(bytes(100_000))
+
+    with LocalSite({"/": flood}) as site:
+        assert error_kind(fetcher_for(site, max_bytes=1_000_000), site.url) == "too large"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b"a" * 999)[:-9]),
+        ("gzip", gzip.compress(b"a" * 999)[:5]),
+        ("gzip", b"\x1f\x8b\x08" + b"x" * 99),
+        ("deflate", zlib.compress(b"a" * 999)[:-5]),
+        ("deflate", b"\xff" * 50),
+        ("gzip, gzip", gzip.compress(b"a")),
+        ("rot13", b"abc"),
+    ],
+)
+def test_broken_codings_have_a_kind(coding, body):
+    with LocalSite({"/": (200, {**HTML, "Content-Encoding": coding}, body)}) as site:
+        assert error_kind(fetcher_for(site), site.url) == "bad coding"
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\na", b"a"),
+        (b"HTTP/1.1 200 \nContent-Length: 1\n\na", b"a"),
+        (b"\r\n\r\nHTTP/1.0 200 OK\r\n\r\nabc", b"abc"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK + b"\r\nabc", b"abc"),
+        (OK + b"Content-Length: 3, 3\r\nContent-Length: 3\r\n\r\nabcdef", b"abc"),
+        (OK + b"noise\r\n: b\r\nA : b\r\n folded\r\n\r\nabc", b"abc"),
+        (OK + b"Transfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n2;x=y\nab\n0\n\n", b"ab"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n", b"a"),
+    ],
+)
+def test_sloppy_answers_are_read(raw_server, answer, body):
+    netloc = raw_server(answer)
+    response = Fetcher("test", local_netlocs=[netloc]).get(f"http://{netloc}/")
+    assert (response.status, response.body) == (200, body)
+
+
+def test_what_comes_after_a_short_length_is_not_the_next_answer(raw_server):
+    lie = OK + b"Content-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nlie"
+    netloc = raw_server(lie, OK + b"Content-Length: 5\r\n\r\ntruth")
+    fetcher = Fetcher("test", local_netlocs=[netloc])
+    bodies = [fetcher.get(f"http://{netloc}/{i}").body for i in range(2)]
+    assert bodies == [b"a", b"truth"]
+
+
+def test_a_304_with_a_body_does_not_spoil_the_next_answer():
+    routes = {"/same": (304, HTML, b"<p>a body that must not be</p>"), "/": "x"}
+    with LocalSite(routes) as site:
+        fetcher = fetcher_for(site)
+        for _ in range(3):
+            assert fetcher.get(site.url + "same").status == 304
+            assert fetcher.get(site.url).body == b"x"
+
+
+def test_a_connection_that_is_reset_has_a_kind():
+    def reset(handler):
+        linger = struct.pack("ii", 1, 0)  # closing sends RST
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        handler.close_connection = True
+        handler.connection.close()
+
+    with LocalSite({"/": reset}) as site:
+        assert error_kind(fetcher_for(site), site.url) == "connection broken"
 
 
 def test_a_server_that_says_nothing_is_bounded_too():
@@ -293,6 +396,14 @@ def test_the_address_is_judged_where_the_connection_is_made(monkeypatch):
         ("::ffff:127.0.0.1", False),
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b:1::a00:1", False),
+        ("::7f00:1", False),
+        ("::192.168.0.1", False),
+        ("fec0::1", False),
+        ("febf::1", False),
+        ("ff02::1", False),
+        ("2001:db8::1", False),
         ("2002:7f00:1::", False),
     ],
 )

@@ -183,3 +183,58 @@ def test_files_of_others_are_refused_and_left_alone(tmp_path):
 def test_a_place_that_cannot_be_written_raises(tmp_path):
     with pytest.raises(ValueError, match=r"missing.f\.sqlite"):
         Frontier(tmp_path / "missing" / "f.sqlite")
+
+
+def test_what_failed_comes_after_everything_else(tmp_path):
+    frontier = Frontier(tmp_path / "f.sqlite")
+    for i in range(3):
+        frontier.add(f"http://h/{i}", "h", depth=i)
+    frontier.retry(frontier.next("h"), "error: timeout")
+    assert [frontier.next("h").url, frontier.n_waiting] == ["http://h/1", 3]
+    for _ in range(2):
+        frontier.finish(frontier.next("h"), "page")
+    visit = frontier.next("h")
+    assert (visit.url, visit.n_tries) == ("http://h/0", 1)
+    frontier.finish_host("h", "error: host given up")
+    assert frontier.outcomes() == {"page": 2, "error: timeout": 1}
+    frontier.close()
+
+
+def test_what_is_under_way_is_not_handed_out_again(tmp_path):
+    frontier = Frontier(tmp_path / "f.sqlite")
+    for i in range(3):
+        frontier.add(f"http://h/{i}", "h", 0)
+    first = frontier.next("h")
+    second = frontier.next("h", {first.id})
+    assert [first.url, second.url] == ["http://h/0", "http://h/1"]
+    frontier.finish_host("h", "error: host given up", {first.id, second.id})
+    assert frontier.n_waiting == 2
+    assert frontier.next("h", {first.id, second.id}) is None
+    frontier.finish(first, "page")
+    assert frontier.next("h") == second
+    frontier.close()
+
+
+def test_places_are_counted_and_what_is_not_committed_is_not(tmp_path):
+    frontier = Frontier(tmp_path / "f.sqlite")
+    assert [frontier.count_at("h/a"), frontier.count_at("h/a"), frontier.count_at("h/b")] == [
+        1,
+        2,
+        1,
+    ]
+    frontier.commit()
+    frontier.count_at("h/a")
+    frontier.close()
+    frontier = Frontier(tmp_path / "f.sqlite")
+    assert frontier.count_at("h/a") == 3
+    frontier.close()
+
+
+def test_a_file_of_another_version_is_refused(tmp_path):
+    Frontier(tmp_path / "f.sqlite").close()
+    frontier = Frontier(tmp_path / "f.sqlite")
+    frontier._db.execute("PRAGMA user_version = 1")
+    frontier.commit()
+    frontier.close()
+    with pytest.raises(ValueError, match="another version"):
+        Frontier(tmp_path / "f.sqlite")

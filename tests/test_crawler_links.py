@@ -99,6 +99,14 @@ def test_wishes_of_a_header():
     assert wishes("max-snippet:5, noarchive") == (False, False)
     assert wishes("index, max-image-preview:none") == (False, False)
     assert wishes("max-image-preview:none, nofollow") == (False, True)
+    assert wishes("unavailable_after: Wednesday, 25-Jun-10 15:00 EST, none") == (True, True)
+
+
+def test_wishes_for_another_crawler_are_not_ours():
+    assert wishes("otherbot: noindex, nofollow") == (False, False)
+    assert wishes("otherbot: none", "noindex") == (True, False)
+    assert wishes("noindex, otherbot: nofollow") == (True, False)
+    assert wishes("otherbot: noindex, minigpt: nofollow") == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -124,3 +132,37 @@ def test_no_page_takes_quadratic_time(piece):
 @given(st.text("<a href='x\">/!-script", max_size=60))
 def test_no_page_raises(html):
     assert all(url.startswith("http") for url in links(html))
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<base href="/x/"><base href="/y/"><a href="c">', "http://example.org/x/c"),
+        ('<base target="_top"><base href="/x/"><a href="c">', "http://example.org/x/c"),
+        ('<a href="c"><base href="/x/">', "http://example.org/x/c"),
+        ('<base href="mailto:x"><a href="c">', "http://example.org/a/c"),
+        ('<base href="//other.example/d/e"><a href="c">', "http://other.example/d/c"),
+        ('<base href=" /x/\n"><a href=" c ">', "http://example.org/x/c"),
+        ('<!-- <base href="/y/"> --><a href="c">', "http://example.org/a/c"),
+    ],
+)
+def test_links_are_relative_to_the_first_base_that_has_an_address(html, expected):
+    assert links(html) == [expected]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="c"',
+        '<a href="c',
+        '<a title="x href=c>',
+        '< a href="c">',
+        '</a href="c">',
+        '<a x="y" href="javascript:go()">',
+        '<a href="tel:+1">',
+        '<a rel="ugc NOFOLLOW" href="c">',
+        '<a href="http://[1:2]/">',
+    ],
+)
+def test_what_is_no_link_to_follow(html):
+    assert links(html) == []

@@ -126,12 +126,13 @@ def test_the_flags_reach_the_crawl(tmp_path):
     output = tmp_path / "pages.warc.gz"
     blocked = tmp_path / "blocked.txt"
     blocked.write_text("bad.invalid\n")
-    with LocalSite({"/": page("/a", "/x1", "/y2"), "/a": page("/b"), "/b": "b"}) as site:
+    routes = {"/": page("/a", "/x1", "/y2"), "/a": page("/b"), "/b": "b"}
+    with LocalSite({**routes, "/robots.txt": b"Sitemap: /s.xml"}) as site:
         flags = "--max-pages 9 --max-depth 1 --delay 0 --scope domain --timeout 5 --workers 2"
         flags += f" --max-page-bytes 9999 --exclude /x --exclude /y --blocklist {blocked}"
-        flags += " --contact https://example.org/bot"
+        flags += " --contact https://example.org/bot --per-host 2 --max-queries 5 --no-sitemaps"
         assert main(["crawl", site.url, "-o", str(output), *flags.split()]) == 0
-        assert site.requests == ["/", "/a"]
+        assert site.requests == ["/robots.txt", "/", "/a"]
         assert "+https://example.org/bot" in site.headers[0]["User-Agent"]
     report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
     assert (report["max_pages"], report["max_depth"], report["scope"]) == (9, 1, "domain")
@@ -187,6 +188,15 @@ def test_help_names_the_commands_and_every_default(capsys):
     text = capsys.readouterr().out
     for default in ["out/pages.warc.gz", "1000", "30.0", "5242880", "host", "8"]:
         assert f"(default: {default})" in text.replace("\n" + " " * 24, " ")
+
+
+def test_ctrl_c_while_modules_are_loaded_is_one_line_too(monkeypatch, capsys):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crawler.__main__.importlib.import_module", interrupt)
+    assert main(["crawl", "http://127.0.0.1:1/"]) == 130
+    assert capsys.readouterr().err == "\ncrawl: stopped\n"
 
 
 def test_two_runs_give_the_same_pages(tmp_path):

@@ -1,79 +1,118 @@
-"""Hosts take turns; the clock is turned by hand."""
+"""When each host may be asked again."""
+
+import pytest
 
 from crawler.politeness import Turns
 
 
 class Clock:
-    now = 100.0
+    def __init__(self):
+        self.now = 100.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def turns_and_clock(delay_s: float = 1.0) -> tuple[Turns, Clock]:
-    clock = Clock()
-    return Turns(lambda netloc: delay_s, clock), clock
+@pytest.fixture
+def clock():
+    return Clock()
 
 
-def test_a_host_is_asked_at_once_and_then_after_its_delay():
-    turns, clock = turns_and_clock(delay_s=2.0)
-    turns.line_up("a")
+def ask(turns: Turns) -> str | None:
+    """Ask whose turn it is, ask that host and get its answer; return its name."""
     host = turns.take()
-    assert host.netloc == "a"
-    clock.now += 0.5  # the request takes its time; the pause begins after it
-    turns.give_back(host)
-    assert turns.seconds_to_next() == 2.0
-    clock.now += 1.9
+    if host:
+        turns.begin(host)
+        turns.give_back(host)
+    return host and host.netloc
+
+
+def test_a_host_is_asked_at_once_and_then_after_its_delay(clock):
+    turns = Turns(lambda netloc: 5.0, clock=clock)
+    assert turns.take() is None and turns.seconds_to_next() is None
+    turns.line_up("a")
+    assert turns.seconds_to_next() == 0.0
+    assert ask(turns) == "a"
     assert turns.take() is None
-    clock.now += 0.2
-    assert turns.take() is host
+    assert turns.seconds_to_next() == 5.0
+    clock.now += 5
+    assert ask(turns) == "a"
 
 
-def test_a_host_is_never_asked_twice_at_once():
-    turns, clock = turns_and_clock()
+def test_a_host_is_never_asked_twice_at_once(clock):
+    turns = Turns(lambda netloc: 0.0, clock=clock)
     turns.line_up("a")
+    turns.begin(turns.take())
     turns.line_up("a")
-    host = turns.take()
-    turns.line_up("a")
-    clock.now += 100
     assert turns.take() is None
-    turns.give_back(host)
-    clock.now += 1
-    assert turns.take() is host
-    assert turns.take() is None
-
-
-def test_hosts_take_turns_by_when_they_are_due():
-    turns, clock = turns_and_clock()
-    for netloc in ("a", "b", "c"):
-        turns.line_up(netloc)
-    taken = [turns.take() for _ in range(3)]
-    assert [host.netloc for host in taken] == ["a", "b", "c"]
-    turns.give_back(taken[2], pause_s=0.0)
-    turns.give_back(taken[0], pause_s=5.0)
-    turns.give_back(taken[1], pause_s=3.0)
-    clock.now += 10
-    assert [turns.take().netloc for _ in range(3)] == ["c", "b", "a"]
-
-
-def test_a_resting_host_keeps_its_pause():
-    turns, clock = turns_and_clock(delay_s=3.0)
-    turns.line_up("a")
-    turns.give_back(turns.take())
-    clock.now += 3
-    turns.rest(turns.take())
-    assert turns.seconds_to_next() is None
-    turns.line_up("a")
-    assert turns.take().netloc == "a"
     assert len(turns) == 1
 
 
-def test_hosts_have_their_own_delay():
-    clock = Clock()
-    turns = Turns({"slow": 9.0, "fast": 0.0}.get, clock)
+def test_hosts_take_turns_by_when_they_are_due(clock):
+    turns = Turns(lambda netloc: 1.0, clock=clock)
+    for netloc in ("a", "b", "c"):
+        turns.line_up(netloc)
+    a = turns.take()
+    turns.begin(a)
+    assert [ask(turns), ask(turns)] == ["b", "c"]
+    turns.give_back(a, 10.0)
+    clock.now += 1
+    assert [ask(turns), ask(turns), ask(turns)] == ["b", "c", None]
+    clock.now += 9
+    assert {ask(turns) for _ in range(3)} == {"a", "b", "c"}
+
+
+def test_without_delay_hosts_take_turns_too(clock):
+    turns = Turns(lambda netloc: 0.0, clock=clock)
+    for netloc in ("a", "b", "c"):
+        turns.line_up(netloc)
+    assert [ask(turns) for _ in range(7)] == ["a", "b", "c", "a", "b", "c", "a"]
+
+
+def test_a_host_with_nothing_to_ask_keeps_its_pause(clock):
+    turns = Turns(lambda netloc: 5.0, clock=clock)
+    turns.line_up("a")
+    assert ask(turns) == "a"
+    clock.now += 5
+    assert turns.take().netloc == "a"  # and nothing is asked
+    assert turns.seconds_to_next() is None
+    clock.now -= 2
+    turns.line_up("a")
+    assert turns.take() is None
+    assert turns.seconds_to_next() == 2.0
+
+
+def test_hosts_have_their_own_delay(clock):
+    delays = {"slow": 9.0, "fast": 1.0}
+    turns = Turns(delays.__getitem__, clock=clock)
     turns.line_up("slow")
     turns.line_up("fast")
-    for host in (turns.take(), turns.take()):
-        turns.give_back(host)
-    assert turns.take().netloc == "fast"
+    assert [ask(turns), ask(turns)] == ["slow", "fast"]
+    clock.now += 1
+    assert [ask(turns), ask(turns)] == ["fast", None]
+
+
+def test_several_requests_to_a_host_begin_a_delay_apart(clock):
+    turns = Turns(lambda netloc: 1.0, n_per_host=2, clock=clock)
+    turns.line_up("a")
+    turns.begin(turns.take())
     assert turns.take() is None
+    clock.now += 1
+    host = turns.take()
+    turns.begin(host)
+    clock.now += 9
+    assert turns.take() is None  # two are on their way
+    turns.give_back(host)
+    assert turns.take() is host
+
+
+def test_a_pause_holds_for_all_requests_to_a_host(clock):
+    turns = Turns(lambda netloc: 0.0, n_per_host=3, clock=clock)
+    turns.line_up("a")
+    host = turns.take()
+    turns.begin(host)
+    turns.give_back(host, 60.0)
+    assert turns.take() is None
+    assert turns.seconds_to_next() == 60.0
+    clock.now += 60
+    assert turns.take() is host

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.robots import MAX_BYTES, Robots
+from crawler.robots import MAX_BYTES, MAX_LINE_BYTES, Robots
 
 AGENT = "minigpt/1.0 (+https://example.org/)"
 
@@ -121,6 +121,70 @@ def test_agents_are_compared_by_their_product_token(line):
     assert not allowed(f"User-agent: {line}\nDisallow: /", "/a")
 
 
+@pytest.mark.parametrize("agent", ["Foo", "foo", "FOO/2.1", "foo (by us)", "Foo/1 (+http://x)"])
+@pytest.mark.parametrize("line", ["foo", "FOO BAR", "foo bar", "Foo/1.0", "foo*", "fOO;x", "foo.x"])
+def test_a_line_names_the_agent_that_it_begins_with(line, agent):
+    text = f"User-agent: *\nDisallow: /\nUser-agent: {line}\nAllow: /x/\nDisallow: /"
+    assert allowed(text, "/x/y", agent)
+    assert not allowed(text, "/y", agent)
+
+
+def test_two_words_without_a_version_are_no_product():
+    text = "User-agent: *\nDisallow: /\nUser-agent: Foo Bar\nAllow: /x/\nDisallow: /"
+    assert allowed(text, "/x/y", "Foo")
+    assert not allowed(text, "/x/y", "Foo Bar")
+
+
+def test_an_agent_without_a_name_is_only_meant_by_the_group_for_all():
+    assert allowed("User-agent: foo\nDisallow: /", "/", "")
+    assert allowed("User-agent:\nDisallow: /", "/", "")
+    assert not allowed(rules("Disallow: /"), "/", "")
+
+
+@pytest.mark.parametrize("line", ["*", "* ", "* all"])
+def test_a_star_alone_is_everybody(line):
+    assert not allowed(f"User-agent: {line}\nDisallow: /", "/")
+    assert allowed("User-agent: *bot\nDisallow: /", "/")
+
+
+@pytest.mark.parametrize("url", ["", "/", "http://example.org", "http://example.org?"])
+def test_an_address_without_path_is_the_first_page(url):
+    assert not Robots(rules("Disallow: /$", "Disallow: /?")).allowed(url, AGENT)
+
+
+def test_a_path_alone_will_do_for_an_address():
+    robots = Robots(rules("Disallow: /a"))
+    assert not robots.allowed("/a/b?c", AGENT)
+    assert robots.allowed("/b", AGENT)
+
+
+def test_an_empty_query_is_seen_by_a_rule_about_queries():
+    assert not allowed(rules("Disallow: /*?"), "/a?")
+    assert allowed(rules("Disallow: /*?"), "/a#?")
+
+
+def test_parameters_and_the_query_are_part_of_the_path():
+    text = rules("Disallow: /a;b?c=d&e")
+    assert not allowed(text, "/a;b?c=d&e=f#top")
+    assert allowed(text, "/a;b?c=d")
+
+
+def test_the_length_of_a_rule_is_that_of_its_escaped_path():
+    assert allowed(rules("Disallow: /*.html", "Allow: /x/page."), "/x/page.html")
+    assert not allowed(rules("Disallow: /*.html", "Allow: /page"), "/page.html")
+    assert allowed(rules("Disallow: /aaaaaa", "Allow: /ü*"), "/ü")
+    assert not allowed(rules("Allow: /a$b", "Disallow: /a*b*"), "/a$b")
+
+
+def test_an_allowed_index_page_allows_its_folder():
+    text = rules("Allow: /a/index.html", "Allow: /b/index.htm", "Disallow: /")
+    for path in ("/a/", "/a/index.html", "/b/", "/b/index.htm"):
+        assert allowed(text, path)
+    for path in ("/a/index.htm", "/a/x", "/c/", "/a"):
+        assert not allowed(text, path)
+    assert allowed(rules("Disallow: /a/index.html"), "/a/")
+
+
 @pytest.mark.parametrize("line", ["mini", "minigptx", "mini-gpt", "", "bot minigpt"])
 def test_other_agents_are_not_us(line):
     assert allowed(f"User-agent: {line}\nDisallow: /", "/a")
@@ -161,6 +225,41 @@ def test_common_slips_are_understood():
     assert not allowed(text + "Disalow: /c", "/a")
     assert not allowed(text + "Disalow: /c", "/b")
     assert not allowed(text + "Disalow: /c", "/c")
+
+
+@pytest.mark.parametrize(
+    "field", ["dissallow", "dissalow", "disalow", "diasllow", "disallaw", "DISALLOW", "disallow "]
+)
+@pytest.mark.parametrize("agent", ["user-agent", "useragent", "user agent", "USER-AGENT"])
+def test_misspelled_fields_are_understood(field, agent):
+    assert not allowed(f"{agent}: *\n{field}: /", "/")
+
+
+def test_a_line_without_its_colon_has_two_words():
+    assert not allowed("user-agent minigpt\ndisallow /", "/a")
+    assert allowed("user-agent minigpt\ndisallow / a", "/a")
+    assert allowed("foo: minigpt\nbar: /", "/a")
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xef\xbb", b"\xef"])
+def test_part_of_a_byte_order_mark_is_skipped(mark):
+    assert not allowed(mark + b"User-agent: *\nDisallow: /", "/")
+    assert allowed(b"\xef\x11\xbfUser-agent: *\nDisallow: /", "/")
+    assert allowed(b"User-agent: *\n" + mark + b"Disallow: /", "/")
+
+
+def test_a_long_line_is_cut():
+    start = "/" + "a" * (MAX_LINE_BYTES - len("Disallow: /"))
+    text = rules(f"Disallow: {start}/b", "Disallow: /c")
+    robots = Robots(text)
+    group = robots._groups["*"]
+    assert [pattern for _, _, pattern in group.rules] == [start, "/c"]
+    assert not allowed(text, "/c")
+
+
+def test_nul_bytes_and_other_noise_do_no_harm():
+    assert not allowed(b"\0\0\nUser-agent: *\n\0: /\nDisallow: /a\0", "/a%00")
+    assert allowed(b"User-agent: *\nDisallow: /a\0", "/b")
 
 
 def test_what_comes_after_the_limit_is_ignored():

@@ -105,6 +105,28 @@ def test_error_messages_do_not_repeat_passwords():
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@h/a",
+        "//user@h/",
+        "https:user:secret@h",
+        "\\\\user@h/",
+        " ht\ntp:/\t/u@h",
+        "HTTP://@h/",
+    ],
+)
+def test_links_with_credentials_are_not_followed(url):
+    with pytest.raises(ValueError, match="user name") as caught:
+        urls.link(url, BASE)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["/a@b", "http://h/a@b", "http://h?a@b", "#@", "x@y", "?a//b@c"])
+def test_an_at_sign_elsewhere_is_no_credential(url):
+    assert urls.link(url, BASE) == canonical(url, BASE)
+
+
 any_url = st.builds(
     "".join,
     st.lists(
