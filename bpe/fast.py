@@ -19,7 +19,7 @@ from bpe.fast_table import FIRST_ROWS, Table, distinct_keys
 from bpe.split import Splitter
 
 BLOCK_CHARS = 1 << 19  # encoded together; takes some 50 bytes of memory a character
-KEPT_IDS = 1 << 20  # of all chunks remembered: 20 MB of novels have 62,000 chunks, 160,000 ids
+KEPT_IDS = 1 << 21  # of all chunks remembered: 20 MB of novels have 62,000 chunks, 160,000 ids
 PLACE_BITS = 7  # of a place, for how many ids a chunk has
 KEPT_BYTES = 64  # of the longest chunk that is remembered; it has no more ids than bytes
 

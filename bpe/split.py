@@ -10,7 +10,9 @@ This is not the merging (`naive.py`, `tokenizer.py`); nothing here knows an id.
 
 Sources: the patterns are those of GPT-2 and of GPT-4 (`r50k_base` and `cl100k_base`) as published
 with tiktoken. Regular expressions: Unicode Technical Standard 18 (`\\p{L}`: letters, `\\p{N}`:
-digits and other numbers). A `+` after a quantifier makes it possessive: it gives nothing back.
+digits and other numbers), by the version of Unicode that the installed `regex` knows: a letter so
+new that another library's engine does not know it is a mark there, and may be cut otherwise. A `+`
+after a quantifier makes it possessive: it gives nothing back.
 """
 
 from collections.abc import Iterable, Iterator

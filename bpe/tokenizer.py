@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bpe import files, published
+from bpe import loading
 from bpe.fast import FastEncoder
 from bpe.fast_merge import Merger
 from bpe.fast_ranks import NO_TOKEN
 from bpe.naive import Pair, vocabulary
 from bpe.plain import PlainEncoder
 from bpe.published import END_OF_TEXT
-from bpe.ranks import merge_by_rank, merges_from_ranks
-from bpe.special import check_special_tokens, choose, number_special_tokens, split_special
+from bpe.ranks import merge_by_rank
+from bpe.special import choose, number_special_tokens, split_special
 from bpe.split import Splitter, to_bytes, to_text
 from bpe.stream import cut_stream, encode_stream
 from bpe.vocabulary import check_vocabulary
@@ -92,26 +92,8 @@ class Tokenizer:
         in `vocab.json`. Raises ValueError where the file is damaged, contradicts itself, or needs
         what this tokenizer does not have.
         """
-        path = Path(path)
-        if special_tokens is not None and not isinstance(special_tokens, Mapping):
-            special_tokens = check_special_tokens(special_tokens)
         try:
-            found = published.find_vocabulary(path)
-            if len(found) == 2:
-                arguments = published.read_vocab_and_merges(*found, special_tokens)
-                return cls(**arguments, pattern=pattern or "gpt2")
-            if found[0].suffix != ".tiktoken":
-                if pattern is not None or special_tokens is not None:
-                    raise ValueError("it says its own pattern and special tokens; leave yours out")
-                return cls(**files.read_tokenizer_json(found[0]))
-            tokens = files.read_ranks(path)
-            known = published.recognise(path) or published.Published("", "gpt4", {})
-            if special_tokens is None:
-                special_tokens = known.special_tokens
-            elif not isinstance(special_tokens, Mapping):
-                special_tokens = number_special_tokens(special_tokens, len(tokens))
-            merges = merges_from_ranks(tokens)
-            return cls(tokens, merges, pattern or known.pattern, special_tokens)
+            return cls(**loading.read(path, pattern, special_tokens))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
@@ -121,15 +103,7 @@ class Tokenizer:
         A rank file keeps neither the pattern nor the special tokens. Raises ValueError where the
         format cannot say what this tokenizer does.
         """
-        path = Path(path)
-        if path.suffix != ".tiktoken":
-            files.write_tokenizer_json(path, self)
-        elif sorted(self.tokens) != [*range(len(self.tokens))]:
-            raise ValueError("a .tiktoken file numbers tokens from 0 without a gap; save as .json")
-        elif merges_from_ranks(self.tokens) != self.merges:
-            raise ValueError("a .tiktoken file orders merges by what they make; save as .json")
-        else:
-            files.write_ranks(path, self.tokens)
+        loading.write(path, self)
 
     def __repr__(self) -> str:
         return f"<bpe.Tokenizer of {self.n_vocab:,} symbols>"
@@ -144,6 +118,18 @@ class Tokenizer:
     def encode_ordinary(self, text: str) -> list[int]:
         """Encode `text`; what looks like a special token is text like any other."""
         return next(self._encode_each([text]))
+
+    def encode_ordinary_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """Encode each text as `encode_ordinary` does; many short ones are faster together."""
+        return list(self._encode_each(list(texts)))
+
+    def encode_single_token(self, text: str | bytes) -> int:
+        """Give the id of one token, special or not. Raises ValueError where `text` is none."""
+        token = text if isinstance(text, bytes) else to_bytes(text)
+        id = self.special_tokens.get(text, self._ids.get(token))
+        if id is None:
+            raise ValueError(f"{text!r} is no single token; encode it with `encode`")
+        return id
 
     def encode(
         self, text: str, allowed_special: Chosen = (), disallowed_special: Chosen = "all"
@@ -282,6 +268,20 @@ class Tokenizer:
                 f"there is no special token {END_OF_TEXT}; name it in special_tokens when training"
             )
         return self.special_tokens[END_OF_TEXT]
+
+    @property
+    def max_token_value(self) -> int:
+        """The highest id."""
+        return self.n_vocab - 1
+
+    @property
+    def special_tokens_set(self) -> set[str]:
+        """The texts of the special tokens."""
+        return set(self.special_tokens)
+
+    def is_special_token(self, id: int) -> bool:
+        """Tell whether `id` is that of a special token."""
+        return id in self.special_tokens.values()
 
     def token_byte_values(self) -> list[bytes]:
         """List the bytes of every ordinary token, sorted."""

@@ -1,5 +1,7 @@
 """Decoding beyond `decode`: offsets, batches, tokens one by one, and what is no UTF-8."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,6 +18,10 @@ MARKED = st.lists(st.sampled_from(["heron", " ", "鷺", "🐦", "ை", "\ud83d",
 )
 ANY_TEXT = st.text(st.characters()) | MARKED
 VALID_TEXT = ANY_TEXT.map(lambda text: text.encode("utf-8", "ignore").decode())
+# A letter that one version of Unicode has and another has not is cut in two ways.
+KNOWN_TEXT = VALID_TEXT.filter(
+    lambda text: all(unicodedata.ucd_3_2_0.category(char) != "Cn" for char in text)
+) | MARKED.map(lambda text: text.encode("utf-8", "ignore").decode())
 
 
 def offsets_by_definition(ids: list[int], text: str) -> list[int]:
@@ -102,7 +108,7 @@ def test_an_id_out_of_range_is_refused(method, id):
         getattr(TOKENIZER, method)([0, id])
 
 
-@given(VALID_TEXT, IDS)
+@given(KNOWN_TEXT, IDS)
 def test_tiktoken_decodes_alike(theirs, text, ids):
     encoded = TOKENIZER.encode(text, "all")
     assert theirs.encode(text, allowed_special="all") == encoded

@@ -217,3 +217,24 @@ def test_long_text_is_encoded_in_blocks(monkeypatch):
     ids = GPT4.encode_ordinary(SAMPLE * 5)
     monkeypatch.setattr("bpe.split.BLOCK_CHARS", 50)
     assert GPT4.encode_ordinary(SAMPLE * 5) == ids
+
+
+def test_tiktokens_names_for_single_tokens_and_specials():
+    tokenizer = bpe.train([SAMPLE], 300, special_tokens=["<|a|>", "<|b|>"])
+    for token, id in ((b"a", tokenizer.encode_ordinary("a")[0]), ("<|b|>", 299)):
+        assert tokenizer.encode_single_token(token) == id
+    for id in range(298):
+        assert tokenizer.encode_single_token(tokenizer.decode_single_token_bytes(id)) == id
+    with pytest.raises(ValueError, match="'no token' is no single token; encode it with `encode`"):
+        tokenizer.encode_single_token("no token")
+    with pytest.raises(ValueError, match="is no single token"):
+        tokenizer.encode_single_token(b"<|a|>")
+    assert tokenizer.max_token_value == 299
+    assert tokenizer.special_tokens_set == {"<|a|>", "<|b|>"}
+    assert [id for id in range(300) if tokenizer.is_special_token(id)] == [298, 299]
+
+
+def test_many_texts_are_encoded_as_each_of_them():
+    texts = [SAMPLE, "", "<|a|> is text", "x"] * 3
+    tokenizer = bpe.train([SAMPLE], 300, special_tokens=["<|a|>"])
+    assert tokenizer.encode_ordinary_batch(iter(texts)) == [*map(tokenizer.encode_ordinary, texts)]
