@@ -28,6 +28,11 @@ def weigh(block: Block) -> float:
     return float(min(length - block.linked, FULL_BLOCK))
 
 
+def size(block: Block) -> float:
+    """Return the length of a block, in characters, whatever it holds."""
+    return float(min(len(block.text), FULL_BLOCK))
+
+
 # what a block of up to 80 characters that is no part of a text begins with
 BOILERPLATE = re.compile(
     r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
@@ -61,12 +66,23 @@ def tidy(blocks: list[Block]) -> list[Block]:
         blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
     else:
         blocks = drop_repeats(blocks)
-    blocks = [
-        b
-        for b in blocks
-        if len(b.text) > 80 or b.node.tag in DEFINING or not BOILERPLATE.match(b.text)
+    return drop_bare_headings(drop_phrases(blocks))
+
+
+def tidy_patchwork(blocks: list[Block]) -> list[Block]:
+    """Drop repeats and boilerplate; links and headings are what a patchwork is made of."""
+    return drop_phrases(drop_repeats(blocks))
+
+
+def drop_phrases(blocks: list[Block]) -> list[Block]:
+    """Drop short blocks that begin as no part of a text does."""
+    return [
+        block
+        for block in blocks
+        if len(block.text) > 80
+        or block.node.tag in DEFINING
+        or not BOILERPLATE.match(block.text)
     ]
-    return drop_bare_headings(blocks)
 
 
 def reads_like_article(blocks: list[Block]) -> bool:

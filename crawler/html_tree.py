@@ -57,6 +57,11 @@ HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
 CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
+# What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
+JSON_TYPE = re.compile(r'"@type"\s*:\s*\[?\s*"([\w:/.]{1,60})"')
+ITEM_TYPE = re.compile(r"""itemtype\s*=\s*["']?https?://schema\.org/(\w{1,60})""", re.I)
+OPEN_GRAPH_ARTICLE = re.compile(r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I)
+
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
@@ -67,6 +72,7 @@ class Node:
     tag: str
     parent: "Node | None"
     level: int  # junk level (`junk.py`), own or inherited
+    own_level: int
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by extract.py: of all blocks below
@@ -90,6 +96,7 @@ class Document:
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
     links: list[str] = field(default_factory=list)  # href of every a, as it stands, once each
     base: str = ""  # <base href>
+    types: set[str] = field(default_factory=set)  # what the page says that it is, as schema.org's
 
 
 def parse(source: str) -> Document:
@@ -106,8 +113,8 @@ def parse(source: str) -> Document:
                 builder.end(name[1:].lower())
             else:
                 builder.start(name.lower(), token["attributes"])
-        elif (raw := token["raw"]) and raw.lower() == "title" and not builder.document.title:
-            builder.document.title = " ".join(html.unescape(token["raw_text"]).split())
+        elif raw := token["raw"]:
+            builder.raw(raw.lower(), token["raw_attributes"], token["raw_text"])
     builder.text(source[position:])
     builder.break_line()
     builder.document.links = list(builder.links)
@@ -131,6 +138,13 @@ class _Builder:
         if self.link_depth:
             self.link_pieces.append(text)
 
+    def raw(self, tag: str, attributes: str, text: str) -> None:
+        """Read an element that holds no markup."""
+        if tag == "title" and not self.document.title:
+            self.document.title = " ".join(html.unescape(text).split())
+        elif tag == "script" and "ld+json" in attributes:
+            self.document.types.update(JSON_TYPE.findall(text))
+
     def start(self, tag: str, attributes: str) -> None:
         if tag == "br":
             self.pieces.append("\0")
@@ -143,10 +157,14 @@ class _Builder:
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
                 self.document.base = html.unescape(href[1].strip("\"' "))
+        elif tag == "meta" and OPEN_GRAPH_ARTICLE.search(attributes[:200]):
+            self.document.types.add("og:article")
         elif tag not in INLINE:
             self.break_line()
             if tag in VOID:
                 return
+            if "schema.org" in attributes:
+                self.document.types.update(ITEM_TYPE.findall(attributes[:1000]))
             self._end_implied(tag)
             self._push(tag, attributes)
             if attributes.endswith("/>") and tag in DROPPED:
@@ -192,13 +210,12 @@ class _Builder:
                     return
 
     def _push(self, tag: str, attributes: str) -> None:
-        level, name, semantic = judge(tag, attributes[:1000])
+        own, name, semantic = judge(tag, attributes[:1000])
         if len(self.stack) >= MAX_DEPTH:
             self.stack.pop()
         parent = self.stack[-1] if self.stack else None
-        if parent and parent.level > level:
-            level = parent.level
-        node = Node(tag, parent, level, name, semantic)
+        level = parent.level if parent and parent.level > own else own
+        node = Node(tag, parent, level, own, name, semantic)
         self.document.nodes.append(node)
         self.stack.append(node)
 

@@ -30,18 +30,21 @@ JUNK_ROLES = names(
 SOFT_WORDS = names(
     "ad ads advert advertisement adverts also author authors badge badges bio byline caption "
     "carousel credit credits date disclaimer featured info keywords latest legal license meta "
-    "metadata more newsletter outbrain paywall popular pager pagination posted promo promoted "
-    "promos promotion rail ranking rating read recent recirc recirculation recommend recommended "
+    "metadata more outbrain paywall popular pager pagination posted promo promoted promos "
+    "promotion rail ranking rating read recent recirc recirculation recommend recommended "
     "recommendation recommendations related sidebar similar sponsor sponsored sponsors subscribe "
     "subscription taboola tag tags timestamp toc topics trending widget widgets"
 )
 HARD_WORDS = names(
-    "addtoany banner breadcrumb breadcrumbs consent cookie cookies copyright dropdown foot footer "
-    "gdpr hidden login masthead menu modal nav navbar navigation newsfeed overlay popup print "
-    "register search share sharebar sharedaddy sharing shares signin signup skip social toolbar "
-    "tooltip topbar"
+    "addtoany banner drawer dropdown flyout foot hamburger hidden login masthead megamenu menu nav "
+    "navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav toolbar "
+    "tooltip topbar topnav"
 )
 COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
+CHROME_WORDS = names(
+    "breadcrumb breadcrumbs colophon consent cookie cookies copyright footer gdpr modal newsletter "
+    "popup share sharebar sharedaddy shares sharing signin signup social"
+)
 NEVER_JUDGED = names("p h1 body html article main pre td")
 CONTENT_NAME = re.compile(
     r"(?:article|entry|post|page|main|story|body)[-_]?(?:body|content|text|main|inner)"
@@ -66,6 +69,8 @@ def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
         words = {word.lower() for word in WORD.findall(name)}
         if words & COMMENT_WORDS:
             level = max(level, COMMENT)
+        elif words & CHROME_WORDS:
+            level = max(level, CHROME)
         elif words & HARD_WORDS:
             level = max(level, HARD)
         elif words & SOFT_WORDS:

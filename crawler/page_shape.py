@@ -1,0 +1,63 @@
+"""Which of three shapes does a page have: article, thread or patchwork?
+
+What is main text depends on the shape. On an article it is one column of paragraphs, and the short
+or linked rest is noise. On a thread of posts it is what an article would call its comments. On a
+patchwork (shop, catalogue, landing page, portal) it is a mosaic of short cards and sections, where
+a link with a price beside it is not noise at all: `extract.py` then keeps what is not clearly junk.
+
+The page is asked what it says it is (schema.org's types); if it says nothing, its paragraphs are:
+those of an article stand side by side in one element, those of a patchwork are scattered.
+"""
+
+from collections import Counter
+
+from crawler.boilerplate import weigh
+from crawler.html_tree import Block, Document, Node
+from crawler.junk import ASIDE, HARD
+
+ARTICLE, THREAD, PATCHWORK = "article", "thread", "patchwork"
+
+THREAD_TYPES = frozenset({"DiscussionForumPosting", "QAPage"})
+ARTICLE_TYPES = frozenset(
+    {
+        "Article", "NewsArticle", "ReportageNewsArticle", "AnalysisNewsArticle", "OpinionNewsArticle",
+        "ReviewNewsArticle", "BlogPosting", "LiveBlogPosting", "TechArticle", "ScholarlyArticle",
+        "MedicalScholarlyArticle", "Report", "HowTo", "Recipe",
+    }
+)  # fmt: skip
+# elements that do not keep paragraphs apart: a list between two paragraphs is part of the text
+WITHIN_TEXT = frozenset(
+    "p li ul ol dl dt dd blockquote pre figure table tbody tr td h2 h3 h4".split()
+)
+
+
+def page_shape(document: Document) -> str:
+    """Return ARTICLE, THREAD or PATCHWORK."""
+    if document.types & THREAD_TYPES:
+        return THREAD
+    if document.types & ARTICLE_TYPES or paragraphs_stand_together(document.blocks):
+        return ARTICLE
+    return PATCHWORK
+
+
+def paragraphs_stand_together(blocks: list[Block]) -> bool:
+    """Say whether one element holds two fifths of the paragraphs and a quarter of all plain text.
+
+    Either alone says little: a catalogue may have one paragraph, and that is all there is.
+    """
+    weight: Counter[Node] = Counter()
+    plain = 1
+    for block in blocks:
+        if block.node.level <= ASIDE:
+            weight[text_element(block.node)] += weigh(block)
+        if block.node.level <= HARD:
+            plain += len(block.text) - block.linked
+    most = max(weight.values(), default=0)
+    return most > 0.4 * weight.total() and most > 0.25 * plain
+
+
+def text_element(node: Node) -> Node:
+    """Return the innermost element around a paragraph that can hold a whole text."""
+    while node.parent and node.tag in WITHIN_TEXT:
+        node = node.parent
+    return node
