@@ -57,9 +57,8 @@ BOILERPLATE = re.compile(
 DEFINING = frozenset(["dt", "dd", "pre"])
 
 
-def tidy(blocks: list[Block]) -> list[Block]:
+def tidy(blocks: list[Block], article: bool) -> list[Block]:
     """Drop link lists, repeats, boilerplate and headings with nothing after them."""
-    article = reads_like_article(blocks)
     blocks = drop_link_lists(blocks)
     if article:  # its h1 is the title, which has a field of its own
         blocks = drop_linked_containers(blocks)
@@ -70,8 +69,19 @@ def tidy(blocks: list[Block]) -> list[Block]:
 
 
 def tidy_patchwork(blocks: list[Block]) -> list[Block]:
-    """Drop repeats and boilerplate; links and headings are what a patchwork is made of."""
-    return drop_phrases(drop_repeats(blocks))
+    """Drop repeats, labels and boilerplate; links and headings are what a patchwork is made of."""
+    return drop_phrases(drop_labels(drop_repeats(blocks)))
+
+
+def drop_labels(blocks: list[Block]) -> list[Block]:
+    """Drop links of up to three words: buttons and menu entries; what is for sale says more."""
+    return [
+        block
+        for block in blocks
+        if block.node.tag in HEADINGS
+        or 1.2 * block.linked < len("".join(block.text.split()))
+        or len(block.text.split()) > 3
+    ]
 
 
 def drop_phrases(blocks: list[Block]) -> list[Block]:

@@ -17,7 +17,6 @@ from itertools import accumulate
 from urllib.parse import urljoin
 
 from crawler.boilerplate import (
-    reads_like_article,
     size,
     tidy,
     tidy_patchwork,
@@ -28,7 +27,7 @@ from crawler.charset import decode
 from crawler.html_text import render
 from crawler.html_tree import Block, Document, Node, parse
 from crawler.junk import ASIDE, CHROME, COMMENT, HARD, NEVER, NOSCRIPT
-from crawler.page_shape import PATCHWORK, THREAD, page_shape
+from crawler.page_shape import ARTICLE, PATCHWORK, THREAD, page_shape
 
 
 @dataclass(slots=True)
@@ -49,22 +48,22 @@ def extract(html: str | bytes, url: str | None = None) -> Extracted:
     else:
         if shape == THREAD:
             welcome_comments(document.nodes)
-        kept = from_column(document)
+        kept = from_column(document, shape == ARTICLE)
     return Extracted(_title(document), render(kept), _absolute(document, url))
 
 
 # ---- articles and threads: one column of text ----
 
 
-def from_column(document: Document) -> list[Block]:
+def from_column(document: Document, article: bool) -> list[Block]:
     """Return the blocks of the element that holds most of the paragraphs, without noise."""
     level = choose_level(document.blocks)
     candidates = [block for block in document.blocks if block.node.level <= level]
     root = descend(document.nodes, candidates, weigh)
     inside = _below(root, document.nodes)
     found = [block for block in candidates if block.node in inside]
-    kept = tidy(found)
-    if not reads_like_article(found):
+    kept = tidy(found, article)
+    if not article:
         kept = with_page_heading(kept, candidates, document.title)
     if sum(len(block.text) for block in kept) < 100:
         kept = candidates

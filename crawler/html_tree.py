@@ -15,7 +15,7 @@ import html
 import re
 from dataclasses import dataclass, field
 
-from crawler.junk import DROPPED, NEVER, judge, names
+from crawler.junk import CHROME, DROPPED, NEVER, judge, names
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -214,6 +214,8 @@ class _Builder:
         if len(self.stack) >= MAX_DEPTH:
             self.stack.pop()
         parent = self.stack[-1] if self.stack else None
+        if tag == "header" and not any(node.semantic for node in self.stack):
+            own = max(own, CHROME)  # of the site; that of an article holds its headline
         level = parent.level if parent and parent.level > own else own
         node = Node(tag, parent, level, own, name, semantic)
         self.document.nodes.append(node)

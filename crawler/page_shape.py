@@ -11,7 +11,7 @@ those of an article stand side by side in one element, those of a patchwork are 
 
 from collections import Counter
 
-from crawler.boilerplate import weigh
+from crawler.boilerplate import reads_like_article, weigh
 from crawler.html_tree import Block, Document, Node
 from crawler.junk import ASIDE, HARD
 
@@ -25,6 +25,7 @@ ARTICLE_TYPES = frozenset(
         "MedicalScholarlyArticle", "Report", "HowTo", "Recipe",
     }
 )  # fmt: skip
+MIN_ARTICLE = 300  # characters of paragraphs; fewer are the caption of something else
 # elements that do not keep paragraphs apart: a list between two paragraphs is part of the text
 WITHIN_TEXT = frozenset(
     "p li ul ol dl dt dd blockquote pre figure table tbody tr td h2 h3 h4".split()
@@ -35,25 +36,28 @@ def page_shape(document: Document) -> str:
     """Return ARTICLE, THREAD or PATCHWORK."""
     if document.types & THREAD_TYPES:
         return THREAD
-    if document.types & ARTICLE_TYPES or paragraphs_stand_together(document.blocks):
+    visible = [block for block in document.blocks if block.node.level <= ASIDE]
+    if document.types & ARTICLE_TYPES or paragraphs_stand_together(visible):
         return ARTICLE
+    # shops and landing pages say og:type=article too: it counts if the text agrees
+    if "og:article" in document.types and sum(map(weigh, visible)) >= MIN_ARTICLE:
+        return ARTICLE if reads_like_article(visible) else PATCHWORK
     return PATCHWORK
 
 
 def paragraphs_stand_together(blocks: list[Block]) -> bool:
-    """Say whether one element holds two fifths of the paragraphs and a quarter of all plain text.
+    """Say whether one element holds two fifths of the paragraphs and much of the plain text.
 
-    Either alone says little: a catalogue may have one paragraph, and that is all there is.
+    Neither is enough: a catalogue may have a single paragraph, and that is all its paragraphs.
     """
     weight: Counter[Node] = Counter()
-    plain = 1
+    plain = 0
     for block in blocks:
-        if block.node.level <= ASIDE:
-            weight[text_element(block.node)] += weigh(block)
+        weight[text_element(block.node)] += weigh(block)
         if block.node.level <= HARD:
             plain += len(block.text) - block.linked
     most = max(weight.values(), default=0)
-    return most > 0.4 * weight.total() and most > 0.25 * plain
+    return most >= max(MIN_ARTICLE, 0.4 * weight.total(), 0.3 * plain)
 
 
 def text_element(node: Node) -> Node:
