@@ -69,8 +69,9 @@ def tidy(blocks: list[Block], article: bool) -> list[Block]:
 
 
 def tidy_patchwork(blocks: list[Block]) -> list[Block]:
-    """Drop repeats, labels and boilerplate; links and headings are what a patchwork is made of."""
-    return drop_phrases(drop_labels(drop_repeats(blocks)))
+    """Drop what `tidy` does, except that single links stay: a patchwork is made of them."""
+    blocks = drop_labels(drop_repeats(drop_link_lists(blocks)))
+    return drop_bare_headings(drop_phrases(blocks))
 
 
 def drop_labels(blocks: list[Block]) -> list[Block]:

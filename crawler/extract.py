@@ -65,9 +65,7 @@ def from_column(document: Document, article: bool) -> list[Block]:
     kept = tidy(found, article)
     if not article:
         kept = with_page_heading(kept, candidates, document.title)
-    if sum(len(block.text) for block in kept) < 100:
-        kept = candidates
-    return kept
+    return kept if _is_something(kept) else candidates
 
 
 def welcome_comments(nodes: list[Node]) -> None:
@@ -111,7 +109,12 @@ def from_patchwork(document: Document) -> list[Block]:
     candidates = [block for block in document.blocks if block.node.level <= level]
     root = descend(document.nodes, candidates, size)
     inside = _below(root, document.nodes)
-    return tidy_patchwork([block for block in candidates if block.node in inside])
+    kept = tidy_patchwork([block for block in candidates if block.node in inside])
+    return kept if _is_something(kept) else candidates
+
+
+def _is_something(blocks: list[Block]) -> bool:
+    return sum(len(block.text) for block in blocks) >= 100
 
 
 # ---- which element ----

@@ -25,11 +25,10 @@ _COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
 _ATTRIBUTES = r"""[^>=]*+(?:=\s*+(?:"[^"]*"|'[^']*'|[^>\s]*+)[^>=]*+)*+(?:>|\Z)"""
 _RAW = "(?i:script|style|title|textarea)"
 TOKEN = re.compile(
-    rf"{_COMMENT}"
-    rf"|<(?P<raw>{_RAW})(?=[\s/>])(?P<raw_attributes>{_ATTRIBUTES})"
-    r"(?P<raw_text>[^<]*+(?:<(?!/(?i:(?P=raw)))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
-    rf"|<(?P<name>/?[a-zA-Z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})"
-    r"|<[!?/][^>]*+>?"
+    rf"([^<]*+)(?:{_COMMENT}"
+    rf"|<({_RAW})(?=[\s/>])({_ATTRIBUTES})([^<]*+(?:<(?!/(?i:\2))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
+    rf"|<(/?[a-zA-Z][^\s/>]*+)({_ATTRIBUTES})"
+    r"|<[!?/][^>]*+>?|(<)|\Z)"
 )
 
 # Elements that neither break a line nor get a node. Unknown elements do both, like div.
@@ -38,6 +37,9 @@ INLINE = names(
     "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
     "time tt u var wbr html body link meta base head"
 )
+# of these, the ones whose tags say nothing: they are passed over
+SILENT = INLINE - {"a", "base", "br", "meta"}
+SILENT |= {f"/{name}" for name in INLINE - {"a"}}
 VOID = names("area col embed hr input param track")
 
 # An element whose start tag ends an open one of the same group, unless a boundary lies between.
@@ -103,19 +105,21 @@ def parse(source: str) -> Document:
     """Read a page into blocks; broken markup is read as well as it can be."""
     builder = _Builder()
     source = source.replace("\0", "").replace("&nbsp;", "\xa0")
-    position = 0
     for token in TOKEN.finditer(source):
-        if position < token.start():
-            builder.text(source[position : token.start()])
-        position = token.end()
-        if name := token["name"]:
+        text, raw, raw_attributes, raw_text, name, attributes, stray = token.groups()
+        if text:
+            builder.text(text)
+        if name:
+            if name in SILENT or (name := name.lower()) in SILENT:
+                continue
             if name[0] == "/":
-                builder.end(name[1:].lower())
+                builder.end(name[1:])
             else:
-                builder.start(name.lower(), token["attributes"])
-        elif raw := token["raw"]:
-            builder.raw(raw.lower(), token["raw_attributes"], token["raw_text"])
-    builder.text(source[position:])
+                builder.start(name, attributes)
+        elif raw:
+            builder.raw(raw.lower(), raw_attributes, raw_text)
+        elif stray:
+            builder.text(stray)
     builder.break_line()
     builder.document.links = list(builder.links)
     return builder.document
@@ -188,9 +192,10 @@ class _Builder:
         """Close the block being collected."""
         if not self.pieces:
             return
+        source = "".join(self.pieces)
         node = self.stack[-1]
-        if node.level < NEVER:
-            text = _visible("".join(self.pieces), node.tag in ("pre", "listing"))
+        if node.level < NEVER and not source.isspace():
+            text = _visible(source, node.tag in ("pre", "listing"))
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
                 self.document.blocks.append(Block(node, text, linked))
@@ -231,7 +236,10 @@ def _visible(text: str, preformatted: bool) -> str:
     if preformatted:
         text = html.unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
     else:
-        text = _SPACE.sub(" ", html.unescape(text))
+        text = html.unescape(text)
+        if "\0" not in text and "\xa0" not in text:
+            return " ".join(text.split())
+        text = _SPACE.sub(" ", text)
         text = _BREAK.sub("\n", text.strip(" \0"))
     text = text.replace("\xa0", " ")
     if "\n" not in text:

@@ -55,7 +55,7 @@ WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
-@lru_cache(maxsize=50_000)  # a site repeats its classes on every page
+@lru_cache(maxsize=20_000)  # a site repeats its start tags on every page
 def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     """Return (junk level, class and id, whether marked as the main part) of a start tag."""
     found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
@@ -65,14 +65,21 @@ def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     level = TAG_LEVEL.get(tag, 0)
     if role in JUNK_ROLES:
         level = max(level, CHROME)
-    if name and tag not in NEVER_JUDGED and not semantic and not CONTENT_NAME.search(name):
-        words = {word.lower() for word in WORD.findall(name)}
-        if words & COMMENT_WORDS:
-            level = max(level, COMMENT)
-        elif words & CHROME_WORDS:
-            level = max(level, CHROME)
-        elif words & HARD_WORDS:
-            level = max(level, HARD)
-        elif words & SOFT_WORDS:
-            level = max(level, SOFT)
+    if name and tag not in NEVER_JUDGED and not semantic:
+        level = max(level, judge_name(name))
     return level, name, semantic
+
+
+@lru_cache(maxsize=20_000)
+def judge_name(name: str) -> int:
+    """Return the junk level that the words of class and id speak for."""
+    if CONTENT_NAME.search(name):
+        return 0
+    words = {word.lower() for word in WORD.findall(name)}
+    if words & COMMENT_WORDS:
+        return COMMENT
+    if words & CHROME_WORDS:
+        return CHROME
+    if words & HARD_WORDS:
+        return HARD
+    return SOFT if words & SOFT_WORDS else 0
