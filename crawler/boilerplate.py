@@ -90,9 +90,7 @@ def drop_phrases(blocks: list[Block]) -> list[Block]:
     return [
         block
         for block in blocks
-        if len(block.text) > 80
-        or block.node.tag in DEFINING
-        or not BOILERPLATE.match(block.text)
+        if len(block.text) > 80 or block.node.tag in DEFINING or not BOILERPLATE.match(block.text)
     ]
 
 

@@ -171,10 +171,12 @@ def _absolute(document: Document, url: str | None) -> list[str]:
     """Resolve links against the page's address and <base> (RFC 3986, section 5)."""
     if url is None:
         return document.links
-    links: dict[str, None] = {}
-    for link in document.links:
-        try:
-            links[urljoin(urljoin(url, document.base), link)] = None
-        except ValueError:  # `http://[` is no address
-            continue
-    return list(links)
+    base = _join(url, document.base) or url
+    return list(dict.fromkeys(filter(None, (_join(base, link) for link in document.links))))
+
+
+def _join(base: str, link: str) -> str | None:
+    try:
+        return urljoin(base, link)
+    except ValueError:  # `http://[` is no address
+        return None

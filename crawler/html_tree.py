@@ -60,9 +60,11 @@ CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of thes
 CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
 # What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
-JSON_TYPE = re.compile(r'"@type"\s*:\s*\[?\s*"([\w:/.]{1,60})"')
+JSON_TYPE = re.compile(r'"@type"\s*+:\s*+(?:\[\s*+)?"([\w:/.]{1,60})"')
 ITEM_TYPE = re.compile(r"""itemtype\s*=\s*["']?https?://schema\.org/(\w{1,60})""", re.I)
-OPEN_GRAPH_ARTICLE = re.compile(r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I)
+OPEN_GRAPH_ARTICLE = re.compile(
+    r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I
+)
 
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
@@ -145,7 +147,7 @@ class _Builder:
     def raw(self, tag: str, attributes: str, text: str) -> None:
         """Read an element that holds no markup."""
         if tag == "title" and not self.document.title:
-            self.document.title = " ".join(html.unescape(text).split())
+            self.document.title = " ".join(unescape(text).split())
         elif tag == "script" and "ld+json" in attributes:
             self.document.types.update(JSON_TYPE.findall(text))
 
@@ -157,15 +159,20 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.links[html.unescape(href[1].strip("\"' \t\r\n"))] = None
+                self.links[unescape(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
-                self.document.base = html.unescape(href[1].strip("\"' "))
+                self.document.base = unescape(href[1].strip("\"' "))
         elif tag == "meta" and OPEN_GRAPH_ARTICLE.search(attributes[:200]):
             self.document.types.add("og:article")
         elif tag not in INLINE:
             self.break_line()
             if tag in VOID:
+                return
+            top = self.stack[-1]
+            if top.level == NEVER:  # in a drawing, only the nesting matters
+                if not attributes.endswith("/>") and len(self.stack) < MAX_DEPTH:
+                    self.stack.append(Node(tag, top, NEVER, NEVER, "", False))
                 return
             if "schema.org" in attributes:
                 self.document.types.update(ITEM_TYPE.findall(attributes[:1000]))
@@ -227,6 +234,17 @@ class _Builder:
         self.stack.append(node)
 
 
+# A number of thousands of digits names no character, and Python refuses to read it.
+_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
+
+
+def unescape(text: str) -> str:
+    """Replace character references (`&amp;`, `&#8212;`) by what they stand for."""
+    if "&" not in text:
+        return text
+    return html.unescape(_LONG_NUMBER.sub("\ufffd", text))
+
+
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _BREAK = re.compile(r" ?\0 ?")
 
@@ -234,9 +252,9 @@ _BREAK = re.compile(r" ?\0 ?")
 def _visible(text: str, preformatted: bool) -> str:
     """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
     if preformatted:
-        text = html.unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
+        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
     else:
-        text = html.unescape(text)
+        text = unescape(text)
         if "\0" not in text and "\xa0" not in text:
             return " ".join(text.split())
         text = _SPACE.sub(" ", text)
