@@ -123,7 +123,7 @@ def drop_link_lists(blocks: list[Block]) -> list[Block]:
 
 def _list_of(block: Block) -> Node:
     """Return the table row or the outermost definition list of a block, else its element."""
-    found = table_row(block) or block.node
+    found = ("\n" not in block.text and table_row(block)) or block.node
     node: Node | None = block.node
     while node:
         if node.tag == "dl":

@@ -57,15 +57,13 @@ def _utf16_by_zeros(start: bytes) -> str | None:
 
     No header can make them anything else: no other encoding of text puts zeros there.
     """
-    first, second = start[0::2], start[1::2]
-    for zeros, others, encoding in ((second, first, "utf-16-le"), (first, second, "utf-16-be")):
-        if (
-            len(start) >= 8
-            and zeros.count(0) > len(zeros) / 3
-            and others.count(0) <= len(others) / 20
-        ):
-            return encoding
-    return None
+    if len(start) < 8:
+        return None
+    first, second = start[0::2].count(0), start[1::2].count(0)  # zeros in even and odd places
+    many, few = len(start) / 6, len(start) / 40  # a third of them, a twentieth
+    if second > many and first <= few:
+        return "utf-16-le"
+    return "utf-16-be" if first > many and second <= few else None
 
 
 def _python_name(label: str | None) -> str | None:

@@ -235,7 +235,7 @@ class _Builder:
 
 
 # A number of thousands of digits names no character, and Python refuses to read it.
-_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
+_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{20,}+;?")
 
 
 def unescape(text: str) -> str:
@@ -252,7 +252,7 @@ _BREAK = re.compile(r" ?\0 ?")
 def _visible(text: str, preformatted: bool) -> str:
     """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
     if preformatted:
-        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
+        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n")
     else:
         text = unescape(text)
         if "\0" not in text and "\xa0" not in text:
@@ -262,4 +262,6 @@ def _visible(text: str, preformatted: bool) -> str:
     text = text.replace("\xa0", " ")
     if "\n" not in text:
         return text.strip()
-    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").rstrip()
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    return "\n".join(lines[first:] if preformatted else map(str.rstrip, lines[first:])).rstrip()

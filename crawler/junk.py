@@ -36,9 +36,9 @@ SOFT_WORDS = names(
     "subscription taboola tag tags timestamp toc topics trending widget widgets"
 )
 HARD_WORDS = names(
-    "addtoany banner drawer dropdown flyout foot hamburger hidden login masthead megamenu menu nav "
-    "navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav toolbar "
-    "tooltip topbar topnav"
+    "addtoany banner drawer dropdown flyout foot hamburger hidden login masthead megamenu menu "
+    "nav navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav "
+    "toolbar tooltip topbar topnav"
 )
 COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
 CHROME_WORDS = names(

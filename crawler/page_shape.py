@@ -13,23 +13,19 @@ from collections import Counter
 
 from crawler.boilerplate import reads_like_article, weigh
 from crawler.html_tree import Block, Document, Node
-from crawler.junk import ASIDE, HARD
+from crawler.junk import ASIDE, HARD, names
 
 ARTICLE, THREAD, PATCHWORK = "article", "thread", "patchwork"
 
-THREAD_TYPES = frozenset({"DiscussionForumPosting", "QAPage"})
-ARTICLE_TYPES = frozenset(
-    {
-        "Article", "NewsArticle", "ReportageNewsArticle", "AnalysisNewsArticle", "OpinionNewsArticle",
-        "ReviewNewsArticle", "BlogPosting", "LiveBlogPosting", "TechArticle", "ScholarlyArticle",
-        "MedicalScholarlyArticle", "Report", "HowTo", "Recipe",
-    }
-)  # fmt: skip
+THREAD_TYPES = names("DiscussionForumPosting QAPage")
+ARTICLE_TYPES = names(
+    "Article NewsArticle ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle "
+    "ReviewNewsArticle BlogPosting LiveBlogPosting TechArticle ScholarlyArticle "
+    "MedicalScholarlyArticle Report HowTo Recipe"
+)
 MIN_ARTICLE = 300  # characters of paragraphs; fewer are the caption of something else
 # elements that do not keep paragraphs apart: a list between two paragraphs is part of the text
-WITHIN_TEXT = frozenset(
-    "p li ul ol dl dt dd blockquote pre figure table tbody tr td h2 h3 h4".split()
-)
+WITHIN_TEXT = names("p li ul ol dl dt dd blockquote pre figure table tbody tr td h2 h3 h4")
 
 
 def page_shape(document: Document) -> str:
