@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.extract import decode, extract
+from crawler.boilerplate import weigh
+from crawler.extract import choose_level, decode, descend, extract, weight_by_level
 from crawler.html_tree import MAX_DEPTH, TOKEN, parse
 from crawler.page_shape import page_shape
 
@@ -294,6 +295,27 @@ def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():
     thread = '<script type="application/ld+json">{"@type": "DiscussionForumPosting"}</script>'
     assert THIRD not in extract(page).text
     assert THIRD in extract(thread + page).text
+
+
+def test_the_example_of_the_module_is_right():
+    def words(length):
+        return ("word " * length)[: length - 1] + "."
+
+    page = f"""<body><nav><a href=/>Home</a> <a href=/s>Sport</a></nav><div class="story">
+    <h1>Bridge closed</h1><p>{words(90)}</p><p><a href=/x>{words(20)}</a>{words(230)}</p></div>
+    <div class="share">Share this page</div><div class="comments"><p>{words(140)}</p></div>"""
+    document = parse(page)
+    held = weight_by_level(document.blocks, weigh)
+    assert held[0] == held[3] == pytest.approx(320, abs=5)
+    assert held[4] == held[5] == pytest.approx(460, abs=5)
+    assert choose_level(document.blocks) == 0
+    believed = [block for block in document.blocks if block.node.level == 0]
+    assert descend(document.nodes, believed, weigh, 0.7).name == "story"
+
+
+def test_every_article_of_a_row_is_kept():
+    posts = "".join(f"<article><p>{i}. {FIRST} {SECOND} {THIRD}</p></article>" for i in range(3))
+    assert [extract(f"<div>{posts}</div>").text.count(f"{i}. {FIRST}") for i in range(3)] == [1] * 3
 
 
 @pytest.mark.parametrize(
