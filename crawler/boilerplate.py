@@ -1,8 +1,8 @@
 """Which blocks of a page are main text and which are noise that stands among it?
 
-`weigh` says how much a block looks like main text: main text is long and has few links. `tidy` takes
-out what the choice of an element could not: link lists, repeats, phrases such as "Share this",
-headings left without a text. For example, of the blocks
+`weigh` says how much a block looks like main text: main text is long and has few links. `tidy`
+takes out what the choice of an element could not: link lists, repeats, phrases such as "Share
+this", headings left without a text. For example, of the blocks
 
     h2  "What was found"                          weight 0, kept: a paragraph follows
     p   "Engineers said that ..." (130)           weight 130

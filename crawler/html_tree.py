@@ -11,10 +11,10 @@ Sources: HTML Living Standard, section 13.2 (tokens, implied end tags), simplifi
 judging elements by the words of their class and id is Readability's.
 """
 
-import html
 import re
 from dataclasses import dataclass, field
 
+from crawler.html_chars import unescape, visible
 from crawler.junk import CHROME, DROPPED, NEVER, judge, names
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
@@ -202,7 +202,7 @@ class _Builder:
         source = "".join(self.pieces)
         node = self.stack[-1]
         if node.level < NEVER and not source.isspace():
-            text = _visible(source, node.tag in ("pre", "listing"))
+            text = visible(source, node.tag in ("pre", "listing"))
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
                 self.document.blocks.append(Block(node, text, linked))
@@ -232,36 +232,3 @@ class _Builder:
         node = Node(tag, parent, level, own, name, semantic)
         self.document.nodes.append(node)
         self.stack.append(node)
-
-
-# A number of thousands of digits names no character, and Python refuses to read it.
-_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{20,}+;?")
-
-
-def unescape(text: str) -> str:
-    """Replace character references (`&amp;`, `&#8212;`) by what they stand for."""
-    if "&" not in text:
-        return text
-    return html.unescape(_LONG_NUMBER.sub("\ufffd", text))
-
-
-_SPACE = re.compile(r"[ \t\n\r\f]+")
-_BREAK = re.compile(r" ?\0 ?")
-
-
-def _visible(text: str, preformatted: bool) -> str:
-    """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
-    if preformatted:
-        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n")
-    else:
-        text = unescape(text)
-        if "\0" not in text and "\xa0" not in text:
-            return " ".join(text.split())
-        text = _SPACE.sub(" ", text)
-        text = _BREAK.sub("\n", text.strip(" \0"))
-    text = text.replace("\xa0", " ")
-    if "\n" not in text:
-        return text.strip()
-    lines = text.split("\n")
-    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
-    return "\n".join(lines[first:] if preformatted else map(str.rstrip, lines[first:])).rstrip()

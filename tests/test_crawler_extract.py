@@ -1,6 +1,5 @@
 """Main text comes out of pages of many kinds, chrome does not, and broken markup is read too."""
 
-import codecs
 import time
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.boilerplate import weigh
-from crawler.extract import choose_level, decode, descend, extract, weight_by_level
+from crawler.extract import choose_level, descend, extract, weight_by_level
 from crawler.html_tree import MAX_DEPTH, TOKEN, parse
 from crawler.page_shape import page_shape
 
@@ -337,17 +336,6 @@ def test_shape_is_what_the_page_says_or_how_its_paragraphs_stand(markup, shape):
     assert page_shape(parse(markup)) == shape
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_recognised_whatever_the_header_says(encoding):
-    page = f"<html><p>{FIRST} naïve 日本</p></html>"
-    assert decode(page.encode(encoding), "utf-8") == page
-
-
-def test_xhtml_declares_its_encoding():
-    page = '<?xml version="1.0" encoding="koi8-r"?><html xmlns="x"><p>да</p></html>'
-    assert decode(page.encode("koi8-r")) == page
-
-
 def test_binary_data_called_html_is_read():
     data = bytes(range(256)) * 4000
     assert isinstance(extract(data).text, str)
@@ -377,33 +365,6 @@ def test_any_string_of_tags_is_read_without_leaving_tags(page):
 @given(st.text())
 def test_any_text_is_read(page):
     assert isinstance(extract(page).text, str)
-
-
-@given(st.binary(), st.one_of(st.none(), st.text(max_size=12)))
-def test_any_bytes_are_decoded(body, charset):
-    assert isinstance(decode(body, charset), str)
-
-
-@pytest.mark.parametrize(
-    "body, charset, text",
-    [
-        ("naïve 日本".encode(), None, "naïve 日本"),
-        ("naïve".encode("latin-1"), None, "naïve"),
-        ("naïve €".encode("cp1252"), "ISO-8859-1", "naïve €"),
-        ("日本".encode("shift_jis"), "x-unknown", None),
-        (b'<meta charset="shift_jis">' + "日本".encode("shift_jis"), None, "日本"),
-        (b"<meta content='text/html; charset=koi8-r'>" + "да".encode("koi8-r"), None, "да"),
-        (b"<meta charset=utf-16>" + "né".encode(), None, "né"),
-        (codecs.BOM_UTF16_LE + "né".encode("utf-16-le"), "latin-1", "né"),
-        (codecs.BOM_UTF8 + "né".encode(), "latin-1", "né"),
-        ("né".encode("utf-16-be"), "utf-16be", "né"),
-        (b"41", "hex", "41"),
-        (b"abc\xff", "utf-8", "abc\ufffd"),
-    ],
-)
-def test_charset_comes_from_mark_then_header_then_meta_then_guess(body, charset, text):
-    decoded = decode(body, charset)
-    assert text is None or decoded.endswith(text)
 
 
 def test_bytes_are_decoded_before_extraction():
