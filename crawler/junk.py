@@ -1,10 +1,20 @@
 """How junk-like is an element, judging by its tag, role, class and id?
 
-0 is content; the higher the level, the surer it is that what stands in the element is no main text.
+0 is content; the higher the level, the surer it is that what stands in the element is no main text:
+
+    1 SOFT      words that often name junk, and often not: sidebar, related, author, tags
+    2 HARD      words of menus and overlays; form
+    3 ASIDE     aside, figcaption
+    4 COMMENT   what readers wrote below
+    5 CHROME    nav, footer, button, the site's header; words such as cookie, share, newsletter
+    6 NOSCRIPT  what is there for readers without scripts
+    7 NEVER     drawings, players, choices of a form: never text
+
 Nothing is dropped for it yet: `extract.py` chooses the level up to which it believes a page.
 `display: none` and `aria-hidden` say nothing: much text that scripts unfold begins hidden.
 
-Source: the words are those that class names of the web use for such parts, as in Readability.
+Source: the words are those that class names of the web use for such parts, as in Readability; which
+of them are sure was counted on half of the pages of the article-extraction-benchmark and WCXB.
 """
 
 import re
