@@ -1,7 +1,14 @@
 """Which blocks of a page are main text and which are noise that stands among it?
 
-`weigh` says how much a block looks like main text; `tidy` takes out what the choice of an element
-could not: link lists, repeats, phrases such as "Share this", headings left without a text.
+`weigh` says how much a block looks like main text: main text is long and has few links. `tidy`
+takes out what the choice of an element could not: link lists, repeats, phrases such as "Share
+this", headings left without a text. For example, of the blocks
+
+    h2  "What was found"                          weight 0, kept: a paragraph follows
+    p   "Engineers said that ..." (130)           weight 130
+    p   "Read more: the storm" (20, all linked)   weight 0, dropped: mostly link
+    p   "Share this article" (18)                 weight 0, dropped: begins like boilerplate
+    h2  "Related"                                 weight 0, dropped: nothing follows
 
 Source: Kohlschuetter et al. 2010, "Boilerplate detection using shallow text features" (length and
 link density of a block).
@@ -28,6 +35,11 @@ def weigh(block: Block) -> float:
     return float(min(length - block.linked, FULL_BLOCK))
 
 
+def size(block: Block) -> float:
+    """Return the length of a block, in characters, whatever it holds."""
+    return float(min(len(block.text), FULL_BLOCK))
+
+
 # what a block of up to 80 characters that is no part of a text begins with
 BOILERPLATE = re.compile(
     r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
@@ -52,21 +64,41 @@ BOILERPLATE = re.compile(
 DEFINING = frozenset(["dt", "dd", "pre"])
 
 
-def tidy(blocks: list[Block]) -> list[Block]:
+def tidy(blocks: list[Block], article: bool) -> list[Block]:
     """Drop link lists, repeats, boilerplate and headings with nothing after them."""
-    article = reads_like_article(blocks)
     blocks = drop_link_lists(blocks)
     if article:  # its h1 is the title, which has a field of its own
         blocks = drop_linked_containers(blocks)
-        blocks = [b for b in blocks if b.linked <= 0.7 * len(b.text) and b.node.tag != "h1"]
+        blocks = [b for b in blocks if b.linked <= 0.5 * len(b.text) and b.node.tag != "h1"]
     else:
         blocks = drop_repeats(blocks)
-    blocks = [
-        b
-        for b in blocks
-        if len(b.text) > 80 or b.node.tag in DEFINING or not BOILERPLATE.match(b.text)
+    return drop_bare_headings(drop_phrases(blocks))
+
+
+def tidy_patchwork(blocks: list[Block]) -> list[Block]:
+    """Drop what `tidy` does, except that single links stay: a patchwork is made of them."""
+    blocks = drop_labels(drop_repeats(drop_link_lists(blocks)))
+    return drop_bare_headings(drop_phrases(blocks))
+
+
+def drop_labels(blocks: list[Block]) -> list[Block]:
+    """Drop links of up to four words: buttons and menu entries; what is for sale says more."""
+    return [
+        block
+        for block in blocks
+        if block.node.tag in HEADINGS
+        or 1.2 * block.linked < len("".join(block.text.split()))
+        or len(block.text.split()) > 4
     ]
-    return drop_bare_headings(blocks)
+
+
+def drop_phrases(blocks: list[Block]) -> list[Block]:
+    """Drop short blocks that begin as no part of a text does."""
+    return [
+        block
+        for block in blocks
+        if len(block.text) > 80 or block.node.tag in DEFINING or not BOILERPLATE.match(block.text)
+    ]
 
 
 def reads_like_article(blocks: list[Block]) -> bool:
@@ -98,7 +130,7 @@ def drop_link_lists(blocks: list[Block]) -> list[Block]:
 
 def _list_of(block: Block) -> Node:
     """Return the table row or the outermost definition list of a block, else its element."""
-    found = table_row(block) or block.node
+    found = ("\n" not in block.text and table_row(block)) or block.node
     node: Node | None = block.node
     while node:
         if node.tag == "dl":

@@ -1,16 +1,20 @@
 """Bytes -> characters: which encoding a page is in.
 
-Not a statistical detector: it believes, in this order, a byte-order mark, the HTTP header, the
-page's <meta>, and then takes UTF-8 if the bytes are valid UTF-8, else Windows-1252.
+Not a statistical detector: it believes, in this order, a byte-order mark, zero bytes in every other
+place (UTF-16 without a mark), the HTTP header, the page's <meta> or XML declaration, and then takes
+UTF-8 if the bytes are valid UTF-8, else Windows-1252.
 
 Sources: HTML Living Standard, section 13.2.3 (the order); Encoding Standard, section 4.2 (labels
-do not mean what they say: the web's "iso-8859-1" is Windows-1252).
+do not mean what they say: the web's "iso-8859-1" is Windows-1252); XML 1.0, appendix F (UTF-16).
 """
 
 import codecs
 import re
 
-META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.I)
+META_CHARSET = re.compile(
+    rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?\s*([\w.:-]{1,40})""",
+    re.I,
+)
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -29,14 +33,14 @@ KNOWN = re.compile(
 
 
 def decode(body: bytes, charset: str | None = None) -> str:
-    """Decode a page: byte-order mark, then the HTTP header's charset, then <meta>, then a guess.
+    """Decode a page: mark, zero bytes, then the HTTP header's charset, then <meta>, then a guess.
 
     The guess is UTF-8 if the bytes are valid UTF-8, else Windows-1252. Wrong bytes become U+FFFD.
     """
     for bom, encoding in BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(encoding, "replace")
-    if encoding := _python_name(charset):
+    if encoding := _utf16_by_zeros(body[:1024]) or _python_name(charset):
         return body.decode(encoding, "replace")
     found = META_CHARSET.search(body, 0, 4096)
     encoding = _python_name(found[1].decode("ascii", "replace")) if found else None
@@ -46,6 +50,20 @@ def decode(body: bytes, charset: str | None = None) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         return body.decode("cp1252", "replace")
+
+
+def _utf16_by_zeros(start: bytes) -> str | None:
+    """Return which UTF-16 it is, if any: the ASCII letters of its tags have a zero beside them.
+
+    No header can make them anything else: no other encoding of text puts zeros there.
+    """
+    if len(start) < 8:
+        return None
+    first, second = start[0::2].count(0), start[1::2].count(0)  # zeros in even and odd places
+    many, few = len(start) / 6, len(start) / 40  # a third of them, a twentieth
+    if second > many and first <= few:
+        return "utf-16-le"
+    return "utf-16-be" if first > many and second <= few else None
 
 
 def _python_name(label: str | None) -> str | None:

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 from crawler.html_tree import Block, Node
 
+MAX_CELL = 120  # characters of a cell of several lines; a longer one is a text
 MAX_INDENT = 24  # columns; deeper lists stop moving right
 
 
 def render(blocks: list[Block]) -> str:
     """Write blocks, in order, as text."""
-    cells = Counter(table_row(block) for block in blocks)
-    cells[None] = 0
+    tables = data_tables(blocks)
     numbers: Counter[Node] = Counter()  # items written so far, by list
     seen: set[Node] = set()  # items begun
     parts: list[str] = []
     before: _Place | None = None
     for block in blocks:
         place = _place(block)
-        place.in_table = cells[place.row] > 1
+        place.in_table = place.row is not None and place.row.parent in tables
         begins = place.item is not None and place.item not in seen
         separator = _separator(before, place, begins) if before else ""
         bullet = ""
@@ -34,7 +34,7 @@ def render(blocks: list[Block]) -> str:
                 numbers[place.item.parent] += 1
                 ordered = place.item.parent and place.item.parent.tag == "ol"
                 bullet = f"{numbers[place.item.parent]}. " if ordered else "- "
-        text = block.text
+        text = " ".join(block.text.split()) if place.in_table else block.text
         if separator != " | ":
             text = textwrap.indent(text, " " * place.indent)
             if bullet:
@@ -52,15 +52,35 @@ class _Place:
     indent: int = 0  # columns
     item: Node | None = None  # innermost li or dd
     definitions: Node | None = None  # innermost dl
-    in_table: bool = False  # its row has other cells
+    in_table: bool = False  # the table is one of data, not of layout
 
 
 def table_row(block: Block) -> Node | None:
-    """Return the table row of which the block is a whole cell of one line, else None."""
-    parent = block.node.parent
-    if block.node.tag in ("td", "th") and parent and parent.tag == "tr" and "\n" not in block.text:
-        return parent
-    return None
+    """Return the table row of which the block is a cell, or a paragraph in one, else None."""
+    cell = block.node
+    if cell.tag in ("p", "div") and cell.parent:
+        cell = cell.parent
+    row = cell.parent
+    return row if cell.tag in ("td", "th") and row and row.tag == "tr" else None
+
+
+def data_tables(blocks: list[Block]) -> set[Node | None]:
+    """Return the tables (or their sections) that are written as rows of cells.
+
+    A table of data has a row of several cells, and no cell of several paragraphs or long lines: the
+    others are there for the layout, and are written as what they hold.
+    """
+    cells: Counter[Node] = Counter()  # cells with text, by row
+    seen: set[Node | None] = set()
+    layout: set[Node | None] = set()
+    for block in blocks:
+        if row := table_row(block):
+            cell = block.node if block.node.parent is row else block.node.parent
+            if cell in seen or len(block.text) > (MAX_CELL if "\n" in block.text else 1000):
+                layout.add(row.parent)
+            seen.add(cell)
+            cells[row] += 1
+    return {row.parent for row, count in cells.items() if count > 1} - layout
 
 
 def _place(block: Block) -> _Place:

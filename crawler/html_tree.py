@@ -11,11 +11,11 @@ Sources: HTML Living Standard, section 13.2 (tokens, implied end tags), simplifi
 judging elements by the words of their class and id is Readability's.
 """
 
-import html
 import re
 from dataclasses import dataclass, field
 
-from crawler.junk import DROPPED, NEVER, judge, names
+from crawler.html_chars import unescape, visible
+from crawler.junk import CHROME, DROPPED, NEVER, judge, names
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -25,11 +25,10 @@ _COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
 _ATTRIBUTES = r"""[^>=]*+(?:=\s*+(?:"[^"]*"|'[^']*'|[^>\s]*+)[^>=]*+)*+(?:>|\Z)"""
 _RAW = "(?i:script|style|title|textarea)"
 TOKEN = re.compile(
-    rf"{_COMMENT}"
-    rf"|<(?P<raw>{_RAW})(?=[\s/>])(?P<raw_attributes>{_ATTRIBUTES})"
-    r"(?P<raw_text>[^<]*+(?:<(?!/(?i:(?P=raw)))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
-    rf"|<(?P<name>/?[a-zA-Z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})"
-    r"|<[!?/][^>]*+>?"
+    rf"([^<]*+)(?:{_COMMENT}"
+    rf"|<({_RAW})(?=[\s/>])({_ATTRIBUTES})([^<]*+(?:<(?!/(?i:\2))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
+    rf"|<(/?[a-zA-Z][^\s/>]*+)({_ATTRIBUTES})"
+    r"|<[!?/][^>]*+>?|(<)|\Z)"
 )
 
 # Elements that neither break a line nor get a node. Unknown elements do both, like div.
@@ -38,6 +37,9 @@ INLINE = names(
     "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
     "time tt u var wbr html body link meta base head"
 )
+# of these, the ones whose tags say nothing: they are passed over
+SILENT = INLINE - {"a", "base", "br", "meta"}
+SILENT |= {f"/{name}" for name in INLINE - {"a"}}
 VOID = names("area col embed hr input param track")
 
 # An element whose start tag ends an open one of the same group, unless a boundary lies between.
@@ -57,6 +59,13 @@ HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
 CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
+# What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
+JSON_TYPE = re.compile(r'"@type"\s*+:\s*+(?:\[\s*+)?"([\w:/.]{1,60})"')
+ITEM_TYPE = re.compile(r"""itemtype\s*=\s*["']?https?://schema\.org/(\w{1,60})""", re.I)
+OPEN_GRAPH_ARTICLE = re.compile(
+    r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I
+)
+
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
@@ -67,6 +76,7 @@ class Node:
     tag: str
     parent: "Node | None"
     level: int  # junk level (`junk.py`), own or inherited
+    own_level: int
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by extract.py: of all blocks below
@@ -90,25 +100,28 @@ class Document:
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
     links: list[str] = field(default_factory=list)  # href of every a, as it stands, once each
     base: str = ""  # <base href>
+    types: set[str] = field(default_factory=set)  # what the page says that it is, as schema.org's
 
 
 def parse(source: str) -> Document:
     """Read a page into blocks; broken markup is read as well as it can be."""
     builder = _Builder()
     source = source.replace("\0", "").replace("&nbsp;", "\xa0")
-    position = 0
     for token in TOKEN.finditer(source):
-        if position < token.start():
-            builder.text(source[position : token.start()])
-        position = token.end()
-        if name := token["name"]:
+        text, raw, raw_attributes, raw_text, name, attributes, stray = token.groups()
+        if text:
+            builder.text(text)
+        if name:
+            if name in SILENT or (name := name.lower()) in SILENT:
+                continue
             if name[0] == "/":
-                builder.end(name[1:].lower())
+                builder.end(name[1:])
             else:
-                builder.start(name.lower(), token["attributes"])
-        elif (raw := token["raw"]) and raw.lower() == "title" and not builder.document.title:
-            builder.document.title = " ".join(html.unescape(token["raw_text"]).split())
-    builder.text(source[position:])
+                builder.start(name, attributes)
+        elif raw:
+            builder.raw(raw.lower(), raw_attributes, raw_text)
+        elif stray:
+            builder.text(stray)
     builder.break_line()
     builder.document.links = list(builder.links)
     return builder.document
@@ -131,6 +144,13 @@ class _Builder:
         if self.link_depth:
             self.link_pieces.append(text)
 
+    def raw(self, tag: str, attributes: str, text: str) -> None:
+        """Read an element that holds no markup."""
+        if tag == "title" and not self.document.title:
+            self.document.title = " ".join(unescape(text).split())
+        elif tag == "script" and "ld+json" in attributes:
+            self.document.types.update(JSON_TYPE.findall(text))
+
     def start(self, tag: str, attributes: str) -> None:
         if tag == "br":
             self.pieces.append("\0")
@@ -139,14 +159,23 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.links[html.unescape(href[1].strip("\"' \t\r\n"))] = None
+                self.links[unescape(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
-                self.document.base = html.unescape(href[1].strip("\"' "))
+                self.document.base = unescape(href[1].strip("\"' "))
+        elif tag == "meta" and OPEN_GRAPH_ARTICLE.search(attributes[:200]):
+            self.document.types.add("og:article")
         elif tag not in INLINE:
             self.break_line()
             if tag in VOID:
                 return
+            top = self.stack[-1]
+            if top.level == NEVER:  # in a drawing, only the nesting matters
+                if not attributes.endswith("/>") and len(self.stack) < MAX_DEPTH:
+                    self.stack.append(Node(tag, top, NEVER, NEVER, "", False))
+                return
+            if "schema.org" in attributes:
+                self.document.types.update(ITEM_TYPE.findall(attributes[:1000]))
             self._end_implied(tag)
             self._push(tag, attributes)
             if attributes.endswith("/>") and tag in DROPPED:
@@ -170,9 +199,10 @@ class _Builder:
         """Close the block being collected."""
         if not self.pieces:
             return
+        source = "".join(self.pieces)
         node = self.stack[-1]
-        if node.level < NEVER:
-            text = _visible("".join(self.pieces), node.tag in ("pre", "listing"))
+        if node.level < NEVER and not source.isspace():
+            text = visible(source, node.tag in ("pre", "listing"))
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
                 self.document.blocks.append(Block(node, text, linked))
@@ -192,29 +222,13 @@ class _Builder:
                     return
 
     def _push(self, tag: str, attributes: str) -> None:
-        level, name, semantic = judge(tag, attributes[:1000])
+        own, name, semantic = judge(tag, attributes[:1000])
         if len(self.stack) >= MAX_DEPTH:
             self.stack.pop()
         parent = self.stack[-1] if self.stack else None
-        if parent and parent.level > level:
-            level = parent.level
-        node = Node(tag, parent, level, name, semantic)
+        if tag == "header" and not any(node.semantic for node in self.stack):
+            own = max(own, CHROME)  # of the site; that of an article holds its headline
+        level = parent.level if parent and parent.level > own else own
+        node = Node(tag, parent, level, own, name, semantic)
         self.document.nodes.append(node)
         self.stack.append(node)
-
-
-_SPACE = re.compile(r"[ \t\n\r\f]+")
-_BREAK = re.compile(r" ?\0 ?")
-
-
-def _visible(text: str, preformatted: bool) -> str:
-    """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
-    if preformatted:
-        text = html.unescape(text).replace("\0", "\n").replace("\r\n", "\n").expandtabs(8)
-    else:
-        text = _SPACE.sub(" ", html.unescape(text))
-        text = _BREAK.sub("\n", text.strip(" \0"))
-    text = text.replace("\xa0", " ")
-    if "\n" not in text:
-        return text.strip()
-    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").rstrip()

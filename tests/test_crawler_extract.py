@@ -1,13 +1,15 @@
 """Main text comes out of pages of many kinds, chrome does not, and broken markup is read too."""
 
-import codecs
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.extract import decode, extract
+from crawler.boilerplate import weigh
+from crawler.extract import choose_level, descend, extract, weight_by_level
+from crawler.html_tree import MAX_DEPTH, TOKEN, parse
+from crawler.page_shape import page_shape
 
 FIRST = (
     "The harbour bridge was closed for most of Tuesday after inspectors found a crack in one of "
@@ -197,6 +199,14 @@ def test_pages_without_text_give_empty_or_tiny_text(page):
         "deep" + "<script></" * 50_000,
         "deep" + "<!--" + "-" * 500_000,
         "deep" + "&amp" * 200_000,
+        "deep" + "&#" + "9" * 5_000 + ";",
+        '<script type="application/ld+json">"@type":' + " " * 1_000_000 + "</script>deep",
+        "deep" + "<a href='" * 100_000,
+        '<a href="' + "x" * 10_000_000 + '">deep</a>',
+        "<pre>deep" + "\n" * 500_000 + "end</pre>",
+        "<!DOCTYPE html [" + '<!ENTITY a "&b;&b;">' * 50_000 + "]><p>deep &a;</p>",
+        "<svg>" * 50_000 + "</svg>" * 50_000 + "deep",
+        "deep" + "<a " + "b=c " * 300_000,
     ],
     ids=lambda page: page[:12],
 )
@@ -204,6 +214,131 @@ def test_hostile_pages_take_linear_time(page):
     start = time.process_time()
     assert "deep" in extract(page).text
     assert time.process_time() - start < 10  # quadratic time would be minutes
+
+
+def test_tokens_cover_every_character_once_so_reading_is_linear():
+    page = ARTICLE + "<a b='" + "<!-- <![CDATA[ <script>< </ <" * 100 + REFERENCE[:-7]
+    position = 0
+    for token in TOKEN.finditer(page):
+        assert token.start() == position
+        position = token.end()
+    assert position == len(page)
+
+
+def test_elements_are_nested_at_most_so_deep():
+    document = parse("<div>" * 100_000 + "text")
+    depth, node = 0, document.blocks[0].node
+    while node := node.parent:
+        depth += 1
+    assert depth < MAX_DEPTH
+
+
+paragraphs = st.lists(
+    st.lists(st.text(alphabet="abcdefgh", min_size=2, max_size=9), min_size=12, max_size=30).map(
+        lambda words: " ".join(words).capitalize() + "."
+    ),
+    min_size=3,
+    max_size=8,
+    unique=True,
+)
+
+
+@given(paragraphs)
+def test_plain_paragraphs_come_back_as_they_were(texts):
+    page = "<h1>Title</h1>" + "".join(f"<p>{text}</p>" for text in texts)
+    kept = extract(f"<body><div>{page}</div></body>").text.split("\n\n")
+    assert [text for text in kept if text != "Title"] == texts
+
+
+@given(paragraphs, st.integers(min_value=0))
+def test_a_page_cut_off_anywhere_gives_a_beginning_of_its_text(texts, at):
+    page = "<title>t</title><article>" + "".join(f"<p>{text}</p>" for text in texts) + "</article>"
+    cut = extract(page[: at % (len(page) + 1)]).text
+    assert "\n\n".join(texts).startswith(cut.removesuffix("<").rstrip())
+
+
+def test_words_are_neither_glued_nor_split():
+    page = f"""<p>{FIRST}</p><p>un<b>believ</b>able H<sub>2</sub>O a<span>b</span> one<br>two
+    <img src=x alt="an image">three</p><div>above<p>below</p>after</div>"""
+    parts = extract(page).text.split("\n\n")
+    assert parts[1:] == ["unbelievable H2O ab one\ntwo three", "above", "below", "after"]
+
+
+def test_table_cells_may_hold_paragraphs_and_breaks():
+    page = f"""<p>{FIRST}</p><table><tr><th><p>Name</p></th><th>Size</th></tr><tr><td>a<br>b</td>
+    <td><p>1</p></td></tr><tr><td>total</td><td></td></tr></table>"""
+    assert extract(page).text.endswith("Name | Size\na b | 1\ntotal")
+
+
+def test_white_space_of_code_is_kept_exactly():
+    code = "all:\n\tcc  -o x\n\n\t\techo  \n\tdone"
+    assert extract(f"<p>{FIRST}</p><pre>\n{code}\n</pre>").text == f"{FIRST}\n\n{code}"
+
+
+def test_cards_of_a_catalogue_are_kept_and_its_menu_is_not():
+    goods = ["Copper kettle for two", "Enamel kettle, sky blue", "Kettle of cast iron, small"] * 3
+    cards = "".join(
+        f"<div class=card><a href=/{i}>{name} no. {i}</a><span> {i}9.95</span></div>"
+        for i, name in enumerate(goods)
+    )
+    page = f"""<header><a href=/>All our kettles and pots</a></header><main><h2>Kettles</h2>
+    {cards}<a href=/more>See the rest</a></main><footer>Prices are for one kettle</footer>"""
+    cards = [f"{name} no. {i} {i}9.95" for i, name in enumerate(goods)]
+    assert extract(page).text.split("\n\n") == ["Kettles", *cards]
+
+
+def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():
+    posts = "".join(f"<div class=comment><p>{text}</p></div>" for text in (FIRST, SECOND, THIRD))
+    text = f"<p>{FIRST}</p><p>{SECOND}</p><p>{SECOND} {SECOND}</p>"
+    page = f"<div>{text}</div><div class=comments>{posts}</div>"
+    thread = '<script type="application/ld+json">{"@type": "DiscussionForumPosting"}</script>'
+    assert THIRD not in extract(page).text
+    assert THIRD in extract(thread + page).text
+
+
+def test_the_example_of_the_module_is_right():
+    def words(length):
+        return ("word " * length)[: length - 1] + "."
+
+    page = f"""<body><nav><a href=/>Home</a> <a href=/s>Sport</a></nav><div class="story">
+    <h1>Bridge closed</h1><p>{words(90)}</p><p><a href=/x>{words(20)}</a>{words(230)}</p></div>
+    <div class="share">Share this page</div><div class="comments"><p>{words(140)}</p></div>"""
+    document = parse(page)
+    held = weight_by_level(document.blocks, weigh)
+    assert held[0] == held[3] == pytest.approx(320, abs=5)
+    assert held[4] == held[5] == pytest.approx(460, abs=5)
+    assert choose_level(document.blocks) == 0
+    believed = [block for block in document.blocks if block.node.level == 0]
+    assert descend(document.nodes, believed, weigh, 0.7).name == "story"
+
+
+def test_every_article_of_a_row_is_kept():
+    posts = "".join(f"<article><p>{i}. {FIRST} {SECOND} {THIRD}</p></article>" for i in range(3))
+    assert [extract(f"<div>{posts}</div>").text.count(f"{i}. {FIRST}") for i in range(3)] == [1] * 3
+
+
+@pytest.mark.parametrize(
+    "markup, shape",
+    [
+        ('<script type="application/ld+json">{"@type": ["NewsArticle"]}</script>', "article"),
+        ('<div itemscope itemtype="https://schema.org/QAPage"></div>', "thread"),
+        (f"<div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>", "article"),
+        (f"<div><p>{FIRST}</p></div>" * 9, "patchwork"),
+        ('<meta property="og:type" content="article">', "patchwork"),
+        (
+            f'<meta property="og:type" content="article">{f"<div><p>{FIRST}</p></div>" * 9}',
+            "article",
+        ),
+        ("", "patchwork"),
+    ],
+)
+def test_shape_is_what_the_page_says_or_how_its_paragraphs_stand(markup, shape):
+    assert page_shape(parse(markup)) == shape
+
+
+def test_binary_data_called_html_is_read():
+    data = bytes(range(256)) * 4000
+    assert isinstance(extract(data).text, str)
 
 
 TAGS = "p div span b ul ol li dl dt dd table tr td th pre h1 h2 a br hr nav article form blockquote"
@@ -230,33 +365,6 @@ def test_any_string_of_tags_is_read_without_leaving_tags(page):
 @given(st.text())
 def test_any_text_is_read(page):
     assert isinstance(extract(page).text, str)
-
-
-@given(st.binary(), st.one_of(st.none(), st.text(max_size=12)))
-def test_any_bytes_are_decoded(body, charset):
-    assert isinstance(decode(body, charset), str)
-
-
-@pytest.mark.parametrize(
-    "body, charset, text",
-    [
-        ("naïve 日本".encode(), None, "naïve 日本"),
-        ("naïve".encode("latin-1"), None, "naïve"),
-        ("naïve €".encode("cp1252"), "ISO-8859-1", "naïve €"),
-        ("日本".encode("shift_jis"), "x-unknown", None),
-        (b'<meta charset="shift_jis">' + "日本".encode("shift_jis"), None, "日本"),
-        (b"<meta content='text/html; charset=koi8-r'>" + "да".encode("koi8-r"), None, "да"),
-        (b"<meta charset=utf-16>" + "né".encode(), None, "né"),
-        (codecs.BOM_UTF16_LE + "né".encode("utf-16-le"), "latin-1", "né"),
-        (codecs.BOM_UTF8 + "né".encode(), "latin-1", "né"),
-        ("né".encode("utf-16-be"), "utf-16be", "né"),
-        (b"41", "hex", "41"),
-        (b"abc\xff", "utf-8", "abc\ufffd"),
-    ],
-)
-def test_charset_comes_from_mark_then_header_then_meta_then_guess(body, charset, text):
-    decoded = decode(body, charset)
-    assert text is None or decoded.endswith(text)
 
 
 def test_bytes_are_decoded_before_extraction():

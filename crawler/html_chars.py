@@ -1,0 +1,41 @@
+"""The characters of a page as a reader sees them: references replaced, blanks collapsed.
+
+`&amp;` and `&#8212;` are references (HTML Living Standard, section 13.5); `html.unescape` of the
+standard library knows them all, and is only kept from what it cannot read. No entity that a page
+defines itself is ever expanded, so nothing can grow: HTML has no such entities.
+"""
+
+import html
+import re
+
+# A number of thousands of digits names no character, and Python refuses to read it.
+_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{20,}+;?")
+
+
+def unescape(text: str) -> str:
+    """Replace character references (`&amp;`, `&#8212;`) by what they stand for."""
+    if "&" not in text:
+        return text
+    return html.unescape(_LONG_NUMBER.sub("\ufffd", text))
+
+
+_SPACE = re.compile(r"[ \t\n\r\f]+")
+_BREAK = re.compile(r" ?\0 ?")
+
+
+def visible(text: str, preformatted: bool) -> str:
+    """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
+    if preformatted:
+        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n")
+    else:
+        text = unescape(text)
+        if "\0" not in text and "\xa0" not in text:
+            return " ".join(text.split())
+        text = _SPACE.sub(" ", text)
+        text = _BREAK.sub("\n", text.strip(" \0"))
+    text = text.replace("\xa0", " ")
+    if "\n" not in text:
+        return text.strip()
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    return "\n".join(lines[first:] if preformatted else map(str.rstrip, lines[first:])).rstrip()
