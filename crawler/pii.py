@@ -5,12 +5,13 @@ becomes a typed placeholder, `<EMAIL>`, which a tokenizer may have as one token 
 understands.
 
 Reference text is full of numbers that look personal and are not, so each kind has a check beside
-its pattern: only public IP addresses count (not loopback, private or documentation ones), and not
-where a version is named; cards and IBANs must have a correct check digit; phone numbers need a
-country code, the usual grouping, or a word such as "phone" before them.
+its pattern: a mail address ends in a domain that can exist; only public IP addresses count (not
+loopback, private or documentation ones), and not where a version is named; cards and IBANs must
+have a correct check digit, and an IBAN its country's length; for phone numbers see `phone.py`.
 
-Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); Python's `ipaddress` after
-IANA's registries; ISO/IEC 7812 (card prefixes, Luhn's check digit); ISO 13616 (IBAN, modulo 97);
+Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); IANA's root zone (top-level
+domains) and, after it, ISO 3166-1; Python's `ipaddress` after IANA's registries; ISO/IEC 7812 (card
+prefixes, Luhn's check digit); ISO 13616 (IBAN, modulo 97) and SWIFT's IBAN registry (lengths);
 the Social Security Administration's rules for numbers never issued.
 """
 
@@ -18,6 +19,8 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable
+
+from crawler.phone import phones
 
 PLACEHOLDER = {
     "email": "<EMAIL>",
@@ -28,39 +31,66 @@ PLACEHOLDER = {
     "iban": "<IBAN>",
 }
 
-_ADDRESS = r"\w[\w.%+-]{0,63}+@(?:[\w-]{1,63}+\.)+[^\W\d_]{2,24}(?![\w-])"
-EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}")  # with `<` and `>` if it has both
+# Top-level domains in use by people: all countries', and the general ones that matter. Without
+# them every decorator and matrix product of a program, `x@layer.weight`, would be an address.
+TOP_LEVEL = frozenset(
+    """
+    ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt
+    bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er
+    es et eu fi fj fk fm fo fr ga gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht
+    hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr
+    ls lt lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng
+    ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd
+    se sg sh si sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw
+    tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw
+    aero asia biz cat com coop edu gov info int jobs mil mobi museum name net org post pro tel
+    travel academy agency app art bank berlin blog business care center chat city cloud club
+    community company consulting design dev digital email energy engineering events expert family
+    finance foundation fund global group guru health help homes house institute international jetzt
+    law life link live london ltd management marketing media money network news nyc one online page
+    partners photography photos plus press research rocks school science services shop site social
+    software solutions space store studio support systems team tech technology today tokyo tools
+    top training university video website wiki work works world xyz zone
+    """.split()
+)
+_ADDRESS = r"\w(?:[\w.%+'-]{0,62}[\w+-])?@(?:[\w-]{1,63}+\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
+_AFTER_ADDRESS = r"(?![\w(-]|\.\w)"
+EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
 IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
-IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{4,34}(?![\w:])")
-PHONE = re.compile(
-    r"(?<![\w+.)-])(?:"
-    r"\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){1,4}"  # +49 30 1234567
-    r"|(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}([.-]))\d{3}[.-]\d{4}"  # (212) 555-0123
-    r")(?![\w-]|\.\d)"
+IPV6 = re.compile(
+    r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{3,33}(?:[0-9a-fA-F]|::)(?!\w|:[\w:])"
 )
-NAMED_PHONE = re.compile(
-    r"\b(?:phone|tel|telephone|mobile|cell|fax|call|whatsapp)\b[^\w\n]{1,4}(?:(?:us|at|number|no|me|"
-    r"is|on)\b[^\w\n]{1,3}){0,2}(?P<number>[+(]?\d[\d ()./-]{5,18}\d)(?![\w-])",
-    re.I,
-)
-SSN = re.compile(r"(?<![\w.+-])(\d{3})-(\d{2})-(\d{4})(?![\w-]|[. ]\d)")
+SSN = re.compile(r"(?<![\w.+-])(\d{3})([- .])(\d{2})\2(\d{4})(?![\w-]|[. ]\d)")
+SSN_NAMED = re.compile(r"\b(?:ssn|ss#|social.security)\b[^\n]{0,30}\Z", re.I)
 CARD = re.compile(
     r"(?<![\w.+-])[2-6]\d{3}(?:([ -]?)\d{4}(?:\1\d{4}){2}|([ -]?)\d{6}\2\d{4,5})(?![\w-]|\.\d)"
 )
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 
 CARD_PREFIX = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[68]|35|6011|64[4-9]|65")
+# length of an IBAN by country: `DE22 FR27` is Germany 22, France 27
+IBAN_LENGTH = {
+    code[:2]: int(code[2:])
+    for code in """
+    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18
+    DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23
+    IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27
+    MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19
+    SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
+    """.split()
+}
 VERSION = re.compile(r"(?:version|release|v|build|firmware|section|[=<>~!]=|oid)[:.]?\s*$", re.I)
 
 
 def find(text: str) -> list[tuple[int, int, str]]:
     """Return (start, end, kind) of personal data in the text, in order, none overlapping."""
-    found: list[tuple[int, int, str]] = []
-    for kind, pattern, holds in DETECTORS:
-        for match in pattern.finditer(text):
-            group = "number" if pattern is NAMED_PHONE else 0
-            if holds(match):
-                found.append((*match.span(group), kind))
+    found = [
+        (*match.span(), kind)
+        for kind, pattern, holds in DETECTORS
+        for match in pattern.finditer(text)
+        if holds(match)
+    ]
+    found += [(start, end, "phone") for start, end in phones(text)]
     found.sort(key=lambda span: (span[0], -span[1]))
     apart: list[tuple[int, int, str]] = []
     for span in found:
@@ -86,8 +116,12 @@ def mask(text: str) -> tuple[str, Counter[str]]:
 # ---- does what looks like it hold up? ----
 
 
-def _always(match: re.Match) -> bool:
-    return True
+def _mailbox(match: re.Match) -> bool:
+    local, _, domain = match[0].strip("<>").rpartition("@")
+    top = domain.rpartition(".")[2].lower()
+    if local == "git" and match.string[match.end() : match.end() + 1] in (":", "/"):
+        return False  # the address of a repository
+    return ".." not in local and (top in TOP_LEVEL or top.startswith("xn--") or not top.isascii())
 
 
 def _public_ipv4(match: re.Match) -> bool:
@@ -105,20 +139,17 @@ def _public_ipv6(match: re.Match) -> bool:
 
 def _is_public(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_global
+        parsed = ipaddress.ip_address(address)
+        return parsed.is_global and not parsed.is_multicast
     except ValueError:
         return False
 
 
-def _phone_length(match: re.Match) -> bool:
-    number = match["number"] if match.re is NAMED_PHONE else match[0]
-    shortest = 7 if match.re is NAMED_PHONE else 9
-    return shortest <= sum(map(str.isdigit, number)) <= 15  # E.164
-
-
 def _issued_ssn(match: re.Match) -> bool:
-    area, group, serial = match.groups()
+    area, separator, group, serial = match.groups()
     digits = area + group + serial
+    if separator != "-" and not SSN_NAMED.search(match.string, max(0, match.start() - 60), match.start()):
+        return False
     return not (
         area in ("000", "666")
         or area[0] == "9"
@@ -126,6 +157,7 @@ def _issued_ssn(match: re.Match) -> bool:
         or serial == "0000"
         or len(set(digits)) == 1
         or digits in ("123456789", "078051120")
+        or digits.startswith("98765432")
     )
 
 
@@ -146,16 +178,16 @@ def luhn(digits: str) -> bool:
 def _iban(match: re.Match) -> bool:
     code = match[0].replace(" ", "")
     moved = code[4:] + code[:4]
-    return 15 <= len(code) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+    if len(code) != IBAN_LENGTH.get(code[:2]):
+        return False
+    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
 DETECTORS: tuple[tuple[str, re.Pattern, Callable[[re.Match], bool]], ...] = (
-    ("email", EMAIL, _always),
+    ("email", EMAIL, _mailbox),
     ("ip", IPV4, _public_ipv4),
     ("ip", IPV6, _public_ipv6),
     ("ssn", SSN, _issued_ssn),
     ("card", CARD, _card),
     ("iban", IBAN, _iban),
-    ("phone", PHONE, _phone_length),
-    ("phone", NAMED_PHONE, _phone_length),
 )
