@@ -17,7 +17,7 @@ WORD = re.compile(
     | ['’](?:s|t|re|ve|ll|d|m)\b                # it's, don't
     | (?:[A-Za-z]\.){2,}                        # U.S., e.g.
     | \d+(?:[.,]\d+)*(?=(?:[KMGT]B?|[ckm]?m|[km]?g|ft|lb|oz|mph|[ap]m)\b)  # 4K, 10 in 10km
-    | [^\W_]\w*                                 # letters and digits, and what does not part them:
+    | [^\W_](?:\w*[^\W_])?                      # letters and digits, and what does not part them:
       (?:(?:[^\w\s,:<>=/.\-–—~'’"“”…]           #   f(x, a@b, AT&T
          |(?<![a-z])\.|\.(?![A-Z])              #   3.5, name.part, but not end.Next
          |[,:<>=/](?=\d)                        #   1,000 and 10:30, but not and/or
