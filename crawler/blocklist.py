@@ -34,12 +34,11 @@ _PAGE_OPTIONS = frozenset(["all", "document", "doc", "important", "popup"])
 _PLAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z][a-z0-9-]{1,62}")  # needs no canonical form
 _DOMAIN = re.compile(r"[^\s/^$*|,:=@#]+\.[^\s/^$*|,:=@#]+")
 _SUFFIX = re.compile(r"(?:ac|co|com|edu|go|gob|gov|ne|net|or|org)\.[a-z]{2}")
-SHARED = frozenset(
-    """
-    localhost.localdomain blogspot.com github.io gitlab.io herokuapp.com netlify.app pages.dev
-    tumblr.com vercel.app web.app weebly.com wixsite.com wordpress.com workers.dev
-    """.split()
-)
+_HOSTERS = """
+localhost.localdomain blogspot.com github.io gitlab.io herokuapp.com netlify.app pages.dev
+tumblr.com vercel.app web.app weebly.com wixsite.com wordpress.com workers.dev
+"""
+SHARED = frozenset(_HOSTERS.split())
 
 
 class Rules(NamedTuple):
@@ -52,7 +51,7 @@ class Rules(NamedTuple):
     allowed: Container[str] = frozenset()  # domains never blocked, whatever else is said
 
     def reason(self, host: str, address: str) -> str | None:
-        """Return `domain:...`, `word:...`, `words:...+...` or `subword:...`, None if not blocked."""
+        """Return `domain:...`, `word:...`, `words:...+...`, `subword:...`, or None."""
         found = self._listed_domain(host)
         if found:
             return f"domain:{found}"

@@ -1,9 +1,9 @@
 """A set of names that takes eight bytes a name: millions of blocked domains in bounded memory.
 
-Only a 64-bit hash of each name is kept, sorted, in 256 arrays by its first byte; 4.5 million domains
-take 36 MB where a set of strings takes 600. The price: a name that is not in the set is taken for
-one that is with probability n / 2**64, `chance_of_error` (2.5e-13 for 4.5 million names: one wrong
-answer in a million million questions). Names cannot be listed or taken out again.
+Only a 64-bit hash of each name is kept, sorted, in 256 arrays by its first byte; 4.5 million
+domains take 36 MB where a set of strings takes 600. The price: a name that is not in the set is
+taken for one that is with probability n / 2**64, `chance_of_error`: 2.5e-13 for 4.5 million names,
+one wrong answer in four million million questions. Names cannot be listed or taken out again.
 """
 
 from array import array

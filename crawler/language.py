@@ -12,7 +12,8 @@ A text is read as lower-case words with a blank on either side; digits and punct
 The table, `data/language_ngrams.tsv.gz`, is text: the language codes, then one line for each
 n-gram: its bytes (percent-encoded), a tab, and for each language round(-6 ln P) as two hexadecimal
 digits. In memory a row is one large integer with 32 bits a language, so that scoring a word is a
-few additions of integers, each of which adds up all languages at once. `language_train.py` makes it.
+few additions of integers, each of which adds up all languages at once. `language_train.py` writes
+the table.
 
 Sources: Cavnar & Trenkle 1994, "N-gram-based text categorization"; Lui & Baldwin 2012, "langid.py"
 (naive Bayes over byte n-grams chosen by information gain).
@@ -89,7 +90,7 @@ def ngrams(word: str) -> list[bytes]:
 
 @cache
 def _table() -> tuple[list[str], dict[bytes, int]]:
-    """Read the table: codes of its columns, and the costs of each n-gram packed into one integer."""
+    """Read the table: codes of its columns, and the costs of each n-gram as one integer."""
     rows = {}
     with gzip.open(TABLE, "rt", encoding="ascii") as lines:
         codes = next(lines).split()

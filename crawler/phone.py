@@ -28,15 +28,16 @@ INTERNATIONAL = re.compile(r"(?:\+|00|\(\+)[1-9][\d ().\u00a0/–-]+")
 NORTH_AMERICAN = re.compile(
     r"(?:\+?1[ .-]?|001[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([ ./-]))\d{3}[ .-]\d{4}"
 )
-TRUNK = re.compile(r"\(0[1-9]\d{0,4}\)[ /-]?[\d .\u00a0/-]+|0[1-9]\d{0,4}[ ./\u00a0-]\d[\d .\u00a0/-]+")
+TRUNK = re.compile(r"(?:\(0[1-9]\d{0,4}\)[ /-]?|0[1-9]\d{0,4}[ ./\u00a0-])\d?[\d .\u00a0/-]+")
 AREA = re.compile(r"\(\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}")
 _DATE = r"(?:(?:19|20)\d\d[./ -][01]?\d[./ -][0-3]?\d|[0-3]?\d[./ -][0-3]?\d[./ -](?:19|20)?\d\d)"
 DATES = re.compile(rf"{_DATE}(?: ?[ –-] ?{_DATE})?(?: \d\d)?")
 
-_GO_ON = r"[^\w\n]{1,4}(?:(?:us|at|number|no|me|is|on|my|the|or|was|to|text|toll|free|us)\b[^\w\n]{1,3}){0,3}"
 # right before a number of 7 digits or more
 NAMED = re.compile(
-    rf"\b(?:phone|tel|telephone|mobile|cell|cellphone|fax|whatsapp|hotline|dial|sms|ph){_GO_ON}\Z", re.I
+    r"\b(?:phone|tel|telephone|mobile|cell|cellphone|fax|whatsapp|hotline|dial|sms|ph)[^\w\n]{1,4}"
+    r"(?:(?:at|number|no|me|is|on|my|the|or|was|to|text|toll|free|us)\b[^\w\n]{1,3}){0,3}\Z",
+    re.I,
 )
 # somewhere before a number of 9 digits or more
 NEAR = re.compile(

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from crawler.phone import phones
+from crawler.pii_tables import IBAN_LENGTH, TOP_LEVEL
 
 PLACEHOLDER = {
     "email": "<EMAIL>",
@@ -31,29 +32,7 @@ PLACEHOLDER = {
     "iban": "<IBAN>",
 }
 
-# Top-level domains in use by people: all countries', and the general ones that matter. Without
-# them every decorator and matrix product of a program, `x@layer.weight`, would be an address.
-TOP_LEVEL = frozenset(
-    """
-    ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt
-    bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er
-    es et eu fi fj fk fm fo fr ga gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht
-    hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr
-    ls lt lu lv ly ma mc md me mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng
-    ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd
-    se sg sh si sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv tw
-    tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw
-    aero asia biz cat com coop edu gov info int jobs mil mobi museum name net org post pro tel
-    travel academy agency app art bank berlin blog business care center chat city cloud club
-    community company consulting design dev digital email energy engineering events expert family
-    finance foundation fund global group guru health help homes house institute international jetzt
-    law life link live london ltd management marketing media money network news nyc one online page
-    partners photography photos plus press research rocks school science services shop site social
-    software solutions space store studio support systems team tech technology today tokyo tools
-    top training university video website wiki work works world xyz zone
-    """.split()
-)
-_ADDRESS = r"\w(?:[\w.%+'-]{0,62}[\w+-])?@(?:[\w-]{1,63}+\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
+_ADDRESS = r"\w[\w.%+'-]{0,63}+@(?:[\w-]{1,63}+\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
 _AFTER_ADDRESS = r"(?![\w(-]|\.\w)"
 EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
 IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
@@ -68,17 +47,6 @@ CARD = re.compile(
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 
 CARD_PREFIX = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[68]|35|6011|64[4-9]|65")
-# length of an IBAN by country: `DE22 FR27` is Germany 22, France 27
-IBAN_LENGTH = {
-    code[:2]: int(code[2:])
-    for code in """
-    AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18
-    DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23
-    IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27
-    MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19
-    SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
-    """.split()
-}
 VERSION = re.compile(r"(?:version|release|v|build|firmware|section|[=<>~!]=|oid)[:.]?\s*$", re.I)
 
 
@@ -121,7 +89,7 @@ def _mailbox(match: re.Match) -> bool:
     top = domain.rpartition(".")[2].lower()
     if local == "git" and match.string[match.end() : match.end() + 1] in (":", "/"):
         return False  # the address of a repository
-    return ".." not in local and (top in TOP_LEVEL or top.startswith("xn--") or not top.isascii())
+    return top in TOP_LEVEL or top.startswith("xn--") or not top.isascii()
 
 
 def _public_ipv4(match: re.Match) -> bool:
@@ -148,7 +116,8 @@ def _is_public(address: str) -> bool:
 def _issued_ssn(match: re.Match) -> bool:
     area, separator, group, serial = match.groups()
     digits = area + group + serial
-    if separator != "-" and not SSN_NAMED.search(match.string, max(0, match.start() - 60), match.start()):
+    before = match.string[max(0, match.start() - 60) : match.start()]
+    if separator != "-" and not SSN_NAMED.search(before):
         return False
     return not (
         area in ("000", "666")

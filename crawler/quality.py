@@ -4,9 +4,8 @@ These are thresholds on counts, not a trained classifier. `reject` names the fir
 breaks, in FineWeb's order: Gopher's repetition, Gopher's quality, C4, FineWeb's own. C4 takes out
 lines that are no sentences; what comes after it judges what is left, and `judge` returns that.
 
-The rules were made for prose on the web; documentation breaks most of them and is still worth
-reading, so there are two profiles, and `PROFILES` is the one place where they differ. Words include
-punctuation marks, see `words.py`; several rules depend on that.
+Words include punctuation marks, see `words.py`; several rules depend on that. The thresholds stand
+in `profiles.py`.
 
 Sources: Rae et al. 2021, "Gopher", appendix A1.1; Raffel et al. 2020, "T5" (C4), section 2.2;
 Penedo et al. 2024, "FineWeb", section 3.6; the values are those of FineWeb's code (datatrove).
@@ -16,80 +15,11 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+from crawler.profiles import PROFILES, Rules, rules_of
 from crawler.words import TERMINAL, WORD, sentences
 
-
-@dataclass(frozen=True)
-class Rules:
-    """Thresholds; None switches a rule off. Shares are 0..1."""
-
-    # Gopher, repetition
-    repeated_lines: float | None = 0.30  # share of lines said before
-    repeated_paragraphs: float | None = 0.30
-    repeated_line_characters: float | None = 0.20  # share of characters in them
-    repeated_paragraph_characters: float | None = 0.20
-    # share of characters in the most frequent n-gram of words
-    top_ngrams: tuple[tuple[int, float], ...] = ((2, 0.20), (3, 0.18), (4, 0.16))
-    # share of characters in n-grams said before
-    repeated_ngrams: tuple[tuple[int, float], ...] = (
-        (5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10),
-    )  # fmt: skip
-    # Gopher, quality
-    min_words: int = 50
-    max_words: int | None = 100_000
-    mean_word_length: tuple[float, float] = (3, 10)  # characters
-    hashes: float | None = 0.1  # `#` for each word and punctuation mark
-    ellipses: float | None = 0.1
-    bullet_lines: float | None = 0.9
-    ellipsis_lines: float | None = 0.3
-    words_with_letter: float = 0.8  # share of words and punctuation marks, at least
-    common_words: int = 2  # different ones of COMMON_WORDS, at least
-    # C4
-    drop_lines: bool = True  # take out notices, see `drop_lines`
-    curly_bracket: bool = True  # a page with `{` is code
-    sentences: int = 5  # at least; each line is one or more
-    # FineWeb
-    sentence_lines: float | None = 0.12  # share of lines that end like a sentence, at least
-    short_lines: float | None = 0.67  # share of lines of up to 30 characters
-    repeated_line_share: float | None = 0.01  # characters in repeated lines, stricter than Gopher
-    newlines: float | None = 0.3  # line ends for each word and punctuation mark
-    # duplicates, see dedup.py
-    repeatable_characters: int = 60  # a shorter paragraph may be said again
-    keep_numbers: bool = False  # texts that differ in numbers only are different
-
-
-WEB = Rules()
-PROFILES = {
-    "web": WEB,
-    # Documentation: names, signatures and examples instead of running text, and long pages. It has
-    # to be language all the same: words, and some of those that hold English sentences together.
-    "reference": replace(
-        WEB,
-        repeated_lines=0.6,
-        repeated_paragraphs=0.6,
-        repeated_line_characters=0.5,
-        repeated_paragraph_characters=0.5,
-        top_ngrams=(),
-        repeated_ngrams=(),
-        min_words=30,
-        max_words=None,
-        mean_word_length=(2, 15),
-        hashes=None,
-        words_with_letter=0.3,
-        common_words=1,
-        drop_lines=False,
-        curly_bracket=False,
-        sentences=1,
-        sentence_lines=0.02,
-        short_lines=None,
-        repeated_line_share=None,
-        newlines=None,
-        repeatable_characters=0,
-        keep_numbers=True,
-    ),
-}
+__all__ = ["PROFILES", "drop_lines", "judge", "reject", "rules_of"]
 
 COMMON_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"])
 SYMBOLS = frozenset(string.punctuation + "—–”“„’´…►«»") | TERMINAL  # a word of these is none
@@ -99,13 +29,6 @@ NOTICES = (
     "use of cookies", "use cookies",
 )  # fmt: skip
 MAX_WORD = 1000  # characters; a longer one is data
-
-
-def rules_of(profile: str) -> Rules:
-    """Return the thresholds of a profile; raises ValueError for an unknown name."""
-    if profile not in PROFILES:
-        raise ValueError(f"profile is {profile!r}; it must be one of: {', '.join(PROFILES)}")
-    return PROFILES[profile]
 
 
 def reject(text: str, profile: str = "web") -> str | None:
@@ -171,9 +94,15 @@ def _over(value: float, limit: float | None) -> bool:
 
 def _gopher_repetition(rules: Rules, text: str, words: list[str]) -> Check:
     paragraphs = re.split(r"\n{2,}", text.strip())
+    lines = [line for line in text.split("\n") if line]
     for name, parts, share, character_share in (
         ("paragraph", paragraphs, rules.repeated_paragraphs, rules.repeated_paragraph_characters),
-        ("line", list(filter(None, text.split("\n"))), rules.repeated_lines, rules.repeated_line_characters),
+        (
+            "line",
+            lines,
+            rules.repeated_lines,
+            rules.repeated_line_characters,
+        ),
     ):
         repeats, characters = _repeats(parts)
         yield _over(repeats / len(parts), share), f"repeated {name}s"
@@ -184,7 +113,7 @@ def _gopher_repetition(rules: Rules, text: str, words: list[str]) -> Check:
 
 def _gopher_quality(rules: Rules, text: str, words: list[str]) -> Check:
     counts = Counter(words)
-    spoken = {word: n for word, n in counts.items() if word.isalnum() or not SYMBOLS >= set(word)}
+    spoken = {word: n for word, n in counts.items() if word.isalnum() or not set(word) <= SYMBOLS}
     n_spoken = sum(spoken.values())
     yield n_spoken < rules.min_words, "too few words"
     yield _over(n_spoken, rules.max_words), "too many words"
@@ -198,7 +127,7 @@ def _gopher_quality(rules: Rules, text: str, words: list[str]) -> Check:
     lines = text.splitlines()
     bullets = sum(line.lstrip().startswith(("•", "-")) for line in lines)
     yield _over(bullets / len(lines), rules.bullet_lines), "mostly bullet points"
-    trailing = sum(line.rstrip().endswith(("...", "…")) for line in lines)
+    trailing = ellipses and sum(line.rstrip().endswith(("...", "…")) for line in lines)
     yield _over(trailing / len(lines), rules.ellipsis_lines), "lines cut short"
     lettered = sum(n for w, n in spoken.items() if w.isalpha() or any(map(str.isalpha, w)))
     yield lettered / len(words) < rules.words_with_letter, "few words with letters"

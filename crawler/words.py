@@ -15,7 +15,6 @@ WORD = re.compile(
     r"""
     (?:https?://|www\.)[^\s"'<>)]*[\w/]         # an address is one word
     | ['’](?:s|t|re|ve|ll|d|m)\b                # it's, don't
-    | (?:[A-Za-z]\.){2,}                        # U.S., e.g.
     | \d+(?:[.,]\d+)*(?=(?:[KMGT]B?|[ckm]?m|[km]?g|ft|lb|oz|mph|[ap]m)\b)  # 4K, 10 in 10km
     | [^\W_](?:\w*[^\W_])?                      # letters and digits, and what does not part them:
       (?:(?:[^\w\s,:<>=/.\-–—~'’"“”…]           #   f(x, a@b, AT&T
@@ -26,7 +25,7 @@ WORD = re.compile(
          )\w*[^\W_])*
       (?:(?=\.)(?:(?<=\b[A-Za-z])|(?<=\bMr|\bMs|\bDr|\bSt|\bJr|\bSr|\bCo|\bvs)
          |(?<=\bMrs|\bInc|\bLtd|\bJan|\bFeb|\bMar|\bApr|\bJun|\bJul|\bAug|\bSep|\bOct|\bNov|\bDec)
-         )\.(?!\w))?                            # Mr. and initials keep their full stop
+         )\.(?!\w))?                            # Mr., U.S. and initials keep their full stop
     | \.{2,} | -{2,}
     | [^\w\s] | _                               # any other character by itself
     """,

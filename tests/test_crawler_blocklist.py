@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from crawler import blocklist
 from crawler.domain_set import DomainSet
 
-
 LISTED = """\ufeff# a comment
 
 plain.example

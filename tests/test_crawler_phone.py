@@ -25,7 +25,13 @@ def found(text):
     ],
 )  # fmt: skip
 def test_a_number_with_the_shape_of_a_phone_is_found(number):
-    for text in (number, f"It is {number}.", f"({number})", f"{number}, or write", f"a\n{number}\nb"):
+    for text in (
+        number,
+        f"It is {number}.",
+        f"({number})",
+        f"{number}, or write",
+        f"a\n{number}\nb",
+    ):
         assert found(text) == [number]
 
 

@@ -18,8 +18,7 @@ from crawler.words import TERMINAL, WORD, sentences
         ("see https://a.example/b?c=1, then", ["see", "https://a.example/b?c=1", ",", "then"]),
         ("f(x) of name.part, end.Next", ["f(x", ")", "of", "name.part", ",", "end", ".", "Next"]),
         ("AT&T in 10km for 4K", ["AT&T", "in", "10", "km", "for", "4", "K"]),
-        ("“They’ve gone,” _he_ said.", ["“", "They", "’ve", "gone", ",", "”", "_", "he", "_", "said",
-                                        "."]),
+        ("“They’ve gone,” _he_", ["“", "They", "’ve", "gone", ",", "”", "_", "he", "_"]),
         ("naïve café 東京", ["naïve", "café", "東京"]),
     ],
 )  # fmt: skip
