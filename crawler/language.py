@@ -49,9 +49,12 @@ def probability(text: str, language: str = "en") -> float:
     costs = _costs(text)
     if not costs:
         return 0.0
-    best = min(costs)
-    weights = [math.exp((best - cost) / (STEPS * TEMPERATURE)) for cost in costs]
-    return weights[codes.index(language)] / sum(weights)
+    scale = 1 / (STEPS * TEMPERATURE)
+    own = costs[codes.index(language)]
+    far = min(costs) + 40 / scale  # e**-40 is nothing
+    if own > far:
+        return 0.0
+    return 1 / sum([math.exp((own - cost) * scale) for cost in costs if cost <= far])
 
 
 def detect(text: str) -> str | None:

@@ -45,11 +45,11 @@ NEAR = re.compile(
     r"|reach|office|reservations|my number)\b",
     re.I,
 )
-# says that the number is something else
+# right before a number, says that it is something else
 OTHER = re.compile(
-    r"\b(?:isbn|issn|doi|arxiv|rfc|uuid|id|order|invoice|ticket|serial|case|account|model|part"
-    r"|version|upc|ean|sku|patent|timestamp|copies|pages?|lines?|lat|lon|returned|row|matrix|bits?"
-    r"|zip|error|ratio|between|population|units)\b\W*(?:no\b|number|#|:|\w+\W)?[^\n]{0,12}\Z",
+    r"\b(?:isbn(?:-1[03])?|issn|doi|arxiv|rfc|uuid|id|order|invoice|ticket|serial|case|account|model"
+    r"|part|version|upc|ean|sku|patent|timestamp|pages?|lat|lon|returned|row|matrix|bits?|zip|ratio)"
+    r"[^\w\n]{1,4}(?:(?:no|nr|number|num|code)\b[^\w\n]{0,3})?\Z",
     re.I,
 )
 

@@ -178,22 +178,22 @@ def _ngrams(words: list[str], n: int) -> Iterator[tuple[str, ...]]:
 
 
 def _top_ngrams(rules: Rules, words: list[str], n_characters: int) -> Check:
-    longest = max(map(len, words), default=0)
-    times = n_characters  # of the most frequent shorter n-gram
+    if not rules.top_ngrams:
+        return
+    # an n-gram is not more frequent than any of its words, so this is the most one word adds
+    most = max((times * (len(word) + 1) for word, times in Counter(words).items()), default=0)
     for n, share in rules.top_ngrams:
-        if times * (n * (longest + 1) - 1) <= share * n_characters:
-            continue  # a longer n-gram is not more frequent, and it cannot be long enough
-        characters, times = _top_ngram(words, n)
-        yield characters / n_characters > share, f"one {n}-gram too often"
+        if n * most > share * n_characters:
+            yield _top_ngram(words, n) / n_characters > share, f"one {n}-gram too often"
 
 
-def _top_ngram(words: list[str], n: int) -> tuple[int, int]:
-    """Return the characters in all occurrences of the most frequent n-gram, and their number."""
+def _top_ngram(words: list[str], n: int) -> int:
+    """Return the characters in all occurrences of the most frequent n-gram."""
     counts = Counter(_ngrams(words, n))
     if not counts:
-        return 0, 0
+        return 0
     gram, times = counts.most_common(1)[0]
-    return len(" ".join(gram)) * times, times
+    return len(" ".join(gram)) * times
 
 
 def _repeated_ngrams(rules: Rules, words: list[str], n_characters: int) -> Check:

@@ -44,6 +44,8 @@ def test_a_number_with_the_shape_of_a_phone_is_found(number):
         ("please ring 07700900123 after six", "07700900123"),
         ("My number is 98765 43210.", "98765 43210"),
         ("WhatsApp 1784 5348469", "1784 5348469"),
+        ("Order by phone: 2125550123", "2125550123"),
+        ("In case of fire call 2125550123", "2125550123"),
     ],
 )
 def test_a_number_without_shape_needs_a_word(text, number):
