@@ -5,12 +5,13 @@ becomes a typed placeholder, `<EMAIL>`, which a tokenizer may have as one token 
 understands.
 
 Reference text is full of numbers that look personal and are not, so each kind has a check beside
-its pattern: only public IP addresses count (not loopback, private or documentation ones), and not
-where a version is named; cards and IBANs must have a correct check digit; phone numbers need a
-country code, the usual grouping, or a word such as "phone" before them.
+its pattern: a mail address ends in a domain that can exist; only public IP addresses count (not
+loopback, private or documentation ones), and not where a version is named; cards and IBANs must
+have a correct check digit, and an IBAN its country's length; for phone numbers see `phone.py`.
 
-Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); Python's `ipaddress` after
-IANA's registries; ISO/IEC 7812 (card prefixes, Luhn's check digit); ISO 13616 (IBAN, modulo 97);
+Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); IANA's root zone (top-level
+domains) and, after it, ISO 3166-1; Python's `ipaddress` after IANA's registries; ISO/IEC 7812 (card
+prefixes, Luhn's check digit); ISO 13616 (IBAN, modulo 97) and SWIFT's IBAN registry (lengths);
 the Social Security Administration's rules for numbers never issued.
 """
 
@@ -18,6 +19,9 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable
+
+from crawler.phone import phones
+from crawler.pii_tables import IBAN_LENGTH, TOP_LEVEL
 
 PLACEHOLDER = {
     "email": "<EMAIL>",
@@ -28,22 +32,15 @@ PLACEHOLDER = {
     "iban": "<IBAN>",
 }
 
-_ADDRESS = r"\w[\w.%+-]{0,63}+@(?:[\w-]{1,63}+\.)+[^\W\d_]{2,24}(?![\w-])"
-EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}")  # with `<` and `>` if it has both
+_ADDRESS = r"\w[\w.%+'-]{0,63}+@(?:[\w-]{1,63}+\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
+_AFTER_ADDRESS = r"(?![\w(-]|\.\w)"
+EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
 IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
-IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{4,34}(?![\w:])")
-PHONE = re.compile(
-    r"(?<![\w+.)-])(?:"
-    r"\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){1,4}"  # +49 30 1234567
-    r"|(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}([.-]))\d{3}[.-]\d{4}"  # (212) 555-0123
-    r")(?![\w-]|\.\d)"
+IPV6 = re.compile(
+    r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{3,33}(?:[0-9a-fA-F]|::)(?!\w|:[\w:])"
 )
-NAMED_PHONE = re.compile(
-    r"\b(?:phone|tel|telephone|mobile|cell|fax|call|whatsapp)\b[^\w\n]{1,4}(?:(?:us|at|number|no|me|"
-    r"is|on)\b[^\w\n]{1,3}){0,2}(?P<number>[+(]?\d[\d ()./-]{5,18}\d)(?![\w-])",
-    re.I,
-)
-SSN = re.compile(r"(?<![\w.+-])(\d{3})-(\d{2})-(\d{4})(?![\w-]|[. ]\d)")
+SSN = re.compile(r"(?<![\w.+-])(\d{3})([- .])(\d{2})\2(\d{4})(?![\w-]|[. ]\d)")
+SSN_NAMED = re.compile(r"\b(?:ssn|ss#|social.security)\b[^\n]{0,30}\Z", re.I)
 CARD = re.compile(
     r"(?<![\w.+-])[2-6]\d{3}(?:([ -]?)\d{4}(?:\1\d{4}){2}|([ -]?)\d{6}\2\d{4,5})(?![\w-]|\.\d)"
 )
@@ -55,12 +52,13 @@ VERSION = re.compile(r"(?:version|release|v|build|firmware|section|[=<>~!]=|oid)
 
 def find(text: str) -> list[tuple[int, int, str]]:
     """Return (start, end, kind) of personal data in the text, in order, none overlapping."""
-    found: list[tuple[int, int, str]] = []
-    for kind, pattern, holds in DETECTORS:
-        for match in pattern.finditer(text):
-            group = "number" if pattern is NAMED_PHONE else 0
-            if holds(match):
-                found.append((*match.span(group), kind))
+    found = [
+        (*match.span(), kind)
+        for kind, pattern, holds in DETECTORS
+        for match in pattern.finditer(text)
+        if holds(match)
+    ]
+    found += [(start, end, "phone") for start, end in phones(text)]
     found.sort(key=lambda span: (span[0], -span[1]))
     apart: list[tuple[int, int, str]] = []
     for span in found:
@@ -86,8 +84,12 @@ def mask(text: str) -> tuple[str, Counter[str]]:
 # ---- does what looks like it hold up? ----
 
 
-def _always(match: re.Match) -> bool:
-    return True
+def _mailbox(match: re.Match) -> bool:
+    local, _, domain = match[0].strip("<>").rpartition("@")
+    top = domain.rpartition(".")[2].lower()
+    if local == "git" and match.string[match.end() : match.end() + 1] in (":", "/"):
+        return False  # the address of a repository
+    return top in TOP_LEVEL or top.startswith("xn--") or not top.isascii()
 
 
 def _public_ipv4(match: re.Match) -> bool:
@@ -105,20 +107,18 @@ def _public_ipv6(match: re.Match) -> bool:
 
 def _is_public(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_global
+        parsed = ipaddress.ip_address(address)
+        return parsed.is_global and not parsed.is_multicast
     except ValueError:
         return False
 
 
-def _phone_length(match: re.Match) -> bool:
-    number = match["number"] if match.re is NAMED_PHONE else match[0]
-    shortest = 7 if match.re is NAMED_PHONE else 9
-    return shortest <= sum(map(str.isdigit, number)) <= 15  # E.164
-
-
 def _issued_ssn(match: re.Match) -> bool:
-    area, group, serial = match.groups()
+    area, separator, group, serial = match.groups()
     digits = area + group + serial
+    before = match.string[max(0, match.start() - 60) : match.start()]
+    if separator != "-" and not SSN_NAMED.search(before):
+        return False
     return not (
         area in ("000", "666")
         or area[0] == "9"
@@ -126,6 +126,7 @@ def _issued_ssn(match: re.Match) -> bool:
         or serial == "0000"
         or len(set(digits)) == 1
         or digits in ("123456789", "078051120")
+        or digits.startswith("98765432")
     )
 
 
@@ -146,16 +147,16 @@ def luhn(digits: str) -> bool:
 def _iban(match: re.Match) -> bool:
     code = match[0].replace(" ", "")
     moved = code[4:] + code[:4]
-    return 15 <= len(code) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+    if len(code) != IBAN_LENGTH.get(code[:2]):
+        return False
+    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
 DETECTORS: tuple[tuple[str, re.Pattern, Callable[[re.Match], bool]], ...] = (
-    ("email", EMAIL, _always),
+    ("email", EMAIL, _mailbox),
     ("ip", IPV4, _public_ipv4),
     ("ip", IPV6, _public_ipv6),
     ("ssn", SSN, _issued_ssn),
     ("card", CARD, _card),
     ("iban", IBAN, _iban),
-    ("phone", PHONE, _phone_length),
-    ("phone", NAMED_PHONE, _phone_length),
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler import language
+from crawler import language, language_train
 
 # sentences of our own
 ENGLISH = [
@@ -73,56 +73,86 @@ def test_probability_is_one(text):
     assert 0 <= language.probability(text) <= 1
 
 
-def test_probabilities_of_all_languages_add_up_to_one():
-    known = language._table()[0]
-    assert sum(language.probability(ENGLISH[0], code) for code in known) == pytest.approx(1)
+def test_probabilities_of_all_languages_leave_something_for_none():
+    for text in ENGLISH:
+        total = sum(language.probability(text, code) for code in language.languages())
+        assert 0.9 < total < 1
+
+
+@pytest.mark.parametrize("text", ["Zyx Qwrt Vbnm", "asdf qwer zxcv", "Xkcd Fgh Jklm 12"])
+def test_names_of_nothing_are_in_no_language(text):
+    assert all(language.probability(text, code) < 0.65 for code in language.languages())
+
+
+def test_none_is_no_language():
+    assert language.NONE not in language.languages()
+    assert len(language.languages()) == 75
+    with pytest.raises(ValueError, match="'none'; it must be one of"):
+        language.probability("word", language.NONE)
+
+
+@given(st.text())
+def test_detected_is_a_language_or_nothing(text):
+    assert language.detect(text) in {None, *language.languages()}
 
 
 def test_packed_costs_equal_the_sum_over_ngrams():
-    languages, rows = language._table()
+    codes, rows = language._table()
     text = "Nobody knows 3 things."
-    expected = [0] * len(languages)
+    expected = [0] * len(codes)
     for word in ("nobody", "knows", "things"):
-        for gram in language._ngrams(word):
+        for gram in language.ngrams(word):
             packed = rows.get(gram, 0)
-            for i in range(len(languages)):
+            for i in range(len(codes)):
                 expected[i] += packed >> (32 * i) & 0xFF
     assert list(language._costs(text)) == expected
 
 
 def test_very_long_text_does_not_overflow():
     assert language.probability("the " * 300_000) > 0.9
+    assert 0 <= language.probability("𐐀" * 300_000) <= 1
+    most = 255 * sum(len(f" {'𐐀' * 30} ".encode()) + 1 - n for n in (3, 4, 5)) / 31
+    assert most * language.MAX_CHARACTERS < 2**32
 
 
 def test_table_is_small_and_text():
-    assert language.TABLE.stat().st_size < 400_000
+    assert language.TABLE.stat().st_size < 1_500_000
     with gzip.open(language.TABLE, "rt", encoding="ascii") as lines:
         assert "en" in next(lines).split()
 
 
 def test_training_learns_a_new_pair_of_languages(tmp_path, capsys, monkeypatch):
     sentences = tmp_path / "made_up.tsv"
-    lines = [f"aa\tbaba gaga dada baga {i}\nbb\tzizi xixi vivi zixi {i}\n" for i in range(8)]
+    words = "baba gaga dada baga gada " * 8
+    lines = [f"aa\t{words}\nbb\t{words.translate({97: 105, 98: 120})}\n" for _ in range(40)]
     sentences.write_text("".join(lines), encoding="utf-8")
     table = tmp_path / "table.tsv.gz"
-    monkeypatch.setattr(language, "TABLE", table)
-    forget()
+    monkeypatch.setattr(language, "TABLE", language.TABLE)  # restored afterwards
     try:
-        assert language.main(["train", str(sentences), "-o", str(table)]) == 0
-        assert "1.000 of the others right" in capsys.readouterr().out
+        flags = [str(sentences), "-o", str(table), "--language", "aa"]
+        assert language_train.main(flags) == 0
+        out = capsys.readouterr().out
+        assert "recall 1.000 (20/20), false positives 0.00000 (0/20); 1.000 of all right" in out
         assert language.detect("gaga baba") == "aa"
-        assert language.detect("xixi") == "bb"
+        assert language.detect("xixi gidi") == "bb"
         first = table.read_bytes()
-        language.main(["train", str(sentences), "-o", str(table)])
+        assert language_train.main(flags) == 0
         assert table.read_bytes() == first
+        assert language_train.main([*flags, "--score", "--threshold", "1"]) == 0
+        assert "recall 0.000 (0/20)" in capsys.readouterr().out
+        assert language_train.main([*flags[:3], "--score"]) == 2
+        assert "it must be one of: aa bb" in capsys.readouterr().err
     finally:
         monkeypatch.undo()
-        forget()
+        language.forget()
 
 
-def forget():
-    language._table.cache_clear()
-    language._word_cost.cache_clear()
+def test_halves_share_no_line_and_lose_none():
+    pairs = [(code, str(i)) for i in range(7) for code in ("aa", "bb")]
+    seen, unseen = language_train.halves(pairs)
+    assert sorted(seen + unseen) == sorted(pairs)
+    assert [code for code, _ in seen].count("aa") == 4
+    assert [code for code, _ in unseen].count("bb") == 3
 
 
 @pytest.mark.parametrize(
@@ -136,11 +166,11 @@ def forget():
 def test_training_on_nothing_useful_is_refused(tmp_path, capsys, content, message):
     path = tmp_path / "bad.tsv"
     path.write_text(content, encoding="utf-8")
-    assert language.main(["train", str(path), "-o", str(tmp_path / "table.gz")]) == 2
+    assert language_train.main([str(path), "-o", str(tmp_path / "table.gz")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "table.gz").exists()
 
 
 def test_training_on_a_missing_file_is_refused(tmp_path, capsys):
-    assert language.main(["train", str(tmp_path / "none"), "-o", str(tmp_path / "t")]) == 2
-    assert "language: " in capsys.readouterr().err
+    assert language_train.main([str(tmp_path / "none"), "-o", str(tmp_path / "t")]) == 2
+    assert "language_train: " in capsys.readouterr().err
