@@ -5,10 +5,10 @@ its alternatives, once begun, also ends at the end of the page, so nothing is ev
 builds no tree; where the page's text is wanted there is `extract.py`.
 """
 
-import html
 import re
 from typing import NamedTuple
 
+from crawler.html_chars import unescape
 from crawler.urls import link
 
 _ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"""
@@ -87,7 +87,7 @@ def _attributes(text: str) -> dict[str, str]:
     """Return the attributes of a tag, the first of each name."""
     attributes = {}
     for name, double, single, bare in _ATTRIBUTE.findall(text):
-        attributes.setdefault(name.lower(), html.unescape(double or single or bare))
+        attributes.setdefault(name.lower(), unescape(double or single or bare))
     return attributes
 
 

@@ -7,12 +7,12 @@ plain text with an address a line; each perhaps packed with gzip. No XML parser 
 Not here: priorities and dates of change, which are seldom true; RSS and Atom, which are feeds.
 """
 
-import html
 import re
 import zlib
 from typing import NamedTuple
 
 from crawler.charset import decode
+from crawler.html_chars import unescape
 from crawler.urls import link
 
 MAX_CODED_BYTES = 10 * 2**20
@@ -35,7 +35,7 @@ def read(body: bytes, url: str) -> Sitemap:
     """Return what the sitemap at `url` lists; what is no web address is passed over."""
     text = decode(_unpacked(body))
     if "<" in text[:1000]:
-        found = [html.unescape(match[1].strip()) for match in _limited(_LOC.finditer(text))]
+        found = [unescape(match[1].strip()) for match in _limited(_LOC.finditer(text))]
     else:
         found = [match[0].strip() for match in _limited(re.finditer(r"(?m)^\s*https?:\S+", text))]
     urls = {}

@@ -166,3 +166,8 @@ def test_links_are_relative_to_the_first_base_that_has_an_address(html, expected
 )
 def test_what_is_no_link_to_follow(html):
     assert links(html) == []
+
+
+def test_a_character_reference_of_thousands_of_digits_is_no_trouble():
+    page = '<a href="/a&#' + "9" * 5000 + ';b">x</a><a href="/c">y</a>'
+    assert "http://example.org/c" in links(page)
