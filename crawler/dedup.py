@@ -8,9 +8,10 @@ out is neither a guess nor short of anything:
     keep_one           groups that such pairs connect (union-find); of each, the longest text stays,
                        of equally long ones the first
 
-What stays in memory of a text is its signature and a fingerprint, 456 bytes: 4.6 GB for ten million
-texts and 0.25 GB for sorting. The sets are made again, or read from disk, for the few texts that are
-verified: `Sketches` is filled from wherever texts come from, and `similar` asks for sets by index.
+What stays in memory of a text is its signature and a fingerprint, 456 bytes: 4.6 GB for ten
+million texts, and less than 1 GB for sorting. The sets are made again, or read from disk, for the
+few texts that are verified: `Sketches` is filled from wherever texts come from, and `similar` asks
+for sets by index.
 
 What this is not: a search for repeated passages (Lee et al. 2022, suffix arrays). A text of fewer
 than five words is like another only if it has the same words; a text without words is like none.
@@ -105,7 +106,9 @@ def near_duplicates(
         copies.setdefault(original, [original]).append(index)
     found: set[tuple[int, int]] = set()
     for group in copies.values():
-        found.update(combinations(group, 2) if len(group) <= LARGE else product(group[:1], group[1:]))
+        found.update(
+            combinations(group, 2) if len(group) <= LARGE else product(group[:1], group[1:])
+        )
     shingles_of = _shingles_of(texts, keep_numbers)
     for i, j in similar(sketches, shingles_of, threshold, lambda i, j: (i, j) in found):
         pairs = product(copies.get(i, [i])[:LARGE], copies.get(j, [j])[:LARGE])

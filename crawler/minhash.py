@@ -1,7 +1,7 @@
 """MinHash: which texts may be similar, without comparing each with each.
 
-**Signatures.** Give all shingles a random order and note, for each text, which of its shingles comes
-first. For two texts A and B these are the same if the first of all shingles of A and B together
+**Signatures.** Give all shingles a random order and note, for each text, which of its shingles
+comes first. For two texts A and B these are the same if the first of all shingles of A and B together
 lies in both, and as every shingle has the same chance to be first, that happens with probability
 |A and B| / |A or B|: Jaccard's J. An example: A = {the, cat, sat}, B = {the, cat, ran}; J = 2 / 4.
 
@@ -67,9 +67,7 @@ def rows_for(threshold: float) -> int:
     return 1
 
 
-def candidates(
-    signatures: np.ndarray, among: np.ndarray, threshold: float
-) -> Iterator[np.ndarray]:
+def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
     """Yield, for each band, pairs i < j of rows `among` signatures that may be similar: (n, 2).
 
     Of more than LARGE texts that share a band, most are compared with a leader only (`_led`).

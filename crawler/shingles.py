@@ -20,6 +20,7 @@ FineWeb's (Penedo et al. 2024); `mix` is SplitMix64's (Steele et al. 2014).
 import re
 import sys
 import unicodedata
+from functools import cache
 from hashlib import blake2b
 
 import numpy as np
@@ -31,10 +32,6 @@ POWERS = [np.uint64(pow(MULTIPLIER, n, 2**64)) for n in range(SHINGLE_WORDS)]
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[^\w ]+|_+")
-MARK = re.compile(
-    "[%s]+"
-    % "".join(chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) == "Mn")
-)
 BLANKED = bytes(c if chr(c).isascii() and chr(c).isalnum() else 32 for c in range(256))
 
 
@@ -49,7 +46,7 @@ def words(text: str, keep_numbers: bool = False) -> list[bytes]:
         text = NUMBER.sub("0", text)
     if text.isascii():
         return text.encode().translate(BLANKED).split()
-    text = MARK.sub("", unicodedata.normalize("NFD", text))
+    text = _marks().sub("", unicodedata.normalize("NFD", text))
     return PUNCTUATION.sub(" ", text).encode().split()
 
 
@@ -94,6 +91,13 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     together = np.sort(np.concatenate((a, b)))
     both = int(np.count_nonzero(together[1:] == together[:-1]))
     return both / (len(together) - both) if both else 0.0
+
+
+@cache
+def _marks() -> re.Pattern:
+    """Return a pattern of accents: all characters that Unicode calls nonspacing marks."""
+    every = map(chr, range(sys.maxunicode + 1))
+    return re.compile(f"[{''.join(c for c in every if unicodedata.category(c) == 'Mn')}]+")
 
 
 class _WordHashes(dict):
