@@ -56,8 +56,14 @@ class Sketches:
 
     def originals(self) -> np.ndarray:
         """Return, for each text, the first that has the same set; -1 for texts without words."""
-        _, first, group = np.unique(self.fingerprints, return_index=True, return_inverse=True)
-        return np.where(self.fingerprints == 0, -1, first[group])
+        order = np.argsort(self.fingerprints, kind="stable")
+        ordered = self.fingerprints[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        lengths = np.diff(np.append(starts, len(order)))
+        originals = np.empty(len(order), np.int64)
+        originals[order] = np.repeat(order[starts[: len(order)]], lengths[: len(order)])
+        originals[self.fingerprints == 0] = -1
+        return originals
 
     def copies(self) -> Iterator[tuple[int, int]]:
         """Yield (index, original) of each text whose set an earlier text has."""

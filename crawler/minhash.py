@@ -1,9 +1,10 @@
 """MinHash: which texts may be similar, without comparing each with each.
 
 **Signatures.** Give all shingles a random order and note, for each text, which of its shingles
-comes first. For two texts A and B these are the same if the first of all shingles of A and B together
-lies in both, and as every shingle has the same chance to be first, that happens with probability
-|A and B| / |A or B|: Jaccard's J. An example: A = {the, cat, sat}, B = {the, cat, ran}; J = 2 / 4.
+comes first. For two texts A and B these are the same if the first of all shingles of A and B
+together lies in both, and as every shingle has the same chance to be first, that happens with
+probability |A and B| / |A or B|: Jaccard's J. An example: A = {the, cat, sat}, B = {the, cat, ran},
+of which two elements of four are in both; J = 2 / 4.
 
     place in      the  cat  sat  ran     first of A   first of B
     order 1        2    4    1    3         sat          the
