@@ -86,14 +86,14 @@ def _first_paragraphs(shards: list[Shard], ranks: np.ndarray, counts: np.ndarray
 
 def near_copies(shards: list[Shard]) -> list[dict[int, tuple[int, int]]]:
     """Return for each shard {index of a document to drop: (shard, index) of what stands for it}."""
-    sizes = [shard.read_arrays("judged", "characters", "n_shingles") for shard in shards]
-    starts = np.cumsum([0, *(len(characters) for characters, _ in sizes)]).tolist()
+    counts = [shard.read_arrays("judged", "n_shingles")[0] for shard in shards]
+    offsets = [np.concatenate(([0], np.cumsum(of_shard))) for of_shard in counts]
+    starts = np.cumsum([0, *map(len, counts)]).tolist()
     sketches = dedup.Sketches(starts[-1])
     for shard, start, end in zip(shards, starts, starts[1:], strict=False):
-        signatures, fingerprints = shard.read_arrays("judged", "signatures", "fingerprints")
-        sketches.signatures[start:end] = signatures
-        sketches.fingerprints[start:end] = fingerprints
-    offsets = [np.concatenate(([0], np.cumsum(n_shingles))) for _, n_shingles in sizes]
+        of_shard = shard.read_arrays("judged", "signatures", "fingerprints", "lengths")
+        sketches.signatures[start:end], sketches.fingerprints[start:end] = of_shard[:2]
+        sketches.lengths[start:end] = of_shard[2]
 
     def place(index: int) -> tuple[int, int]:
         number = bisect_right(starts, index) - 1
@@ -106,9 +106,8 @@ def near_copies(shards: list[Shard]) -> list[dict[int, tuple[int, int]]]:
         path = shards[number].path("judged.shingles")
         return np.fromfile(path, np.uint64, end - start, offset=8 * start)
 
-    characters = np.concatenate([characters for characters, _ in sizes])
     dropped: list[dict[int, tuple[int, int]]] = [{} for _ in shards]
-    for index, best in dedup.stand_ins(sketches, characters, shingles_of).items():
+    for index, best in dedup.stand_ins(sketches, shingles_of).items():
         number, at = place(index)
         dropped[number][at] = place(best)
     return dropped

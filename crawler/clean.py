@@ -31,7 +31,6 @@ Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable
@@ -67,26 +66,28 @@ def clean(
     """Clean archives into `out` and return the report, which is written beside it.
 
     `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
-    and `@list` (see `inputs.py`). Work is done by `executor`, else by `workers` processes (as many
-    as there are CPUs; 1: by this one). Raises ValueError for bad settings, for files none of which
+    and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
+    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad settings, for files none of which
     holds a page, and if nothing is left; OSError for what cannot be read or written.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
     start = time.perf_counter()
     settings = settings or Settings()
     paths = archives(files)
     out = Path(out)
     work = _work_folder(out, paths)
     job = {"files": [_identity(path) for path in paths], "settings": repr(settings)}
-    shards.prepare(work, job)
+    goes_on = shards.prepare(work, job)
     cleaning = Cleaning(paths, work, settings)
     try:
         cleaning.run(executor, workers)
-        report = _report(cleaning, time.perf_counter() - start)
+        report = _report(cleaning, goes_on, time.perf_counter() - start)
         _write(cleaning, out, report)
     except ValueError:
-        shutil.rmtree(work, ignore_errors=True)
+        shards.remove(work)
         raise
-    shutil.rmtree(work, ignore_errors=True)
+    shards.remove(work)
     return report
 
 
@@ -132,7 +133,7 @@ def _identity(path: str) -> list:
     return [os.path.abspath(path), status.st_size, status.st_mtime_ns]
 
 
-def _report(cleaning: Cleaning, seconds: float) -> dict[str, Any]:
+def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]:
     """Return the report; raises ValueError if no document is left."""
     steps = list(cleaning.book.steps.values())
     if not steps[-1].documents_out:
@@ -147,6 +148,7 @@ def _report(cleaning: Cleaning, seconds: float) -> dict[str, Any]:
     return {
         "stage": "clean",
         "seconds": round(seconds, 3),
+        "goes_on": goes_on,
         "profile": cleaning.settings.profile,
         "documents": steps[-1].documents_out,
         "characters": steps[-1].characters_out,

@@ -66,10 +66,11 @@ class Cleaning:
         Raises ValueError if there is no page, OSError if a worker dies or a file cannot be read.
         """
         workers = n_cpus() if workers is None else workers
-        if workers < 1:
-            raise ValueError(f"workers is {workers}; it must be at least 1")
         own = None if executor else Pool(workers) if workers > 1 else Inline()
         self.executor = executor or own
+        workers = getattr(
+            executor, "_max_workers", workers
+        )  # what the library's own executors have
         self.ahead = 1 if isinstance(own, Inline) else 2 * workers + 1
         try:
             self._read()

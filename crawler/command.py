@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -41,6 +42,9 @@ def run(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     try:
         module.run(args)
+    except BrokenPipeError:  # as in `... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else error
         print(f"{args.command}: {what}", file=sys.stderr)

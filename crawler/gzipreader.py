@@ -26,7 +26,7 @@ class GzipReader:
     def __init__(self, file: BinaryIO):
         self._file = file
         self._raw = file.read(READ_BYTES)  # compressed bytes not looked at yet
-        self._is_plain = not self._raw.startswith(MAGIC[:2])
+        self._is_plain = not self._raw.startswith(MAGIC[:2]) and not _hides_record(self._raw)
         self._member = None  # the decompressor, while within a member
         self._fed = b""  # the last compressed bytes it was given, to search for a member in
         self._buffer = b""
@@ -184,12 +184,23 @@ def _inflater():
 def _up_to_damage(inflater, data: bytes) -> bytes:
     """Return what can be decompressed; zlib throws away what one call gave before the damage."""
     pieces = []
-    try:
-        for at in range(0, len(data), 256):
-            pieces.append(inflater.decompress(data[at : at + 256]))
-    except zlib.error:
-        pass
+    for size in (1024, 1):
+        try:
+            while data:
+                before = inflater.copy()
+                pieces.append(inflater.decompress(data[:size]))
+                data = data[size:]
+        except zlib.error:
+            inflater = before
     return b"".join(pieces)
+
+
+def _hides_record(data: bytes) -> bool:
+    """Say whether a gzip member that begins a record comes after something else."""
+    at = -1 if data.lstrip().startswith(RECORD) else data.find(MAGIC)
+    while at >= 0 and not _begins_record(data[at:]):
+        at = data.find(MAGIC, at + 1)
+    return at >= 0
 
 
 def _begins_record(data: bytes) -> bool:

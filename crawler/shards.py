@@ -19,7 +19,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,19 +80,33 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def prepare(folder: Path, job: dict[str, Any]) -> bool:
-    """Make the folder ready for a job; return whether an earlier run of the same job is there."""
+    """Make the folder ready for a job; return whether an earlier run of the same job is there.
+
+    Raises ValueError for a folder with other things in it, OSError if it cannot be made.
+    """
     job = {**job, "program": _program()}
-    file = folder / "job.json"
-    try:
-        if json.loads(file.read_bytes()) == job:
-            return True
-    except (FileNotFoundError, ValueError):
-        pass
-    if file.exists() or not folder.exists():  # a folder of somebody else's is left alone
-        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "job.json"
+    if file.exists():
+        if file.read_bytes() == json.dumps(job).encode("ascii"):
+            return True
+        remove(folder)
+        folder.mkdir()
+    elif any(path.suffix != ".tmp" for path in folder.iterdir()):
+        raise ValueError(f"{folder} is to be worked in and holds other files; move it away")
     write_json(file, job)
     return False
+
+
+def remove(folder: Path) -> None:
+    """Delete the folder; killed in the midst of it, what is left is no job's, and still known."""
+    file = folder / "job.json"
+    write_json(file, {})
+    for path in folder.iterdir():
+        if path != file:
+            path.unlink()
+    file.unlink()
+    folder.rmdir()
 
 
 def _program() -> str:

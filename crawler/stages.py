@@ -20,7 +20,6 @@ import numpy as np
 from crawler import dedup, paragraphs, pii, quality, warc
 from crawler.files import write_atomically
 from crawler.funnel import Funnel, Step
-from crawler.minhash import N_VALUES
 from crawler.shards import Shard
 from crawler.shingles import shingles
 from crawler.steps import BY_ITSELF, Document, Settings, Verdict, read_page
@@ -112,13 +111,13 @@ def _write_sketches(shard: Shard, texts: list[str], settings: Settings) -> None:
     sketches = dedup.Sketches(len(texts))
     sets = [shingles(text, keep_numbers) for text in texts]
     for index, hashes in enumerate(sets):
-        sketches.put(index, hashes)
+        sketches.put(index, hashes, len(texts[index]))
     write_atomically(shard.path("judged.shingles"), b"".join(s.tobytes() for s in sets))
     shard.write_arrays(
         "judged",
-        signatures=sketches.signatures.reshape(-1, N_VALUES),
+        signatures=sketches.signatures,
         fingerprints=sketches.fingerprints,
-        characters=np.array([len(text) for text in texts], np.int64),
+        lengths=sketches.lengths,
         n_shingles=np.array([len(hashes) for hashes in sets], np.int64),
     )
 
