@@ -67,8 +67,9 @@ def clean(
 
     `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
     and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
-    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad settings, for files none of which
-    holds a page, and if nothing is left; OSError for what cannot be read or written.
+    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad
+    settings, for files none of which holds a page, and if nothing is left; OSError for what cannot
+    be read or written.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")

@@ -30,7 +30,7 @@ from crawler.pool import Inline, Pool, n_cpus, spread
 from crawler.shards import Shard, write_json
 from crawler.steps import Document, Settings, Verdict
 
-SHARD_PAGES = 200
+SHARD_PAGES = 100
 SHARD_BYTES = 32 * 2**20  # of pages
 MAX_TOLD = 20  # problems whose message is kept
 

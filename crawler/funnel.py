@@ -1,13 +1,13 @@
 """Count what goes into and comes out of each step of the cleaning, and show it.
 
-The report, `clean.json`, is one object: `stage`, `seconds`, `goes_on` (with what an
-earlier run had done: its seconds are not counted), `profile`, `documents`, `characters` (of the
-result), `personal_data` (how many of each kind were masked), `problems` (how many of each
-kind were met in reading archives, see `records.py`), `problem_examples`, and `steps`, in order,
-each with `step`, `documents_in`, `documents_out`, `characters_in`, `characters_out`, `seconds` (of
-work; two processes do two seconds in one), `reasons` (how many documents each reason removed) and
-up to three `examples` of what was removed: `url`, `reason`, the first characters of the `text`.
-Until a page's text is extracted, its characters are the bytes of the page.
+The report, `clean.json`, is one object: `stage`, `seconds`, `goes_on` (with what an earlier run had
+done: its seconds are not in this number), `profile`, `documents`, `characters` (of the result),
+`personal_data` (how many of each kind were masked), `problems` (how many of each kind were met in
+reading archives, see `records.py`), `problem_examples`, and `steps`, in order, each with `step`,
+`documents_in`, `documents_out`, `characters_in`, `characters_out`, `seconds` (of work; two
+processes do two seconds in one), `reasons` (how many documents each reason removed) and up to three
+`examples` of what was removed: `url`, `reason`, the first characters of the `text`. Until a page's
+text is extracted, its characters are the bytes of the page.
 """
 
 from collections import Counter

@@ -249,7 +249,7 @@ damaged[-40:-30] = bytes(10)
         (gzip.compress(too_long) + gzip.compress(last), ["metadata", "resource"], ["cut short"]),
         (gzip.compress(too_short) + gzip.compress(last), ["metadata", "resource"], ["no record"]),
         (gzip.compress(good[:30]) + gzip.compress(last), ["resource"], ["cut short"]),
-        (gzip.compress(good)[:-9] + gzip.compress(last), ["metadata", "resource"], ["broken gzip"]),
+        (gzip.compress(good)[:-8] + gzip.compress(last), ["metadata", "resource"], ["broken gzip"]),
         (gzip.compress(good)[20:] + gzip.compress(last), ["resource"], ["broken gzip"]),
         (gzip.compress(good) + b"garbage" + gzip.compress(last), ["metadata", "resource"],
          ["broken gzip"]),
