@@ -68,9 +68,7 @@ class Cleaning:
         workers = n_cpus() if workers is None else workers
         own = None if executor else Pool(workers) if workers > 1 else Inline()
         self.executor = executor or own
-        workers = getattr(
-            executor, "_max_workers", workers
-        )  # what the library's own executors have
+        workers = getattr(executor, "_max_workers", workers)  # the standard library's have it
         self.ahead = 1 if isinstance(own, Inline) else 2 * workers + 1
         try:
             self._read()

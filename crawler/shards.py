@@ -1,6 +1,6 @@
 """The folder in which a cleaning keeps what it has done: beside the output, until that is there.
 
-The input is cut into *shards* of a few hundred pages. Each stage reads and writes files of a shard,
+The input is cut into *shards* of a hundred pages. Each stage reads and writes files of a shard,
 in one piece each, the report last; so a stage whose report is there is done, and a cleaning that
 was killed goes on with the first that is not.
 

@@ -19,7 +19,6 @@ FineWeb's (Penedo et al. 2024); `mix` is SplitMix64's (Steele et al. 2014).
 
 import re
 import unicodedata
-from functools import cache
 from hashlib import blake2b
 
 import numpy as np
@@ -31,6 +30,7 @@ POWERS = [np.uint64(pow(MULTIPLIER, n, 2**64)) for n in range(SHINGLE_WORDS)]
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[^\w ]+|_+")
+BEYOND_LATIN = re.compile("[^\0-\u02ff]+")  # what may be an accent of its own
 BLANKED = bytes(c if chr(c).isascii() and chr(c).isalnum() else 32 for c in range(256))
 
 
@@ -45,7 +45,7 @@ def words(text: str, keep_numbers: bool = False) -> list[bytes]:
         text = NUMBER.sub("0", text)
     if text.isascii():
         return text.encode().translate(BLANKED).split()
-    text = _marks().sub("", unicodedata.normalize("NFD", text))
+    text = BEYOND_LATIN.sub(_without_marks, unicodedata.normalize("NFD", text))
     return PUNCTUATION.sub(" ", text).encode().split()
 
 
@@ -92,11 +92,19 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     return both / (len(together) - both) if both else 0.0
 
 
-@cache
-def _marks() -> re.Pattern:
-    """Return a pattern of accents: all characters that Unicode calls nonspacing marks."""
-    every = map(chr, (*range(0x300, 0x20000), *range(0xE0000, 0xE1000)))  # others have none
-    return re.compile(f"[{''.join(c for c in every if unicodedata.category(c) == 'Mn')}]+")
+class _IsNoMark(dict):
+    """Character -> whether it is not an accent, as found out once."""
+
+    def __missing__(self, character: str) -> bool:
+        value = self[character] = unicodedata.category(character) != "Mn"
+        return value
+
+
+_IS_NO_MARK = _IsNoMark()
+
+
+def _without_marks(run: re.Match) -> str:
+    return "".join(filter(_IS_NO_MARK.__getitem__, run[0]))
 
 
 class _WordHashes(dict):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import clean_command, cleaning, funnel, steps, warc
+from crawler import choose, clean_command, cleaning, funnel, steps, warc
 from crawler.__main__ import main
 from crawler.clean import clean, explain
 from crawler.files import write_atomically
@@ -405,6 +405,14 @@ def test_any_executor_does_the_work_and_stays_open(archive, cleaned, tmp_path, m
         assert report[name] == cleaned[1][name]
     for ours, theirs in zip(report["steps"], cleaned[1]["steps"], strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_in_several_passes_the_same_paragraphs_stay(archive, cleaned, tmp_path, monkeypatch):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 3)
+    monkeypatch.setattr(choose, "PART", 5)
+    out = tmp_path / "d.jsonl.gz"
+    clean([archive], out, Settings("reference"), workers=1)
+    assert [json.loads(line) for line in text_of(out).splitlines()] == cleaned[0]
 
 
 @pytest.mark.parametrize("n_tasks", [1, 3, 5, 6, 8, 10, 11])
