@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 READ_BYTES = 2**18
 MAX_LINE_BYTES = 2**20
+MAX_SAVED_BYTES = 2**24
 MAGIC = b"\x1f\x8b\x08"
 RECORD = b"WARC/"
 
@@ -131,22 +132,19 @@ class GzipReader:
         return True
 
     def _look_ahead(self) -> None:
-        if self._ahead or self._problem:
-            return
-        if self._is_plain:
-            self._ahead, self._raw = self._raw, b""
-            self._ahead = self._ahead or self._file.read(READ_BYTES)
-            return
-        is_new = self._member is None
-        if is_new and not self._begin_member():
-            return
-        piece = self._decompressed(2 * READ_BYTES)
-        while is_new and len(piece) < len(RECORD) and self._member and not self._problem:
-            piece += self._decompressed(2 * READ_BYTES)
-        self._ahead = piece
-        self._at_record = is_new and piece.startswith(RECORD)
-        if not piece and not self._problem:  # an empty member, or at the end of one
-            self._look_ahead()
+        """Have a piece ahead, unless there is none."""
+        while not self._ahead and not self._problem:
+            if self._is_plain:
+                self._ahead, self._raw = self._raw or self._file.read(READ_BYTES), b""
+                return
+            is_new = self._member is None
+            if is_new and not self._begin_member():
+                return
+            piece = self._decompressed(2 * READ_BYTES)
+            while is_new and len(piece) < len(RECORD) and self._member and not self._problem:
+                piece += self._decompressed(2 * READ_BYTES)
+            self._ahead = piece
+            self._at_record = is_new and piece.startswith(RECORD)
 
     def _begin_member(self) -> bool:
         """Start on the next member; return False at the end of the file."""
@@ -183,16 +181,16 @@ def _inflater():
 
 def _up_to_damage(inflater, data: bytes) -> bytes:
     """Return what can be decompressed; zlib throws away what one call gave before the damage."""
-    pieces = []
+    found = bytearray()
     for size in (1024, 1):
         try:
-            while data:
+            while data and len(found) < MAX_SAVED_BYTES:
                 before = inflater.copy()
-                pieces.append(inflater.decompress(data[:size]))
+                found += inflater.decompress(data[:size])
                 data = data[size:]
         except zlib.error:
             inflater = before
-    return b"".join(pieces)
+    return bytes(found)
 
 
 def _hides_record(data: bytes) -> bool:

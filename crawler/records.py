@@ -79,6 +79,8 @@ def read_records(
                 is_more = bool(line)
             except _BrokenError as error:
                 broken, record = error.args
+            except ValueError as error:  # a line without end
+                broken = ("no record", str(error))
             broken = broken or reader.problem
             if broken:
                 kind, reason = broken
@@ -119,10 +121,8 @@ def _read_record(reader: GzipReader, line: bytes, offset: int) -> Record | None:
     if is_large:
         raise _BrokenError(("too large", f"it has {length} bytes; it is passed over"), None)
     if offset < reader.member_start < reader.offset:
-        reason = (
-            f"a gzip member ends in the midst of it, at byte {reader.member_start}, so the file "
-        )
-        reason += "was not written record by record; if that is all, gunzip it and read that"
+        reason = "so the file was not written record by record; if that is all, gunzip it"
+        reason = f"a gzip member ends in the midst of it, at byte {reader.member_start}, {reason}"
         raise _BrokenError(("members", reason), record)
     return record
 

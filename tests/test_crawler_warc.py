@@ -245,6 +245,8 @@ damaged[-40:-30] = bytes(10)
         (good + last[:-10], ["metadata", "resource"], ["cut short"]),
         (good + last[:30], ["metadata"], ["cut short"]),
         (b"WARC/1.0\r\n" + b"A" * 2**21 + b"\r\n" + last, ["resource"], ["bad header"]),
+        (good + b"A" * 2**21 + b"\r\n" + last, ["metadata", "resource"], ["no record"]),
+        (gzip.compress(b"") * 3000 + gzip.compress(last), ["resource"], []),
         # each record a gzip member: the next one is always found
         (gzip.compress(too_long) + gzip.compress(last), ["metadata", "resource"], ["cut short"]),
         (gzip.compress(too_short) + gzip.compress(last), ["metadata", "resource"], ["no record"]),
