@@ -1,4 +1,4 @@
-"""`python -m crawler clean`: flags made from the fields of `Settings`, the table, warnings."""
+"""`python -m crawler clean`: its flags, the table it prints, and its warnings."""
 
 import argparse
 import sys

@@ -1,8 +1,8 @@
-"""Texts that say nearly the same: found with certainty, and one of each group kept.
+"""Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
 A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
-may be similar; here each such pair is *verified* with its two sets of shingles, so that what comes
-out is neither a guess nor short of anything:
+may be similar, and misses less than one pair in a million; here each such pair is *verified* with
+its two sets of shingles, so that what comes out is no guess:
 
     near_duplicates    every pair with Jaccard's J >= threshold, none below
     keep_one           groups that such pairs connect (union-find); of each, the longest text stays,
@@ -83,10 +83,7 @@ def similar(
 
     Raises ValueError for a threshold outside 0.5..1.
     """
-    if not 0.5 <= threshold <= 1:
-        raise ValueError(
-            f"threshold is {threshold}; it must be 0.5 to 1: less similar texts are no duplicates"
-        )
+    _check(threshold)
     originals = sketches.originals()
     kept = np.flatnonzero(originals == np.arange(len(originals)))
     bands = candidates(sketches.signatures, kept, threshold)
@@ -97,16 +94,24 @@ def similar(
                 yield i, j
 
 
+def _check(threshold: float) -> None:
+    if not 0.5 <= threshold <= 1:
+        raise ValueError(
+            f"threshold is {threshold}; it must be 0.5 to 1: less similar texts are no duplicates"
+        )
+
+
 def near_duplicates(
     texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> list[tuple[int, int]]:
     """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
     A pair at the threshold is missed with probability 1e-6, one above it with less. Since n equal
-    texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed. `texts`
-    needs a length and items only: it may read them from a file. Raises ValueError for a threshold
+    texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed, and of
+    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` needs a length and items only: it may read them from a file. Raises ValueError for a threshold
     outside 0.5..1.
     """
+    _check(threshold)
     sketches = Sketches.of(texts, keep_numbers)
     copies: dict[int, list[int]] = {}  # of those that have any: the first -> all
     for index, original in sketches.copies():
@@ -196,5 +201,6 @@ def keep_one(
     texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> dict[int, int]:
     """Return {index of a text to drop: index of the text that stands for it}; see `stand_ins`."""
+    _check(threshold)
     sketches = Sketches.of(texts, keep_numbers)
     return stand_ins(sketches, _shingles_of(texts, keep_numbers), threshold)
