@@ -108,8 +108,9 @@ def near_duplicates(
 
     A pair at the threshold is missed with probability 1e-6, one above it with less. Since n equal
     texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed, and of
-    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` needs a length and items only: it may read them from a file. Raises ValueError for a threshold
-    outside 0.5..1.
+    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` needs a
+    length and items only: it may read them from a file. Raises ValueError for a threshold outside
+    0.5..1.
     """
     _check(threshold)
     sketches = Sketches.of(texts, keep_numbers)
