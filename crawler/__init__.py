@@ -2,10 +2,15 @@
 
 Files in reading order; `files` is used by all.
 
-    crawl     settings -> hosts, urls, blocklist, traps, scope, robots -> coding, http1, connection,
-              fetch, links, sitemap, earlier, visit -> politeness, frontier, intake, state -> crawl
-              (the loop), pydoc_site, crawl_command
-    archive   warc, gzipreader
-    clean     charset, html_tree, junk, boilerplate, html_text -> extract; language, quality, pii,
-              dedup -> steps, funnel -> clean (the pipeline)
+    crawl     settings -> hosts, urls, domain_set, blocklist, traps, scope, robots -> coding, http1,
+              connection, fetch, links, sitemap, earlier, visit -> politeness, frontier, intake,
+              state -> crawl (the loop), pydoc_site, crawl_command
+    archive   gzipreader, records, warc
+    extract   charset, html_chars, html_tree, junk, page_shape, boilerplate, html_text -> extract
+    filter    language (language_train makes its table); words, profiles -> quality; badwords;
+              phone, pii_tables -> pii
+    repeats   shingles -> minhash -> dedup; paragraphs
+    clean     steps, funnel -> shards, stages, choose -> inputs, pool -> cleaning (the run), clean
+              (what one asks for), clean_command
+    command   the command line, from __main__
 """

@@ -10,272 +10,169 @@ The steps, in this order; each says yes, or why not:
     exact           is there the same text already?
     paragraph       drop paragraphs that another document has (menus, inherited methods)
     quality         Gopher's, C4's and FineWeb's rules
+    safety          is it pornography, by its words?
     near-duplicate  is there almost the same text already?
     pii             mask e-mail addresses, phone numbers, ...
 
 First what is cheap and looks at one page, since it leaves less for the rest. Repeated paragraphs go
 before quality is judged, because a page is judged by what will be kept of it: documentation repeats
 inherited methods until it looks like spam. Of copies, the one on the page that most others link to
-stays. Near-duplicates come after quality, so that the copy
-which is kept is a good one; masking comes last, on what is kept.
+stays. Near-duplicates come after quality, so that the copy which is kept is a good one; masking
+comes last, on what is kept.
+
+How the work is cut into pieces and handed to workers is `cleaning.py`'s business; here is what one
+asks for and gets. Work that was killed at any moment goes on where it stopped when the same is
+asked for again: what is done is in a folder beside the output, OUT.work.
 
 Output: JSON Lines, gzip-compressed, fields `text id url date language language_score` as in FineWeb
-and `title`, in the order of the input; the same input gives the same bytes. Beside it `clean.json`,
-the report (see `funnel.py`). An archive that breaks off is read up to there, with a warning; a file
-that breaks before its first page, or is no archive, is an error.
+and `title`, in the order of the input; the same input gives the same bytes, whoever works. Beside
+it `clean.json`, the report (see `funnel.py`). Damaged archives are read as far as they can be.
 
 Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
-import argparse
-import gzip
-import json
 import os
-import sys
+import tempfile
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import islice
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
+from crawler import shards, urls
+from crawler.cleaning import Cleaning
+from crawler.files import replacing, write_report
+from crawler.inputs import STDIN, archives
+from crawler.steps import Settings
 
-from crawler import blocklist, funnel, language, quality, steps, urls, warc
-from crawler.files import write_atomically, write_report
-from crawler.steps import Document, PageResult, Verdict
-
-WINDOW = 512  # pages in memory before their text is extracted
-
-SETTING = {  # the step that removed most -> what to change
+ADVICE = {  # the step that removed most -> what to change
     "url": "the block lists (--blocklist, data/blocked_*.txt)",
     "extract": "the input: these pages hold no text",
     "language": "--language or --min-language",
     "exact": "the input: it is the same text over and over",
     "paragraph": "the input: its pages only repeat each other",
     "quality": "--profile (reference keeps documentation)",
+    "safety": "the list of words (--bad-words, data/bad_words.txt)",
     "near-duplicate": "the input: it is the same text over and over",
 }
 
-EPILOG = """Each page goes through these steps, which keep it or say why not: url, extract,
-language, exact, paragraph, quality, near-duplicate, pii. A table shows what each step
-removed, and clean.json beside the documents says more.
 
-examples:
-  python -m crawler clean out/pages.warc.gz --profile reference
-  python -m crawler clean CC-MAIN-*.warc.wet.gz -o out/documents.jsonl.gz --blocklist ads.txt
-  python -m crawler clean out/pages.warc.gz --explain https://example.org/page
-"""
+def clean(
+    files: Iterable[str | Path],
+    out: str | Path,
+    settings: Settings | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Clean archives into `out` and return the report, which is written beside it.
 
-# ---- the pipeline ----
-
-
-def read_pages(
-    pages: Iterable[warc.Page], book: funnel.Funnel, args: argparse.Namespace
-) -> list[Document]:
-    """Do the steps that look at one page by itself: url, extract, language."""
-    url, extract, language_step = map(book.add, ("url", "extract", "language"))
-    wanted = _wanted(pages, book, url, blocklist_rules(args.blocklist))
-    documents = []
-    links: Counter[str] = Counter()
-    for result in _map_pages(wanted, args):
-        document = result.document
-        links.update(result.links)
-        extract.seconds += result.extract_s
-        language_step.seconds += result.language_s
-        for step, size in ((extract, result.size), (language_step, len(document.text))):
-            reason = result.reason if result.step == step.name else None
-            if not book.record(step, document, size, Verdict(document.text, reason)):
-                break
-        else:
-            documents.append(document)
-    for document in documents:
-        document.linked = links[document.url]
-    return documents
-
-
-def _wanted(
-    pages: Iterable[warc.Page], book: funnel.Funnel, step: funnel.Step, rules: blocklist.Rules
-) -> Iterator[warc.Page]:
-    """Yield the pages whose address is neither blocked nor read before."""
-    seen: set[str] = set()
-    for page in pages:
-        start = time.perf_counter()
-        repeated = "address read before" if page.url in seen else None
-        reason = urls.blocked(page.url, rules) or repeated
-        seen.add(page.url)
-        step.seconds += time.perf_counter() - start
-        size = len(page.body)
-        if book.record(step, Document(page.url, page.date), size, Verdict("", reason), size):
-            yield page
-
-
-def apply(
-    name: str,
-    judge: Callable[[list[Document]], Iterable[Verdict]],
-    documents: list[Document],
-    book: funnel.Funnel,
-) -> list[Document]:
-    """Run one step over all documents and return those it keeps."""
-    step = book.add(name)
-    start = time.perf_counter()
-    kept = []
-    bar = tqdm(documents, name, unit=" documents", leave=False, disable=None)
-    for document, verdict in zip(bar, judge(documents), strict=True):
-        if book.record(step, document, len(document.text), verdict):
-            document.text = verdict.text
-            kept.append(document)
-    step.seconds = time.perf_counter() - start
-    return kept
-
-
-def blocklist_rules(files: list[Path]) -> blocklist.Rules:
-    """Return the project's block lists and the user's together."""
-    return blocklist.load([blocklist.DOMAINS_FILE, *files]) if files else blocklist.default_rules()
-
-
-def _map_pages(pages: Iterator[warc.Page], args: argparse.Namespace) -> Iterator[PageResult]:
-    work = partial(steps.read_page, wanted=args.language, min_language=args.min_language)
-    if args.workers == 1:
-        yield from map(work, pages)
-        return
-    with ProcessPoolExecutor(args.workers) as pool:
-        while window := list(islice(pages, WINDOW)):
-            yield from pool.map(work, window, chunksize=16)
-
-
-def read_files(files: list[Path], problems: list[str]) -> Iterator[warc.Page]:
-    """Yield the pages of archives; what cannot be read is added to `problems`.
-
-    Raises OSError for a missing file, ValueError for one that breaks before its first page.
+    `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
+    and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
+    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad
+    settings, for files none of which holds a page, and if nothing is left; OSError for what cannot
+    be read or written.
     """
-    size = sum(file.stat().st_size for file in files)
-    with tqdm(total=size, desc="pages", unit="B", unit_scale=True, disable=None) as bar:
-        for file in files:
-            done = pages = 0
-            with open(file, "rb") as archive:
-                try:
-                    for page in warc.read_pages(archive, lambda error: problems.append(str(error))):
-                        pages += 1
-                        bar.update(archive.tell() - done)
-                        done = archive.tell()
-                        yield page
-                except ValueError as error:
-                    if not pages:
-                        raise
-                    problems.append(f"{error}; the {pages} pages before are used")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Clean archives into documents and a report; see the module's docstring.
-
-    Raises ValueError for bad settings, for a file that is no WARC, and if nothing is left.
-    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
     start = time.perf_counter()
-    quality.rules_of(args.profile)
-    language.probability("", args.language)
-    if args.workers < 1:
-        raise ValueError(f"--workers is {args.workers}; it must be at least 1")
-    if not 0 <= args.min_language <= 1:
-        raise ValueError(f"--min-language is {args.min_language}; it is a probability, 0 to 1")
-    problems: list[str] = []
-    masked: Counter[str] = Counter()
-    book = funnel.Funnel(args.explain and as_crawled(args.explain))
-    documents = read_pages(read_files(args.files, problems), book, args)
-    for problem in problems:
-        print(f"clean: warning: {problem}", file=sys.stderr)
-    for name, judge in (
-        ("exact", steps.exact),
-        ("paragraph", partial(steps.paragraph, profile=args.profile)),
-        ("quality", partial(steps.quality_rules, profile=args.profile)),
-        ("near-duplicate", partial(steps.near_duplicate, profile=args.profile)),
-        ("pii", partial(steps.personal_data, counts=masked)),
-    ):
-        documents = apply(name, judge, documents, book)
-    if args.explain:
-        print("\n".join([args.explain, *(book.story or ["is not in these files"])]))
-        return
-    if not documents:
-        raise ValueError(_nothing_left(book.steps))
-    counts = {
-        "stage": "clean",
-        "seconds": round(time.perf_counter() - start, 3),
-        "profile": args.profile,
-        "documents": len(documents),
-        "characters": sum(len(document.text) for document in documents),
-        "personal_data": dict(masked.most_common()),
-        "problems": problems,
-        "steps": [step.as_json() for step in book.steps],
-    }
-    write_report(args.out.parent / "clean.json", counts)
-    write_documents(args.out, documents, args.language)  # last: documents that are there have it
-    print(funnel.table(book.steps))
-    kinds = ", ".join(f"{count} {kind}" for kind, count in masked.most_common()) or "none"
-    print(f"masked: {kinds}\n{args.out}: {counts['documents']:,} documents, ", end="")
-    print(f"{counts['characters']:,} characters in {counts['seconds']:.1f} s")
-
-
-def as_crawled(url: str) -> str:
-    """Return an address as the crawl would have written it."""
+    settings = settings or Settings()
+    paths = archives(files)
+    out = Path(out)
+    work = _work_folder(out, paths)
+    job = {"files": [_identity(path) for path in paths], "settings": repr(settings)}
+    goes_on = shards.prepare(work, job)
+    cleaning = Cleaning(paths, work, settings)
     try:
-        return urls.canonical(url)
+        cleaning.run(executor, workers)
+        report = _report(cleaning, goes_on, time.perf_counter() - start)
+        _write(cleaning, out, report)
     except ValueError:
-        return url
+        shards.remove(work)
+        raise
+    shards.remove(work)
+    return report
 
 
-def _nothing_left(funnel_steps: list[funnel.Step]) -> str:
-    pages = funnel_steps[0].documents_in
-    if not pages:
-        return "the files hold no pages of text; give WARC files of a crawl, or WET files"
-    worst = max(funnel_steps, key=lambda step: step.documents_in - step.documents_out)
-    removed = worst.documents_in - worst.documents_out
-    reason, count = worst.reasons.most_common(1)[0]
-    return (
-        f"no document is left of {pages} pages; the step {worst.name} removed {removed} of them "
-        f"({count}: {reason}); change {SETTING[worst.name]}"
-    )
+def explain(
+    url: str,
+    files: Iterable[str | Path],
+    settings: Settings | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+) -> list[str]:
+    """Return lines that tell what every step did to the page at this address; keeps no file.
+
+    All pages are cleaned for it, since what becomes of one depends on the others. There are none
+    if no page has this address. Raises as `clean` does.
+    """
+    with suppress(ValueError):
+        url = urls.canonical(url)  # as a crawl would have written it
+    with tempfile.TemporaryDirectory() as folder:
+        cleaning = Cleaning(archives(files), Path(folder), settings or Settings(), url)
+        cleaning.run(executor, workers)
+        return cleaning.book.story
 
 
-# ---- writing ----
+def _work_folder(out: Path, paths: list[str]) -> Path:
+    """Return the folder to work in; raises, before any work, if `out` cannot be written."""
+    if out.suffix not in (".gz", ""):
+        raise ValueError(f"the output is {out}; it must end in .jsonl.gz, or be a folder")
+    if out.suffix == ".gz" and out.is_dir():
+        raise IsADirectoryError(21, "it is a folder; give a file in it", str(out))
+    if out.suffix == "" and out.exists() and not out.is_dir():
+        raise NotADirectoryError(20, "it is a file; a file must end in .jsonl.gz", str(out))
+    for path in paths:
+        if path != STDIN and out.exists() and os.path.samefile(path, out):
+            raise ValueError(f"{out} is both read and written; give another output")
+    return out.with_name(f"{out.name}.work")
 
 
-def write_documents(path: Path, documents: list[Document], wanted: str) -> None:
-    """Write JSON Lines, compressed, the same bytes for the same documents."""
-    lines = (
-        json.dumps(
-            {
-                "text": document.text,
-                "id": f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, document.url)}>",
-                "url": document.url,
-                "date": document.date,
-                "language": wanted,
-                "language_score": document.score,
-                "title": document.title,
-            },
-            ensure_ascii=False,
+def _identity(path: str) -> list:
+    """Return what tells a file from another version of it; standard input is new each time."""
+    if path == STDIN:
+        return [path, time.time_ns()]
+    status = os.stat(path)
+    return [os.path.abspath(path), status.st_size, status.st_mtime_ns]
+
+
+def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]:
+    """Return the report; raises ValueError if no document is left."""
+    steps = list(cleaning.book.steps.values())
+    if not steps[-1].documents_out:
+        worst = max(steps, key=lambda step: step.documents_in - step.documents_out)
+        removed = worst.documents_in - worst.documents_out
+        reason, count = worst.reasons.most_common(1)[0]
+        advice = ADVICE.get(worst.name, "the settings")
+        raise ValueError(
+            f"no document is left of {steps[0].documents_in} pages; the step {worst.name} removed "
+            f"{removed} of them ({count}: {reason}); change {advice}"
         )
-        + "\n"
-        for document in documents
-    )
-    write_atomically(path, gzip.compress("".join(lines).encode("utf-8", "replace"), mtime=0))
+    return {
+        "stage": "clean",
+        "seconds": round(seconds, 3),
+        "goes_on": goes_on,
+        "profile": cleaning.settings.profile,
+        "documents": steps[-1].documents_out,
+        "characters": steps[-1].characters_out,
+        "personal_data": dict(cleaning.book.masked.most_common()),
+        "problems": dict(cleaning.problems.most_common()),
+        "problem_examples": cleaning.told,
+        "steps": [{**step.as_json(), "examples": step.chosen_examples()} for step in steps],
+    }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `python -m crawler clean`."""
-    parser.epilog = EPILOG
-    add = parser.add_argument
-    add("files", nargs="+", type=Path, metavar="FILE", help="WARC or WET files, .gz or not")
-    default = Path("out/documents.jsonl.gz")
-    add("-o", "--out", type=Path, default=default, help="documents to write (%(default)s)")
-    profiles = "rules for the text: %(choices)s (%(default)s); reference suits documentation"
-    add("--profile", choices=quality.PROFILES, default="web", help=profiles)
-    add("--language", default="en", help="code of the language to keep (%(default)s)")
-    chance = "keep pages at least so likely in it, 0 to 1 (%(default)s)"
-    add("--min-language", type=float, default=0.65, metavar="P", help=chance)
-    more = "domains to leave out besides the project's own list; may be repeated"
-    add("--blocklist", type=Path, action="append", default=[], metavar="FILE", help=more)
-    workers = min(2, os.cpu_count() or 1)
-    add("--workers", type=int, default=workers, metavar="N", help="processes (%(default)s)")
-    add("--explain", metavar="URL", help="tell what every step did to this page")
+def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:
+    """Write the report, then the documents: where there are documents, there is their report."""
+    if out.suffix == ".gz":
+        with replacing(out) as file:
+            for shard in cleaning.shards():
+                file.write(shard.path("done.jsonl.gz").read_bytes())
+            write_report(out.parent / "clean.json", report)
+        return
+    out.mkdir(exist_ok=True)
+    write_report(out / "clean.json", report)
+    for number in range(len(cleaning.paths)):
+        with replacing(out / f"{number:05}.jsonl.gz") as file:
+            for shard in cleaning.shards(number):
+                file.write(shard.path("done.jsonl.gz").read_bytes())

@@ -1,199 +1,207 @@
-"""Texts that say the same: whole documents, paragraphs, and near-duplicates.
+"""Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
-A model trained on the same text again and again learns it by heart, so of every group of equal
-texts one is kept. Three steps, from strict to loose:
+A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
+may be similar, and misses less than one pair in a million; here each such pair is *verified* with
+its two sets of shingles, so that what comes out is no guess:
 
-    exact             documents that are the same but for case and blanks
-    paragraphs        what pages of one site repeat: the first copy stays, later ones go
-    near duplicates   documents that share most of their 5-word shingles (Jaccard similarity)
+    near_duplicates    every pair with Jaccard's J >= threshold, none below
+    keep_one           groups that such pairs connect (union-find); of each, the longest text stays,
+                       of equally long ones the first
 
-Comparing all pairs of n documents takes n**2 steps. MinHash (Broder 1997) draws a short signature
-for each document such that two signatures agree in a place with probability equal to the Jaccard
-similarity J; locality-sensitive hashing (Indyk & Motwani 1998) cuts it into BANDS of ROWS values,
-and documents that agree in a whole band are candidates: with 14 x 8 (FineWeb's numbers) a pair is
-found with probability 1 - (1 - J**8)**14, which is .92 at J = .8. Candidates are then compared
-exactly, so no pair is reported that is not as similar as it should be.
+What stays in memory of a text is its signature, a fingerprint and its length, 464 bytes: 4.6 GB for
+ten million texts, and less than 1 GB for sorting. The sets are made again, or read from disk, for
+the few texts that are verified: `Sketches` is filled from wherever texts come from, and `similar`
+asks for sets by index.
 
-Not here: repeated substrings across paragraphs (Lee et al. 2022), and anything on disk: texts and
-their shingles are in memory, and texts that share a band are compared pair by pair.
+What this is not: a search for repeated passages (Lee et al. 2022, suffix arrays). A text of fewer
+than five words is like another only if it has the same words; a text without words is like none.
 """
 
-import hashlib
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations, product
 
 import numpy as np
 from tqdm import tqdm
 
-SHINGLE_WORDS = 5
-BANDS, ROWS = 14, 8
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-PUNCTUATION = re.compile(r"[\W_]+")
-ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]|class \w[^\n]{0,80}")
+from crawler.minhash import LARGE, N_VALUES, candidates, n_bands, signature
+from crawler.shingles import jaccard, shingles
 
 
-def normalise(text: str, keep_numbers: bool = False) -> str:
-    """Return text without what hides that two texts are the same.
+class Sketches:
+    """What is kept of each text: `signatures` (N, N_VALUES), `fingerprints` and `lengths` (N,).
 
-    Lower case, numbers as 0, punctuation as blanks, no accents, single blanks (FineWeb's rules).
-    In documentation numbers are what differs, sha256 from sha512: there `keep_numbers`.
-    """
-    text = text.lower() if keep_numbers else NUMBER.sub("0", text.lower())
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFD", text)
-        text = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
-    return PUNCTUATION.sub(" ", text).strip()
-
-
-def digest(text: str) -> bytes:
-    """Return 16 bytes that stand for the text but for case and blanks.
-
-    Numbers count here: `sha224` and `sha256` are described in the same words and are not the same.
-    """
-    return hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=16).digest()
-
-
-# ---- paragraphs ----
-
-
-class Paragraphs:
-    """Remember every paragraph seen and drop the copies that come later.
-
-    Paragraphs of fewer than `shortest` characters stay: “Yes.” is said twice with good reason.
+    A fingerprint is the sum of a set's hashes: equal for equal sets, 0 for the empty one.
     """
 
-    def __init__(self, shortest: int = 0):
-        self.shortest = shortest
-        self.seen: set[bytes] = set()
+    def __init__(self, count: int):
+        self.signatures = np.empty((count, N_VALUES), np.uint32)
+        self.fingerprints = np.empty(count, np.uint64)
+        self.lengths = np.empty(count, np.int64)  # characters
 
-    def drop_repeats(self, text: str) -> str:
-        """Return the text without paragraphs seen before, in it or in an earlier text.
+    @classmethod
+    def of(cls, texts: Sequence[str], keep_numbers: bool = False) -> "Sketches":
+        """Sketch texts, of which one at a time is looked at."""
+        sketches = cls(len(texts))
+        bar = tqdm(texts, "near-duplicate", unit=" documents", leave=False, disable=None)
+        for index, text in enumerate(bar):
+            sketches.put(index, shingles(text, keep_numbers), len(text))
+        return sketches
 
-        An announcement (`Example:`, or `Functions` where it was seen before) says nothing by
-        itself: it stays only if the paragraph after it stays. Nor does an indented paragraph say
-        whose it is: the one it stands under comes back with it.
-        """
-        kept: list[str] = []
-        waiting: list[str] = []  # announcements since the last other paragraph
-        head: list[str] = []  # the last paragraph that is not indented, if it was dropped
-        for paragraph in re.split(r"\n{2,}", text):
-            key = digest(paragraph)
-            new = key not in self.seen or len(paragraph) < self.shortest
-            self.seen.add(key)
-            is_indented = paragraph[:1].isspace()
-            if ANNOUNCEMENT.fullmatch(paragraph) and (paragraph.endswith(":") or not new):
-                waiting.append(paragraph)
-                head = head if is_indented else []
-                continue
-            if new:
-                kept += [*(head if is_indented else []), *waiting, paragraph]
-                head = []
-            elif not is_indented:
-                head = [*waiting, paragraph]
-            waiting = []
-        return "\n\n".join(kept)
+    def put(self, index: int, hashes: np.ndarray, length: int) -> None:
+        """Sketch the text of so many characters whose set of shingles this is."""
+        self.lengths[index] = length
+        self.signatures[index] = signature(hashes)
+        self.fingerprints[index] = hashes.sum(dtype=np.uint64)
 
+    def originals(self) -> np.ndarray:
+        """Return, for each text, the first that has the same set; -1 for texts without words."""
+        order = np.argsort(self.fingerprints, kind="stable")
+        ordered = self.fingerprints[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        lengths = np.diff(np.append(starts, len(order)))
+        originals = np.empty(len(order), np.int64)
+        originals[order] = np.repeat(order[starts[: len(order)]], lengths[: len(order)])
+        originals[self.fingerprints == 0] = -1
+        return originals
 
-# ---- near duplicates ----
-
-
-def shingles(text: str, keep_numbers: bool = False) -> set[str]:
-    """Return all runs of SHINGLE_WORDS words of the normalised text; one if it is shorter."""
-    words = normalise(text, keep_numbers).split()
-    last = max(1, len(words) - SHINGLE_WORDS + 1)
-    return {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(last)} if words else set()
+    def copies(self) -> Iterator[tuple[int, int]]:
+        """Yield (index, original) of each text whose set an earlier text has."""
+        originals = self.originals()
+        later = np.flatnonzero((originals >= 0) & (originals != np.arange(len(originals))))
+        yield from zip(later.tolist(), originals[later].tolist(), strict=True)
 
 
-def jaccard(a: set, b: set) -> float:
-    """Return the share of all elements that are in both sets."""
-    both = len(a & b)
-    return both / (len(a) + len(b) - both) if both else 0.0
+def similar(
+    sketches: Sketches,
+    shingles_of: Callable[[int], np.ndarray],
+    threshold: float,
+    is_known: Callable[[int, int], bool] = lambda i, j: False,
+) -> Iterator[tuple[int, int]]:
+    """Yield verified pairs i < j of texts whose sets are different; those known are passed over.
 
-
-def signature(hashes: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """Return the MinHash signature (BANDS * ROWS,) of a set of 32-bit hashes.
-
-    Value i is the least of (a_i * h + b_i) mod 2**64 >> 32 over the set: for each i another random
-    order (multiply-add-shift, Dietzfelbinger 1996).
+    Raises ValueError for a threshold outside 0.5..1.
     """
-    least = np.full(len(orders), 2**64 - 1, dtype=np.uint64)
-    a, b = orders[:, :1], orders[:, 1:]
-    for start in range(0, len(hashes), 1024):  # (BANDS * ROWS, 1024) values at a time
-        chunk = hashes[None, start : start + 1024]
-        np.minimum(least, (a * chunk + b).min(axis=1), out=least)  # uint64 wraps at 2**64
-    return least >> np.uint64(32)
+    _check(threshold)
+    originals = sketches.originals()
+    kept = np.flatnonzero(originals == np.arange(len(originals)))
+    bands = candidates(sketches.signatures, kept, threshold)
+    total = n_bands(threshold)
+    for pairs in tqdm(bands, "comparing", total, unit=" bands", leave=False, disable=None):
+        for i, j in pairs.tolist():
+            if not is_known(i, j) and jaccard(shingles_of(i), shingles_of(j)) >= threshold:
+                yield i, j
 
 
-def random_orders(seed: int = 1) -> np.ndarray:
-    """Draw a and b of BANDS * ROWS random orders, (BANDS * ROWS, 2)."""
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 2**64, size=(BANDS * ROWS, 2), dtype=np.uint64)
-
-
-def hashes(shingle_set: Iterable[str]) -> np.ndarray:
-    """Return a 32-bit hash of each shingle, the same on every machine."""
-    digests = b"".join(
-        hashlib.blake2b(shingle.encode(), digest_size=4).digest() for shingle in shingle_set
-    )
-    return np.frombuffer(digests, dtype="<u4").astype(np.uint64)
+def _check(threshold: float) -> None:
+    if not 0.5 <= threshold <= 1:
+        raise ValueError(
+            f"threshold is {threshold}; it must be 0.5 to 1: less similar texts are no duplicates"
+        )
 
 
 def near_duplicates(
     texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> list[tuple[int, int]]:
-    """Return pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
+    """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
-    Every pair returned is that similar; a pair at J = .8 is missed with probability .08, at .9
-    with less than .001. Raises ValueError for a threshold outside 0.5..1.
+    A pair at the threshold is missed with probability 1e-6, one above it with less. Since n equal
+    texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed, and of
+    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` needs a
+    length and items only: it may read them from a file. Raises ValueError for a threshold outside
+    0.5..1.
     """
-    if not 0.5 <= threshold <= 1:
-        raise ValueError(
-            f"threshold is {threshold}; it must be 0.5 to 1: {BANDS} bands of {ROWS} values find "
-            "no less similar texts"
+    _check(threshold)
+    sketches = Sketches.of(texts, keep_numbers)
+    copies: dict[int, list[int]] = {}  # of those that have any: the first -> all
+    for index, original in sketches.copies():
+        copies.setdefault(original, [original]).append(index)
+    found: set[tuple[int, int]] = set()
+    for group in copies.values():
+        found.update(
+            combinations(group, 2) if len(group) <= LARGE else product(group[:1], group[1:])
         )
-    bar = tqdm(texts, "near-duplicate", unit=" documents", leave=False, disable=None)
-    sets = [shingles(text, keep_numbers) for text in bar]
-    orders = random_orders()
-    buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    for index, shingle_set in enumerate(sets):
-        if shingle_set:
-            bands = signature(hashes(shingle_set), orders).reshape(BANDS, ROWS)
-            for band in range(BANDS):
-                buckets[band, bands[band].tobytes()].append(index)
-    candidates = {pair for bucket in buckets.values() for pair in combinations(bucket, 2)}
-    return sorted((i, j) for i, j in candidates if jaccard(sets[i], sets[j]) >= threshold)
+    shingles_of = _shingles_of(texts, keep_numbers)
+    for i, j in similar(sketches, shingles_of, threshold, lambda i, j: (i, j) in found):
+        pairs = product(copies.get(i, [i])[:LARGE], copies.get(j, [j])[:LARGE])
+        found.update((min(pair), max(pair)) for pair in pairs)
+    return sorted(found)
 
 
-def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the groups of indices below `count` that pairs connect, each in order (union-find)."""
-    parent = list(range(count))
+def _shingles_of(texts: Sequence[str], keep_numbers: bool) -> Callable[[int], np.ndarray]:
+    """Return a function that makes the set of a text, and remembers the last few."""
+    return lru_cache(maxsize=256)(lambda index: shingles(texts[index], keep_numbers))
 
-    def root(i: int) -> int:
+
+# ---- groups -------------------------------------------------------------------------------------
+
+
+class Groups:
+    """Indices that pairs connect (union-find: Galler & Fischer 1964, with path halving)."""
+
+    def __init__(self, count: int):
+        self.parent = array("q", range(count))
+
+    def root(self, i: int) -> int:
+        """Return the index that stands for i's group."""
+        parent = self.parent
         while parent[i] != i:
-            parent[i] = parent[parent[i]]  # halve the path
+            parent[i] = parent[parent[i]]
             i = parent[i]
         return i
 
+    def join(self, i: int, j: int) -> None:
+        """Make one group of those of i and j."""
+        self.parent[self.root(i)] = self.root(j)
+
+    def are_joined(self, i: int, j: int) -> bool:
+        """Say whether i and j are in one group."""
+        return self.root(i) == self.root(j)
+
+
+def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Return the groups of indices below `count` that pairs connect, each in order."""
+    groups = Groups(count)
     for i, j in pairs:
-        parent[root(i)] = root(j)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for i in range(count):
-        groups[root(i)].append(i)
-    return [group for group in groups.values() if len(group) > 1]
+        groups.join(i, j)
+    return _members(groups, range(count))
+
+
+def _members(groups: Groups, indices: Iterable[int]) -> list[list[int]]:
+    found: dict[int, list[int]] = {}
+    for index in indices:
+        root = groups.root(index)
+        if root != index:
+            found.setdefault(root, [root]).append(index)
+    return [sorted(group) for group in found.values()]
+
+
+def stand_ins(
+    sketches: Sketches, shingles_of: Callable[[int], np.ndarray], threshold: float = 0.8
+) -> dict[int, int]:
+    """Return {index of a text to drop: index of the text that stands for it}.
+
+    Of each group the longest stays, the first of equally long ones. A pair of one group is not
+    verified again, so a hundred thousand copies take a hundred thousand steps.
+    """
+    lengths = sketches.lengths
+    groups = Groups(len(lengths))
+    for index, original in sketches.copies():
+        groups.join(index, original)
+    for i, j in similar(sketches, shingles_of, threshold, groups.are_joined):
+        groups.join(i, j)
+    dropped = {}
+    for group in _members(groups, range(len(lengths))):
+        best = max(group, key=lambda index: (lengths[index], -index))
+        dropped.update({index: best for index in group if index != best})
+    return dropped
 
 
 def keep_one(
     texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> dict[int, int]:
-    """Return {index of a text to drop: index of the text that stands for it}.
-
-    Of each group of near-duplicates the longest stays, the first of equally long ones.
-    """
-    dropped = {}
-    for group in clusters(len(texts), near_duplicates(texts, threshold, keep_numbers)):
-        best = max(group, key=lambda index: (len(texts[index]), -index))
-        dropped.update({index: best for index in group if index != best})
-    return dropped
+    """Return {index of a text to drop: index of the text that stands for it}; see `stand_ins`."""
+    _check(threshold)
+    sketches = Sketches.of(texts, keep_numbers)
+    return stand_ins(sketches, _shingles_of(texts, keep_numbers), threshold)

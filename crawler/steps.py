@@ -1,21 +1,39 @@
 """The steps of cleaning: small functions that say yes to a document, or why not.
 
-`read_page` looks at one page and may run in another process; the others take all documents, in
-order, and give one verdict for each, since they compare documents or judge what is left of them.
-Which step comes when, and why, is `clean.py`'s business.
+`read_page` makes a document of a page. Those in BY_ITSELF judge one document by its text alone; to
+add a step, write such a function and put it there: the pipeline, the report and `--explain` follow.
+Which copy of a text stays takes all documents to decide: `choose.py`. Which step comes when, and
+why, is `clean.py`'s business.
 """
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urldefrag
 
-from crawler import dedup, language, pii, quality, warc
+from crawler import badwords, language, quality, warc
 from crawler.extract import decode, extract
 
-MIN_LEFT = 100  # characters; a document of which repeats leave less is dropped
+
+@dataclass(frozen=True)
+class Settings:
+    """What to keep; raises ValueError for values that cannot be."""
+
+    profile: str = "web"  # rules for the text, a key of quality.PROFILES
+    language: str = "en"  # the language to keep
+    min_language: float = 0.65  # its probability, at least
+    blocklists: tuple[str, ...] = ()  # files of domains to leave out, besides the project's own
+    bad_words: str | None = None  # file of words for the safety filter; default: the project's own
+
+    def __post_init__(self):
+        quality.rules_of(self.profile)
+        language.probability("", self.language)
+        if self.bad_words:
+            badwords.load(self.bad_words)
+        if not 0 <= self.min_language <= 1:
+            raise ValueError(f"min_language is {self.min_language}; it is a probability, 0 to 1")
 
 
 @dataclass(slots=True)
@@ -27,7 +45,6 @@ class Document:
     title: str = ""
     text: str = ""
     score: float = 0.0  # probability of the wanted language
-    linked: int = 0  # other pages that link to it
 
 
 class Verdict(NamedTuple):
@@ -37,7 +54,7 @@ class Verdict(NamedTuple):
     reason: str | None = None
 
 
-# ---- one page by itself ----
+# ---- a page becomes a document ----
 
 
 class PageResult(NamedTuple):
@@ -52,81 +69,48 @@ class PageResult(NamedTuple):
     language_s: float
 
 
-def read_page(page: warc.Page, wanted: str, min_language: float) -> PageResult:
-    """Extract a page's text and judge its language."""
+def read_page(page: warc.Page, settings: Settings) -> PageResult:
+    """Extract a page's text and judge its language; any page gives a result."""
     start = time.perf_counter()
-    title, text, links = "", "", set()
-    if page.is_text or page.content_type == "text/plain":
-        text = decode(page.body, page.charset).strip()
-    else:
-        extracted = extract(decode(page.body, page.charset), page.url)
-        title, text = extracted.title, extracted.text
-        links = {urldefrag(link).url for link in extracted.links} - {page.url}
-    extract_s = time.perf_counter() - start
-    score = language.probability(text, wanted)
-    language_s = time.perf_counter() - start - extract_s
+    document, links = Document(page.url, page.date), set()
     step = reason = ""
-    if not text:
-        step, reason = "extract", "no text"
-    elif score < min_language:
-        step, reason = "language", f"not {wanted}"
-    document = Document(page.url, page.date, title, text, round(score, 4))
+    try:
+        if page.is_text or page.content_type == "text/plain":
+            document.text = decode(page.body, page.charset).strip()
+        else:
+            extracted = extract(decode(page.body, page.charset), page.url)
+            document.title, document.text = extracted.title, extracted.text
+            links = {urldefrag(link).url for link in extracted.links} - {page.url}
+    except (ValueError, RecursionError, MemoryError) as error:
+        step, reason = "extract", f"cannot be read: {type(error).__name__}"
+    extract_s = time.perf_counter() - start
+    score = language.probability(document.text, settings.language)
+    language_s = time.perf_counter() - start - extract_s
+    document.score = round(score, 4)
+    if not document.text:
+        step, reason = "extract", reason or "no text"
+    elif score < settings.min_language:
+        step, reason = "language", f"not {settings.language}"
     return PageResult(document, step, reason, links, len(page.body), extract_s, language_s)
 
 
-# ---- all documents ----
+# ---- a document by itself ----
 
 
-def most_linked_first(documents: list[Document]) -> list[int]:
-    """Return indices in the order in which copies have precedence; ties in the given order.
-
-    The page that others link to is the original: `os`, not `posix`, which says the same.
-    """
-    return sorted(range(len(documents)), key=lambda index: -documents[index].linked)
-
-
-def exact(documents: list[Document]) -> list[Verdict]:
-    """Drop all but the most linked of documents with the same text but for case and blanks."""
-    verdicts = [Verdict(document.text) for document in documents]
-    seen: set[bytes] = set()
-    for index in most_linked_first(documents):
-        key = dedup.digest(documents[index].text)
-        if key in seen:
-            verdicts[index] = Verdict("", "same text as another document")
-        seen.add(key)
-    return verdicts
-
-
-def paragraph(documents: list[Document], profile: str) -> list[Verdict]:
-    """Drop all but the first copy of a paragraph, and documents of which almost nothing is left."""
-    verdicts = [Verdict(document.text) for document in documents]
-    paragraphs = dedup.Paragraphs(quality.rules_of(profile).repeatable_characters)
-    for index in most_linked_first(documents):
-        text = paragraphs.drop_repeats(documents[index].text)
-        empty = len(text) < min(MIN_LEFT, len(documents[index].text))
-        verdicts[index] = Verdict(text, "only repeats other documents" if empty else None)
-    return verdicts
-
-
-def quality_rules(documents: list[Document], profile: str) -> Iterator[Verdict]:
+def quality_rules(document: Document, settings: Settings) -> Verdict:
     """Drop lines and documents that break the profile's rules."""
-    for document in documents:
-        text = quality.drop_lines(document.text, profile)
-        yield Verdict(text, quality.reject(text, profile))
+    return Verdict(*quality.judge(document.text, settings.profile))
 
 
-def near_duplicate(documents: list[Document], profile: str) -> Iterator[Verdict]:
-    """Drop all but the longest of documents that share four fifths of their shingles."""
-    keep_numbers = quality.rules_of(profile).keep_numbers
-    texts = [document.text for document in documents]
-    dropped = dedup.keep_one(texts, keep_numbers=keep_numbers)
-    for index, document in enumerate(documents):
-        yield Verdict(document.text, "almost the same as another" if index in dropped else None)
+def safety(document: Document, settings: Settings) -> Verdict:
+    """Drop pornography, by its words."""
+    words = _words_of(settings.bad_words) if settings.bad_words else None
+    return Verdict(document.text, badwords.reject(document.text, words))
 
 
-def personal_data(documents: list[Document], counts: Counter[str]) -> Iterator[Verdict]:
-    """Mask personal data and count it by kind."""
-    for document in documents:
-        text, found = pii.mask(document.text)
-        counts.update(found)
-        yield Verdict(text)
+_words_of = lru_cache(maxsize=1)(badwords.load)
+
+BY_ITSELF: dict[str, Callable[[Document, Settings], Verdict]] = {
+    "quality": quality_rules,
+    "safety": safety,
+}

@@ -1,19 +1,15 @@
 """Read and write WARC, the archive format of the web (WARC/1.1: ISO 28500:2017).
 
-A file is a row of records; a record has a version line, header lines, a blank line, a block of
-`Content-Length` bytes, and two line ends. Compressed files (`.warc.gz`) hold one gzip member a
-record, so that a reader can start at any of them (Annex D).
-
-What `Writer` writes, and the crawl leaves behind:
+What `Writer` writes, and the crawl leaves behind, is a row of records (see `records.py`):
 
     warcinfo    once, at the start: which program wrote this
     response    a page: the HTTP status line, header and body, as a server could have sent them, but
                 without chunks and compression, under `WARC-Target-URI` and `WARC-Date`, with the
                 SHA-1 of the block and of the body ("payload") in base 32
 
-`read_records` reads any WARC, also Common Crawl's and its WET files, whose `conversion` records
-hold plain text; `read_pages` gives what a cleaner wants from either. Not here: request and revisit
-records, indexes, and repair: a broken file is an error that says where.
+`read_pages` gives what a cleaner wants from any WARC: the pages of `response` records, in Common
+Crawl's archives as in ours, and the plain text of WET files' `conversion` records. Others tell of
+requests, repeated visits and the crawl itself, and are passed over. Not here: indexes.
 """
 
 import gzip
@@ -22,34 +18,21 @@ import re
 import uuid
 from base64 import b32encode
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from crawler.coding import MAX_BODY_BYTES, decode_chunked, decode_content, media_type
-from crawler.gzipreader import GzipReader
+from crawler.coding import decode_chunked, decode_content, media_type
+from crawler.records import ArchiveError, Record, header_fields, read_records
 
-MAX_HEADER_BYTES = 2**20
+__all__ = ["PAGE_TYPES", "ArchiveError", "Page", "Record", "Writer", "read_pages", "read_records"]
+
 PAGE_TYPES = frozenset(["text/html", "application/xhtml+xml", "text/plain"])
 
 _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _HTTP_STATUS = re.compile(r"HTTP/\d(?:\.\d)? +(\d{3})(?!\d)")
-
-
-class Record(NamedTuple):
-    """One record: `headers` by lower-case name, `offset` where it begins (bytes, decompressed)."""
-
-    type: str
-    headers: dict[str, str]
-    block: bytes
-    offset: int
-
-    @property
-    def url(self) -> str:
-        """Return the target's address; some writers put it between angle brackets."""
-        url = self.headers.get("warc-target-uri", "")
-        return url[1:-1] if url.startswith("<") and url.endswith(">") else url
+_CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]{1,15}[ \t]*(?:;[^\n]*)?\r?\n")
+_MARKUP = re.compile(rb"\s*<[!?a-zA-Z]")
 
 
 class Page(NamedTuple):
@@ -132,43 +115,21 @@ def _sha1(data: bytes) -> str:
 # ---- reading --------------------------------------------------------------------------------
 
 
-def read_records(source: str | Path | BinaryIO) -> Iterator[Record]:
-    """Yield the records of a WARC or WET file, compressed or not, whose block has up to 64 MiB.
-
-    Raises OSError if it cannot be opened, ValueError with the place where it is cut short or is no
-    WARC.
-    """
-    is_path = isinstance(source, str | Path)
-    name = source if is_path else getattr(source, "name", "the archive")
-    with open(source, "rb") if is_path else nullcontext(source) as file:
-        reader = GzipReader(file)
-        while True:
-            offset = reader.offset
-            try:
-                line = reader.line()
-                record = _read_record(reader, line, offset) if line.strip() else None
-            except ValueError as error:
-                place = f"in the record at byte {offset} (counted after decompression)"
-                raise ValueError(f"{name} is broken {place}: {error}") from None
-            if not line:
-                return
-            if record:
-                yield record
-
-
 def read_pages(
-    source: str | Path | BinaryIO, on_error: Callable[[ValueError], None] | None = None
+    source: str | Path | BinaryIO, on_error: Callable[[ArchiveError], None] | None = None
 ) -> Iterator[Page]:
     """Yield HTML and plain-text pages that were answered with status 200, and WET's texts.
 
-    A page whose body cannot be decoded raises ValueError; if `on_error` is given it gets that error
-    and the page is passed over. A broken archive raises in any case, as in `read_records`.
+    Without `on_error`, a broken archive and a page whose body cannot be decoded raise ArchiveError.
+    With it, each error is told, and what can be read is read; see `records.py`.
     """
-    for record in read_records(source):
+    for record in read_records(source, on_error):
         try:
             page = _page(record)
-        except ValueError as error:
-            error = ValueError(f"the page {record.url} at byte {record.offset}: {error}")
+        except ValueError as reason:
+            error = ArchiveError(
+                "undecodable body", f"the page {record.url} at byte {record.offset}: {reason}"
+            )
             if on_error is None:
                 raise error from None
             on_error(error)
@@ -192,55 +153,20 @@ def _page(record: Record) -> Page | None:
         return None
     status, *lines = record.block[: head_end.start()].decode("latin-1").splitlines()
     match = _HTTP_STATUS.match(status)
-    headers = _header_fields(lines)
+    headers = header_fields(lines)
     content_type, charset = media_type(headers.get("content-type", ""))
     if not match or match[1] != "200" or content_type not in PAGE_TYPES:
         return None
-    body = record.block[head_end.end() :]
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = decode_chunked(body)
-    body = decode_content(body, headers.get("content-encoding", ""))
+    body = _decoded(record.block[head_end.end() :], headers)
     return Page(record.url, date, content_type, charset, body, False)
 
 
-def _read_record(reader: GzipReader, line: bytes, offset: int) -> Record | None:
-    """Read the rest of the record that begins with `line`; None if its block is too large."""
-    if not line.startswith((b"WARC/0.", b"WARC/1.")):
-        raise ValueError(f"a record begins with WARC/1.0 or WARC/1.1, not with {line[:40]!r}")
-    headers = _header_fields(_header_lines(reader))
-    length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 20):
-        raise ValueError(f"Content-Length is {length[:20]!r}; a record must say how long it is")
-    if int(length) > MAX_BODY_BYTES:
-        reader.skip(int(length))
-        return None
-    block = reader.take(int(length))
-    if offset < reader.member_start < reader.offset:
-        raise ValueError(
-            f"a gzip member ends in the midst of it, at byte {reader.member_start}, so the file "
-            "was not written record by record; if that is all, gunzip it and read that"
-        )
-    return Record(headers.get("warc-type", ""), headers, block, offset)
-
-
-def _header_lines(reader: GzipReader) -> Iterator[str]:
-    """Yield lines up to the blank one that ends the header."""
-    start = reader.offset
-    while line := reader.line().rstrip(b"\r\n"):
-        if reader.offset - start > MAX_HEADER_BYTES:
-            raise ValueError(f"the header has more than {MAX_HEADER_BYTES} bytes")
-        yield line.decode("utf-8", "replace")
-
-
-def _header_fields(lines: Iterable[str]) -> dict[str, str]:
-    """Return fields by lower-case name, the first of each; a line that begins blank goes on."""
-    fields, name = {}, ""
-    for line in lines:
-        if line[:1] in (" ", "\t"):
-            if name:
-                fields[name] += " " + line.strip()
-            continue
-        name, _, value = line.partition(":")
-        name = name.strip().lower()
-        fields.setdefault(name, value.strip())
-    return fields
+def _decoded(body: bytes, headers: dict[str, str]) -> bytes:
+    """Undo chunks and compression, unless the archive's writer has: then headers say what was."""
+    transfer = headers.get("transfer-encoding", "").lower().rpartition(",")[2].strip()
+    if transfer == "chunked" and _CHUNK.match(body):
+        body = decode_chunked(body)
+    coding = headers.get("content-encoding", "")
+    if _MARKUP.match(body) and media_type(coding)[0] in ("gzip", "x-gzip", "deflate", "br", "zstd"):
+        return body
+    return decode_content(body, coding)

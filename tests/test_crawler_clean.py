@@ -2,16 +2,27 @@
 
 import argparse
 import gzip
+import io
 import itertools
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from crawler import clean, funnel, warc
+from crawler import choose, clean_command, cleaning, funnel, steps, warc
 from crawler.__main__ import main
+from crawler.clean import clean, explain
 from crawler.files import write_atomically
+from crawler.steps import Settings, Verdict
+
+ROOT = Path(__file__).resolve().parent.parent
 
 DATE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -78,10 +89,15 @@ def write_warc(path, pages, headers=(("Content-Type", "text/html; charset=utf-8"
 
 def run_command(*flags):
     parser = argparse.ArgumentParser()
-    clean.add_arguments(parser)
-    args = parser.parse_args([*map(str, flags)])
-    clean.run(args)
+    clean_command.add_arguments(parser)
+    args = parser.parse_args(["--workers", "1", *map(str, flags)])
+    clean_command.run(args)
     return args
+
+
+def text_of(path):
+    """Return what is in a .gz; one without a document is empty."""
+    return gzip.decompress(path.read_bytes()).decode("utf-8")
 
 
 def run(*flags):
@@ -140,13 +156,13 @@ def test_the_funnel_adds_up(cleaned):
     for step in steps:
         assert step["documents_in"] - step["documents_out"] == sum(step["reasons"].values())
         assert step["seconds"] >= 0
-        assert len(step["examples"]) == len(step["reasons"])
+        assert len(step["examples"]) == min(3, sum(step["reasons"].values()))
     assert steps[0]["documents_in"] == len(PAGES)
     assert steps[0]["characters_in"] == sum(map(len, PAGES.values()))
     assert steps[-1]["documents_out"] == report["documents"] == len(documents)
     assert steps[-1]["characters_out"] == report["characters"]
     assert report["characters"] == sum(len(document["text"]) for document in documents)
-    assert (report["stage"], report["profile"], report["problems"]) == ("clean", "reference", [])
+    assert (report["stage"], report["profile"], report["problems"]) == ("clean", "reference", {})
 
 
 def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
@@ -280,7 +296,8 @@ def test_an_archive_cut_short_is_read_up_to_there_with_a_warning(archive, tmp_pa
     cut.write_bytes(archive.read_bytes()[:-900])
     documents, report = run(cut, "-o", tmp_path / "d.gz", "--profile", "reference")
     assert documents[0]["url"].endswith("/one")
-    assert "are used" in report["problems"][0]
+    assert report["problems"] == {"cut short": 1}
+    assert "the gzip data is cut short" in report["problem_examples"][0]
     assert "clean: warning: " in capsys.readouterr().err
 
 
@@ -324,10 +341,316 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old"
 
 
-def test_examples_show_each_reason_once():
+def test_examples_are_three_of_the_most_frequent_reasons():
     step = funnel.Step("quality")
     for i in range(20):
-        step.removed(f"http://x/{i}", "text " * 100, 500, f"reason {i % 7}")
-    assert len(step.examples) == funnel.MAX_EXAMPLES
+        step.removed(f"http://x/{i}", "text " * 100, 500, f"reason {min(i % 7, 4)}")
+    reasons = [example["reason"] for example in step.chosen_examples()]
+    assert reasons == ["reason 4", "reason 0", "reason 1"]
     assert len(step.examples[0]["text"]) == funnel.EXAMPLE_CHARACTERS
     assert sum(step.reasons.values()) == step.documents_in == 20
+    alone = funnel.Step("url")
+    for i in range(5):
+        alone.removed(f"http://x/{i}", "", 0, "the only reason")
+    assert len(alone.chosen_examples()) == 3
+
+
+def test_counts_of_two_shards_are_those_of_one():
+    whole, parts = funnel.Step("quality"), [funnel.Step("quality") for _ in range(3)]
+    for i in range(30):
+        for step in (whole, parts[i // 10]):
+            step.removed(f"http://x/{i}", "text", 5, f"reason {i % 4}")
+            step.passed(10, 7)
+    together = funnel.Step("quality")
+    for part in parts:
+        together.add(part.as_json())
+    assert together == whole
+
+
+def test_the_table_is_eighty_columns_wide_whatever_the_numbers():
+    step = funnel.Step("near-duplicate", 123_456_789, 123_456_788, 10**12, 99_999, 12345.6)
+    step.reasons["a reason that somebody has made very long indeed, " * 3] = 123_456_789
+    step.removed("http://x.example/" + "long/" * 30, "text " * 100, 500, "another reason")
+    lines = [*funnel.table([step]).splitlines(), *funnel.examples([step]).splitlines()]
+    assert max(map(len, lines)) == funnel.WIDTH
+    assert "123.46 M → 123.46 M" in lines[1]
+    assert "1000.00 G → 99,999" in lines[1]
+
+
+# ---- any executor, killed at any moment ----
+
+
+class Counting(ThreadPoolExecutor):
+    """An executor that notes what it is asked for."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.asked = []
+
+    def submit(self, function, /, *args, **kwargs) -> Future:
+        self.asked.append(function.__name__)
+        return super().submit(function, *args, **kwargs)
+
+
+def test_any_executor_does_the_work_and_stays_open(archive, cleaned, tmp_path, monkeypatch):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 3)
+    with Counting() as executor:
+        out = tmp_path / "d.jsonl.gz"
+        report = clean([archive], out, Settings("reference"), executor)
+        assert executor.asked == ["read"] * 4 + ["judge"] * 4 + ["finish"] * 4
+        assert executor.submit(int, 1).result() == 1
+    documents = [json.loads(line) for line in text_of(out).splitlines()]
+    assert documents == cleaned[0]
+    for name in ("documents", "characters", "personal_data"):
+        assert report[name] == cleaned[1][name]
+    for ours, theirs in zip(report["steps"], cleaned[1]["steps"], strict=True):
+        assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_in_several_passes_the_same_paragraphs_stay(archive, cleaned, tmp_path, monkeypatch):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 3)
+    monkeypatch.setattr(choose, "PART", 5)
+    out = tmp_path / "d.jsonl.gz"
+    clean([archive], out, Settings("reference"), workers=1)
+    assert [json.loads(line) for line in text_of(out).splitlines()] == cleaned[0]
+
+
+@pytest.mark.parametrize("n_tasks", [1, 3, 5, 6, 8, 10, 11])
+def test_a_cleaning_that_fails_anywhere_goes_on_where_it_was(
+    archive, cleaned, tmp_path, monkeypatch, n_tasks
+):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 3)
+
+    class Failing(cleaning.Inline):
+        asked = 0
+
+        def submit(self, function, /, *args, **kwargs):
+            self.asked += 1
+            if self.asked > self.limit:
+                raise KeyboardInterrupt
+            return super().submit(function, *args, **kwargs)
+
+    first, second = Failing(), Failing()
+    first.limit, second.limit = n_tasks, 100
+    out = tmp_path / "d.jsonl.gz"
+    with pytest.raises(KeyboardInterrupt):
+        clean([archive], out, Settings("reference"), first)
+    assert [path.name for path in tmp_path.iterdir()] == ["d.jsonl.gz.work"]
+    report = clean([archive], out, Settings("reference"), second)
+    assert second.asked == 12 - n_tasks
+    assert report["goes_on"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["clean.json", "d.jsonl.gz"]
+    documents = [json.loads(line) for line in text_of(out).splitlines()]
+    assert documents == cleaned[0]
+    for ours, theirs in zip(report["steps"], cleaned[1]["steps"], strict=True):
+        assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_what_was_begun_with_other_settings_is_begun_anew(archive, tmp_path):
+    out = tmp_path / "d.jsonl.gz"
+
+    class Stopping(cleaning.Inline):
+        def submit(self, function, /, *args, **kwargs):
+            if function.__name__ == "judge":
+                raise KeyboardInterrupt
+            return super().submit(function, *args, **kwargs)
+
+    with pytest.raises(KeyboardInterrupt):
+        clean([archive], out, Settings("reference"), Stopping())
+    with Counting() as executor:
+        clean([archive], out, Settings("reference", min_language=0.5), executor)
+        assert executor.asked == ["read", "judge", "finish"]
+
+
+def many_stories(path, count):
+    return write_warc(path, {f"https://m.example/{i}": html(story(i, 20)) for i in range(count)})
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "crawler", "clean", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(process, path):
+    """Return once the path is there, or the process has ended."""
+    while process.poll() is None and not path.exists():
+        time.sleep(0.002)
+
+
+def test_killed_with_9_its_workers_end_too_and_the_same_command_goes_on(tmp_path):
+    archive = many_stories(tmp_path / "pages.warc.gz", 500)
+    whole, out = tmp_path / "whole" / "d.jsonl.gz", tmp_path / "d.jsonl.gz"
+    clean([archive], whole, Settings("reference"), workers=1)
+    command = [archive, "-o", out, "--profile", "reference", "--workers", 2]
+    process = start(*command)
+    wait_for(process, tmp_path / "d.jsonl.gz.work" / "000001.read.json")
+    os.kill(process.pid, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=30)  # at the end of its workers' standard error
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+    process = start(*command)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert out.read_bytes() == whole.read_bytes()
+    assert max(map(len, stdout.splitlines()[:-1])) <= 80  # the last has a long path
+
+
+def test_ctrl_c_is_one_line_of_all_processes(tmp_path):
+    archive = many_stories(tmp_path / "pages.warc.gz", 500)
+    out = tmp_path / "d.jsonl.gz"
+    process = start(archive, "-o", out, "--profile", "reference", "--workers", 2)
+    wait_for(process, tmp_path / "d.jsonl.gz.work" / "job.json")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == "\nclean: stopped; the same command goes on\n"
+
+
+def test_a_worker_that_dies_is_one_line(archive, tmp_path, monkeypatch):
+    class Dying(cleaning.Pool):
+        def submit(self, function, /, *args, **kwargs):
+            return super().submit(os._exit, 1)
+
+    monkeypatch.setattr(cleaning, "Pool", Dying)
+    with pytest.raises(OSError, match="a worker ended without a word"):
+        clean([archive], tmp_path / "d.gz", workers=2)
+
+
+def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
+    work = tmp_path / "d.gz.work"
+    work.mkdir()
+    (work / "thesis.txt").write_text("all I have")
+    with pytest.raises(ValueError, match="holds other files; move it away"):
+        clean([archive], tmp_path / "d.gz", workers=1)
+    assert (work / "thesis.txt").read_text() == "all I have"
+    (work / "thesis.txt").unlink()
+    (work / "job.json.123.tmp").write_text("{")  # killed at its first step
+    assert clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)["documents"] == 4
+
+
+def test_killed_while_it_removes_its_folder_the_next_run_begins_anew(archive, tmp_path):
+    work = tmp_path / "d.gz.work"
+    work.mkdir()
+    (work / "job.json").write_text("{}")
+    (work / "000000.read.json").write_text("{}")  # its documents are gone
+    report = clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)
+    assert (report["documents"], report["goes_on"]) == (4, False)
+    assert not work.exists()
+
+
+# ---- several archives, lists, standard input ----
+
+
+def test_a_folder_gets_one_file_for_each_archive(archive, tmp_path):
+    other = write_warc(tmp_path / "o.warc.gz", {"https://b.example/": html(story(9))})
+    empty = write_warc(tmp_path / "e.warc.gz", {"https://e.example/": b"<p>"})
+    out = tmp_path / "documents"
+    clean([archive, empty, other], out, Settings("reference"), workers=1)
+    counts = [text_of(path).count("\n") for path in sorted(out.glob("*.jsonl.gz"))]
+    assert counts == [4, 0, 1]
+    assert json.loads((out / "clean.json").read_bytes())["documents"] == 5
+
+
+def test_lists_of_paths_and_standard_input_are_read(archive, tmp_path, monkeypatch):
+    listed = tmp_path / "warc.paths.gz"
+    other = write_warc(tmp_path / "o.warc.gz", {"https://b.example/": html(story(9))})
+    listed.write_bytes(gzip.compress(f"# a crawl\n{archive}\n\n{other.name}\n".encode()))
+    ours, theirs = tmp_path / "a" / "d.gz", tmp_path / "b" / "d.gz"
+    clean([archive, other], ours, Settings("reference"), workers=1)
+    run_command("--paths", listed, "-o", theirs, "--profile", "reference")
+    assert ours.read_bytes() == theirs.read_bytes()
+    data = io.TextIOWrapper(io.BytesIO(archive.read_bytes() + other.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", data)
+    run_command("-", "-o", tmp_path / "c" / "d.gz", "--profile", "reference")
+    assert text_of(tmp_path / "c" / "d.gz") == text_of(ours)
+
+
+def test_one_broken_archive_of_a_crawl_is_counted_and_the_others_are_read(archive, tmp_path):
+    broken = tmp_path / "broken.warc.gz"
+    broken.write_bytes(b"no archive at all\n")
+    report = clean([broken, archive], tmp_path / "d.gz", Settings("reference"), workers=1)
+    assert report["problems"] == {"no record": 1}
+    assert report["documents"] == 4
+
+
+def test_a_page_that_breaks_the_extractor_is_counted(archive, tmp_path, monkeypatch):
+    def extract(text, url):
+        raise RecursionError
+
+    monkeypatch.setattr(steps, "extract", extract)
+    with pytest.raises(ValueError, match="cannot be read: RecursionError"):
+        clean([archive], tmp_path / "d.gz", workers=1)
+
+
+def test_a_step_that_is_added_is_applied_counted_and_explained(archive, tmp_path, monkeypatch):
+    def no_story_three(document, settings):
+        return Verdict(document.text.upper(), "a third" if "story 3" in document.text else None)
+
+    monkeypatch.setitem(steps.BY_ITSELF, "thirds", no_story_three)
+    report = clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)
+    step = report["steps"][6]
+    assert (step["step"], step["reasons"]) == ("thirds", {"a third": 1})
+    assert "THE BAKER" in text_of(tmp_path / "d.gz")
+    story = explain("https://stories.example/three", [archive], Settings("reference"), workers=1)
+    assert any(line.startswith("thirds          a third") for line in story)
+
+
+def test_explain_names_the_copy_that_stays(archive):
+    story = explain("https://stories.example/four", [archive], Settings("reference"), workers=1)
+    assert any("like https://stories.example/near, which is longer" in line for line in story)
+
+
+# ---- the output is checked before the work ----
+
+
+@pytest.mark.parametrize(
+    "out, message",
+    [
+        ("folder.gz", "is a directory|it is a folder"),
+        ("file", "it is a file"),
+        ("file/d.jsonl.gz", "file"),
+        ("d.jsonl", r"must end in .jsonl.gz"),
+        ("pages.warc.gz", "both read and written"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(
+    archive, tmp_path, monkeypatch, out, message
+):
+    (tmp_path / "folder.gz").mkdir()
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "pages.warc.gz").write_bytes(archive.read_bytes())
+    monkeypatch.setattr(cleaning.Cleaning, "run", lambda *_: pytest.fail("it has begun"))
+    with pytest.raises((ValueError, OSError), match=message):
+        clean([tmp_path / "pages.warc.gz"], tmp_path / out, workers=1)
+
+
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        (["-", "-"], "given twice"),
+        (["@list"], "listed in"),
+        (["@empty"], "list of paths"),
+        (["@missing"], "missing"),
+        (["missing.warc"], "missing.warc"),
+        (["@bad.gz"], "no list of paths"),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused_before_the_work(tmp_path, monkeypatch, files, message):
+    monkeypatch.chdir(tmp_path)
+    Path("list").write_text("nowhere/x.warc.gz\n")
+    Path("empty").write_text("# nothing\n")
+    Path("bad.gz").write_bytes(b"\x1f\x8bnot gzip")
+    with pytest.raises((ValueError, OSError), match=message):
+        clean(files, tmp_path / "d.gz", workers=1)
+    assert not (tmp_path / "d.gz.work").exists()
+
+
+def test_nothing_to_read_is_one_line(capsys):
+    assert main(["clean"]) == 2
+    assert "nothing to read" in capsys.readouterr().err

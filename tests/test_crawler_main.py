@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from local_site import LocalSite, page
 
+import crawler
 from crawler.__main__ import main
 from crawler.warc import read_pages
 
@@ -175,6 +176,34 @@ def test_wrong_flags_are_status_2(arguments, capsys):
     said = capsys.readouterr().err
     assert said.startswith("python -m crawler")
     assert said.endswith("see --help\n") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("module", ["command", "clean_command"])
+def test_ctrl_c_while_the_program_is_loaded_is_one_line(monkeypatch, capsys, module):
+    class Interrupting:
+        def find_spec(self, name, path=None, target=None):
+            if name == f"crawler.{module}":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, f"crawler.{module}", raising=False)
+    monkeypatch.delattr(crawler, module, raising=False)
+    assert main(["clean", "x.warc.gz"]) == 130
+    assert capsys.readouterr().err == "\nclean: stopped\n"
+
+
+def test_a_pipe_that_nobody_reads_is_no_traceback(tmp_path):
+    program = "import sys; from crawler import command; sys.exit(command.run(['clean', '--help']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.wait()
 
 
 def test_help_names_the_commands_and_every_default(capsys):

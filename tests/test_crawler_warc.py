@@ -5,6 +5,8 @@ import io
 import re
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +16,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from crawler import warc
+from crawler import records, warc
 from crawler.warc import Page, Writer, read_pages, read_records
 
 DATE = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -217,6 +219,90 @@ def test_every_cut_of_an_archive_is_an_error_or_whole_records():
 
 
 good = record({"WARC-Type": "metadata"}, b"abc")
+last = record({"WARC-Type": "resource"}, b"the last one")
+
+
+def read_damaged(data: bytes) -> tuple[list[str], list[str]]:
+    """Return the types of the records that can be read, and the kinds of what is wrong."""
+    errors: list[warc.ArchiveError] = []
+    types = [entry.type for entry in read_records(io.BytesIO(data), errors.append)]
+    return types, [error.kind for error in errors]
+
+
+too_long = good.replace(b"Content-Length: 3", b"Content-Length: 999")
+too_short = good.replace(b"Content-Length: 3", b"Content-Length: 1")
+damaged = bytearray(gzip.compress(record({"WARC-Type": "response"}, bytes(range(256)) * 40)))
+damaged[-40:-30] = bytes(10)
+
+
+@pytest.mark.parametrize(
+    ("data", "types", "kinds"),
+    [
+        (good + b"\0garbage\nmore" * 9 + b"\r\n" + last, ["metadata", "resource"], ["no record"]),
+        (b"garbage WARC/1.0\r\n" + last, ["resource"], ["no record"]),
+        (too_short + last, ["metadata", "resource"], ["no record"]),
+        (good.replace(b"Content-Length", b"X") + last, ["resource"], ["bad header"]),
+        (good + last[:-10], ["metadata", "resource"], ["cut short"]),
+        (good + last[:30], ["metadata"], ["cut short"]),
+        (b"WARC/1.0\r\n" + b"A" * 2**21 + b"\r\n" + last, ["resource"], ["bad header"]),
+        (good + b"A" * 2**21 + b"\r\n" + last, ["metadata", "resource"], ["no record"]),
+        (gzip.compress(b"") * 3000 + gzip.compress(last), ["resource"], []),
+        # each record a gzip member: the next one is always found
+        (gzip.compress(too_long) + gzip.compress(last), ["metadata", "resource"], ["cut short"]),
+        (gzip.compress(too_short) + gzip.compress(last), ["metadata", "resource"], ["no record"]),
+        (gzip.compress(good[:30]) + gzip.compress(last), ["resource"], ["cut short"]),
+        (gzip.compress(good)[:-8] + gzip.compress(last), ["metadata", "resource"], ["broken gzip"]),
+        (gzip.compress(good)[20:] + gzip.compress(last), ["resource"], ["broken gzip"]),
+        (gzip.compress(good) + b"garbage" + gzip.compress(last), ["metadata", "resource"],
+         ["broken gzip"]),
+        (gzip.compress(good) + bytes(damaged) + gzip.compress(last),
+         ["metadata", "response", "resource"], ["broken gzip"]),
+        (gzip.compress(good) + gzip.compress(last)[:-10], ["metadata", "resource"], ["cut short"]),
+        # all in one member, or in members that are no records
+        (gzip.compress(good + b"garbage\n" + last), ["metadata", "resource"], ["no record"]),
+        (gzip.compress(good * 3)[:-4], ["metadata"] * 3, ["cut short"]),
+        (gzip.compress((good * 9)[:500]) + gzip.compress((good * 9)[500:]), ["metadata"] * 9,
+         ["members"]),
+    ],
+)  # fmt: skip
+def test_what_can_be_read_of_a_damaged_archive_is_read_and_the_rest_is_told(data, types, kinds):
+    assert read_damaged(data) == (types, kinds)
+
+
+def test_a_cut_record_comes_with_what_there_is_of_it():
+    entries = list(read_records(io.BytesIO(last[:-10]), lambda error: None))
+    assert entries[0].block == b"the la"
+
+
+@pytest.mark.parametrize("version", ["WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"])
+def test_all_versions_are_read(version):
+    data = record({"WARC-Type": "response"}, b"x", version)
+    assert [entry.block for entry in read_records(io.BytesIO(data * 2))] == [b"x", b"x"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_damage_never_hides_records_that_are_far_from_it(data):
+    bodies = [bytes([65 + i]) * 3000 for i in range(8)]
+    pieces = [gzip.compress(record({"WARC-Type": "response"}, body)) for body in bodies]
+    hit = data.draw(st.integers(0, 7))
+    piece = bytearray(pieces[hit])
+    for _ in range(data.draw(st.integers(1, 5))):
+        piece[data.draw(st.integers(0, len(piece) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, 20))
+    pieces[hit] = bytes(piece[: len(piece) - cut])
+    errors: list[warc.ArchiveError] = []
+    found = [e.block for e in read_records(io.BytesIO(b"".join(pieces)), errors.append)]
+    others = [body for i, body in enumerate(bodies) if i != hit]
+    assert [body for body in found if body in others] == others
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=50), max_size=6), st.integers(0, 400), st.binary(max_size=30))
+def test_reading_on_after_garbage_always_ends(blocks, at, garbage):
+    data = b"".join(record({"WARC-Type": "response"}, block) for block in blocks)
+    for whole in (data, gzip.compress(data)):
+        list(read_pages(io.BytesIO(whole[:at] + garbage + whole[at:]), lambda error: None))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +322,7 @@ good = record({"WARC-Type": "metadata"}, b"abc")
         (gzip.compress(good)[:-8] + b"12345678", "broken gzip"),
         (gzip.compress(good) + b"garbage", "broken gzip"),
         (gzip.compress(good[:20]) + gzip.compress(good[20:]), "member ends .* byte 20"),
+        (good.replace(b"WARC/1.0", b"WARC/9.9"), "begins with WARC"),
     ],
 )
 def test_a_broken_archive_raises_and_says_where(tmp_path, data, reason):
@@ -252,21 +339,47 @@ def test_a_missing_file_raises(tmp_path):
 
 
 def test_a_record_too_large_to_hold_is_passed_over(monkeypatch):
-    monkeypatch.setattr(warc, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(records, "MAX_BODY_BYTES", 100)
     large = record({"WARC-Type": "resource"}, b"x" * 101)
     assert [entry.type for entry in read_records(io.BytesIO(large + good))] == ["metadata"]
+    assert read_damaged(large + good) == (["metadata"], ["too large"])
+
+
+def test_a_record_of_half_a_gigabyte_needs_little_memory(tmp_path):
+    file = tmp_path / "large.warc.gz"
+    size = 2**29
+    head = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: %d\r\n\r\n" % size
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    with open(file, "wb") as out:
+        out.write(packer.compress(head))
+        for _ in range(size >> 24):
+            out.write(packer.compress(bytes(2**24)))
+        out.write(packer.compress(b"\r\n\r\n") + packer.flush() + gzip.compress(good))
+    tracemalloc.start()
+    types = [entry.type for entry in read_records(file)]
+    assert types == ["metadata"]
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
 
 
 def test_a_page_that_cannot_be_decoded_raises_or_is_told_and_passed_over():
     bad = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\nno gzip"
     fine = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx"
-    unchunked = fine.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
-    data = response(bad) + response(unchunked) + response(fine)
+    chunks = fine.replace(b"\r\n\r\nx", b"\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+    data = response(bad) + response(chunks) + response(fine)
     with pytest.raises(ValueError, match=r"http://example.org/ at byte 0"):
         pages_of(data)
     errors = []
     assert [page.body for page in pages_of(data, on_error=errors.append)] == [b"x"]
-    assert len(errors) == 2
+    assert [error.kind for error in errors] == ["undecodable body"] * 2
+
+
+@pytest.mark.parametrize(
+    "headers", [b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"Content-Encoding: br"]
+)
+def test_a_body_that_the_archives_writer_has_decoded_is_taken_as_it_is(headers):
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n" + headers + b"\r\n\r\n<p>x</p>"
+    assert pages_of(response(http))[0].body == b"<p>x</p>"
 
 
 @settings(deadline=None)

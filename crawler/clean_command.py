@@ -1,0 +1,93 @@
+"""`python -m crawler clean`: its flags, the table it prints, and its warnings."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from crawler import quality
+from crawler.clean import clean, explain
+from crawler.funnel import Step, examples, table
+from crawler.pool import n_cpus
+from crawler.steps import Settings
+
+_MAX_WARNINGS = 5
+_EPILOG = """Each page goes through these steps, which keep it or say why not: url, extract,
+language, exact, paragraph, quality, safety, near-duplicate, pii. A table shows what each step
+removed, and clean.json beside the documents says more. Stop it whenever you like: the
+same command goes on.
+
+examples:
+  python -m crawler clean out/pages.warc.gz --profile reference
+  python -m crawler clean CC-MAIN-*.warc.wet.gz -o out/documents.jsonl.gz --blocklist ads.txt
+  python -m crawler clean @warc.paths -o out/documents --workers 16
+      a whole crawl, as a list of paths; one file of documents for each
+  zcat pages.warc.gz | python -m crawler clean -
+  python -m crawler clean out/pages.warc.gz --explain https://example.org/page
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `clean`."""
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    files = "WARC or WET files, .gz or not; - is standard input, @FILE a list of paths, one a line"
+    add("files", nargs="*", metavar="FILE", help=files)
+    paths = "the same as @FILE; may be repeated"
+    add("--paths", action="append", default=[], metavar="FILE", help=paths)
+    out = "documents to write, or a folder for one file for each archive (%(default)s)"
+    add("-o", "--out", type=Path, default=Path("out/documents.jsonl.gz"), help=out)
+    default = Settings()
+    profiles = "rules for the text: %(choices)s (%(default)s); reference suits documentation"
+    add("--profile", choices=quality.PROFILES, default=default.profile, help=profiles)
+    language = "code of the language to keep (%(default)s)"
+    add("--language", default=default.language, help=language)
+    chance = "keep pages at least so likely in it, 0 to 1 (%(default)s)"
+    add("--min-language", type=float, default=default.min_language, metavar="P", help=chance)
+    more = "domains to leave out besides the project's own list; may be repeated"
+    add("--blocklist", action="append", default=[], metavar="FILE", help=more)
+    words = "words that mark pornography, one a line, instead of the project's own list"
+    add("--bad-words", metavar="FILE", help=words)
+    add("--workers", type=int, default=n_cpus(), metavar="N", help="processes (%(default)s)")
+    add("--explain", metavar="URL", help="tell what every step did to this page")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Clean as the flags say; raises what `clean` raises."""
+    files = [*args.files, *(f"@{path}" for path in args.paths)]
+    if not files:
+        raise ValueError("there is nothing to read; give WARC files, or - for standard input")
+    settings = Settings(
+        args.profile,
+        args.language,
+        args.min_language,
+        tuple(map(str, args.blocklist)),
+        args.bad_words,
+    )
+    try:
+        if args.explain:
+            story = explain(args.explain, files, settings, workers=args.workers)
+            print("\n".join([args.explain, *(story or ["is not in these files"])]))
+        else:
+            _show(clean(files, args.out, settings, workers=args.workers), args.out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on") from None
+
+
+def _show(report: dict[str, Any], out: Path) -> None:
+    """Print warnings, the table of steps, examples, and a line that sums up."""
+    for problem in report["problem_examples"][:_MAX_WARNINGS]:
+        print(f"clean: warning: {problem}", file=sys.stderr)
+    if sum(report["problems"].values()) > _MAX_WARNINGS:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report["problems"].items())
+        print(f"clean: warning: in all {kinds}; see clean.json", file=sys.stderr)
+    steps = []
+    for counts in report["steps"]:
+        steps.append(Step(counts["step"]))
+        steps[-1].add(counts)
+    print(table(steps))
+    print(f"\nremoved, for example:\n{examples(steps)}\n" if examples(steps) else "")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in report["personal_data"].items())
+    print(f"masked: {kinds or 'none'}\n{out}: {report['documents']:,} documents, ", end="")
+    print(f"{report['characters']:,} characters in {report['seconds']:.1f} s", end="")
+    print(", going on with an earlier run" if report["goes_on"] else "")

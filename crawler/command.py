@@ -1,0 +1,55 @@
+"""The package's command line: finds the command that is asked for, and says what went wrong."""
+
+import argparse
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+# Imported only when asked for: `crawl` needs nothing of what `clean` loads.
+COMMANDS = {
+    "crawl": ("crawler.crawl_command", "fetch pages from the web, or from pydoc, into a WARC file"),
+    "clean": ("crawler.clean_command", "turn WARC files into clean documents"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def run(argv: list[str]) -> int:
+    """Run a command and return its exit status: 2 for bad input."""
+    parser = Parser(
+        prog="python -m crawler",
+        description="Gather text: crawl web pages politely, then clean what came back.",
+        epilog="example: python -m crawler crawl --pydoc -o out/pages.warc.gz",
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if argv[:1] == [name]:
+            module = importlib.import_module(module_name)
+            module.add_arguments(subparser)
+    args = parser.parse_args(argv)
+    try:
+        module.run(args)
+    except BrokenPipeError:  # as in `... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"{args.command}: {what}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"{args.command}: {error}", file=sys.stderr)
+        return 2
+    return 0

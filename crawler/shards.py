@@ -1,0 +1,115 @@
+"""The folder in which a cleaning keeps what it has done: beside the output, until that is there.
+
+The input is cut into *shards* of a hundred pages. Each stage reads and writes files of a shard,
+in one piece each, the report last; so a stage whose report is there is done, and a cleaning that
+was killed goes on with the first that is not.
+
+    job.json             what was asked for, of which files, by which version of this program; a
+                         folder of another job is emptied
+    read.json            how the pages were read, when all were; `archive` of each shard
+    000000.read.*        after reading: documents; what is needed to find copies; counts
+    000000.judged.*      after judging: documents; signatures; sets of shingles; counts
+    000000.done.*        the shard's part of the output; counts
+
+Documents are JSON Lines, counts JSON (see `funnel.py`), numbers NumPy's .npz, and `.shingles` a row
+of 64-bit numbers. Nobody but this program reads them.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from crawler.files import write_atomically
+from crawler.steps import Document
+
+
+class Shard(NamedTuple):
+    """One shard's files."""
+
+    folder: str
+    number: int
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of them, such as `read.json`."""
+        return Path(self.folder) / f"{self.number:06}.{name}"
+
+    def is_done(self, stage: str) -> bool:
+        """Say whether a stage has left its report."""
+        return self.path(f"{stage}.json").exists()
+
+    def write_json(self, stage: str, value: Any) -> None:
+        """Write a stage's report: last."""
+        write_json(self.path(f"{stage}.json"), value)
+
+    def read_json(self, stage: str) -> Any:
+        """Return a stage's report."""
+        return json.loads(self.path(f"{stage}.json").read_bytes())
+
+    def write_documents(self, stage: str, documents: Iterable[Document]) -> None:
+        """Write documents, a line each."""
+        lines = [json.dumps(dataclasses.astuple(document)) + "\n" for document in documents]
+        write_atomically(self.path(f"{stage}.jsonl"), "".join(lines).encode("ascii"))
+
+    def read_documents(self, stage: str) -> Iterator[Document]:
+        """Yield the documents of a stage."""
+        with open(self.path(f"{stage}.jsonl"), encoding="ascii") as lines:
+            for line in lines:
+                yield Document(*json.loads(line))
+
+    def write_arrays(self, stage: str, **arrays: np.ndarray) -> None:
+        """Write arrays by name."""
+        data = io.BytesIO()
+        np.savez(data, **arrays)
+        write_atomically(self.path(f"{stage}.npz"), data.getvalue())
+
+    def read_arrays(self, stage: str, *names: str) -> list[np.ndarray]:
+        """Return arrays by name."""
+        with np.load(self.path(f"{stage}.npz")) as arrays:
+            return [arrays[name] for name in names]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one piece."""
+    write_atomically(path, json.dumps(value).encode("ascii"))
+
+
+def prepare(folder: Path, job: dict[str, Any]) -> bool:
+    """Make the folder ready for a job; return whether an earlier run of the same job is there.
+
+    Raises ValueError for a folder with other things in it, OSError if it cannot be made.
+    """
+    job = {**job, "program": _program()}
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "job.json"
+    if file.exists():
+        if file.read_bytes() == json.dumps(job).encode("ascii"):
+            return True
+        remove(folder)
+        folder.mkdir()
+    elif any(path.suffix != ".tmp" for path in folder.iterdir()):
+        raise ValueError(f"{folder} is to be worked in and holds other files; move it away")
+    write_json(file, job)
+    return False
+
+
+def remove(folder: Path) -> None:
+    """Delete the folder; killed in the midst of it, what is left is no job's, and still known."""
+    file = folder / "job.json"
+    write_json(file, {})
+    for path in folder.iterdir():
+        if path != file:
+            path.unlink()
+    file.unlink()
+    folder.rmdir()
+
+
+def _program() -> str:
+    """Return a hash of the package's source: another version may do something else."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
