@@ -135,7 +135,8 @@ def test_documents_have_fineweb_fields_and_keep_the_order_of_the_crawl(cleaned):
 def test_every_step_removes_its_page_and_says_why(cleaned):
     reasons = {step["step"]: step["reasons"] for step in cleaned[1]["steps"]}
     assert list(reasons) == [
-        "url", "extract", "language", "exact", "paragraph", "quality", "near-duplicate", "pii"
+        "url", "extract", "language", "exact", "paragraph", "quality", "safety",
+        "near-duplicate", "pii",
     ]  # fmt: skip
     assert list(reasons["url"].values()) == [1]
     assert reasons["extract"] == {"no text": 1}
@@ -143,6 +144,7 @@ def test_every_step_removes_its_page_and_says_why(cleaned):
     assert reasons["exact"] == {"same text as another document": 1}
     assert reasons["paragraph"] == {"only repeats other documents": 1}
     assert reasons["quality"] == {"too few words": 1}
+    assert reasons["safety"] == {}
     assert reasons["near-duplicate"] == {"almost the same as another": 1}
     assert reasons["pii"] == {}
 
@@ -594,7 +596,7 @@ def test_a_step_that_is_added_is_applied_counted_and_explained(archive, tmp_path
 
     monkeypatch.setitem(steps.BY_ITSELF, "thirds", no_story_three)
     report = clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)
-    step = report["steps"][6]
+    step = report["steps"][7]
     assert (step["step"], step["reasons"]) == ("thirds", {"a third": 1})
     assert "THE BAKER" in text_of(tmp_path / "d.gz")
     story = explain("https://stories.example/three", [archive], Settings("reference"), workers=1)
@@ -654,3 +656,27 @@ def test_inputs_that_cannot_be_are_refused_before_the_work(tmp_path, monkeypatch
 def test_nothing_to_read_is_one_line(capsys):
     assert main(["clean"]) == 2
     assert "nothing to read" in capsys.readouterr().err
+
+
+def test_pages_of_bad_words_are_dropped_by_the_safety_step(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("baker\noven\nbread # three of them\n")
+    pages = {
+        "http://w.example/bread": html(
+            ["The baker took the bread out of the oven. " * 9, *story(1)]
+        ),
+        "http://w.example/other": html(story(2)),
+    }
+    path = write_warc(tmp_path / "pages.warc.gz", pages)
+    flags = "-o", tmp_path / "d.gz", "--profile", "reference"
+    documents, _ = run(path, *flags, "--bad-words", words)
+    report = json.loads((tmp_path / "clean.json").read_text())
+    assert [document["url"] for document in documents] == ["http://w.example/other"]
+    assert {s["step"]: s["reasons"] for s in report["steps"]}["safety"] == {"bad words": 1}
+    assert len(run(path, *flags)[0]) == 2
+
+
+def test_a_list_of_bad_words_without_words_is_refused(tmp_path):
+    (tmp_path / "words.txt").write_text("# none\n")
+    with pytest.raises(ValueError, match="has no words; give one a line"):
+        Settings(bad_words=str(tmp_path / "words.txt"))

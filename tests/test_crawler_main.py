@@ -223,7 +223,7 @@ def test_ctrl_c_while_modules_are_loaded_is_one_line_too(monkeypatch, capsys):
     def interrupt(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crawler.__main__.importlib.import_module", interrupt)
+    monkeypatch.setattr("crawler.command.importlib.import_module", interrupt)
     assert main(["crawl", "http://127.0.0.1:1/"]) == 130
     assert capsys.readouterr().err == "\ncrawl: stopped\n"
 
