@@ -28,6 +28,8 @@ DEVICE = cpu
 GPU_EXTRA = gpu
 # a .tiktoken file of GPT-4's pattern, for `make bench` to encode with
 RANKS =
+# pages for `make bench` to extract: JSON Lines with "html" and "url"
+HTML =
 # where everything goes
 OUT = out
 # the interpreter that makes the virtual environment, and where that is
@@ -58,7 +60,7 @@ help:
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
-	@echo '               TEXT="a.txt b.txt"   on these texts'
+	@echo '               TEXT="a.txt b.txt"   HTML=pages.jsonl.gz    on these texts, pages'
 	@echo 'make lint      the style of the source'
 	@echo 'make clean     remove $(VENV) and caches; what was trained, in $(OUT)/, stays'
 
@@ -163,7 +165,20 @@ peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
 
 bench: $(VENV)/.bench
+	@echo '--- the tokenizer'
 	@$(VENV)/bin/python tests/bench_bpe.py $(TEXT) $(if $(RANKS),--ranks $(RANKS))
+	@echo '--- the crawl'
+	@$(VENV)/bin/python tests/bench_crawl.py
+	@echo '--- near-duplicates'
+	@$(VENV)/bin/python tests/bench_dedup.py
+ifneq ($(HTML),)
+	@echo '--- extraction'
+	@$(VENV)/bin/python tests/bench_extract.py $(HTML)
+endif
+ifneq ($(TEXT),)
+	@echo '--- filters'
+	@$(VENV)/bin/python tests/bench_filters.py $(firstword $(TEXT))
+endif
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check minigpt bpe crawler tests
