@@ -90,6 +90,13 @@ class Corpus:
             return path.partition("/")[0].partition(".")[0]
         return host(address) or address
 
+    def name(self, address):
+        """Return an address for a table: without its host if that is everybody's."""
+        if not host(address):
+            return one_line(address)
+        parts = urlsplit(address)
+        return one_line(("" if self.one_host else parts.netloc) + (parts.path or "/"))
+
 
 def host(address):
     """Return the host of a url, "" for another address."""
