@@ -100,6 +100,52 @@ def build_parser():
         "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
     )
     add_paths(p, "--device")
+
+    p = command(
+        "evaluate", evaluate, "examine what a model knows, copies and invents",
+        "evaluate out/base --tasks my.jsonl",
+    )  # fmt: skip
+    p.description += (
+        " Prints tables with explanations and keeps them in evaluation.json, for `report`. "
+        "Sections: loss (by page and source), copies (what stands word for word in the training "
+        "text), knows (facts against made-up names), learns (from examples in the prompt), chat "
+        "(an assistant by prompt alone), samples, tasks. With --tasks alone, only the tasks."
+    )
+    p.add_argument("model", nargs="?", default="out/base", help="a model's folder (%(default)s)")
+    p.add_argument("-o", "--out", help="folder of the run (default: the one MODEL is in)")
+    p.add_argument("--tokens", help="folder written by `tokenize` (default: tokens in OUT)")
+    p.add_argument(
+        "--documents", nargs="+", metavar="FILE",
+        help="what it was made from, for the pages' addresses (default: OUT/documents.jsonl.gz)",
+    )  # fmt: skip
+    p.add_argument("--only", nargs="+", metavar="SECTION", help="examine no more than these")
+    p.add_argument(
+        "--tasks", nargs="+", default=(), metavar="FILE",
+        help="JSON Lines with query, choices, gold, or with context, continuation",
+    )  # fmt: skip
+    p.add_argument(
+        "--length", default="tokens",
+        help="divide the loss of a choice by its tokens, bytes or none (%(default)s, as CORE does)",
+    )  # fmt: skip
+    p.add_argument("--shots", type=int, default=0, help="examples before each task (%(default)s)")
+    p.add_argument("--samples", type=int, default=10, help="texts of each kind (%(default)s)")
+    p.add_argument("--temperature", type=float, default=0.8, help="of these (%(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="the same seed, the same tables")
+    add_paths(p, "--device")
+
+    p = command(
+        "report", report, "make a page of what a run did, cost and learnt",
+        "report out --price 0.25",
+    )  # fmt: skip
+    p.description += " Writes report.html, report.md and its pictures from what the stages left."
+    p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
+    p.add_argument(
+        "--price", type=float, default=0.10, help="dollars an hour of machine (%(default)s)"
+    )
+    p.add_argument("--documents", nargs="+", metavar="FILE", help="(OUT/documents.jsonl.gz)")
+    p.add_argument(
+        "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
+    )
     return parser
 
 
@@ -211,6 +257,21 @@ def summary(args):
     from minigpt import summary
 
     summary.run(args.out, args.device, args.without)
+    return 0
+
+
+def evaluate(args):
+    from minigpt.evaluate import Settings, evaluate
+
+    settings = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
+    evaluate(Settings(**settings), args.device)
+    return 0
+
+
+def report(args):
+    from minigpt.report import write_report
+
+    print(write_report(args.out, args.price, args.without, args.documents))
     return 0
 
 

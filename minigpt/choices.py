@@ -222,6 +222,7 @@ def section(subject, files, length="tokens", shots=0, seed=0):
                "none": "as it is"}[length]  # fmt: skip
     return {
         "title": "Tasks",
+        "headline": f"The mean centred accuracy of {len(rows)} tasks is {mean:.3f}.",
         "parts": [
             words(
                 f"In multiple choice, the answer with the lowest loss wins, its loss {divided}; in "

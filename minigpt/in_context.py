@@ -109,8 +109,11 @@ def section(subject, rng, questions=QUESTIONS):
         rows.append([pattern, shots, n, right / n, interval(right, n), 1 / CHOICES, written / n])
         curves.setdefault(pattern, []).append([shots, right / n])
     curves["chance"] = [[SHOTS[0], 1 / CHOICES], [SHOTS[-1], 1 / CHOICES]]
+    best = max(rows, key=lambda row: (row[3], -row[1])) if rows else ["", 0, 0, 0]
     return {
         "title": "What it learns inside the prompt",
+        "headline": f"Inside the prompt it is best at {best[0]} with {best[1]} examples: "
+        f"{best[3]:.0%} right, where guessing gives {1 / CHOICES:.0%}.",
         "parts": [
             words(
                 "A prompt shows pairs `a: b` of a pattern, one a line, and then an `a` alone. The "

@@ -89,8 +89,13 @@ def section(subject, corpus, rng):
         by_part[name] = [(part.addresses[i], loss) for i, loss in zip(chosen, losses, strict=True)]
         rows.append([name, len(chosen), *total(losses).figures()])
     held_out = sorted(by_part["held out"], key=lambda pair: pair[1].figures()[3] or 0)
+    bits = {
+        name: total([loss for _, loss in pairs]).figures()[3] for name, pairs in by_part.items()
+    }
     return {
         "title": "How well it predicts",
+        "headline": f"Held-out text surprises it by {bits['held out'] or 0:.2f} bits a byte, "
+        f"training text by {bits['training'] or 0:.2f}.",
         "parts": [
             words(
                 "The loss is the model's surprise at the next token, in nats. Its exponential, the "

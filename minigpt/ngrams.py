@@ -8,8 +8,8 @@ compared with the text itself: a collision of hashes costs a comparison and neve
 An index of 100 million tokens takes 267 MB beside the tokens. It has no file: it is made in
 seconds. A suffix array would find shorter matches too, for 400 MB and minutes of building.
 
-Source: sampled n-gram indices as in Lee et al. 2022, "Deduplicating Training Data Makes Language
-Models Better", section 4 (there with a suffix array).
+Source: what it is for, Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"
+(there with a suffix array).
 """
 
 import numpy as np

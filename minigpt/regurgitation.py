@@ -17,7 +17,7 @@ import numpy as np
 
 from minigpt.corpus import one_line
 from minigpt.ngrams import SHORTEST, NgramIndex
-from minigpt.tables import bars, interval, table, words
+from minigpt.tables import bars, interval, show, table, words
 
 SPANS = (10, 20, 50)  # tokens
 TEMPERATURE = 0.8
@@ -182,6 +182,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         *(("median longest", ",.0f"), *((f"{n}-token spans", ".1%") for n in SPANS)),
     ]
     parts.append(table("Share of spans that stand in the training text", columns, rows))
+    section = {"title": "What it copies", "headline": headline(rows), "parts": parts}
     columns = [("tokens", ",d"), ("times there", ",d"), ("page", ""), ("written", "")]
     if longest:
         shown = [
@@ -192,7 +193,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
     else:
         parts.append(words(f"Nothing it wrote repeats {SHORTEST} tokens of the training text."))
     if not len(index.keys):
-        return {"title": "What it copies", "parts": parts}
+        return section
     rows, n_prompt, n_rest = by_times(subject, corpus, index, rng)
     epochs = f"; training went over the text {epochs:.1f} times" if epochs else ""
     parts += [
@@ -210,4 +211,13 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         ),
         bars("Known by heart", [[f"seen {row[0]}", row[2]] for row in rows], ".0%", 1.0),
     ]  # fmt: skip
-    return {"title": "What it copies", "parts": parts}
+    return section
+
+
+def headline(rows):
+    """Return in a sentence how much it copies, and how much real text would seem to."""
+    from_nothing, *_, yardstick = (show(row[-len(SPANS)], ".1%") for row in rows)
+    return (
+        f"{from_nothing} of the {SPANS[0]}-token spans it writes stand in its training text, "
+        f"against {yardstick} of those in real text it never saw."
+    )

@@ -37,10 +37,6 @@ class Subject:
         self.separator = tokenizer.eot_token
         self.n_tokens = 0  # read or written; a cache of keys and values would compute each once
 
-    def flops(self):
-        """Return the floating-point operations so far: a forward pass is a third of a step."""
-        return self.n_tokens * self.model.config.flops_per_token() // 3
-
     def encode(self, text):
         """Return the ids of a text."""
         return self.tokenizer.encode_ordinary(text)
