@@ -131,6 +131,7 @@ def build_parser():
     p.add_argument("--samples", type=int, default=10, help="texts of each kind (%(default)s)")
     p.add_argument("--temperature", type=float, default=0.8, help="of these (%(default)s)")
     p.add_argument("--seed", type=int, default=0, help="the same seed, the same tables")
+    p.add_argument("--brief", action="store_true", help="print a sentence for each section")
     add_paths(p, "--device")
 
     p = command(
@@ -264,8 +265,20 @@ def evaluate(args):
     from minigpt.evaluate import Settings, evaluate
 
     settings = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
-    evaluate(Settings(**settings), args.device)
+    found = evaluate(Settings(**settings), args.device, brief if args.brief else print_section)
+    print(f"{found['seconds']:.1f} s in all; `python -m minigpt report` makes a page of this")
     return 0
+
+
+def print_section(section):
+    from minigpt.evaluate import section_text
+
+    print(section_text(section))
+
+
+def brief(section):
+    if section["headline"]:
+        print(f"  {section['headline']}")
 
 
 def report(args):

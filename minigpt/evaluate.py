@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt import choices, hallucination, in_context, losses, prompted_chat, regurgitation
-from minigpt.checkpoint import MODEL, load, write_json
+from minigpt.checkpoint import load, write_json
 from minigpt.corpus import Corpus
 from minigpt.parallel import Workers
 from minigpt.subject import Subject
@@ -136,6 +136,15 @@ def open_corpus(settings, out, tokenizer):
     return Corpus(settings.tokens or out / "tokens", tokenizer, files)
 
 
+def hash_weights(folder):
+    """Return a hash of a model's weights, which may be in several files."""
+    sha256 = hashlib.sha256()
+    for path in sorted(folder.glob("model*.safetensors")):
+        with open(path, "rb") as file:
+            sha256.update(hashlib.file_digest(file, "sha256").digest())
+    return sha256.hexdigest()
+
+
 def earlier(path, weights):
     """Return the sections that `path` holds of the same weights."""
     try:
@@ -147,10 +156,11 @@ def earlier(path, weights):
     return {}
 
 
-def evaluate(settings, device="cpu", say=print):
-    """Examine a model, write evaluation.json and return it; `say` gets each section as text.
+def evaluate(settings, device="cpu", show=lambda section: None):
+    """Examine a model, write evaluation.json and return it; `show` gets each section when done.
 
-    Raises ValueError for settings, models, tokens and tasks that do not go together.
+    Sections that need the training text are left out where there is none, if nobody asks for
+    them. Raises ValueError for settings, models, tokens and tasks that do not go together.
     """
     folder = Path(settings.model)
     out = Path(settings.out) if settings.out else folder.parent
@@ -161,10 +171,7 @@ def evaluate(settings, device="cpu", say=print):
     for path in settings.tasks:
         choices.read_task(path)  # what is wrong with a file should be said first
     corpus = open_corpus(settings, out, tokenizer) if needing else None
-    if not has_tokens and settings.only is None and not settings.tasks:
-        say(f"{out / 'tokens'} does not exist, so what needs the training text is left out: "
-            f"{', '.join(OF_TEXT)}; give it with --tokens")  # fmt: skip
-    weights = hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
+    weights = hash_weights(folder)
     found = earlier(out / RESULTS, weights)
     sections = {}
     with Workers(model.device.n_workers(0)) as workers:
@@ -175,7 +182,7 @@ def evaluate(settings, device="cpu", say=print):
             section = SECTIONS[name](subject, corpus, rng, settings)
             cost = {"seconds": time.monotonic() - began, "tokens": subject.n_tokens - tokens}
             sections[name] = section | cost
-            say(section_text(sections[name]))
+            show(sections[name])
     merged = found | sections
     n_tokens = sum(section["tokens"] for section in merged.values())
     report = {

@@ -81,8 +81,8 @@ def choose_documents(part, n_tokens, longest, rng):
 def section(subject, corpus, rng):
     """Return the section of a report on how well the text is predicted."""
     rows, by_part = [], {}
+    longest = max(WINDOWS * subject.window, TOKENS // len(corpus.val))  # the same for both parts
     for name, part in (("held out", corpus.val), ("training", corpus.train)):
-        longest = max(WINDOWS * subject.window, TOKENS // len(part))
         chosen = choose_documents(part, TOKENS, longest, rng)
         documents = [part.document_ids(i)[:longest] for i in chosen]
         losses = document_losses(subject, f"loss, {name}", documents)

@@ -15,7 +15,7 @@ import math
 from minigpt.tables import show
 
 WIDTH, HEIGHT = 440, 270  # of curves; bars are as high as they need to be
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 42  # margins
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 12, 42  # margins
 ROW = 38  # height of a bar with its name
 COLOURS = 5
 
@@ -65,7 +65,8 @@ def draw_lines(part):
         out.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
         out.append(text(LEFT - 6, y + 4, short(tick), "end"))
     for tick in ticks_x:
-        out.append(text(scale_x(tick), HEIGHT - BOTTOM + 16, short(tick), "middle"))
+        name = f"{tick:,.0f}" if part["log_x"] else short(tick)
+        out.append(text(scale_x(tick), HEIGHT - BOTTOM + 16, name, "middle"))
     out.append(text(WIDTH - RIGHT, HEIGHT - 6, part["x"], "end"))
     out.append(text(4, HEIGHT - 6, part["y"] + " ↑"))
     for i, points in enumerate(series.values()):
@@ -80,6 +81,8 @@ def draw_lines(part):
 
 def draw_legend(series):
     """Return (the names of the curves in their colours, where the drawing may begin)."""
+    if len(series) < 2:
+        return "", TOP
     out, x, y = [], LEFT, TOP + 4
     for i, name in enumerate(series):
         width = 30 + 6.6 * len(name)
