@@ -95,7 +95,8 @@ class Corpus:
         if not host(address):
             return one_line(address)
         parts = urlsplit(address)
-        return one_line(("" if self.one_host else parts.netloc) + (parts.path or "/"))
+        query = f"?{parts.query}" if parts.query else ""
+        return one_line(("" if self.one_host else parts.netloc) + (parts.path or "/") + query)
 
 
 def host(address):

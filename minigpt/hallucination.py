@@ -11,7 +11,7 @@ nowhere. A base model does not answer questions, it continues documents; so each
 after a few answered ones, one of which says that there is no such name. An answer is
 
     right       exact, or at least half of its words and the true one's are the same (F1)
-    abstained   it says that it does not know
+    abstained   it writes nothing, or that it does not know
     wrong       else, of a real name; of a made-up name it is called made up
 
 Sources: the overlap is SQuAD's F1, Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions"; names that
@@ -154,11 +154,6 @@ def judge(answer, truth):
     return "right" if overlap(answer, truth) >= 0.5 else "wrong"
 
 
-def first_line(text):
-    """Return what was answered: the first line of what was written."""
-    return text.strip().partition("\n")[0].strip()
-
-
 def questions(facts):
     """Return [(group, Fact, facts shown before it)]: the shown are never asked for."""
     asked = []
@@ -208,8 +203,10 @@ def section(subject, corpus, rng):
                       "nothing to ask for.")  # fmt: skip
         return {"title": TITLE, "headline": None, "parts": [intro]}
     prompts = [prompt(subject, fact, shown) for _, fact, shown in asked]
-    written = subject.write("answering", prompts, min(ANSWER_TOKENS, subject.window // 4), 0)
-    answers = [first_line(subject.decode(ids)) for ids in written]
+    n_new = min(ANSWER_TOKENS, subject.window // 4)
+    newlines = subject.ids_with(b"\n")
+    written = subject.write("answering", prompts, n_new, temperature=0, stop=newlines)
+    answers = [subject.decode(ids).strip() for ids in written]
     counts, shown = {}, {}
     for (group, fact, _), answer in zip(asked, answers, strict=True):
         verdict = judge(answer, fact.answer)

@@ -128,10 +128,10 @@ class NgramIndex:
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     def sample(self, n, rng):
-        """Return `n` places drawn at random, and about how often what is there stands: (n,), (n,).
+        """Return `n` places drawn at random, and how often the index has the window there.
 
-        What stands often is drawn often, as when a page is opened somewhere.
+        Two arrays (n,). What stands often is drawn often, as when a page is opened somewhere.
         """
         drawn = self.keys[rng.integers(len(self.keys), size=n)]
         first, last = self.ranges(drawn)
-        return (drawn & self.low_bits).astype(np.int64) * STRIDE, (last - first) * STRIDE
+        return (drawn & self.low_bits).astype(np.int64) * STRIDE, last - first

@@ -16,7 +16,7 @@ Models Copy From Their Training Data?" (the first).
 import numpy as np
 
 from minigpt.corpus import one_line
-from minigpt.ngrams import SHORTEST, NgramIndex
+from minigpt.ngrams import SHORTEST, STRIDE, NgramIndex
 from minigpt.tables import bars, interval, show, table, words
 
 SPANS = (10, 20, 50)  # tokens
@@ -26,7 +26,8 @@ MOST_TOKENS = 100  # written for each
 SHOWN = 8  # longest matches
 SPANS_TRIED = 60  # for each number of times
 BUCKETS = ((1, 1), (2, 3), (4, 9), (10, 10**12))  # times a span stands in the training text
-DRAWN = 20_000  # places looked at to find spans that stand so often
+DRAWN = 20_000  # places looked at to find spans that stand so often ...
+MOST_CHECKS = 2_000  # ... and of those, the ones that are counted
 
 
 def shares(lengths):
@@ -106,26 +107,31 @@ def figures(texts, matches):
 
 
 def spans_by_times(part, index, length, rng):
-    """Return for each of BUCKETS a list of places in the text, of spans that stand so often.
+    """Return for each of BUCKETS a list of spans (ids) that stand in the text so often.
 
-    Spans cross no document's border. A frequent span is not taken twice.
+    Spans cross no document's border, and none is taken twice.
     """
     chosen = [{} for _ in BUCKETS]
-    places, roughly = index.sample(DRAWN, rng)
-    for place, guess in zip(places, roughly, strict=True):
-        # a window stands at least as often as a span that it begins
-        open = [b for b, (low, _) in enumerate(BUCKETS) if len(chosen[b]) < SPANS_TRIED
-                and guess + 3 >= low]  # fmt: skip
-        end = place + length
-        if not open or end > part.ends[part.document(place)] or place in part.starts:
+    checks = 0
+    for place, indexed in zip(*index.sample(DRAWN, rng), strict=True):
+        # a span stands at most as often as the window it begins with, and that about STRIDE
+        # times as often as the index, which has every third place, has it
+        open_buckets = [
+            b for b, (low, _) in enumerate(BUCKETS)
+            if len(chosen[b]) < SPANS_TRIED and (low == 1 or low <= STRIDE * indexed > STRIDE)
+        ]  # fmt: skip
+        document = part.document(place)
+        if not open_buckets or place == part.starts[document]:
             continue
-        span = part.ids[place:end]
-        times = len(index.occurrences(span))
-        for b in open:
-            if BUCKETS[b][0] <= times <= BUCKETS[b][1]:
-                chosen[b].setdefault(span.tobytes(), (int(place), times))
-        if sum(map(len, chosen)) == SPANS_TRIED * len(BUCKETS):
+        if place + length > part.ends[document]:
+            continue
+        if (checks := checks + 1) > MOST_CHECKS:
             break
+        span = part.ids[place : place + length]
+        times = len(index.occurrences(span))
+        for b in open_buckets:
+            if BUCKETS[b][0] <= times <= BUCKETS[b][1]:
+                chosen[b].setdefault(span.tobytes(), span.tolist())
     return [list(found.values()) for found in chosen]
 
 
@@ -139,7 +145,7 @@ def by_times(subject, corpus, index, rng):
         BUCKETS, spans_by_times(corpus.train, index, length, rng), strict=True
     ):
         name = str(low) if low == high else f"{low} or more" if high > 1e6 else f"{low} to {high}"
-        groups.append((name, [corpus.train.ids[p : p + length].tolist() for p, _ in found]))
+        groups.append((name, found))
     sequences = [(ids, n_rest) for _, spans in groups for ids in spans]
     scored = iter(subject.score("by heart", sequences, greedy=True))
     rows = []

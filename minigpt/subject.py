@@ -9,6 +9,7 @@ one pass over it: as long as the model's likeliest token is the given one at eve
 decoding goes the same way.
 """
 
+import inspect
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from minigpt import generate
 from minigpt.backend import to_numpy
+from minigpt.parallel import slices
 
 LOGITS = 1 << 24  # scores held at a time by each worker
 BATCH = 32  # sequences at a time, at most
@@ -49,23 +51,27 @@ class Subject:
         """Return a progress bar; none where nobody watches."""
         return tqdm(desc=title, total=total, disable=True if self.quiet else None, leave=False)
 
-    def write(self, title, prompts, n_tokens, temperature, seed=0, top_p=None):
+    def ids_with(self, piece):
+        """Return all ids whose bytes hold `piece`, to stop before."""
+        return [i for i, token in self.tokenizer.tokens.items() if piece in token]
+
+    def write(self, title, prompts, n_tokens, temperature, seed=0, top_p=None, stop=()):
         """Return for each prompt (ids) what the model writes, up to `n_tokens` ids.
 
-        It ends before a separator. Prompt number i is written with the seed `seed` + i.
+        It ends before a separator and before an id of `stop`. Prompt number i is written with the
+        seed `seed` + i.
         """
+        settings = {"temperature": temperature, "top_p": top_p, "stop": (self.separator, *stop)}
+        groups = slices(len(prompts), max(self.workers.n, -(-len(prompts) // BATCH)))
         with self.bar(title, len(prompts)) as bar:
 
-            def work(i):
-                ids = generate(
-                    self.model, prompts[i], n_tokens, temperature, top_p=top_p,
-                    stop=(self.separator,), seed=seed + i,
-                )  # fmt: skip
-                ids = list(ids)
-                bar.update()
-                return ids
+            def work(group):
+                seeds = range(seed + group.start, seed + group.stop)
+                written = continuations(self.model, prompts[group], n_tokens, seeds, settings)
+                bar.update(len(written))
+                return written
 
-            written = self.workers.map(work, range(len(prompts)))
+            written = [ids for part in self.workers.map(work, groups) for ids in part]
         self.n_tokens += sum(map(len, [*prompts, *written]))
         return written
 
@@ -117,3 +123,18 @@ class Subject:
         for row, (sequence, n) in enumerate(batch):
             counted = slice(len(sequence) - 1 - n, len(sequence) - 1)
             yield Scored(losses[row, counted], hits[row, counted] if greedy else np.zeros(0, bool))
+
+
+def continuations(model, prompts, n_tokens, seeds, settings):
+    """Return what the model writes after each of `prompts`, each with its own seed."""
+    if "min_p" not in inspect.signature(generate).parameters:  # a `generate` without batches
+        return [
+            list(generate(model, prompt, n_tokens, seed=seed, **settings))
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
+    written = [[] for _ in prompts]
+    for step in generate(model, prompts, n_tokens, seed=list(seeds), **settings):
+        for ids, i in zip(written, step, strict=True):
+            if i is not None:
+                ids.append(i)
+    return written

@@ -70,8 +70,8 @@ def test_what_stands_often_is_drawn_often_and_said_to():
     )
     is_often = places >= 3000
     assert 0.4 < is_often.mean() < 0.6
-    assert counts[places < 2990].max() == 3  # one of them, times the stride
-    assert counts[is_often].mean() > 60
+    assert counts[places < 2990].max() == 1
+    assert counts[is_often].mean() > 20
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9])
