@@ -133,7 +133,13 @@ def open_corpus(settings, out, tokenizer):
     if files is None:
         found = out / "documents.jsonl.gz"
         files = (found,) if found.exists() else ()
-    return Corpus(settings.tokens or out / "tokens", tokenizer, files)
+    corpus = Corpus(settings.tokens or out / "tokens", tokenizer, files)
+    if not len(corpus.train) or not len(corpus.val):
+        raise ValueError(
+            f"{settings.tokens or out / 'tokens'} has {len(corpus.train)} documents to train on "
+            f"and {len(corpus.val)} held out; there must be one of each: bring more text"
+        )
+    return corpus
 
 
 def hash_weights(folder):

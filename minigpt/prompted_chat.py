@@ -40,7 +40,7 @@ def prompt(subject, turns, question, n_new):
         ids = [subject.separator, *subject.encode(text)]
         if len(ids) + n_new <= subject.window:
             break
-    return ids
+    return ids  # where not even the question fits, its beginning is forgotten
 
 
 def cut(text, whole):
