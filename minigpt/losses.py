@@ -44,12 +44,11 @@ def total(losses):
 
 def windows(ids, window):
     """Cut a document into (ids, number of last ids to predict): each is predicted once."""
-    half = max(1, window // 2)
-    found = [(ids[: window + 1], len(ids[: window + 1]) - 1)]
-    for end in range(window + 1 + half, len(ids) + half, half):
-        new = min(end, len(ids)) - (end - half)
-        found.append((ids[max(0, end - half - half - 1) : end], new))
-    return [(part, n) for part, n in found if n > 0]
+    found, start, end = [], 1, min(len(ids), window + 1)
+    while start < end:
+        found.append((ids[max(0, end - window - 1) : end], end - start))
+        start, end = end, min(len(ids), end + (window + 1) // 2)
+    return found
 
 
 def document_losses(subject, title, documents):

@@ -97,7 +97,7 @@ def draw_legend(series):
 
 def axis(values, start, end, log):
     """Return (function from value to place, values of the ticks) for an axis."""
-    low, high = min(values), max(values)
+    low, high = min(values, default=1), max(values, default=1)
     if log:
         low, high = math.log2(low), math.log2(high)
         ticks = [2.0**e for e in range(math.ceil(low), math.floor(high) + 1)]

@@ -22,7 +22,10 @@ from minigpt.hallucination import (
 )
 from minigpt.parallel import Workers
 
-PAGE = "shelf (version 1.2)\n\nKeep things on disk,\nlike a cupboard. More of it.\n\nopen_it(name)\n    Open.\n"
+PAGE = (
+    "shelf (version 1.2)\n\nKeep things on disk,\nlike a cupboard. More of it.\n\n"
+    "open_it(name)\n    Open.\n"
+)
 
 
 @pytest.fixture(scope="module")
