@@ -262,10 +262,12 @@ def summary(args):
 
 
 def evaluate(args):
-    from minigpt.evaluate import Settings, evaluate
+    from minigpt.evaluate import OF_TEXT, Settings, evaluate
 
     settings = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
     found = evaluate(Settings(**settings), args.device, brief if args.brief else print_section)
+    if args.only is None and not args.tasks and "loss" not in found["sections"]:
+        print(f"left out for want of the training text: {', '.join(OF_TEXT)}; give --tokens")
     print(f"{found['seconds']:.1f} s in all; `python -m minigpt report` makes a page of this")
     return 0
 

@@ -166,12 +166,7 @@ def score_choices(subject, title, items, befores=None, greedy=False):
 
 
 def answer(subject, title, items, length="tokens", befores=None):
-    """Return for each item whether the model gets it right: (N,) of bool.
-
-    Raises ValueError for an unknown `length`.
-    """
-    if length not in LENGTHS:
-        raise ValueError(f"length is {length!r}; it must be one of {', '.join(LENGTHS)}")
+    """Return for each item whether the model gets it right: (N,) of bool."""
     scored = score_choices(subject, title, items, befores, greedy=items[0].is_exact)
     return np.array([is_right(item, s, length) for item, s in zip(items, scored, strict=True)])
 

@@ -50,6 +50,10 @@ class Settings:
             least = 1 if name == "samples" else 0
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.length not in choices.LENGTHS:
+            raise ValueError(
+                f"length is {self.length!r}; it must be one of {', '.join(choices.LENGTHS)}"
+            )
         unknown = sorted(set(self.only or ()) - set(SECTIONS))
         if unknown:
             raise ValueError(f"section is {unknown[0]!r}; it must be one of {', '.join(SECTIONS)}")

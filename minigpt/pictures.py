@@ -102,8 +102,9 @@ def axis(values, start, end, log):
         low, high = math.log2(low), math.log2(high)
         ticks = [2.0**e for e in range(math.ceil(low), math.floor(high) + 1)]
     else:
-        if high == low:
-            low, high = low - 0.5, high + 0.5
+        largest = max(abs(low), abs(high), 1.0)
+        if high - low <= 1e-9 * largest:  # all the same
+            low, high = low - largest / 2, high + largest / 2
         elif 0 < low < 0.5 * high:
             low = 0
         step = tick_step((high - low) / 4)

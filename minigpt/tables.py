@@ -20,6 +20,7 @@ def words(text):
 
 def table(caption, columns, rows):
     """A table: columns of (name, format), rows of values."""
+    columns = [list(column) for column in columns]  # as JSON gives them back
     return {"kind": "table", "caption": caption, "columns": columns, "rows": rows}
 
 

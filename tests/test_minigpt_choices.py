@@ -9,7 +9,6 @@ from minigpt_examples import example_tokenizer, small_model
 
 from minigpt.choices import (
     Item,
-    answer,
     centred,
     chance_of,
     examples,
@@ -155,11 +154,6 @@ def test_what_is_longer_than_the_window_keeps_its_end(subject):
     (scored,) = subject.score("", [(ids, len(ids) - 1)])
     (end,) = subject.score("", [(ids[-subject.window - 1 :], subject.window)])
     np.testing.assert_allclose(scored.losses, end.losses)
-
-
-def test_an_unknown_length_is_refused(subject):
-    with pytest.raises(ValueError, match=r"length is 'words'; it must be one of tokens, bytes"):
-        answer(subject, "", [Item("q", ("a", "b"), 0)], "words")
 
 
 def test_guessing_is_zero_and_perfection_one():
