@@ -22,8 +22,8 @@ VOCAB =
 TRAIN =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
-# what an hour of this machine costs, in dollars, for the report
-PRICE = 0.10
+# what an hour of this machine costs, in dollars, for the report; default: 0.10
+PRICE =
 # cpu or gpu
 DEVICE = cpu
 # the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
@@ -118,7 +118,8 @@ $(OUT)/report.html: $(OUT)/base/training.json
 	@echo '--- report: what the model knows, copies and invents'
 	@$(REPORT)
 REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(DEVICE) --brief \
-	&& $(PY) -m minigpt report $(OUT) --documents $(DOCUMENTS) --price $(PRICE) $(WITHOUT)
+	&& $(PY) -m minigpt report $(OUT) --documents $(DOCUMENTS) \
+		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)
 
 report: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@$(REPORT)

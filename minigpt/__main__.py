@@ -124,13 +124,13 @@ def build_parser():
         help="JSON Lines with query, choices, gold, or with context, continuation",
     )  # fmt: skip
     p.add_argument(
-        "--length", default="tokens",
-        help="divide the loss of a choice by its tokens, bytes or none (%(default)s, as CORE does)",
+        "--length", choices=("tokens", "bytes", "none"),
+        help="what the loss of a choice is divided by; default: tokens, as CORE does",
     )  # fmt: skip
-    p.add_argument("--shots", type=int, default=0, help="examples before each task (%(default)s)")
-    p.add_argument("--samples", type=int, default=10, help="texts of each kind (%(default)s)")
-    p.add_argument("--temperature", type=float, default=0.8, help="of these (%(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="the same seed, the same tables")
+    p.add_argument("--shots", type=int, help="examples before each question of a task; default: 0")
+    p.add_argument("--samples", type=int, help="texts to write of each kind; default: 10")
+    p.add_argument("--temperature", type=float, help="to write them at; default: 0.8")
+    p.add_argument("--seed", type=int, help="the same seed, the same tables; default: 0")
     p.add_argument("--brief", action="store_true", help="print a sentence for each section")
     add_paths(p, "--device")
 
@@ -140,9 +140,7 @@ def build_parser():
     )  # fmt: skip
     p.description += " Writes report.html, report.md and its pictures from what the stages left."
     p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
-    p.add_argument(
-        "--price", type=float, default=0.10, help="dollars an hour of machine (%(default)s)"
-    )
+    p.add_argument("--price", type=float, help="dollars an hour of machine; default: 0.10")
     p.add_argument("--documents", nargs="+", metavar="FILE", help="(OUT/documents.jsonl.gz)")
     p.add_argument(
         "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
@@ -264,8 +262,9 @@ def summary(args):
 def evaluate(args):
     from minigpt.evaluate import OF_TEXT, Settings, evaluate
 
-    settings = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
-    found = evaluate(Settings(**settings), args.device, brief if args.brief else print_section)
+    given = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    found = evaluate(settings, args.device, brief if args.brief else print_section)
     if args.only is None and not args.tasks and "loss" not in found["sections"]:
         print(f"left out for want of the training text: {', '.join(OF_TEXT)}; give --tokens")
     print(f"{found['seconds']:.1f} s in all; `python -m minigpt report` makes a page of this")
@@ -284,9 +283,10 @@ def brief(section):
 
 
 def report(args):
-    from minigpt.report import write_report
+    from minigpt.report import PRICE, write_report
 
-    print(write_report(args.out, args.price, args.without, args.documents))
+    price = PRICE if args.price is None else args.price
+    print(write_report(args.out, price, args.without, args.documents))
     return 0
 
 

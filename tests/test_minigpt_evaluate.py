@@ -114,15 +114,18 @@ def test_the_command_prints_tables(out, full, capsys, tmp_path):
         (["--seed", "-1"], "seed is -1"),
         (["--tasks", "nowhere.jsonl"], "nowhere.jsonl: No such file"),
         (["--tokens", "nowhere"], "nowhere/tokens.json does not exist; tokenize first"),
-        (["--length", "words", "--tasks", "{task}"], "length is 'words'; it must be one of"),
     ],
 )
-def test_bad_input_is_one_line(out, capsys, tmp_path, flags, message):
-    flags = [str(task_file(tmp_path)) if flag == "{task}" else flag for flag in flags]
+def test_bad_input_is_one_line(out, capsys, flags, message):
     assert main(["evaluate", str(out / "base"), *flags]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_an_unknown_length_is_refused():
+    with pytest.raises(ValueError, match=r"length is 'words'; it must be one of tokens, bytes"):
+        Settings("out/base", length="words")
 
 
 def test_a_malformed_task_is_said_before_anything_is_done(out, capsys, tmp_path):
