@@ -159,7 +159,8 @@ def questions(facts):
     asked = []
     for kind in QUESTION:
         known, made = facts[kind, GROUPS[0]], facts[kind, GROUPS[2]]
-        shown = [*made[:1], *known[: SHOTS - 1]]
+        # next to last, so that it stays where the window has no room for all
+        shown = [*known[: SHOTS - 2], *made[:1], *known[SHOTS - 2 : SHOTS - 1]]
         for group in GROUPS:
             skip = {GROUPS[0]: SHOTS - 1, GROUPS[1]: 0, GROUPS[2]: 1}[group]
             for fact in facts[kind, group][skip : skip + QUESTIONS]:
@@ -233,20 +234,26 @@ def section(subject, corpus, rng):
             list(shown.values()),
         ),
     ]
-    if rows := recognition(subject, facts, rng):
-        parts += [
-            words(
-                f"Recognising is easier than answering: here it only has to find the true answer "
-                f"more likely than those to {CHOICES - 1} other questions, with no examples before."
-            ),
-            table(
-                "Answers recognised",
-                [("question", ""), ("name from", ""), ("asked", ",d"), ("right", ".0%"),
-                 ("95% interval", ""), ("chance", ".0%")],
-                rows,
-            ),
-        ]  # fmt: skip
+    parts += recognition_parts(recognition(subject, facts, rng))
     return {"title": TITLE, "headline": headline(counts), "parts": parts}
+
+
+def recognition_parts(rows):
+    """Return the parts of a report on answers recognised, none where nothing was asked."""
+    if not rows:
+        return []
+    return [
+        words(
+            f"Recognising is easier than answering: here it only has to find the true answer more "
+            f"likely than those to {CHOICES - 1} other questions, with no examples before."
+        ),
+        table(
+            "Answers recognised",
+            [("question", ""), ("name from", ""), ("asked", ",d"), ("right", ".0%"),
+             ("95% interval", ""), ("chance", ".0%")],
+            rows,
+        ),
+    ]  # fmt: skip
 
 
 def headline(counts):

@@ -53,8 +53,7 @@ def write_report(out, price=PRICE, without=(), files=None):
         sections += reports["evaluate"][0]["sections"].values()
     title = title_of(reports)
     markdown = [f"# {title}", *headlines(sections)]
-    for i, section in enumerate(sections):
-        markdown.append(section_markdown(section, out, f"{i + 1}"))
+    markdown += [section_markdown(section, out) for section in sections]
     atomic_write(out / MARKDOWN, "\n\n".join(markdown) + "\n")
     atomic_write(out / PAGE, page(title, sections))
     return out / PAGE
@@ -209,7 +208,7 @@ def curves_section(path):
 # ---- Markdown and HTML ------------------------------------------------------------------------
 
 
-def section_markdown(section, out, name):
+def section_markdown(section, out):
     """Return a section as Markdown; its pictures become files."""
     texts = [f"## {section['title']}"]
     for i, part in enumerate(section["parts"]):
