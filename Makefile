@@ -22,6 +22,8 @@ VOCAB =
 TRAIN =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
+# what an hour of this machine costs, in dollars, for the report; default: 0.10
+PRICE =
 # cpu or gpu
 DEVICE = cpu
 # the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
@@ -45,7 +47,7 @@ ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
 
-.PHONY: help train summary test peers bench lint clean FORCE
+.PHONY: help train report summary test peers bench lint clean FORCE
 .SUFFIXES:
 
 help:
@@ -57,6 +59,7 @@ help:
 	@echo '               TRAIN="--steps 5000" more flags for pretrain'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
 	@echo 'make summary   where things are, what they cost, what the model writes'
+	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
@@ -79,7 +82,7 @@ RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
 
-train: $(OUT)/base/training.json $(OUT)/base/model.safetensors
+train: $(OUT)/base/training.json $(OUT)/base/model.safetensors $(OUT)/report.html
 	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
@@ -89,7 +92,7 @@ $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
-	$(OUT)/base/training.json $(OUT)/settings/.checked
+	$(OUT)/base/training.json $(OUT)/report.html $(OUT)/settings/.checked
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
@@ -110,12 +113,22 @@ $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@$(SUMMARY)
 PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
 	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base $(TRAIN)
-SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) \
-	--without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
+SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) $(WITHOUT)
+WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 
 # somebody deleted it: the training state can give it back
 $(OUT)/base/model.safetensors: $(OUT)/base/training.json
 	@test -f $@ || $(PRETRAIN)
+
+$(OUT)/report.html: $(OUT)/base/training.json
+	@echo '--- report: what the model knows, copies and invents'
+	@$(REPORT)
+REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(DEVICE) --brief \
+	&& $(PY) -m minigpt report $(OUT) --documents $(DOCUMENTS) \
+		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)
+
+report: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+	@$(REPORT)
 
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@$(SUMMARY)

@@ -100,6 +100,51 @@ def build_parser():
         "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
     )
     add_paths(p, "--device")
+
+    p = command(
+        "evaluate", evaluate, "examine what a model knows, copies and invents",
+        "evaluate out/base --tasks my.jsonl",
+    )  # fmt: skip
+    p.description += (
+        " Prints tables with explanations and keeps them in evaluation.json, for `report`. "
+        "Sections: loss (by page and source), copies (what stands word for word in the training "
+        "text), knows (facts against made-up names), learns (from examples in the prompt), chat "
+        "(an assistant by prompt alone), samples, tasks. With --tasks alone, only the tasks."
+    )
+    p.add_argument("model", nargs="?", default="out/base", help="a model's folder (%(default)s)")
+    p.add_argument("-o", "--out", help="folder of the run (default: the one MODEL is in)")
+    p.add_argument("--tokens", help="folder written by `tokenize` (default: tokens in OUT)")
+    p.add_argument(
+        "--documents", nargs="+", metavar="FILE",
+        help="what it was made from, for the pages' addresses (default: OUT/documents.jsonl.gz)",
+    )  # fmt: skip
+    p.add_argument("--only", nargs="+", metavar="SECTION", help="examine no more than these")
+    p.add_argument(
+        "--tasks", nargs="+", default=(), metavar="FILE",
+        help="JSON Lines with query, choices, gold, or with context, continuation",
+    )  # fmt: skip
+    p.add_argument(
+        "--length", choices=("tokens", "bytes", "none"),
+        help="what the loss of a choice is divided by; default: tokens, as CORE does",
+    )  # fmt: skip
+    p.add_argument("--shots", type=int, help="examples before each question of a task; default: 0")
+    p.add_argument("--samples", type=int, help="texts to write of each kind; default: 10")
+    p.add_argument("--temperature", type=float, help="to write them at; default: 0.8")
+    p.add_argument("--seed", type=int, help="the same seed, the same tables; default: 0")
+    p.add_argument("--brief", action="store_true", help="print a sentence for each section")
+    add_paths(p, "--device")
+
+    p = command(
+        "report", report, "make a page of what a run did, cost and learnt",
+        "report out --price 0.25",
+    )  # fmt: skip
+    p.description += " Writes report.html, report.md and its pictures from what the stages left."
+    p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
+    p.add_argument("--price", type=float, help="dollars an hour of machine; default: 0.10")
+    p.add_argument("--documents", nargs="+", metavar="FILE", help="(OUT/documents.jsonl.gz)")
+    p.add_argument(
+        "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
+    )
     return parser
 
 
@@ -211,6 +256,37 @@ def summary(args):
     from minigpt import summary
 
     summary.run(args.out, args.device, args.without)
+    return 0
+
+
+def evaluate(args):
+    from minigpt.evaluate import OF_TEXT, Settings, evaluate
+
+    given = {name: getattr(args, name) for name in Settings.__dataclass_fields__}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    found = evaluate(settings, args.device, brief if args.brief else print_section)
+    if args.only is None and not args.tasks and "loss" not in found["sections"]:
+        print(f"left out for want of the training text: {', '.join(OF_TEXT)}; give --tokens")
+    print(f"{found['seconds']:.1f} s in all; `python -m minigpt report` makes a page of this")
+    return 0
+
+
+def print_section(section):
+    from minigpt.evaluate import section_text
+
+    print(section_text(section))
+
+
+def brief(section):
+    if section["headline"]:
+        print(f"  {section['headline']}")
+
+
+def report(args):
+    from minigpt.report import PRICE, write_report
+
+    price = PRICE if args.price is None else args.price
+    print(write_report(args.out, price, args.without, args.documents))
     return 0
 
 

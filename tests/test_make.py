@@ -67,6 +67,15 @@ def test_every_stage_leaves_a_report_with_its_seconds(smoke):
         assert report["stage"]
 
 
+def test_the_run_ends_with_a_report_of_everything(smoke):
+    out, said = smoke
+    page = (out / "report.html").read_text("utf-8")
+    for title in ("What it cost", "The cleaning funnel", "What it copies", "What it writes"):
+        assert f">{title}</h2>" in page
+    assert str(out / "report.html") in said
+    assert "bits a byte" in said  # a result in a sentence
+
+
 def test_training_helped(smoke):
     out, _ = smoke
     lines = [json.loads(line) for line in (out / "base/metrics.jsonl").read_text().splitlines()]

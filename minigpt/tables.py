@@ -1,0 +1,103 @@
+"""What an evaluation says, before it is drawn: tables, texts and curves as plain data.
+
+A section is a dict {"title", "parts"}; a part is a dict with its "kind", as the functions below
+make them, so that a report is JSON. `to_text` writes a part for the terminal and for Markdown;
+for the page see report.py and pictures.py.
+
+A column is (name, format), the format as in Python's format(): "" leaves a value as it is. None
+is a value that there is not.
+"""
+
+import math
+
+# ---- parts ------------------------------------------------------------------------------------
+
+
+def words(text):
+    """A paragraph; what stands in `backticks` is code."""
+    return {"kind": "words", "text": " ".join(text.split())}
+
+
+def table(caption, columns, rows):
+    """A table: columns of (name, format), rows of values."""
+    columns = [list(column) for column in columns]  # as JSON gives them back
+    return {"kind": "table", "caption": caption, "columns": columns, "rows": rows}
+
+
+def sample(caption, text):
+    """A text as it was written."""
+    return {"kind": "sample", "caption": caption, "text": text}
+
+
+def lines(caption, x, y, series, log_x=False):
+    """Curves: names of the axes, and a dict from each curve's name to its points [x, y]."""
+    return {"kind": "lines", "caption": caption, "x": x, "y": y, "series": series, "log_x": log_x}
+
+
+def bars(caption, rows, format, top=None):
+    """Horizontal bars: rows of (name, value), the format of the values, and what is a full bar."""
+    return {"kind": "bars", "caption": caption, "rows": rows, "format": format, "top": top}
+
+
+# ---- numbers ----------------------------------------------------------------------------------
+
+
+def show(value, format):
+    """Return a value as text."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return f"{value:{format}}"
+
+
+def interval(right, n):
+    """Return the 95 % interval of a share, `right` of `n`, as text.
+
+    Wilson 1927, "Probable Inference": it stays within 0 and 1 and holds for small n.
+    """
+    if not n:
+        return "–"
+    z = 1.96
+    p, spread = right / n, z * math.sqrt(right / n * (1 - right / n) / n + z * z / (4 * n * n))
+    low, high = ((p + z * z / (2 * n) + s) / (1 + z * z / n) for s in (-spread, spread))
+    return f"{max(low, 0):.0%} to {min(high, 1):.0%}"
+
+
+# ---- for the terminal and for Markdown --------------------------------------------------------
+
+
+def to_text(part):
+    """Return a part as Markdown that also reads well in a terminal; "" for a picture."""
+    if part["kind"] == "words":
+        return part["text"]
+    if part["kind"] == "sample":
+        text = part["text"].replace("\r", "")
+        fence = "```"
+        while fence in text:
+            fence += "`"
+        return f"{part['caption']}:\n\n{fence}text\n{text}\n{fence}"
+    if part["kind"] == "table":
+        return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'])}"
+    return ""
+
+
+def aligned(columns, rows):
+    """Return a Markdown table whose columns are as wide as what stands in them."""
+    cells = [[name for name, _ in columns]]
+    for row in rows:
+        shown = [show(v, f) for v, (_, f) in zip(row, columns, strict=True)]
+        cells.append([" ".join(text.replace("|", "\\|").split()) for text in shown])
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    right = [is_number(format) for _, format in columns]
+    rule = ["-" * (w - 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)]
+    padded = [
+        [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        for row in (cells[0], *cells[1:])
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (padded[0], rule, *padded[1:]))
+
+
+def is_number(format):
+    """Tell whether a column of this format is set to the right."""
+    return format != ""
