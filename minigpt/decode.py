@@ -99,7 +99,7 @@ class Decoder:
         xp, eps = self.model.device.xp, c.layer_norm_epsilon
         start, T = self.lengths[row], len(ids)
         S = start + T  # positions seen, these included
-        assert 1 <= T and self.capacity >= S
+        assert T >= 1 and self.capacity >= S
         self.lengths[row] = S
         threads = team()
         shares = slices(T, threads.n if T >= FEW and xp.__name__ == "numpy" else 1)
