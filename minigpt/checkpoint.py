@@ -49,21 +49,27 @@ def load(folder, device="cpu"):
 
     Raises ValueError, naming the file or tensor, for what is missing, cut off or of another shape.
     """
+    config = read_config(Path(folder) / "config.json")
+    tokenizer = load_tokenizer(folder, config)  # first: it is soon read
+    return load_model(folder, device), tokenizer
+
+
+def load_tokenizer(folder, config):
+    """Return the tokenizer of a folder; raise ValueError where it does not fit the model."""
     folder = Path(folder)
     files = ("tokenizer.json", "vocab.json", "encoder.json")
-    tokenizer_file = next((folder / f for f in files if (folder / f).exists()), None)
-    if tokenizer_file is None:
+    file = next((folder / f for f in files if (folder / f).exists()), None)
+    if file is None:
         raise ValueError(
             f"{folder / files[0]} does not exist; {folder} must be a model's folder, as out/base"
         )
-    model = load_model(folder, device)
-    tokenizer = Tokenizer.load(tokenizer_file)
-    if tokenizer.n_vocab > model.config.vocab_size:
+    tokenizer = Tokenizer.load(file)
+    if tokenizer.n_vocab > config.vocab_size:
         raise ValueError(
-            f"{tokenizer_file} has {tokenizer.n_vocab} symbols and the model "
-            f"{model.config.vocab_size}; they must belong together"
+            f"{file} has {tokenizer.n_vocab} symbols and the model {config.vocab_size}; they must "
+            "belong together"
         )
-    return model, tokenizer
+    return tokenizer
 
 
 def load_model(folder, device="cpu"):

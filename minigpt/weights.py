@@ -17,8 +17,8 @@ Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, 
 import contextlib
 import json
 import re
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -36,53 +36,47 @@ def fill(params, folder):
     Raises ValueError, naming file, tensor and shapes, for what is missing, unknown, cut off, of
     another shape or type, and for shards that contradict their index.
     """
-    filled, unknown = {}, {}
-    for path, name, shape, read in tensors(Path(folder), [*params]):
-        if name in filled:
-            raise ValueError(f"{path} has {name} a second time; {filled[name]} has it already")
-        if name == HEAD:  # it comes after the parameters
-            check_head(path, read(), params["wte.weight"])
-        elif name not in params:
-            unknown[name] = shape
-        elif shape != params[name].shape:
-            raise ValueError(
-                f"{path}: {name} has shape {shape}; by config.json it must be {params[name].shape}"
-            )
-        else:
-            w = params[name]
-            w[...] = array_module(w).asarray(read())
-            filled[name] = path
-    check_complete(params, filled, unknown, folder)
+    found = find(folder, params.shapes)
+    for name, w in params.items():
+        w[...] = array_module(w).asarray(found[name].read())
+    if HEAD in found:
+        check_head(found[HEAD], params["wte.weight"])
 
 
-def tensors(folder, order):
-    """Yield (file, name, shape, function that reads it) for every tensor but masks.
+def find(folder, shapes):
+    """Return {name: Tensor} for the parameters, and the head if it is there; read only headers.
 
-    Names come without the prefix, in `order` and then those that are not in it, so that of several
-    faults the first is named.
+    Raises ValueError as `fill` does.
     """
-    place = {name: i for i, name in enumerate(order)}
-    found = []
-    for path, full_names in tensor_files(folder):
-        with opening(path), safetensors.safe_open(path, "numpy") as file:
-            for full_name in full_names or file.keys():
-                name = full_name.removeprefix(PREFIX)
-                shape = tuple(file.get_slice(full_name).get_shape())
-                found.append((path, name, shape, partial(read_tensor, path, full_name)))
-    found = [tensor for tensor in found if not MASK.fullmatch(tensor[1])]
-    yield from sorted(found, key=lambda tensor: place.get(tensor[1], len(place)))
+    found, unknown = {}, {}
+    for tensor in tensors(Path(folder), [*shapes]):
+        name = tensor.name
+        if name == HEAD and "wte.weight" not in found:
+            name = "wte.weight"  # the one matrix was saved under its other name
+        if name in found:
+            raise ValueError(
+                f"{tensor.path} has {name} a second time; {found[name].path} has it already"
+            )
+        if tensor.shape != shapes.get(name, tensor.shape):
+            raise ValueError(
+                f"{tensor.path}: {name} has shape {tensor.shape}; "
+                f"by config.json it must be {shapes[name]}"
+            )
+        (found if name in shapes or name == HEAD else unknown)[name] = tensor
+    check_complete(shapes, found, unknown, Path(folder))
+    return found
 
 
-def check_complete(params, filled, unknown, folder):
+def check_complete(shapes, found, unknown, folder):
     """Raise ValueError where a parameter is missing, or a tensor is none."""
-    where = Path(folder) / (MODEL if (Path(folder) / MODEL).exists() else INDEX)
-    some = ", ".join(f"{name} {shape}" for name, shape in [*unknown.items()][:3])
-    missing = [name for name in params if name not in filled]
+    where = folder / (MODEL if (folder / MODEL).exists() else INDEX)
+    some = ", ".join(f"{name} {tensor.shape}" for name, tensor in [*unknown.items()][:3])
+    missing = [name for name in shapes if name not in found]
     if missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
         instead = f"; it has {some}, which a GPT-2 has not" if unknown else ""
         raise ValueError(
-            f"{where} lacks {missing[0]}, of shape {params[missing[0]].shape}{more}{instead}"
+            f"{where} lacks {missing[0]}, of shape {shapes[missing[0]]}{more}{instead}"
         )
     if unknown:
         raise ValueError(
@@ -91,16 +85,57 @@ def check_complete(params, filled, unknown, folder):
         )
 
 
-def check_head(path, head, wte):
+def check_head(head, wte):
     """Raise ValueError where the output matrix is another one than the token embedding."""
     if head.shape != wte.shape:
-        raise ValueError(f"{path}: {HEAD} has shape {head.shape}; it must be {wte.shape}")
-    wte = to_numpy(wte)
-    if not np.array_equal(head.astype(wte.dtype), wte):
-        raise ValueError(f"{path}: {HEAD} differs from wte.weight; in a GPT-2 they are one matrix")
+        raise ValueError(f"{head.path}: {HEAD} has shape {head.shape}; it must be {wte.shape}")
+    if not np.array_equal(head.read().astype(wte.dtype), to_numpy(wte)):
+        raise ValueError(
+            f"{head.path}: {HEAD} differs from wte.weight; in a GPT-2 they are one matrix"
+        )
 
 
 # ---- the files ---------------------------------------------------------------------------------
+
+
+class Tensor(NamedTuple):
+    """A tensor of a file, not read yet; `name` is without the prefix."""
+
+    path: Path
+    full_name: str
+    shape: tuple
+    dtype: str  # as safetensors calls it: "F32", "BF16"
+
+    @property
+    def name(self):
+        return self.full_name.removeprefix(PREFIX)
+
+    def read(self):
+        """Return it as an array; bfloat16 becomes float32. Raises ValueError for other types."""
+        if self.dtype == "BF16":
+            return read_bfloat16(self.path, self.full_name)
+        if self.dtype not in ("F64", "F32", "F16"):
+            raise ValueError(
+                f"{self.path}: {self.name} is of type {self.dtype}; "
+                "it must be F32, F16, BF16 or F64"
+            )
+        with opening(self.path), safetensors.safe_open(self.path, "numpy") as file:
+            return file.get_tensor(self.full_name)
+
+
+def tensors(folder, order):
+    """List the tensors of a folder but for masks, in `order` of their names, then the others.
+
+    So of several faults the first is named.
+    """
+    place, found = {name: i for i, name in enumerate(order)}, []
+    for path, names in tensor_files(folder):
+        with opening(path), safetensors.safe_open(path, "numpy") as file:
+            for name in names or file.keys():
+                part = file.get_slice(name)
+                found.append(Tensor(path, name, tuple(part.get_shape()), part.get_dtype()))
+    found = [tensor for tensor in found if not MASK.fullmatch(tensor.name)]
+    return sorted(found, key=lambda tensor: place.get(tensor.name, len(place)))
 
 
 def tensor_files(folder):
@@ -157,20 +192,6 @@ def opening(path):
             f"{path} is not a whole safetensors file ({error}); it may have been cut off: fetch it "
             f"again, or delete it, and the run that made it will continue or begin anew"
         ) from error
-
-
-# ---- tensors -----------------------------------------------------------------------------------
-
-
-def read_tensor(path, name):
-    """Return a floating-point tensor of a file as an array; bfloat16 becomes float32."""
-    with opening(path), safetensors.safe_open(path, "numpy") as file:
-        dtype = file.get_slice(name).get_dtype()
-        if dtype in ("F64", "F32", "F16"):
-            return file.get_tensor(name)
-    if dtype == "BF16":
-        return read_bfloat16(path, name)
-    raise ValueError(f"{path}: {name} is of type {dtype}; it must be F32, F16, BF16 or F64")
 
 
 def read_bfloat16(path, name):
