@@ -26,6 +26,7 @@ from minigpt.team import team
 TILE_ROWS, TILE_COLUMNS = 256, 384  # at most so many: 0.4 MB of float32
 LEAST = 64  # narrower tiles waste the time they save
 WHOLE_BYTES = 1 << 20  # a smaller matrix stays in the cache anyway
+SHARE_BYTES = 4 << 20  # less is not worth waking a thread for
 QUERIES = 64  # rows of queries that attention handles at a time
 BLOCK = 1 << 16  # elements that GELU handles at a time
 
@@ -104,7 +105,7 @@ def rows_product(w, b):
             mine = out[:, share].transpose(1, 0, 2)  # (q, B, n), a view
             np.add.reduce(sums[..., 0, :], axis=1, out=mine)
 
-        threads.run(columns, shares)
+        threads.run(columns, shares if B * w.nbytes > SHARE_BYTES else [slice(None)])
         out = out.reshape(B, N)
         out += b
         return out
@@ -119,7 +120,7 @@ def logits_product(w):
     T = V // n
     tiles, rest = w[: T * n].reshape(T, 1, n, C), w[T * n :]
     threads = team()
-    shares = slices(T, threads.n if w.nbytes > WHOLE_BYTES else 1)
+    shares = slices(T, threads.n)
 
     def product(x):
         B = len(x)
@@ -127,7 +128,8 @@ def logits_product(w):
         tiled = out[:, : T * n].reshape(B, T, n, 1).transpose(1, 0, 2, 3)  # (T, B, n, 1), a view
         columns = x[:, :, None]  # (B, C, 1)
         threads.run(
-            lambda share: np.matmul(tiles[share], columns, out=tiled[share], order="C"), shares
+            lambda share: np.matmul(tiles[share], columns, out=tiled[share], order="C"),
+            shares if B * w.nbytes > SHARE_BYTES else [slice(None)],
         )
         if len(rest):
             np.matmul(rest, columns, out=out[:, T * n :, None])
@@ -156,6 +158,6 @@ def attend_rows(q, k, v, rows, lengths):
             )
 
     threads = team()
-    much = sum(lengths) * H * D * q.itemsize > WHOLE_BYTES
+    much = 2 * sum(lengths) * H * D * q.itemsize > SHARE_BYTES
     threads.run(attend, slices(H, threads.n if much else 1))
     return out.reshape(B, H * D)

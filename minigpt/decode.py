@@ -70,7 +70,7 @@ class Decoder:
     def step(self, rows, ids):
         """Append ids[i] to row rows[i]; return the logits of what comes next, (len(rows), V)."""
         ops, p, c = self.model.device.ops, self.model.params, self.model.config
-        eps, H, D = c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
+        xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         at = [self.lengths[row] for row in rows]
         assert max(at) < self.capacity
         for row in rows:
@@ -78,7 +78,7 @@ class Decoder:
         lengths = [self.lengths[row] for row in rows]
         places = [*zip(range(len(rows)), rows, at, strict=True)]
         with one_blas_thread():
-            x = p["wte.weight"][ids] + p["wpe.weight"][at]  # (B, C)
+            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][xp.asarray(at)]  # (B, C)
             for l, block in enumerate(self.blocks):
                 c_attn, c_proj, c_fc, mlp_proj = block.products
                 k, v = self.k[l], self.v[l]  # (all rows, H, T, D)

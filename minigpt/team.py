@@ -31,10 +31,10 @@ class Team:
     def run(self, function, parts):
         """Call function(part) for each of the parts at the same time; there are at most `n`.
 
-        The first that raises, raises here. Another caller's work is not waited for: then the
-        parts are done one after the other.
+        What no thread has begun when the caller is done with its own, the caller does: on a busy
+        machine a thread may be woken late. What a part raises, raises here.
         """
-        if len(parts) == 1 or not self._free.acquire(blocking=False):
+        if len(parts) == 1 or not self._free.acquire(blocking=False):  # or others are using it
             for part in parts:
                 function(part)
             return
@@ -46,20 +46,24 @@ class Team:
                 function(parts[0])
             finally:
                 for job in jobs:
+                    job.do()
                     job.wait()
         finally:
             self._free.release()
 
 
 class Job:
-    """A call that a thread makes for another."""
+    """A call that whoever comes first makes."""
 
     def __init__(self, function, part):
         self.function, self.part, self.error = function, part, None
-        self._done = threading.Lock()
+        self._begun, self._done = threading.Lock(), threading.Lock()
         self._done.acquire()
 
     def do(self):
+        """Make the call, unless somebody has begun it."""
+        if not self._begun.acquire(blocking=False):
+            return
         try:
             self.function(self.part)
         except BaseException as error:
