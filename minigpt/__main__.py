@@ -115,7 +115,8 @@ def add_sampling(parser):
     add("--stop", action="append", default=[], metavar="TEXT",
         help="end before this text; may be given several times")  # fmt: skip
     add("--logprobs", type=int, metavar="N",
-        help="show each token's probability and the N likeliest instead of the text")  # fmt: skip
+        help="instead of the text show each token with its probability, the model's own before the "
+        "settings below, and the N likeliest")  # fmt: skip
     group = parser.add_argument_group(
         "how to draw", "applied in this order; what one takes away, the next does not see"
     )
@@ -213,8 +214,8 @@ def pretrain(args):
 
 
 def sample(args):
-    from minigpt import load
-    from minigpt.complete import complete, encode_prompt
+    from minigpt import complete, load, show
+    from minigpt.completion import encode_prompt
 
     model, tokenizer = load(args.model, args.device)
     start = tokenizer.eot_token
@@ -230,43 +231,12 @@ def sample(args):
             f"{model.config.n_positions:,}", file=sys.stderr,
         )  # fmt: skip
     if args.logprobs is not None:
-        show_logprobs(tokenizer, pieces, args.samples)
+        show.print_probabilities(tokenizer, pieces, args.samples)
     elif args.samples > 1:
-        show_in_order(args.prompt, pieces, args.samples)
+        show.print_in_turn(args.prompt, pieces, args.samples)
     else:
-        print(args.prompt, end="", flush=True)
-        for piece in pieces:
-            print(piece.text, end="", flush=True)
-        print()
+        show.print_stream(args.prompt, pieces)
     return 0
-
-
-def show_in_order(prompt, pieces, n):
-    """Print several completions: each when it and those before it are complete."""
-    texts, done, shown = [""] * n, set(), 0
-    for piece in pieces:
-        texts[piece.row] += piece.text
-        if piece.finish_reason:
-            done.add(piece.row)
-        while shown in done:
-            print(f"--- sample {shown + 1} ---\n{prompt}{texts[shown]}", flush=True)
-            shown += 1
-
-
-def show_logprobs(tokenizer, pieces, n):
-    """Print a line for each token: itself, its probability, the likeliest and theirs."""
-    import math
-
-    def probability(id, logprob):
-        text = tokenizer.decode_bytes([id]).decode("utf-8", "backslashreplace")
-        return f"{text!r} {math.exp(logprob):.1%}"
-
-    for piece in pieces:
-        if piece.token is not None:
-            sample = f"{piece.row + 1}: " if n > 1 else ""
-            chosen = probability(piece.token.id, piece.token.logprob)
-            top = ", ".join(probability(*alternative) for alternative in piece.token.top)
-            print(f"{sample}{chosen:24} {top}".rstrip(), flush=True)
 
 
 def info(args):

@@ -1,6 +1,6 @@
 """Generation: a distribution over all symbols, one is drawn, appended, and fed back.
 
-The model works on ids, and so does this; complete.py makes text of them. Which symbols may be
+The model works on ids, and so does this; completion.py makes text of them. Which symbols may be
 drawn, and how likely, is said in distribution.py; how a step is made cheap in decode.py.
 
 The window. A model sees at most T = n_positions ids. Of a longer prompt it sees the last T. When

@@ -380,7 +380,8 @@ def test_the_package_offers_loading_and_generating(tmp_path):
     model, tokenizer = minigpt.load(tmp_path)
     ids = list(minigpt.generate(model, tokenizer.encode("The list"), 5, temperature=0))
     assert len(ids) == 5
-    assert isinstance(tokenizer.decode(ids), str)
+    pieces = minigpt.complete(model, tokenizer, tokenizer.encode("The list"), 5, temperature=0)
+    assert "".join(piece.text for piece in pieces) == tokenizer.decode(ids)
 
 
 # ---- streaming -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 import bpe
-from minigpt.complete import complete, encode_prompt
+from minigpt.completion import complete, encode_prompt
 from minigpt.sample import generate
 from minigpt.stream import TextStream
 
