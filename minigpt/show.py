@@ -1,4 +1,4 @@
-"""Completions on a terminal: as they come, several in turn, or token by token with probabilities."""
+"""Completions on a terminal: as they come, several in turn, or tokens with probabilities."""
 
 import math
 
