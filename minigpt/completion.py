@@ -60,8 +60,9 @@ def complete(
         check_integer("seed", seed, 0)
         seed = [seed + i for i in range(n)]
     generation = Generation(
-        model, [prompt] * n, max_new_tokens, Settings(**settings), stop_ids, seed, n_top
-    )
+        model, [prompt] * n, max_new_tokens, Settings(**settings), stop_ids, seed, n_top,
+        tokenizer.n_vocab,
+    )  # fmt: skip
     streams = [TextStream(tokenizer, [s for s in stop if isinstance(s, str)]) for _ in range(n)]
 
     def pieces():

@@ -83,11 +83,10 @@ class Token:
 class Row:
     """One text of a batch: what the model sees of it, and how it goes on."""
 
-    def __init__(self, ids, n_positions, n_vocab, seed):
+    def __init__(self, ids, n_positions, seed):
         self.window = ids[-n_positions:]
         self.rng = np.random.default_rng(seed)
-        self.seen = np.zeros(n_vocab, bool)  # (V,), for the repetition penalty
-        self.seen[ids] = True
+        self.seen = set(ids)  # for the repetition penalty
         self.logits = None  # (V,) of what comes next, when known
         self.n_new, self.finish_reason = 0, None
 
@@ -96,15 +95,18 @@ class Generation:
     """Several texts that are continued at the same time; `generate` is the simple way to use it."""
 
     def __init__(
-        self, model, prompts, max_new_tokens, settings=None, stop=(), seed=None, n_top=None
-    ):
+        self, model, prompts, max_new_tokens, settings=None, stop=(), seed=None, n_top=None,
+        n_vocab=None,
+    ):  # fmt: skip
         """Check everything; raise ValueError as `generate` does.
 
         `n_top`: how many alternatives each Token has; None: neither those nor log-probabilities.
+        `n_vocab`: how many symbols there are, where the model has room for more that mean nothing.
         """
         c, self.model, self.max_new_tokens = model.config, model, max_new_tokens
         self.settings, self.n_top = settings or Settings(), n_top
-        self.settings.check(c.vocab_size)
+        self.n_vocab = n_vocab or c.vocab_size
+        self.settings.check(self.n_vocab)
         check_integer("max_new_tokens", max_new_tokens, 0)
         if n_top is not None:
             check_integer("n_top", n_top, 0)
@@ -112,8 +114,7 @@ class Generation:
         prompts = [check_prompt(model, ids) for ids in prompts]
         seeds = seeds_of_rows(seed, len(prompts))
         self.rows = [
-            Row(ids, c.n_positions, c.vocab_size, seed)
-            for ids, seed in zip(prompts, seeds, strict=True)
+            Row(ids, c.n_positions, seed) for ids, seed in zip(prompts, seeds, strict=True)
         ]
         longest = max(len(row.window) for row in self.rows)
         self.decoder = Decoder(model, len(prompts), min(c.n_positions, longest + max_new_tokens))
@@ -156,9 +157,11 @@ class Generation:
     def _next(self, i, row):
         if row.finish_reason is not None:
             return None
-        s, logits = self.settings, row.logits
+        s, logits = self.settings, row.logits[: self.n_vocab]
         if s.repetition_penalty != 1:
-            logits = penalise(logits, row.seen, s.repetition_penalty)
+            logits = penalise(
+                logits, [i for i in row.seen if i < self.n_vocab], s.repetition_penalty
+            )
         if s.temperature == 0:
             id = int(logits.argmax())
         else:
@@ -168,11 +171,11 @@ class Generation:
             self.end(i, "stop")
             return None
         row.window.append(id)
-        row.seen[id] = True
+        row.seen.add(id)
         row.n_new += 1
         if row.n_new == self.max_new_tokens:
             self.end(i, "length")
-        return self._token(id, row.logits)
+        return self._token(id, row.logits[: self.n_vocab])
 
     def _token(self, id, logits):
         if self.n_top is None:

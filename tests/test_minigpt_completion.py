@@ -141,6 +141,15 @@ def test_ids_and_strings_may_both_stop():
     assert pieces[-1].token is None
 
 
+def test_only_ids_that_the_tokenizer_has_are_drawn():
+    model, tokenizer = small_model(vocab_size=4000), example_tokenizer()  # room for more
+    pieces = list(complete(model, tokenizer, "the", 30, seed=1, repetition_penalty=1.2, n_top=2))
+    ids = [id for p in pieces for id in (p.token.id, *(id for id, _ in p.token.top))]
+    assert max(ids) < tokenizer.n_vocab
+    with pytest.raises(ValueError, match="top_k is 301; it must be at most 300"):
+        complete(model, tokenizer, "the", top_k=301)
+
+
 def test_alternatives_come_where_asked_for():
     model, tokenizer = lively_model(), example_tokenizer()
     [piece] = complete(model, tokenizer, "the", 1, temperature=0, n_top=2)

@@ -105,8 +105,7 @@ def test_top_p_of_a_large_vocabulary_is_the_smallest_set(top_p):
 
 def test_a_penalty_divides_what_is_positive_and_multiplies_what_is_negative():
     logits = np.array([4.0, -4.0, 4.0, -4.0, 0.0], np.float32)
-    seen = np.array([True, True, False, False, True])
-    assert penalise(logits, seen, 2.0).tolist() == [2.0, -8.0, 4.0, -4.0, 0.0]
+    assert penalise(logits, [0, 1, 4], 2.0).tolist() == [2.0, -8.0, 4.0, -4.0, 0.0]
     assert logits.tolist() == [4.0, -4.0, 4.0, -4.0, 0.0]  # what was given is not changed
 
 
