@@ -39,9 +39,12 @@ def largest_divisor(n, at_most):
 def layernorm(x, g, b, eps):
     """Normalise each row: x (N, C) -> (N, C)."""
     C = x.shape[1]
-    x = x - np.add.reduce(x, axis=1, keepdims=True) / x.dtype.type(C)  # (N, C)
-    variance = np.vecdot(x, x)[:, None] / C  # (N, 1)
-    x *= 1 / np.sqrt(variance + eps)
+    x = x - (np.add.reduce(x, axis=1) / C)[:, None]  # (N, C)
+    std = np.vecdot(x, x)  # (N,); one row's scalar product has nothing to do with another's
+    std /= C
+    std += eps
+    np.sqrt(std, out=std)
+    x /= std[:, None]
     x *= g
     x += b
     return x
@@ -66,8 +69,8 @@ def gelu(x):
 def cached_attention(q, k, v):
     """Attention of the last T of S positions, in blocks of queries: see ops.py."""
     T, S, D = q.shape[-2], k.shape[-2], q.shape[-1]
-    out = np.empty_like(q)  # (..., T, D)
-    keys = np.swapaxes(k, -1, -2)  # (..., D, S), a view
+    out = np.empty(q.shape, q.dtype)  # (..., T, D)
+    keys = k.swapaxes(-1, -2)  # (..., D, S), a view
     for start in range(0, T, QUERIES):
         end = min(start + QUERIES, T)
         seen = S - T + end  # keys that the last query of the block may see
@@ -138,26 +141,23 @@ def logits_product(w):
     return product
 
 
-def attend_rows(q, k, v, rows, lengths):
+def attend_rows(q, k, v, groups):
     """Attention of one position of some rows to the cached ones: see ops.py.
 
-    Rows of one length are one call; heads are shared out to the threads where there is much to
-    read. Either way each head of each row is a product of its own.
+    Heads are shared out to the threads where there is much to read. However rows are grouped, each
+    head of each row is a product of its own.
     """
     B, H, D = q.shape
     out = np.empty((B, H, 1, D), q.dtype)
-    if list(rows) == [*range(len(k))] and len(set(lengths)) == 1:
-        groups = [(slice(None), slice(None), lengths[0])]
-    else:
-        groups = [(slice(i, i + 1), slice(row, row + 1), lengths[i]) for i, row in enumerate(rows)]
+    q = q[:, :, None]  # (B, H, 1, D)
 
     def attend(heads):
-        for mine, row, S in groups:
+        for mine, rows, S in groups:
             out[mine, heads] = cached_attention(
-                q[mine, heads, None], k[row, heads, :S], v[row, heads, :S]
+                q[mine, heads], k[rows, heads, :S], v[rows, heads, :S]
             )
 
     threads = team()
-    much = 2 * sum(lengths) * H * D * q.itemsize > SHARE_BYTES
-    threads.run(attend, slices(H, threads.n if much else 1))
+    much = 2 * B * max(S for _, _, S in groups) * H * D * q.itemsize > SHARE_BYTES
+    threads.run(attend, slices(H, threads.n) if much else [slice(None)])
     return out.reshape(B, H * D)

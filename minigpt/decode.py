@@ -75,7 +75,7 @@ class Decoder:
         assert max(at) < self.capacity
         for row in rows:
             self.lengths[row] += 1
-        lengths = [self.lengths[row] for row in rows]
+        groups = self._groups(rows)
         places = [*zip(range(len(rows)), rows, at, strict=True)]
         with one_blas_thread():
             x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][xp.asarray(at)]  # (B, C)
@@ -86,10 +86,18 @@ class Decoder:
                 for i, row, t in places:
                     k[row, :, t] = qkv[i, 1]
                     v[row, :, t] = qkv[i, 2]
-                x += c_proj(ops.attend_rows(qkv[:, 0], k, v, rows, lengths))  # (B, C)
+                x += c_proj(ops.attend_rows(qkv[:, 0], k, v, groups))  # (B, C)
                 x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
             x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
             return self.logits(x)  # (B, V)
+
+    def _groups(self, rows):
+        """Return (part of `rows`, slice of all rows, length): one if all have one length."""
+        lengths = [self.lengths[row] for row in rows]
+        if len(set(lengths)) == 1 and rows == [*range(len(self.lengths))]:
+            return [(slice(0, len(rows)), slice(0, len(rows)), lengths[0])]
+        ends = zip(range(len(rows)), rows, lengths, strict=True)
+        return [(slice(i, i + 1), slice(row, row + 1), S) for i, row, S in ends]
 
     # ---- several more positions of one row ----------------------------------------------------
 

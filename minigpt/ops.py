@@ -259,15 +259,15 @@ def cached_attention(q, k, v):
     return softmax(xp.where(future, xp.asarray(-xp.inf, q.dtype), scores)) @ v
 
 
-def attend_rows(q, k, v, rows, lengths):
+def attend_rows(q, k, v, groups):
     """Let one position of each of some rows look at the cached ones of its row.
 
-    q (B, H, D) are the queries of the rows numbered `rows`; k and v (all rows, H, T, D) hold
-    keys and values, of which a row's first `lengths[i]` count. Returns (B, H D).
+    q (B, H, D) are the queries; k and v (all rows, H, T, D) hold keys and values. `groups` holds
+    (part of B, which rows these are, how many positions S of them count), slices and a number.
+    Returns (B, H D).
     """
-    xp = array_module(q)
     out = [
-        cached_attention(q[i, :, None], k[row, :, :S], v[row, :, :S]).reshape(-1)  # (H D,)
-        for i, (row, S) in enumerate(zip(rows, lengths, strict=True))
+        cached_attention(q[mine, :, None], k[rows, :, :S], v[rows, :, :S])  # (b, H, 1, D)
+        for mine, rows, S in groups
     ]
-    return xp.stack(out)
+    return array_module(q).concatenate(out).reshape(len(q), -1)

@@ -112,7 +112,7 @@ class BlasLimit:
 
     @contextmanager
     def __call__(self):
-        """Switch them off inside a `with` statement; costs a few microseconds."""
+        """Switch them off inside a `with` statement."""
         with self._lock:
             if self._libraries is None:  # finding them takes a while: once
                 self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
