@@ -2,12 +2,14 @@
 
 import importlib
 
-HOME = {"load": "minigpt.checkpoint", "generate": "minigpt.sample"}
-__all__ = ["generate", "load"]
+HOME = {
+    "load": "minigpt.checkpoint", "generate": "minigpt.sample", "complete": "minigpt.completion",
+}  # fmt: skip
+__all__ = ["complete", "generate", "load"]
 
 
 def __getattr__(name):
-    """Import `load` and `generate` when first asked for: `--help` needs no NumPy."""
+    """Import `load`, `generate`, `complete` when first asked for: `--help` needs no NumPy."""
     if name not in HOME:
         raise AttributeError(f"module 'minigpt' has no attribute {name!r}")
     return getattr(importlib.import_module(HOME[name]), name)

@@ -75,17 +75,16 @@ def build_parser():
     add_flags(p.add_argument_group("the training (default: the preset's)"), TrainConfig)
 
     p = command(
-        "sample", sample, "let a model continue a text",
-        'sample out/base --prompt "Return the" --seed 1',
+        "sample", sample, "let a model continue a text, drawing one token after the other",
+        'sample out/base --prompt "Return the" --temperature 0.7 --top-p 0.9 --seed 1',
     )  # fmt: skip
-    p.add_argument("model", help="a model's folder")
-    p.add_argument("--prompt", default="", help="what to continue; default: a new document")
-    p.add_argument("--max-new-tokens", type=int, default=200, help="(%(default)s)")
-    p.add_argument("--temperature", type=float, default=0.8, help="0: the likeliest (%(default)s)")
-    p.add_argument("--top-k", type=int, help="draw from the k likeliest symbols only")
-    p.add_argument("--top-p", type=float, help="draw from the likeliest that hold this probability")
-    p.add_argument("--seed", type=int, help="the same seed, the same text")
-    add_paths(p, "--device")
+    add_sampling(p)
+
+    p = command(
+        "info", info, "tell what a model's folder holds: shape, parameters, costs, files",
+        "info out/base",
+    )  # fmt: skip
+    p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
 
     p = command(
         "gradcheck", gradcheck, "compare the backward pass with measured slopes", "gradcheck"
@@ -146,6 +145,37 @@ def build_parser():
         "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
     )
     return parser
+
+
+def add_sampling(parser):
+    """Add the flags of `sample`."""
+    add = parser.add_argument
+    add("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
+    add("--prompt", default="", help="what to continue; default: a new document")
+    add("--special", action="store_true", help="read <|...|> in the prompt as special tokens")
+    add("--max-new-tokens", type=int, default=200, metavar="N", help="(%(default)s)")
+    add("-n", "--samples", type=int, default=1, metavar="N",
+        help="continue it so many times, all at once (%(default)s)")  # fmt: skip
+    add("--seed", type=int, help="the same seed, the same text; further samples take the next ones")
+    add("--stop", action="append", default=[], metavar="TEXT",
+        help="end before this text; may be given several times")  # fmt: skip
+    add("--logprobs", type=int, metavar="N",
+        help="instead of the text show each token with its probability, the model's own before the "
+        "settings below, and the N likeliest")  # fmt: skip
+    group = parser.add_argument_group(
+        "how to draw", "applied in this order; what one takes away, the next does not see"
+    )
+    add = group.add_argument
+    add("--repetition-penalty", type=float, default=1.0, metavar="X",
+        help="above 1: what stands in the text already is less likely (%(default)s)")  # fmt: skip
+    add("--temperature", type=float, default=0.8, metavar="X",
+        help="below 1 bolder for the likely; 0: always the likeliest (%(default)s)")  # fmt: skip
+    add("--top-k", type=int, metavar="K", help="draw from the K likeliest symbols only")
+    add("--top-p", type=float, metavar="P",
+        help="draw from the fewest likeliest symbols that hold this probability")  # fmt: skip
+    add("--min-p", type=float, metavar="P",
+        help="draw from symbols at least P times as likely as the likeliest")  # fmt: skip
+    add_paths(parser, "--device")
 
 
 def add_paths(parser, *flags):
@@ -229,20 +259,35 @@ def pretrain(args):
 
 
 def sample(args):
-    from minigpt import generate, load
-    from minigpt.sample import stream_text
+    from minigpt import complete, load, show
+    from minigpt.completion import encode_prompt
 
     model, tokenizer = load(args.model, args.device)
     start = tokenizer.eot_token
-    ids = [start, *tokenizer.encode_ordinary(args.prompt)]
-    new_ids = generate(
-        model, ids, args.max_new_tokens, args.temperature, args.top_k, args.top_p,
-        stop=(start,), seed=args.seed,
+    ids = [start, *encode_prompt(tokenizer, args.prompt, args.special)]
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    pieces = complete(
+        model, tokenizer, ids, args.max_new_tokens, [start, *args.stop], args.samples, args.seed,
+        args.logprobs, **{name: getattr(args, name) for name in names},
     )  # fmt: skip
-    print(args.prompt, end="", flush=True)
-    for text in stream_text(tokenizer, new_ids):
-        print(text, end="", flush=True)
-    print()
+    if len(ids) > model.config.n_positions:
+        print(
+            f"minigpt: the prompt has {len(ids):,} tokens; the model sees the last "
+            f"{model.config.n_positions:,}", file=sys.stderr,
+        )  # fmt: skip
+    if args.logprobs is not None:
+        show.print_probabilities(tokenizer, pieces, args.samples)
+    elif args.samples > 1:
+        show.print_in_turn(args.prompt, pieces, args.samples)
+    else:
+        show.print_stream(args.prompt, pieces)
+    return 0
+
+
+def info(args):
+    from minigpt.info import describe
+
+    print("\n".join(describe(args.model)))
     return 0
 
 

@@ -6,14 +6,14 @@
     training_state.safetensors               weights and Adam's moments as three flat arrays, and
                                              as metadata where the run is: what resuming needs
 
-`transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is. Each file
-is replaced in one piece. The training state holds the weights a second time so that weights and
-moments cannot come from different steps, whenever the process is killed.
+`transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
+loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
+training state holds the weights a second time so that weights and moments cannot come from
+different steps, whenever the process is killed.
 
 Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, raw arrays).
 """
 
-import contextlib
 import json
 import os
 from dataclasses import asdict
@@ -28,8 +28,9 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
+from minigpt.weights import MODEL, fill, opening
 
-MODEL, STATE = "model.safetensors", "training_state.safetensors"
+STATE = "training_state.safetensors"
 
 # Settings of a GPT-2 in config.json that model.py knows with this value only.
 FIXED = {
@@ -40,43 +41,43 @@ FIXED = {
     "add_cross_attention": False,
 }
 
+SAME = {"activation_function": "gelu_pytorch_tanh"}  # another name of the same
+
 
 def load(folder, device="cpu"):
     """Return (model, tokenizer) from a folder; `device` is "cpu" or "gpu".
 
     Raises ValueError, naming the file or tensor, for what is missing, cut off or of another shape.
     """
-    tokenizer_file = Path(folder) / "tokenizer.json"
-    if not tokenizer_file.exists():
+    config = read_config(Path(folder) / "config.json")
+    tokenizer = load_tokenizer(folder, config)  # first: it is soon read
+    return load_model(folder, device), tokenizer
+
+
+def load_tokenizer(folder, config):
+    """Return the tokenizer of a folder; raise ValueError where it does not fit the model."""
+    folder = Path(folder)
+    files = ("tokenizer.json", "vocab.json", "encoder.json")
+    file = next((folder / f for f in files if (folder / f).exists()), None)
+    if file is None:
         raise ValueError(
-            f"{tokenizer_file} does not exist; {folder} must be a model's folder, as out/base"
+            f"{folder / files[0]} does not exist; {folder} must be a model's folder, as out/base"
         )
-    model = load_model(folder, device)
-    tokenizer = Tokenizer.load(tokenizer_file)
-    if tokenizer.n_vocab > model.config.vocab_size:
+    tokenizer = Tokenizer.load(file)
+    if tokenizer.n_vocab > config.vocab_size:
         raise ValueError(
-            f"{tokenizer_file} has {tokenizer.n_vocab} symbols and the model "
-            f"{model.config.vocab_size}; they must belong together"
+            f"{file} has {tokenizer.n_vocab} symbols and the model {config.vocab_size}; they must "
+            "belong together"
         )
-    return model, tokenizer
+    return tokenizer
 
 
 def load_model(folder, device="cpu"):
     """Return the GPT of a folder; see `load`."""
     folder = Path(folder)
     config = read_config(folder / "config.json")
-    tensors, _ = read_safetensors(folder / MODEL)
-    tensors = {name.removeprefix("transformer."): x for name, x in tensors.items()}
     model = GPT(config, open_device(device))
-    for name, w in model.params.items():
-        if name not in tensors:
-            raise ValueError(f"{folder / MODEL} lacks {name}, of shape {w.shape}")
-        if tensors[name].shape != w.shape:
-            raise ValueError(
-                f"{folder / MODEL}: {name} has shape {tensors[name].shape}; "
-                f"by config.json it must be {w.shape}"
-            )
-        w[...] = model.device.xp.asarray(tensors[name])
+    fill(model.params, folder)
     return model
 
 
@@ -93,15 +94,20 @@ def read_config(path):
     if values.get("model_type") != "gpt2":
         raise ValueError(f"{path}: model_type is {values.get('model_type')!r}; it must be 'gpt2'")
     for name, value in FIXED.items():
-        if values.get(name, value) != value:
+        if values.get(name, value) not in (value, SAME.get(name, value)):
             raise ValueError(f"{path}: {name} is {values[name]!r}; it must be {value!r}")
     try:
         same = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
-        return ModelConfig(**{k: values[k] for k in same}, dropout=values.get("resid_pdrop", 0.0))
+        config = ModelConfig(**{k: values[k] for k in same}, dropout=values.get("resid_pdrop", 0.0))
     except KeyError as error:
         raise ValueError(f"{path} lacks {error}") from None
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+    if values.get("n_inner") not in (None, 4 * config.n_embd):
+        raise ValueError(
+            f"{path}: n_inner is {values['n_inner']}; it must be {4 * config.n_embd}, 4 n_embd"
+        )
+    return config
 
 
 def save_model(folder, model, tokenizer):
@@ -199,19 +205,3 @@ def read_safetensors(path):
     """Return (dict of arrays, metadata) of a safetensors file."""
     with opening(path), safetensors.safe_open(path, "numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-
-
-@contextlib.contextmanager
-def opening(path):
-    """Turn the ways in which a safetensors file can be bad into one ValueError."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}; NumPy must know the type: save it as float32") from None
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path} is not a whole safetensors file ({error}); it may have been cut off: "
-            f"delete it, and the run that made it will continue or begin anew"
-        ) from error

@@ -222,3 +222,52 @@ def next_token_loss_backward(dloss, cache):
     dlogits[xp.arange(len(which)), xp.where(which < 0, 0, which)] -= 1
     dlogits *= ((which >= 0) * (dloss / n_targets)).astype(x.dtype)[:, None]
     return (dlogits @ w).reshape(x.shape), dlogits.T @ rows
+
+
+# ---- generation: forward alone, nothing kept for a backward ---------------------------------
+
+
+def layernorm(x, g, b, eps):
+    """Normalise each row: x (N, C) -> (N, C)."""
+    return layernorm_forward(x, g, b, eps)[0]
+
+
+def gelu(x):
+    """Apply GELU, any shape."""
+    return gelu_forward(x)[0]
+
+
+def rows_product(w, b):
+    """Return a function x (B, K) -> x w + b (B, N), for w (K, N), b (N,) and few rows."""
+    return lambda x: x @ w + b
+
+
+def logits_product(w):
+    """Return a function x (B, C) -> x w^T (B, V), for w (V, C) and few rows."""
+    return lambda x: x @ w.T
+
+
+def cached_attention(q, k, v):
+    """Let the last T of S positions look at themselves and all before them.
+
+    q (..., T, D), k and v (..., S, D) -> (..., T, D). With T = 1 there is nothing to mask.
+    """
+    xp = array_module(q)
+    T, S, D = q.shape[-2], k.shape[-2], q.shape[-1]
+    scores = q @ k.swapaxes(-1, -2) / math.sqrt(D)  # (..., T, S)
+    future = xp.triu(xp.ones((T, S), dtype=bool), k=S - T + 1)  # (T, S)
+    return softmax(xp.where(future, xp.asarray(-xp.inf, q.dtype), scores)) @ v
+
+
+def attend_rows(q, k, v, groups):
+    """Let one position of each of some rows look at the cached ones of its row.
+
+    q (B, H, D) are the queries; k and v (all rows, H, T, D) hold keys and values. `groups` holds
+    (part of B, which rows these are, how many positions S of them count), slices and a number.
+    Returns (B, H D).
+    """
+    out = [
+        cached_attention(q[mine, :, None], k[rows, :, :S], v[rows, :, :S])  # (b, H, 1, D)
+        for mine, rows, S in groups
+    ]
+    return array_module(q).concatenate(out).reshape(len(q), -1)

@@ -196,7 +196,8 @@ def test_random_bytes_are_no_model(folder):
 def test_a_missing_tensor_is_named_with_the_shape_it_must_have(folder):
     name = "h.1.mlp.c_fc.weight"
     rewrite_tensors(folder, lambda t: t.update(renamed=t.pop(f"transformer.{name}")))
-    with pytest.raises(ValueError, match=rf"model.safetensors lacks {name}, of shape \(16, 64\)"):
+    message = rf"model.safetensors lacks {name}, of shape \(16, 64\); it has renamed \(16, 64\),"
+    with pytest.raises(ValueError, match=message):
         load(folder)
 
 
@@ -252,17 +253,6 @@ def test_a_tokenizer_without_separator_cannot_be_saved_with_a_model(tmp_path):
     tokenizer = bpe.train(example_texts(), 300)
     with pytest.raises(ValueError, match="endoftext"):
         save_model(tmp_path / "model", small_model(), tokenizer)
-
-
-def test_a_type_that_numpy_does_not_have_is_refused_with_the_cure(folder):
-    rewrite_tensors(folder, halve)
-    path = folder / "model.safetensors"
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")  # of the header, which is JSON
-    header = data[8 : 8 + size].replace(b'"F16"', b'"BF16"')
-    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
-    with pytest.raises(ValueError, match=r"model.safetensors: .*bfloat16.*save it as float32"):
-        load(folder)
 
 
 # ---- the training state ----------------------------------------------------------------------

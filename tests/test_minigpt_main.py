@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,7 +63,7 @@ def model_folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "command", ["presets", "tokenize", "pretrain", "sample", "gradcheck", "summary"]
+    "command", ["presets", "tokenize", "pretrain", "sample", "info", "gradcheck", "summary"]
 )
 def test_help_teaches_every_command_with_an_example(capsys, command):
     with pytest.raises(SystemExit) as stopped:
@@ -283,6 +285,13 @@ def test_sample_without_a_prompt_begins_a_document(capsys, model_folder):
         ("--top-k 0", "top_k is 0; it must be at least 1"),
         ("--top-p 2", "top_p is 2.0; it must be above 0 and at most 1"),
         ("--max-new-tokens -5", "max_new_tokens is -5; it must be at least 0"),
+        ("--top-k 100000", "top_k is 100000; it must be at most 300, the number of symbols"),
+        ("--min-p -1", "min_p is -1.0; it must be at least 0 and at most 1"),
+        ("--repetition-penalty 0", "repetition_penalty is 0.0; it must be above 0, 1 for none"),
+        ("--samples 0", "n is 0; it must be at least 1"),
+        ("--logprobs -1", "n_top is -1; it must be at least 0"),
+        ("--seed -1", "seed is -1; it must be at least 0"),
+        ("--special --prompt <|im_start|>", "<|im_start|> is no special token here; it must be"),
         ("--device tpu", "device is 'tpu'; it must be one of cpu, gpu"),
     ],
 )
@@ -295,6 +304,68 @@ def test_what_is_no_model_is_one_line(capsys, tmp_path):
     save_example_model(tmp_path / "model")
     bpe.train(example_texts(), 290).save(tmp_path / "model/tokenizer.json")
     assert "endoftext" in fails(capsys, "sample", tmp_path / "model")
+
+
+def test_an_empty_stop_string_is_one_line(capsys, model_folder):
+    assert "a stop string is empty" in fails(capsys, "sample", model_folder, "--stop", "")
+
+
+def test_several_samples_are_those_of_following_seeds(capsys, model_folder):
+    words = model_folder, "--prompt", "the", "--max-new-tokens", 20
+    several = sampled(capsys, *words, "-n", 3, "--seed", 7)
+    alone = [sampled(capsys, *words, "--seed", 7 + i) for i in range(3)]
+    assert several == "".join(f"--- sample {i + 1} ---\n{text}" for i, text in enumerate(alone))
+    assert len(set(alone)) == 3
+
+
+def test_sample_ends_before_a_stop_text(capsys, model_folder):
+    words = model_folder, "--prompt", "the", "--max-new-tokens", 30, "--seed", 7
+    text = sampled(capsys, *words).removeprefix("the").removesuffix("\n")
+    stop = text[8:11]
+    expected = "the" + text.partition(stop)[0] + "\n"
+    assert sampled(capsys, *words, "--stop", "never said", "--stop", stop) == expected
+
+
+def test_log_probabilities_are_a_line_a_token(capsys, model_folder):
+    words = model_folder, "--max-new-tokens", 6, "--temperature", 0
+    lines = sampled(capsys, *words, "--logprobs", 2).splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        shares = [float(share) for share in re.findall(r"([\d.]+)%", line)]
+        assert len(shares) == 3
+        assert shares[0] == shares[1] >= shares[2] > 0  # the likeliest was chosen
+    several = sampled(capsys, *words, "--logprobs", 0, "-n", 2).splitlines()
+    assert {line[:3] for line in several} == {"1: ", "2: "}
+
+
+def test_a_prompt_longer_than_the_window_is_said(capsys, model_folder):
+    words = "sample", model_folder, "--max-new-tokens", "2", "--prompt"
+    assert main([*map(str, words), "the list " * 40]) == 0
+    assert "the model sees the last 16" in capsys.readouterr().err
+    assert main([*map(str, words), "the"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+# ---- info ------------------------------------------------------------------------------------
+
+
+def test_info_tells_what_the_folder_holds(capsys, model_folder):
+    assert main(["info", str(model_folder)]) == 0
+    said = capsys.readouterr().out
+    for words in ("a GPT-2 of 0.01 M parameters", "stored as F32 in model.safetensors",
+                  "layers              2", "300 symbols", "<|endoftext|> = 299", "config.json",
+                  "no training.json here"):  # fmt: skip
+        assert words in said, words
+
+
+def test_info_of_what_cannot_be_loaded_is_one_line(capsys, model_folder, tmp_path):
+    assert "does not exist" in fails(capsys, "info", tmp_path)
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    (folder / "training.json").write_text("{}")
+    assert "training.json is not a whole report" in fails(capsys, "info", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_embd": 32}))
+    assert "wte.weight has shape (300, 16)" in fails(capsys, "info", folder)
 
 
 # ---- gradcheck and summary -------------------------------------------------------------------

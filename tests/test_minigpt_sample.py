@@ -11,7 +11,8 @@ from minigpt_examples import example_tokenizer, save_example_model, small_model,
 import bpe
 import minigpt
 from minigpt.backend import to_numpy
-from minigpt.sample import generate, next_token_probabilities, stream_text
+from minigpt.distribution import Settings, likeliest, log_softmax, penalise
+from minigpt.sample import Generation, generate, next_token_probabilities, stream_text
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -74,6 +75,47 @@ def test_top_p_counts_within_what_top_k_left(logits, k, top_p):
 
 
 @untimed
+@given(logits=logits_lists, temperature=temperatures, min_p=st.floats(0, 1))
+def test_min_p_leaves_what_is_so_probable_beside_the_likeliest(logits, temperature, min_p):
+    p, whole = probabilities(logits, temperature, min_p=min_p), probabilities(logits, temperature)
+    ratio = whole / whole.max()
+    assert p.argmax() == whole.argmax()
+    assert (p[ratio >= min_p + 1e-9] > 0).all()
+    assert (p[ratio < min_p - 1e-9] == 0).all()
+    kept = np.flatnonzero(p)
+    np.testing.assert_allclose(p[kept], whole[kept] / whole[kept].sum(), rtol=1e-9)
+
+
+@untimed
+@given(scores=st.lists(st.integers(-5, 5), min_size=1, max_size=300), n=st.integers(1, 310))
+def test_the_likeliest_are_those_of_a_stable_sort(scores, n):
+    expected = np.argsort(-np.array(scores), kind="stable")[:n]
+    assert likeliest(np.array(scores, float), n).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("top_p", [0.1, 0.5, 0.9, 0.999, 1.0])
+def test_top_p_of_a_large_vocabulary_is_the_smallest_set(top_p):
+    logits = np.random.default_rng(0).standard_normal(5000) * 3
+    p, whole = probabilities(logits, top_p=top_p), probabilities(logits)
+    in_order = np.sort(whole)[::-1]
+    n = int((np.cumsum(in_order) - in_order < top_p).sum())
+    assert np.count_nonzero(p) == n
+    assert set(np.flatnonzero(p)) == set(np.argsort(-whole)[:n])
+
+
+def test_a_penalty_divides_what_is_positive_and_multiplies_what_is_negative():
+    logits = np.array([4.0, -4.0, 4.0, -4.0, 0.0], np.float32)
+    assert penalise(logits, [0, 1, 4], 2.0).tolist() == [2.0, -8.0, 4.0, -4.0, 0.0]
+    assert logits.tolist() == [4.0, -4.0, 4.0, -4.0, 0.0]  # what was given is not changed
+
+
+@untimed
+@given(logits=logits_lists)
+def test_log_probabilities_are_the_logarithms_of_the_softmax(logits):
+    np.testing.assert_allclose(np.exp(log_softmax(logits)), probabilities(logits), atol=1e-12)
+
+
+@untimed
 @given(logits=logits_lists, k=st.integers(1, 15), smaller=st.integers(0, 14))
 def test_a_tighter_limit_keeps_a_part_of_what_a_looser_one_keeps(logits, k, smaller):
     def support(**limits):
@@ -111,32 +153,135 @@ def test_extreme_temperatures_and_logits_are_no_trouble(temperature):
 
 
 def argmax_continuation(model, ids, n):
-    """Continue `ids` by the likeliest id, in the plainest way."""
-    ids = list(ids)
+    """Continue `ids` by the likeliest id, in the plainest way, by the rule of the window."""
+    T = model.config.n_positions
+    window, out = list(ids)[-T:], []
     for _ in range(n):
-        logits = to_numpy(model.logits(ids[-model.config.n_positions :]))
-        ids.append(int(logits[-1].argmax()))
-    return ids[-n:]
+        out.append(int(to_numpy(model.logits(window))[-1].argmax()))
+        window.append(out[-1])
+        if len(window) > T:
+            window = window[-max(1, T // 2) :]
+    return out
 
 
-def lively_model(device=None):
-    """Return a model whose logits differ much."""
-    model = small_model(device)
-    model.params["wte.weight"][...] *= 30
+def lively_model(device=None, **changes):
+    """Return a model whose logits differ much, and with the place as well."""
+    model = small_model(device, **changes)
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(len(model.params.flat)).astype(np.float32)
+    model.params.flat += model.device.xp.asarray(0.3 * noise)
     return model
 
 
-def test_temperature_0_continues_with_the_likeliest_and_the_window_slides(device):
-    model = lively_model(device)
+@pytest.mark.parametrize("n_positions", [1, 2, 5, 16])
+def test_temperature_0_continues_with_the_likeliest_and_the_window_slides(device, n_positions):
+    model = lively_model(device, n_positions=n_positions)
     ids = list(range(5))
-    out = list(generate(model, ids, 40, temperature=0))  # the window holds 16
-    assert out == argmax_continuation(model, ids, 40)
+    out = list(generate(model, ids, 60, temperature=0))
+    assert out == argmax_continuation(model, ids, 60)
     assert ids == list(range(5))  # what was given is not changed
+    assert n_positions < 5 or len(set(out)) > 3  # not a text that any window would give
 
 
 def test_a_prompt_longer_than_the_window_is_cut_on_the_left():
     model, long = lively_model(), list(range(100, 140))
-    assert list(generate(model, long, 8, 0)) == list(generate(model, long[-16:], 8, 0))
+    expected = list(generate(model, long[-16:], 20, 0))
+    assert list(generate(model, long, 20, 0)) == expected
+    assert list(generate(model, long[-15:], 20, 0)) != expected
+
+
+def test_logits_after_slides_are_those_of_the_window_without_a_cache():
+    model = lively_model()
+    generation = Generation(model, [[1, 2, 3]], 50, Settings(temperature=0), n_top=0)
+    slides = 0
+    while generation.going:
+        row = generation.rows[0]
+        generation.step()
+        slides += len(row.window) == 9  # the new id, after eight that stayed
+        expected = model.logits(row.window[:-1])[-1]
+        assert np.abs(row.logits - expected).max() < 1e-5 * np.abs(expected).max()
+    assert slides >= 4
+
+
+# ---- batches ---------------------------------------------------------------------------------
+
+PROMPTS = [[7], [1, 2, 3], list(range(100, 140)), [299, 0, 4, 4, 8, 1, 2, 3], [5] * 16, [7]]
+SETTINGS = [
+    {}, {"temperature": 0}, {"temperature": 0.7, "top_k": 20}, {"top_p": 0.9},
+    {"min_p": 0.05, "repetition_penalty": 1.3}, {"temperature": 2.0, "top_k": 100, "top_p": 0.8},
+]  # fmt: skip
+
+
+def rows_of(steps, n_rows):
+    """Return each row's ids of what a batch yielded; None only ever at a row's end."""
+    rows = [list(row) for row in zip(*steps, strict=True)] or [[] for _ in range(n_rows)]
+    for row in rows:
+        while row and row[-1] is None:
+            row.pop()
+        assert None not in row
+    return rows
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_batch_gives_each_row_the_ids_it_gets_alone(settings):
+    model = lively_model()
+    for seed in range(5):
+        steps = list(generate(model, PROMPTS, 40, seed=seed, **settings))
+        assert len(steps) == 40
+        alone = [list(generate(model, ids, 40, seed=seed, **settings)) for ids in PROMPTS]
+        assert rows_of(steps, len(PROMPTS)) == alone
+
+
+def test_with_many_seeds_too_and_each_row_its_own():
+    model = lively_model(n_embd=32, n_positions=24)
+    for first in range(0, 60, 6):
+        seeds = [first + i for i in range(6)]
+        rows = rows_of(generate(model, PROMPTS, 30, seed=seeds), 6)
+        for ids, seed, row in zip(PROMPTS, seeds, rows, strict=True):
+            assert row == list(generate(model, ids, 30, seed=seed))
+
+
+def test_a_row_that_ends_yields_none_while_the_others_go_on():
+    model = lively_model()
+    stop = list(generate(model, [7], 12, 0))[4]
+    alone = [list(generate(model, ids, 12, 0, stop=(stop,))) for ids in PROMPTS]
+    assert len({len(ids) for ids in alone}) > 1
+    steps = list(generate(model, PROMPTS, 12, 0, stop=(stop,)))
+    assert rows_of(steps, len(PROMPTS)) == alone
+    assert len(steps) == max(map(len, alone))
+
+
+def test_a_batch_of_one_yields_lists_and_arrays_are_batches_too():
+    model = lively_model()
+    expected = list(generate(model, [3, 4], 3, 0))
+    assert list(generate(model, [[3, 4]], 3, 0)) == [[id] for id in expected]
+    assert list(generate(model, np.array([[3, 4]]), 3, 0)) == [[id] for id in expected]
+
+
+# ---- log-probabilities and penalties -----------------------------------------------------------
+
+
+def test_tokens_tell_their_log_probability_and_the_alternatives():
+    model = lively_model()
+    settings = Settings(temperature=0.5, top_k=5)
+    generation = Generation(model, [[7]], 5, settings, seed=1, n_top=3)
+    window = [7]
+    while generation.going:
+        [token] = generation.step()
+        expected = log_softmax(model.logits(window)[-1])  # the model's own, without settings
+        assert token.logprob == pytest.approx(expected[token.id], abs=1e-4)
+        assert [id for id, _ in token.top] == np.argsort(-expected)[:3].tolist()
+        assert [p for _, p in token.top] == pytest.approx(np.sort(expected)[::-1][:3], abs=1e-4)
+        window.append(token.id)
+
+
+def test_a_high_penalty_keeps_the_model_from_repeating_itself():
+    model = lively_model()
+    plain = list(generate(model, [7], 100, 0))
+    penalised = list(generate(model, [7], 100, 0, repetition_penalty=1e6))
+    assert len(set(plain)) < 60
+    assert len(set(penalised)) > len(set(plain))
+    assert 7 not in penalised[:50]  # the prompt counts too
 
 
 def test_the_same_seed_gives_the_same_ids_and_other_seeds_others(device):
@@ -197,7 +342,28 @@ def test_ids_come_one_by_one_as_plain_integers():
         ({"top_p": 1.5}, "top_p is 1.5"),
         ({"top_p": float("nan")}, "top_p is nan"),
         ({"max_new_tokens": -1}, "max_new_tokens is -1; it must be at least 0"),
-        ({"ids": []}, r"ids have shape \(0,\)"),
+        ({"max_new_tokens": 1.5}, "max_new_tokens is 1.5; it must be at least 0, a whole number"),
+        ({"temperature": "hot"}, "temperature is hot"),
+        ({"top_k": 2.5}, "top_k is 2.5"),
+        ({"top_k": True}, "top_k is True"),
+        ({"top_k": 301}, "top_k is 301; it must be at most 300, the number of symbols"),
+        ({"min_p": -0.1}, "min_p is -0.1; it must be at least 0 and at most 1"),
+        ({"min_p": 1.1}, "min_p is 1.1"),
+        ({"repetition_penalty": 0}, "repetition_penalty is 0; it must be above 0, 1 for none"),
+        ({"repetition_penalty": -1.0}, "repetition_penalty is -1.0"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty is nan"),
+        ({"seed": -1}, "seed is -1; it must be at least 0"),
+        ({"seed": "x"}, "seed is 'x'"),
+        ({"ids": [[1], [2]], "seed": [1]}, "seed holds 1 numbers; it must hold 2, one for a row"),
+        ({"stop": (300,)}, "stop id is 300; it must be at most 299, the last id"),
+        ({"stop": (-1,)}, "stop id is -1"),
+        ({"stop": ("x",)}, r"stop is \('x',\); it must hold ids here"),
+        ({"stop": "x"}, "stop is 'x'; it must hold ids here"),
+        ({"ids": []}, "the prompt is empty; it must hold at least one id"),
+        ({"ids": [[1], []]}, "the prompt is empty"),
+        ({"ids": [1.5]}, "ids are of type float64; they must be integers"),
+        ({"ids": [[[1]]]}, r"a prompt has shape \(1, 1\); it must be a list of ids"),
+        ({"ids": [300, *[1] * 40]}, "id 300 is no symbol"),
         ({"ids": [300]}, "id 300 is no symbol"),
         ({"ids": [-1]}, "id -1 is no symbol"),
     ],
@@ -213,7 +379,8 @@ def test_the_package_offers_loading_and_generating(tmp_path):
     model, tokenizer = minigpt.load(tmp_path)
     ids = list(minigpt.generate(model, tokenizer.encode("The list"), 5, temperature=0))
     assert len(ids) == 5
-    assert isinstance(tokenizer.decode(ids), str)
+    pieces = minigpt.complete(model, tokenizer, tokenizer.encode("The list"), 5, temperature=0)
+    assert "".join(piece.text for piece in pieces) == tokenizer.decode(ids)
 
 
 # ---- streaming -------------------------------------------------------------------------------

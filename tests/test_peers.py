@@ -3,14 +3,18 @@
 Needs the `bench` extra (PyTorch, transformers); run by `make peers`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from minigpt_examples import MODEL, WORDS, example_texts, example_tokenizer, small_model
 
 from minigpt.checkpoint import load, load_model, save_model
-from minigpt.config import TrainConfig
+from minigpt.config import ModelConfig, TrainConfig
+from minigpt.decode import Decoder
+from minigpt.model import GPT
 from minigpt.optim import AdamW, clip_factor, norm
-from minigpt.sample import generate
+from minigpt.sample import generate, next_token_probabilities
 
 pytestmark = pytest.mark.peer
 
@@ -105,6 +109,119 @@ def test_what_transformers_saves_loads_in_ours_with_the_same_logits(tmp_path):
     [(ids, _)] = batch()
     assert np.abs(ours.logits(ids) - their_logits(theirs, ids)).max() < 1e-4
     assert np.abs(their_logits(theirs, ids)).max() > 1
+
+
+GPT2 = ModelConfig()  # 124 M parameters
+
+
+@pytest.fixture(scope="module")
+def gpt2_folder(tmp_path_factory):
+    """A GPT-2 of 124 M random parameters as transformers saves it, in shards, without tokenizer."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("gpt2")
+    torch.manual_seed(0)
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config())
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    theirs.save_pretrained(folder, max_shard_size="200MB")
+    return folder
+
+
+def test_the_logits_of_124_million_parameters_are_the_same(gpt2_folder):
+    import transformers
+
+    assert len(list(gpt2_folder.glob("*.safetensors"))) > 1
+    ours = load_model(gpt2_folder)
+    assert ours.config == replace(GPT2, dropout=0.1)
+    theirs = transformers.GPT2LMHeadModel.from_pretrained(gpt2_folder).eval()
+    ids = np.random.default_rng(0).integers(0, GPT2.vocab_size, 100)
+    expected = their_logits(theirs, ids[None])[0]  # (T, V)
+    assert np.abs(expected).max() > 1
+    assert np.abs(ours.logits(ids) - expected).max() < 1e-4
+    decoder = Decoder(ours, 3)
+    decoder.read(1, [5, 6, 7])
+    got = [decoder.read(0, ids[:60])]
+    got += [decoder.step([0, 1], [id, 9])[0] for id in ids[60:]]
+    assert np.abs(np.array(got) - expected[59:]).max() < 1e-4
+    assert np.abs(np.array(got) - ours.logits(ids)[59:]).max() < 1e-5
+
+
+def test_124_million_parameters_that_we_save_load_in_transformers(tmp_path):
+    import transformers
+
+    model = GPT(GPT2).initialise(3)
+    noise = np.random.default_rng(0).standard_normal(len(model.params.flat), dtype=np.float32)
+    model.params.flat += 0.02 * noise
+    del noise
+    save_model(tmp_path, model, example_tokenizer())
+    theirs, report = transformers.GPT2LMHeadModel.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not any(report.values()), report
+    ids = np.random.default_rng(0).integers(0, GPT2.vocab_size, 100)
+    assert np.abs(model.logits(ids) - their_logits(theirs.eval(), ids[None])[0]).max() < 1e-4
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_as_transformers_saves_it_is_read(folder, tmp_path, dtype):
+    import transformers
+
+    theirs = transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=dtype)
+    theirs.save_pretrained(tmp_path)
+    ours = load_model(tmp_path)
+    for name, parameter in their_parameters(theirs).items():
+        assert (ours.params[name] == parameter.detach().float().numpy()).all(), name
+
+
+def test_a_transformer_without_head_has_names_without_prefix_and_is_read(folder, tmp_path):
+    import transformers
+
+    transformers.GPT2Model.from_pretrained(folder).save_pretrained(tmp_path)
+    assert (load_model(tmp_path).params.flat == lively_model().params.flat).all()
+
+
+def test_generation_with_a_penalty_is_the_same(folder, theirs):
+    import torch
+
+    model, tokenizer = load(folder)
+    ids = tokenizer.encode("the list")
+    n = T - len(ids)
+    greedy = theirs.generate(
+        torch.tensor([ids]), do_sample=False, max_new_tokens=n, repetition_penalty=1.5,
+        eos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    ours = list(generate(model, ids, n, temperature=0, repetition_penalty=1.5))
+    assert ours == greedy[0, len(ids) :].tolist()
+    assert ours != list(generate(model, ids, n, temperature=0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"temperature": 0.7}, {"top_k": 5}, {"top_p": 0.8}, {"min_p": 0.1},
+     {"temperature": 1.5, "top_k": 40, "top_p": 0.9, "min_p": 0.02}],
+)  # fmt: skip
+def test_distributions_are_those_that_transformers_draws_from(settings):
+    import torch
+    import transformers
+
+    config = transformers.GenerationConfig(do_sample=True, **{"top_k": 0, **settings})
+    processors = transformers.LogitsProcessorList()
+    kinds = [
+        ("temperature", transformers.TemperatureLogitsWarper),
+        ("top_k", transformers.TopKLogitsWarper),
+        ("top_p", transformers.TopPLogitsWarper),
+        ("min_p", transformers.MinPLogitsWarper),
+    ]
+    for name, kind in kinds:
+        if name in settings:
+            processors.append(kind(getattr(config, name)))
+    logits = 3 * np.random.default_rng(0).standard_normal((20, V)).astype(np.float32)
+    expected = torch.softmax(processors(None, torch.tensor(logits)), dim=-1).numpy()
+    for row, p in zip(logits, expected, strict=True):
+        np.testing.assert_allclose(next_token_probabilities(row, **settings), p, atol=1e-6)
 
 
 def test_generation_by_the_likeliest_is_the_same(folder, theirs):

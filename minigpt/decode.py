@@ -1,0 +1,150 @@
+"""The model with a memory: keys and values of the positions read so far, for several texts.
+
+To predict the next token, attention needs the keys and values of all earlier positions, and those
+never change: a position sees none after it. So they are kept, and each further token costs one
+position instead of the whole window. `GPT.logits` is the plain twin that keeps nothing; the two
+agree but for rounding.
+
+Each row is a text of its own length and begins at position 0: there is no padding and nothing to
+mask. A prompt is read by itself, all its positions at once (prefill); then the rows go on
+together, one position each (decode), so that the weights are read from memory once for all.
+
+On a CPU a row's result is the same to the last bit whatever other rows there are (cpu_rows.py
+says how). On a GPU the library chooses its product by the number of rows: rounding may differ.
+
+This draws nothing and knows no window: see sample.py. Source: Pope et al. 2022, "Efficiently
+Scaling Transformer Inference" (prefill, decode and their costs).
+"""
+
+from typing import Any, NamedTuple
+
+from minigpt.parallel import slices
+from minigpt.team import one_blas_thread, team
+
+FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
+
+
+class Block(NamedTuple):
+    """A block's normalisations as (gain, bias), its matrices as (w, b), and their products."""
+
+    ln_1: tuple
+    attn: tuple
+    attn_proj: tuple
+    ln_2: tuple
+    fc: tuple
+    mlp_proj: tuple
+    products: Any
+
+
+class Decoder:
+    """Keys and values of `n_rows` texts of up to `capacity` positions, read by a GPT."""
+
+    def __init__(self, model, n_rows=1, capacity=None):
+        """Make room: 2 L C numbers for each position of each row."""
+        c, self.model = model.config, model
+        self.capacity = capacity or c.n_positions
+        assert self.capacity <= c.n_positions
+        self.lengths = [0] * n_rows
+        shape = (c.n_layer, n_rows, c.n_head, self.capacity, c.n_embd // c.n_head)
+        xp, dtype = model.device.xp, model.params.flat.dtype
+        self.k, self.v = xp.empty(shape, dtype), xp.empty(shape, dtype)  # (L, B, H, T, D)
+        self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
+        self.logits = model.device.ops.logits_product(model.params["wte.weight"])
+
+    def _block(self, name):
+        def pair(rest):
+            p = self.model.params
+            return p[f"{name}{rest}.weight"], p[f"{name}{rest}.bias"]
+
+        matrices = [pair(x) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
+        attn, attn_proj, fc, mlp_proj = matrices
+        products = [self.model.device.ops.rows_product(*matrix) for matrix in matrices]
+        return Block(pair("ln_1"), attn, attn_proj, pair("ln_2"), fc, mlp_proj, products)
+
+    def forget(self, row):
+        """Let `row` begin anew."""
+        self.lengths[row] = 0
+
+    # ---- one more position of several rows ----------------------------------------------------
+
+    def step(self, rows, ids):
+        """Append ids[i] to row rows[i]; return the logits of what comes next, (len(rows), V)."""
+        ops, p, c = self.model.device.ops, self.model.params, self.model.config
+        xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
+        at = [self.lengths[row] for row in rows]
+        assert max(at) < self.capacity
+        for row in rows:
+            self.lengths[row] += 1
+        groups = self._groups(rows)
+        places = [*zip(range(len(rows)), rows, at, strict=True)]
+        with one_blas_thread():
+            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][xp.asarray(at)]  # (B, C)
+            for l, block in enumerate(self.blocks):
+                c_attn, c_proj, c_fc, mlp_proj = block.products
+                k, v = self.k[l], self.v[l]  # (all rows, H, T, D)
+                qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
+                for i, row, t in places:
+                    k[row, :, t] = qkv[i, 1]
+                    v[row, :, t] = qkv[i, 2]
+                x += c_proj(ops.attend_rows(qkv[:, 0], k, v, groups))  # (B, C)
+                x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
+            x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
+            return self.logits(x)  # (B, V)
+
+    def _groups(self, rows):
+        """Return (part of `rows`, slice of all rows, length): one if all have one length."""
+        lengths = [self.lengths[row] for row in rows]
+        if len(set(lengths)) == 1 and rows == [*range(len(self.lengths))]:
+            return [(slice(0, len(rows)), slice(0, len(rows)), lengths[0])]
+        ends = zip(range(len(rows)), rows, lengths, strict=True)
+        return [(slice(i, i + 1), slice(row, row + 1), S) for i, row, S in ends]
+
+    # ---- several more positions of one row ----------------------------------------------------
+
+    def read(self, row, ids):
+        """Append `ids`, at least one, to `row`; return the logits of what comes next, (V,)."""
+        ops, p, c = self.model.device.ops, self.model.params, self.model.config
+        xp, eps = self.model.device.xp, c.layer_norm_epsilon
+        start, T = self.lengths[row], len(ids)
+        S = start + T  # positions seen, these included
+        assert T >= 1 and self.capacity >= S
+        self.lengths[row] = S
+        threads = team()
+        shares = slices(T, threads.n if T >= FEW and xp.__name__ == "numpy" else 1)
+        heads = (T, 3, c.n_head, c.n_embd // c.n_head)
+        with one_blas_thread():
+            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)
+            qkv = xp.empty((T, 3 * c.n_embd), x.dtype)  # (T, 3C)
+            for l, block in enumerate(self.blocks):
+                k, v = self.k[l, row, :, :S], self.v[l, row, :, :S]  # (H, S, D)
+
+                def look(part, block=block, k=k, v=v):
+                    h = ops.layernorm(x[part], *block.ln_1, eps)
+                    qkv[part] = linear(h, *block.attn)
+                    new = qkv.reshape(heads)[part].transpose(1, 2, 0, 3)  # (3, H, t, D)
+                    k[:, start + part.start : start + part.stop] = new[1]
+                    v[:, start + part.start : start + part.stop] = new[2]
+
+                def think(part, block=block, k=k, v=v):
+                    q = qkv.reshape(heads)[part, 0].swapaxes(0, 1)  # (H, t, D)
+                    seen = start + part.stop
+                    y = ops.cached_attention(xp.ascontiguousarray(q), k[:, :seen], v[:, :seen])
+                    y = y.swapaxes(0, 1).reshape(-1, c.n_embd)  # (t, C)
+                    x[part] += linear(y, *block.attn_proj)
+                    h = linear(ops.layernorm(x[part], *block.ln_2, eps), *block.fc)  # (t, F)
+                    x[part] += linear(ops.gelu(h), *block.mlp_proj)
+
+                # all keys and values must be there before anyone attends to them
+                threads.run(look, shares)
+                if l == c.n_layer - 1:
+                    shares = [slice(T - 1, T)]  # of the last block only the last position counts
+                threads.run(think, shares)
+            x = ops.layernorm(x[-1:], p["ln_f.weight"], p["ln_f.bias"], eps)
+            return self.logits(x)[0]
+
+
+def linear(x, w, b):
+    """Return x w + b."""
+    out = x @ w
+    out += b
+    return out

@@ -1,0 +1,132 @@
+"""From logits to the probabilities that the next token is drawn with.
+
+In this order: repetition penalty, temperature, top-k, top-p, min-p; each counts within what the
+one before it left. This draws nothing (see sample.py) and knows no text.
+
+Sources: Fan et al. 2018, "Hierarchical Neural Story Generation" (top-k); Holtzman et al. 2020,
+"The Curious Case of Neural Text Degeneration" (top-p, or nucleus); Nguyen et al. 2024, "Turning
+Up the Heat: Min-p Sampling" (min-p); Keskar et al. 2019, "CTRL", section 4.1 (repetition penalty).
+"""
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to draw; the defaults leave the model's own distribution as it is."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+
+    def check(self, vocab_size):
+        """Raise ValueError for a setting outside its range."""
+        t, penalty = self.temperature, self.repetition_penalty
+        if not (is_number(t) and 0 <= t < math.inf):
+            raise ValueError(f"temperature is {t}; it must be 0 or more")
+        if self.top_k is not None:
+            check_integer("top_k", self.top_k, 1)
+            if self.top_k > vocab_size:
+                raise ValueError(
+                    f"top_k is {self.top_k}; it must be at most {vocab_size}, the number of symbols"
+                )
+        if self.top_p is not None and not (is_number(self.top_p) and 0 < self.top_p <= 1):
+            raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+        if self.min_p is not None and not (is_number(self.min_p) and 0 <= self.min_p <= 1):
+            raise ValueError(f"min_p is {self.min_p}; it must be at least 0 and at most 1")
+        if not (is_number(penalty) and 0 < penalty < math.inf):
+            raise ValueError(f"repetition_penalty is {penalty}; it must be above 0, 1 for none")
+
+
+def is_number(x):
+    """Tell whether `x` is a real number; True and False are none."""
+    return isinstance(x, Real) and not isinstance(x, bool)
+
+
+def check_integer(name, value, least):
+    """Raise ValueError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be at least {least}, a whole number")
+
+
+def likeliest(scores, n):
+    """Return the ids of the n highest scores (V,), highest first; of equals, the lowest id first.
+
+    Sorting all of a large vocabulary would take longer than the model's own step.
+    """
+    n = min(n, len(scores))
+    least = np.partition(scores, len(scores) - n)[len(scores) - n]
+    above = np.flatnonzero(scores > least)
+    equal = np.flatnonzero(scores == least)[: n - len(above)]
+    ids = np.concatenate([above, equal])  # both ascending, so a stable sort keeps the lowest first
+    return ids[np.argsort(-scores[ids], kind="stable")]
+
+
+def penalise(logits, seen, penalty):
+    """Return logits (V,) with those of the ids `seen` made less likely, for a penalty above 1.
+
+    Positive ones are divided by it and negative ones multiplied, as CTRL does; it favours what was
+    seen where it is below 1.
+    """
+    logits = np.array(logits, dtype=np.float64)
+    before = logits[seen]
+    logits[seen] = np.where(before > 0, before / penalty, before * penalty)
+    return logits
+
+
+def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None, min_p=None):
+    """Return the probability of every symbol: logits (V,) -> (V,), which add up to 1.
+
+    Logits are divided by `temperature`: below 1 the likely becomes likelier; 0 leaves only the
+    likeliest. `top_k` keeps the k likeliest symbols, `top_p` the smallest set of likeliest ones
+    whose probability is at least p, `min_p` those at least so probable, beside the likeliest;
+    what is cut away has probability 0.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if temperature == 0:
+        return (np.arange(len(logits)) == logits.argmax()).astype(np.float64)
+    p = np.exp((logits - logits.max()) / temperature)  # (V,), the likeliest has 1
+    if top_k is not None and top_k < len(p):
+        p = keep(p, likeliest(p, top_k))
+    if top_p is not None:
+        p = keep(p, nucleus(p, top_p))
+    if min_p is not None:
+        p = np.where(p >= min_p, p, 0)
+    return p / p.sum()
+
+
+def keep(p, ids):
+    """Return p (V,) with 0 but at `ids`."""
+    kept = np.zeros_like(p)
+    kept[ids] = p[ids]
+    return kept
+
+
+def nucleus(p, top_p):
+    """Return the fewest likeliest ids that hold the share `top_p` of p (V,)."""
+    enough, n = top_p * p.sum(), 64
+    while True:
+        ids = likeliest(p, n)
+        before = np.cumsum(p[ids]) - p[ids]  # what is likelier than each
+        if n >= len(p) or before[-1] >= enough:
+            return ids[before < enough]
+        n *= 8
+
+
+def log_softmax(logits):
+    """Return the logarithm, in nats, of the probability of every symbol: (V,) -> (V,)."""
+    logits = np.asarray(logits, dtype=np.float64)
+    logits = logits - logits.max()
+    return logits - math.log(np.exp(logits).sum())
+
+
+def draw(p, uniform):
+    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there."""
+    chosen = int(np.searchsorted(np.cumsum(p), uniform, side="right"))
+    return min(chosen, int(np.flatnonzero(p)[-1]))  # where rounding ends below 1
