@@ -182,6 +182,8 @@ bench: $(VENV)/.bench
 	@$(VENV)/bin/python tests/bench_bpe.py $(TEXT) $(if $(RANKS),--ranks $(RANKS))
 	@echo '--- the crawl'
 	@$(VENV)/bin/python tests/bench_crawl.py
+	@echo '--- the model'
+	@$(VENV)/bin/python tests/bench_sample.py
 	@echo '--- near-duplicates'
 	@$(VENV)/bin/python tests/bench_dedup.py
 ifneq ($(HTML),)

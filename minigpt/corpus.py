@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from bpe.files import documents
+from bpe.documents import documents
 from bpe.split import to_text
 from minigpt.dataset import fingerprint, load_tokens, read_report, split_documents
 

@@ -15,7 +15,8 @@ import json
 import re
 from pathlib import Path
 
-from bpe.files import atomic_write, documents
+from bpe.documents import documents
+from bpe.files import atomic_write
 from bpe.stats import head, measure
 from minigpt.evaluate import RESULTS
 from minigpt.pictures import STYLE, picture

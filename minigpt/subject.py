@@ -9,7 +9,6 @@ one pass over it: as long as the model's likeliest token is the given one at eve
 decoding goes the same way.
 """
 
-import inspect
 from typing import NamedTuple
 
 import numpy as np
@@ -127,11 +126,6 @@ class Subject:
 
 def continuations(model, prompts, n_tokens, seeds, settings):
     """Return what the model writes after each of `prompts`, each with its own seed."""
-    if "min_p" not in inspect.signature(generate).parameters:  # a `generate` without batches
-        return [
-            list(generate(model, prompt, n_tokens, seed=seed, **settings))
-            for prompt, seed in zip(prompts, seeds, strict=True)
-        ]
     written = [[] for _ in prompts]
     for step in generate(model, prompts, n_tokens, seed=list(seeds), **settings):
         for ids, i in zip(written, step, strict=True):
