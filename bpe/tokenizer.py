@@ -146,6 +146,8 @@ class Tokenizer:
         self, texts: Iterable[str], allowed_special: Chosen = (), disallowed_special: Chosen = "all"
     ) -> list[list[int]]:
         """Encode each text as `encode` does; many short ones are faster together."""
+        if isinstance(texts, str):
+            raise ValueError("texts is one str; it must be several: put it into a list, [text]")
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         rows = [split_special(text, allowed, disallowed) for text in texts]
         encoded = self._encode_each([part for row in rows for part in row[::2]])

@@ -98,6 +98,8 @@ def test_nothing_is_learned_from_special_tokens():
         ),
         ({"texts": []}, "the texts are empty; there must be text to learn from"),
         ({"texts": ["", ""]}, "the texts are empty"),
+        ({"texts": [SAMPLE, None]}, "text is NoneType; it must be str"),
+        ({"texts": [SAMPLE, b"bytes"]}, "text is bytes; it must be str"),
         ({"texts": "text"}, r"texts is one str; .* put it into a list"),
         ({"pattern": "gpt5("}, r"pattern is 'gpt5\('; it must be gpt4, gpt2 or a regular"),
         ({"pattern": "[a-z]+"}, "leaves out 'T' at character 0"),
