@@ -78,6 +78,14 @@ def test_windows_put_together_are_the_whole(seed, letters):
     assert ids.tolist() == plain(chunk)
 
 
+@each
+def test_windows_are_put_together_at_the_same_token_not_only_at_the_same_place(merger, plain):
+    for seed in range(150):
+        chunk = bytes(random.Random(seed).choices(b"abx", k=200))
+        [ids] = fast_long.merge_long([chunk], merger, 8)  # so small that tokens reach across
+        assert ids.tolist() == plain(chunk)
+
+
 def test_repetition_takes_few_steps(monkeypatch):
     """Not a merge at a time: what is left to go through one by one is short."""
     merger, _ = EXAMPLES["learned"]

@@ -48,6 +48,17 @@ def test_a_special_token_across_pieces_is_refused_at_its_place(tokenizer, size, 
         list(ids)
 
 
+def test_a_special_token_that_begins_inside_another_is_refused(monkeypatch):
+    monkeypatch.setattr(stream, "PIECE_CHARS", 1)
+    tokenizer = bpe.train([SAMPLE], 260, special_tokens=["ab<|", END])
+    for encode in (
+        tokenizer.encode,
+        lambda *arguments: list(tokenizer.encode_iterable(*arguments)),
+    ):
+        with pytest.raises(ValueError, match=r"special token '<\|end\|>' at character 3; pass"):
+            encode("xab<|end|>" + "y" * 9, {"ab<|"}, {END})
+
+
 @each
 @pytest.mark.parametrize(
     ("texts", "kind"),
