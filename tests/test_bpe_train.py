@@ -91,6 +91,7 @@ def test_nothing_is_learned_from_special_tokens():
             {"vocab_size": 200, "special_tokens": ["<|endoftext|>"]},
             "vocab_size is 200; it must be at least 257, so that every byte and special token has",
         ),
+        ({"vocab_size": 300.5}, "vocab_size is 300.5; it must be a whole number"),
         ({"vocab_size": 255}, "vocab_size is 255; it must be at least 256, so that every byte has"),
         (
             {"vocab_size": 50_000},
