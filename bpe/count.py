@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -39,7 +39,7 @@ class Counts:
 def count_chunks(
     texts: Iterable[Text],
     splitter: Splitter,
-    special_texts: Iterable[str] = (),
+    special_texts: Collection[str] = (),
     processes: int | None = None,
     bar: tqdm | None = None,
 ) -> Counts:
@@ -65,7 +65,7 @@ def count_chunks(
 
 
 def _batches(
-    texts: Iterable[Text], splitter: Splitter, special_texts: Iterable[str], counts: Counts
+    texts: Iterable[Text], splitter: Splitter, special_texts: Collection[str], counts: Counts
 ) -> Iterator[list[str]]:
     """Gather about BATCH_CHARS of text at a time, in pieces whose chunks are those of the whole."""
     batch, size = [], 0

@@ -41,11 +41,11 @@ def documents_in_pieces(path: str | Path) -> Iterator[Iterable[str]]:
 
 
 def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
-    decoder, offset = codecs.getincrementaldecoder("utf-8")(), 0
+    decoder, offset, begun = codecs.getincrementaldecoder("utf-8")(), 0, False
     while data := _whole_gzip(path, file.read, PIECE_BYTES):
         text = _decode(data, f"{path}: ", offset, decoder.decode)
-        yield text if offset else text.removeprefix("\ufeff")
-        offset += len(data)
+        yield text if begun else text.removeprefix("\ufeff")
+        offset, begun = offset + len(data), begun or text != ""
     if not offset:
         raise ValueError(f"{path}: empty; a document must have text in it")
     _decode(b"", f"{path}: ", offset, partial(decoder.decode, final=True))

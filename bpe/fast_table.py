@@ -39,14 +39,14 @@ class Table:
         """Look keys up; give their values, 0 where there is none. All are uint64."""
         lows, highs, values = self._rows
         at = first_rows(low, high, len(lows))  # (N,)
-        # Keys before values: a value is there before its key.
-        left = np.flatnonzero((lows.take(at) != low) | (highs.take(at) != high))
+        # In the reverse of the order in which `place` writes: `high`, `low`, value.
+        left = np.flatnonzero((highs.take(at) != high) | (lows.take(at) != low))
         result = values.take(at)
         result[left] = 0
         left = left[highs.take(at.take(left)) != FREE]
         while len(left):
             row = at[left] = (at[left] + 1) & (len(lows) - 1)
-            found = (lows.take(row) == low[left]) & (highs.take(row) == high[left])
+            found = (highs.take(row) == high[left]) & (lows.take(row) == low[left])
             result[left[found]] = values.take(row[found])
             left = left[~found & (highs.take(row) != FREE)]
         return result
@@ -88,9 +88,19 @@ def place(rows: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.ndarra
 
 def distinct_keys(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct keys from 0; give where each stands, and the number of every key."""
-    order = np.argsort(hash_keys(low, high))
-    new = np.ones(len(order), bool)
-    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    hashes = hash_keys(low, high)
+    order = np.argsort(hashes)
+    new = changes(low[order]) | changes(high[order])
+    if new.sum() > changes(hashes[order]).sum():  # keys of one hash may stand mixed: A, B, A
+        order = np.lexsort((low, high))
+        new = changes(low[order]) | changes(high[order])
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.cumsum(new) - 1
     return order[new], numbers
+
+
+def changes(values: np.ndarray) -> np.ndarray:
+    """Mark the values that are not the one before."""
+    marks = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=marks[1:])
+    return marks

@@ -54,9 +54,10 @@ def _special_set(known: Collection[str], texts: str | Collection[str], name: str
         return set(known)
     if isinstance(texts, str):
         raise ValueError(f"{name} is {texts!r}; it must be a set of str, or 'all'")
-    if unknown := set(texts) - set(known):
+    texts = set(texts)
+    if unknown := texts - set(known):
         raise ValueError(f"{name} holds {min(unknown)!r}; the special tokens are {[*known]}")
-    return set(texts)
+    return texts
 
 
 def refuse(text: str, disallowed: Collection[str], offset: int = 0) -> None:

@@ -80,7 +80,8 @@ def cut_stream(
 
 def short_pieces(texts: Iterable[str]) -> Iterator[str]:
     """Cut texts into pieces of at most PIECE_CHARS."""
-    for text in [texts] if isinstance(texts, str) else texts:
+    one = isinstance(texts, str | bytes) or not isinstance(texts, Iterable)
+    for text in [texts] if one else texts:
         if not isinstance(text, str):
             raise ValueError(
                 f"text is {type(text).__name__}; it must be str: open a file with encoding='utf-8'"

@@ -146,6 +146,8 @@ class Tokenizer:
         self, texts: Iterable[str], allowed_special: Chosen = (), disallowed_special: Chosen = "all"
     ) -> list[list[int]]:
         """Encode each text as `encode` does; many short ones are faster together."""
+        if isinstance(texts, str):
+            raise ValueError("texts is one str; it must be several: put it into a list, [text]")
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         rows = [split_special(text, allowed, disallowed) for text in texts]
         encoded = self._encode_each([part for row in rows for part in row[::2]])
@@ -165,12 +167,11 @@ class Tokenizer:
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         row = split_special(text, allowed, disallowed)
         if self._fast and len(text) >= FAST_CHARS:
-            arrays = [*map(np.concatenate, self._fast.encode_arrays(row[::2]))]
+            row[::2] = map(np.concatenate, self._fast.encode_arrays(row[::2]))
         else:
-            arrays = [np.fromiter(self._plain.encode(part), np.uint32) for part in row[::2]]
-        for i, special in enumerate(row[1::2]):
-            arrays.insert(2 * i + 1, np.array([self.special_tokens[special]], np.uint32))
-        return np.concatenate(arrays)  # (T,)
+            row[::2] = [np.fromiter(self._plain.encode(part), np.uint32) for part in row[::2]]
+        row[1::2] = [np.array([self.special_tokens[part]], np.uint32) for part in row[1::2]]
+        return np.concatenate(row)  # (T,)
 
     def encode_iterable(
         self, texts: Iterable[str], allowed_special: Chosen = (), disallowed_special: Chosen = "all"

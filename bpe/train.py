@@ -9,6 +9,7 @@ This is not the cutting of the text (`split.py`) nor the encoding (`tokenizer.py
 """
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 
 from tqdm import tqdm
 
@@ -58,6 +59,8 @@ def train_with_report(
     splitter = Splitter(pattern)
     special_texts = check_special_tokens(special_tokens)
     least = 256 + len(special_texts)
+    if not isinstance(vocab_size, Integral):
+        raise ValueError(f"vocab_size is {vocab_size!r}; it must be a whole number: write 32768")
     if vocab_size < least:
         holders = "every byte and special token" if special_texts else "every byte"
         raise ValueError(

@@ -105,7 +105,10 @@ def bench_training(text: str, turns: int) -> bpe.Tokenizer:
 
 
 def bench_encoding(name: str, text: str, ours: bpe.Tokenizer, turns: int) -> None:
-    """Compare encoding on one core: with nothing remembered, and with all of the text."""
+    """Compare encoding on one core: with nothing remembered, and with all of the text.
+
+    Neither side is timed while its tokenizer is made.
+    """
     ranks = {token: id for id, token in ours.tokens.items()}
     peer = tiktoken.Encoding(name, pat_str=GPT4, mergeable_ranks=ranks, special_tokens={})
     parts = ours.tokens, ours.merges, "gpt4"

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bpe import documents as module
@@ -13,6 +13,9 @@ from bpe.split import to_bytes
 
 
 @given(text=st.text(min_size=1), size=st.integers(1, 7))
+@example(text="\ufeff", size=1)
+@example(text="\ufeffa", size=2)
+@example(text="\ufeff\ufeffé", size=4)
 def test_pieces_are_the_text_wherever_they_are_cut(tmp_path_factory, text, size):
     text = text.replace("\0", "0").encode("utf-8", "replace").decode()
     path = tmp_path_factory.mktemp("pieces") / "a.txt"

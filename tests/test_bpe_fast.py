@@ -101,6 +101,17 @@ def test_threads_may_share_an_encoder():
         assert ids == expected * 3
 
 
+def test_one_thread_adds_at_a_time(monkeypatch):
+    encoder = fresh(TOKENIZERS["gpt4"])
+    locked = []
+    for name in ("add", "add_long"):
+        monkeypatch.setattr(
+            encoder._memory, name, lambda *_: locked.append(encoder._one_adds.locked())
+        )
+    next(encoder.encode_lists([SAMPLE]))
+    assert locked == [True, True]
+
+
 @each
 def test_long_text_takes_the_fast_road_and_has_the_same_ids(tokenizer, monkeypatch):
     expected = list(tokenizer._plain.encode(SAMPLE * 9))

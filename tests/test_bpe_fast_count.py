@@ -2,10 +2,13 @@
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpe.fast import chunk_keys
 from bpe.fast_count import FastCounter
+from bpe.fast_table import hash_keys
 from bpe.split import PATTERNS, Splitter, to_bytes
 
 # Chunks around the 15 bytes of a key, and characters of one to four bytes.
@@ -43,3 +46,12 @@ def test_counts_are_kept_while_the_table_grows():
         counter.add_texts([" ".join(words[start : start + 700])] * 2, PATTERNS["gpt4"])
     texts = [" ".join(words[start : start + 700]) for start in range(0, num_words, 700)] * 2
     assert counter.chunks() == plain(texts, "gpt4")
+
+
+def test_words_that_share_a_hash_are_counted_apart():
+    words = ["ZkxcaqbWiWwSkjY", "AXcDKtlmLrUFfUK"]
+    keys = chunk_keys("".join(words).encode(), np.array([0, 15]), np.array([15, 15]))
+    assert len(set(hash_keys(*keys).tolist())) == 1
+    counter = FastCounter()
+    counter.add_texts(["\n".join(words * 100)], PATTERNS["gpt4"])
+    assert counter.chunks() == {b"\n": 199} | {word.encode(): 100 for word in words}

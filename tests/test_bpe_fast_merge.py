@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpe import fast_long, naive
+from bpe import fast_long, fast_table, naive
 from bpe.fast_merge import Merger
 from bpe.fast_ranks import NO_RANK, PairRanks
 from bpe.fast_table import Table, distinct_keys
@@ -78,6 +78,14 @@ def test_windows_put_together_are_the_whole(seed, letters):
     assert ids.tolist() == plain(chunk)
 
 
+@each
+def test_windows_are_put_together_at_the_same_token_not_only_at_the_same_place(merger, plain):
+    for seed in range(150):
+        chunk = bytes(random.Random(seed).choices(b"abx", k=200))
+        [ids] = fast_long.merge_long([chunk], merger, 8)  # so small that tokens reach across
+        assert ids.tolist() == plain(chunk)
+
+
 def test_repetition_takes_few_steps(monkeypatch):
     """Not a merge at a time: what is left to go through one by one is short."""
     merger, _ = EXAMPLES["learned"]
@@ -111,24 +119,57 @@ def columns(keys):
     return np.array(list(keys), np.uint64).reshape(-1, 2).T.copy()
 
 
-@given(st.lists(KEYS, max_size=6), KEYS)
-def test_a_table_is_a_dict(parts, others):
+def hash_alike(low, high):
+    """A hash that sends every key to the last row."""
+    return np.full_like(low, 2**64 - 1)
+
+
+hashes = pytest.mark.parametrize("hash_keys", [fast_table.hash_keys, hash_alike])
+
+
+@hashes
+@given(parts=st.lists(KEYS, max_size=6), others=KEYS)
+def test_a_table_is_a_dict(hash_keys, parts, others):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bpe.fast_table.FIRST_ROWS", 4)  # it has to grow
+        patch.setattr(fast_table, "FIRST_ROWS", 4)  # it has to grow
+        patch.setattr(fast_table, "hash_keys", hash_keys)
         table, known = Table(), {}
-    for part in parts:
-        new = [key for key in part if key not in known]
-        values = np.arange(len(known) + 1, len(known) + 1 + len(new), dtype=np.uint64)
-        known |= dict(zip(new, values.tolist(), strict=True))
-        table.add(*columns(new), values)
-        asked = [*known, *others]
-        assert table.get(*columns(asked)).tolist() == [known.get(key, 0) for key in asked]
-        assert table.size == len(known)
+        for part in parts:
+            new = [key for key in part if key not in known]
+            values = np.arange(len(known) + 1, len(known) + 1 + len(new), dtype=np.uint64)
+            known |= dict(zip(new, values.tolist(), strict=True))
+            table.add(*columns(new), values)
+            asked = [*known, *others]
+            assert table.get(*columns(asked)).tolist() == [known.get(key, 0) for key in asked]
+            assert table.size == len(known)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3))))
-def test_distinct_keys_are_numbered(keys):
-    first, numbers = distinct_keys(*columns(keys))
+def test_a_row_that_another_thread_fills_meanwhile_is_not_taken_for_another_key(monkeypatch):
+    monkeypatch.setattr(fast_table, "hash_keys", hash_alike)
+    table = Table()
+    rows = table._rows
+
+    class Interrupted(np.ndarray):
+        """Behind the first look at it, a key is added; the one looked for differs in `low`."""
+
+        def take(self, at):
+            seen = self.view(np.ndarray).take(at)
+            if not table.size:
+                table._rows = rows
+                table.add(*columns([(7, 1)]), np.array([1], np.uint64))
+            return seen
+
+    table._rows = [row.view(Interrupted) for row in rows]
+    assert table.get(*columns([(0, 1)])).tolist() == [0]
+    assert table.get(*columns([(0, 1), (7, 1)])).tolist() == [0, 1]
+
+
+@hashes
+@given(keys=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3))))
+def test_distinct_keys_are_numbered(hash_keys, keys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_table, "hash_keys", hash_keys)
+        first, numbers = distinct_keys(*columns(keys))
     assert len(first) == len(set(keys))
     assert [keys[first[number]] for number in numbers] == keys
 

@@ -21,6 +21,10 @@ ANY_TEXT |= st.lists(PIECES | RUNS).map("".join)
 named = pytest.mark.parametrize("pattern", [GPT4, GPT2], ids=["gpt4", "gpt2"])
 
 
+# By name, for chance seldom finds them.
+LINE_ENDS = [")\n \n", " )\n \n", " \n \n", "a)\n\n  \n", " ).\n \n", "\n \n", " \n", ")\n "]
+
+
 def spelled(texts, pattern, escaped=False):
     """The chunks of each text as bytes."""
     chunks = fast_chunks(texts, pattern, escaped)
@@ -36,6 +40,12 @@ def test_chunks_of_several_texts_are_those_of_each(pattern, texts):
     chunks = Splitter(pattern).chunks
     expected = [[chunk.encode("utf-8", "surrogatepass") for chunk in chunks(t)] for t in texts]
     assert spelled(texts, pattern) == expected
+
+
+@named
+def test_blank_lines_are_of_the_mark_before_or_of_their_own(pattern):
+    chunks = Splitter(pattern).chunks
+    assert spelled(LINE_ENDS, pattern) == [[c.encode() for c in chunks(t)] for t in LINE_ENDS]
 
 
 @named

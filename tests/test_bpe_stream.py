@@ -48,10 +48,46 @@ def test_a_special_token_across_pieces_is_refused_at_its_place(tokenizer, size, 
         list(ids)
 
 
+def test_a_special_token_of_several_words_is_refused_across_pieces(monkeypatch):
+    monkeypatch.setattr(stream, "PIECE_CHARS", 1)
+    tokenizer = bpe.train([SAMPLE], 260, special_tokens=["the end."])
+    with pytest.raises(ValueError, match=r"special token 'the end.' at character 8; pass"):
+        list(tokenizer.encode_iterable("this is the end. No more"))
+
+
+@pytest.mark.parametrize("unit", ["a", " ", "-"])
+def test_what_cannot_be_cut_is_not_looked_at_again_and_again(unit, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(stream, "refuse", lambda text, *_: looked_at.append(len(text)))
+    parts = list(stream.cut_stream([unit * 1000] * 300, (), (), True))
+    assert parts == [(unit * 300_000, None)]
+    assert sum(looked_at) < 4 * 300_000
+
+
+def test_a_special_token_that_begins_inside_another_is_refused(monkeypatch):
+    monkeypatch.setattr(stream, "PIECE_CHARS", 1)
+    tokenizer = bpe.train([SAMPLE], 260, special_tokens=["ab<|", END])
+    for encode in (
+        tokenizer.encode,
+        lambda *arguments: list(tokenizer.encode_iterable(*arguments)),
+    ):
+        with pytest.raises(ValueError, match=r"special token '<\|end\|>' at character 3; pass"):
+            encode("xab<|end|>" + "y" * 9, {"ab<|"}, {END})
+
+
 @each
-@pytest.mark.parametrize("texts", [[b"bytes"], ["a", None], [SAMPLE, 3]])
-def test_what_is_no_text_is_refused(tokenizer, texts):
-    with pytest.raises(ValueError, match=r"text is \w+; it must be str: open a file with"):
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        ([b"bytes"], "bytes"),
+        (b"bytes", "bytes"),
+        (["a", None], "NoneType"),
+        (None, "NoneType"),
+        ([SAMPLE, 3], "int"),
+    ],
+)
+def test_what_is_no_text_is_refused(tokenizer, texts, kind):
+    with pytest.raises(ValueError, match=f"text is {kind}; it must be str: open a file with"):
         list(tokenizer.encode_iterable(texts))
 
 

@@ -76,6 +76,22 @@ def test_a_batch_is_each_text_encoded():
     texts = ["count", "", f"a{END}"]
     batch = GPT4.encode_batch(texts, allowed_special="all")
     assert batch == [GPT4.encode(text, allowed_special="all") for text in texts]
+    with pytest.raises(ValueError, match=r"texts is one str; .* put it into a list"):
+        GPT4.encode_batch("count")
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS.keys())
+@given(texts=st.lists(ANY_TEXT, max_size=4))
+def test_short_and_long_text_are_encoded_alike_special_tokens_too(tokenizer, texts):
+    batches = []
+    for fast_chars in (0, 10**9):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bpe.tokenizer.FAST_CHARS", fast_chars)
+            batches.append(tokenizer.encode_batch(texts, "all"))
+            arrays = [tokenizer.encode_to_numpy(text, "all") for text in texts]
+            assert all(array.dtype == np.uint32 for array in arrays)
+            batches.append([array.tolist() for array in arrays])
+    assert batches == [batches[0]] * 4
 
 
 class TestSpecialTokens:
@@ -121,6 +137,9 @@ class TestSpecialTokens:
             GPT4.encode("", allowed_special={"<x>"})
         with pytest.raises(ValueError, match="it must be a set of str, or 'all'"):
             GPT4.encode("", allowed_special=END)
+
+    def test_names_may_come_one_by_one(self):
+        assert GPT4.encode(END, allowed_special=iter([END])) == [358]
 
     def test_the_end_of_text_has_a_name(self):
         assert GPT4.eot_token == GPT4.special_tokens[END] == 358

@@ -91,6 +91,7 @@ def test_nothing_is_learned_from_special_tokens():
             {"vocab_size": 200, "special_tokens": ["<|endoftext|>"]},
             "vocab_size is 200; it must be at least 257, so that every byte and special token has",
         ),
+        ({"vocab_size": 300.5}, "vocab_size is 300.5; it must be a whole number"),
         ({"vocab_size": 255}, "vocab_size is 255; it must be at least 256, so that every byte has"),
         (
             {"vocab_size": 50_000},
@@ -98,6 +99,8 @@ def test_nothing_is_learned_from_special_tokens():
         ),
         ({"texts": []}, "the texts are empty; there must be text to learn from"),
         ({"texts": ["", ""]}, "the texts are empty"),
+        ({"texts": [SAMPLE, None]}, "text is NoneType; it must be str"),
+        ({"texts": [SAMPLE, b"bytes"]}, "text is bytes; it must be str"),
         ({"texts": "text"}, r"texts is one str; .* put it into a list"),
         ({"pattern": "gpt5("}, r"pattern is 'gpt5\('; it must be gpt4, gpt2 or a regular"),
         ({"pattern": "[a-z]+"}, "leaves out 'T' at character 0"),
