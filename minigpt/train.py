@@ -29,17 +29,20 @@ class Trainer:
         c, xp = self.config, self.model.device.xp
         for g in self.grads:
             g.flat[...] = 0
-        n_targets = c.batch_size * c.accumulate * self.windows.n_positions
+        first = step * c.accumulate
+        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
+        # what a batch is divided by, so that every target of the step weighs the same
+        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
         loss = 0.0
-        for micro in range(c.accumulate):
-            ids, targets = self.windows.batch(step * c.accumulate + micro, c.batch_size)
-            ids, targets = xp.asarray(ids), xp.asarray(targets)  # (B, T)
+        for micro, batch in enumerate(batches):
+            arrays = [xp.asarray(x) for x in batch]  # (B, T) each
 
-            def work(worker, rows, ids=ids, targets=targets, micro=micro):
+            def work(worker, rows, arrays=arrays, micro=micro):
                 rng = None
                 if self.model.config.dropout:
                     rng = random_generator(xp, c.seed, step, micro, worker)
-                part, cache = self.model.forward(ids[rows], targets[rows], n_targets, rng)
+                ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
+                part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
                 self.model.backward(cache, self.grads[worker])
                 return float(part)
 
