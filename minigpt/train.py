@@ -73,19 +73,24 @@ class Trainer:
         return first
 
 
-def evaluate(model, ids, targets, token_bytes, workers):
-    """Return (nats per token, bits per byte) of predicting `targets` from `ids`, (B, T) each.
+def evaluate(model, batch, token_bytes, workers):
+    """Return (nats per token, bits per byte) of predicting targets from ids.
 
-    `token_bytes` (V,) is the length of every symbol in bytes, 0 for special ones, which stand for
-    no text and are left out. Bits per byte compares across tokenizers: nats / (bytes ln 2).
+    `batch` holds ids and targets (B, T), and positions and segments where windows are packed. A
+    negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in bytes,
+    0 for special ones, which stand for no text and are left out. Bits per byte compares across
+    tokenizers: nats / (bytes ln 2).
     """
     xp = model.device.xp
-    n_bytes = int(token_bytes[targets].sum())
-    targets = np.where(token_bytes[targets] > 0, targets, -1)
+    ids, targets, *layout = batch
+    lengths = np.where(targets >= 0, token_bytes[targets], 0)  # (B, T)
+    n_bytes = int(lengths.sum())
+    targets = np.where(lengths > 0, targets, -1)
     n_targets = int((targets >= 0).sum())
 
     def work(rows):
-        return float(model.losses(xp.asarray(ids[rows]), xp.asarray(targets[rows])).sum())
+        arrays = (xp.asarray(x[rows]) for x in (ids, targets, *layout))
+        return float(model.losses(*arrays).sum())
 
     # a few windows at a time: the logits of all would not fit
     nats = sum(workers.map(work, slices(len(ids), max(workers.n, len(ids) // 8))))
