@@ -76,14 +76,19 @@ class Writer:
         return quote + name + quote
 
     def unknown(self, kind, words, vary=True):
-        """Return [question, answer] about a name that does not exist."""
+        """Return ([question, answer], name) about a name that does not exist.
+
+        ([], None) where there are too few names to make up another.
+        """
         name = self.invented.name(kind)
+        if name is None:
+            return [], None
         text = self.rng.choice(words[kind]).format(self.spell(name) if vary else name)
         text = phrasings.vary(text, self.rng) if vary else text
         return [text, phrasings.unknown_answer(kind, name)], name
 
     def follow_up(self, fact, words):
-        """Return [question, answer] that ask on after `fact`, None where there is nothing to ask."""
+        """Return [question, answer] that ask on after `fact`, None where nothing can be asked."""
         if fact.kind in ("module", "page"):
             return None
         name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
@@ -125,6 +130,8 @@ def training_conversations(writer, rounds):
                 if rng.random() < INVENTED:
                     kind = fact.kind
                     said, name = writer.unknown(kind, TRAINED)
+                    if name is None:
+                        continue
                     if kind in ("function", "signature", "home") and rng.random() < FOLLOWED / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
                     elif rng.random() < 0.2:
@@ -147,7 +154,8 @@ def examination(writer, held_out, n_invented):
     for i in range(n_invented):
         kind = writer.facts[i * len(writer.facts) // n_invented].kind
         said, name = writer.unknown(kind, HELD_OUT, vary=False)
-        yield line("invented", kind, name, said, "invented")
+        if name is not None:
+            yield line("invented", kind, name, said, "invented")
     functions = [f for f in writer.facts if f.kind not in ("module", "page")]
     for f in rng.sample(functions, min(len(functions), 200)):
         if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
@@ -156,14 +164,14 @@ def examination(writer, held_out, n_invented):
 
 
 def make(documents, out, more=(), n_facts=900, rounds=2, seed=1337, own=OWN):
-    """Write the folder `out` from documents.jsonl.gz (None: no facts) and return the report.
+    """Write the folder `out` from files of documents (none: no facts) and return the report.
 
     `own` and `more` are files of conversations; those of `more` are the user's. Raises ValueError
     for malformed ones.
     """
     began = time.monotonic()
     rng = random.Random(seed)
-    facts, names = collect(read_documents(documents)) if documents else ([], set())
+    facts, names = collect([record for path in documents for record in read_documents(path)])
     chosen = choose(facts, n_facts, rng)
     n_held_out = int(len(chosen) * HELD_OUT_FACTS)
     chosen = rng.sample(chosen, len(chosen))

@@ -52,7 +52,10 @@ def loops(ids):
 
 
 def read_questions(path):
-    """Return the lines of questions.jsonl; raise ValueError for a malformed one."""
+    """Return the lines of questions.jsonl, none where the documents held no facts.
+
+    Raises ValueError for a malformed one.
+    """
     lines = []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
@@ -65,8 +68,6 @@ def read_questions(path):
                     f"python -m minigpt conversations"
                 ) from None
             lines.append(question)
-    if not lines:
-        raise ValueError(f"{path} is empty; there is nothing to ask")
     return lines
 
 
@@ -205,6 +206,10 @@ def evaluate_chat(chat, conversations, base=None, device="cpu"):
         q | {"messages": q["messages"][-2:], "asks": "follow_up"}
         for q in questions if q["asks"] == "follow_up"
     ]  # fmt: skip
+    if not questions:
+        report = {"stage": "evaluate chat", "seconds": 0.0, "questions": {}}
+        checkpoint.write_json(Path(chat) / EVALUATION, report)
+        return report
     with Workers() as workers:
         replies, tokenizer = ask_assistant(chat, questions + alone, device, workers)
         n = len(questions)
@@ -236,6 +241,9 @@ ROWS = (
 
 def print_table(report, conversations=None):
     """Print the figures of a report, the base model's beside them."""
+    if not report["questions"]:
+        print("the documents held no facts to ask for: nothing is examined")
+        return
     if conversations is not None:
         data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
         print(f"{data['facts']} facts, asked for in {data['phrasings']} phrasings; examined in "

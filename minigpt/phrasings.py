@@ -146,7 +146,7 @@ class Invented:
         self.given = set()
 
     def name(self, kind):
-        """Return a new name of `kind`; no name is given twice."""
+        """Return a new name of `kind`, None where there are too few to make up another."""
         for _ in range(1000):
             first, second = self.rng.choice(self.by_kind[kind]), self.rng.choice(self.by_kind[kind])
             if kind == "page":
@@ -160,10 +160,7 @@ class Invented:
             if self.is_new(name):
                 self.given.add(name)
                 return name
-        raise ValueError(
-            f"there are {len(self.by_kind[kind])} names of the kind {kind}; there must be more, "
-            f"of several parts, to make up others"
-        )
+        return None
 
     def word(self, first, second):
         """Return a word made of the parts of two."""

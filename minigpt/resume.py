@@ -15,8 +15,8 @@ METRICS, REPORT = "metrics.jsonl", "training.json"
 EVALUATION = "evaluation.json"  # of an assistant, see evaluate_chat.py
 # What a run's folder consists of; anything else in it was put there by somebody else.
 OURS = {
-    METRICS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json", "generation_config.json",
-    "tokenizer.json", "tokenizer_config.json",
+    METRICS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
+    "generation_config.json", "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
 
 
