@@ -20,7 +20,7 @@ def add_commands(command, add_paths):
     )
     p.add_argument("--facts", type=int, default=900, help="ask for so many (%(default)s)")
     p.add_argument(
-        "--rounds", type=int, default=2, help="times each phrasing is used (%(default)s)"
+        "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
     )
     p.add_argument("--seed", type=int, default=1337, help="decides what is chosen (%(default)s)")
     p.add_argument("-o", "--out", default="out/conversations", help="folder (%(default)s)")

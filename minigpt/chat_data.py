@@ -117,10 +117,10 @@ def training_conversations(writer, rounds):
     it: follow-ups, invented names, two questions in one conversation."""
     rng = writer.rng
     for _ in range(rounds):
-        orders = {f: rng.sample(range(12), 12) for f in writer.facts}
-        for turn in range(12):
+        orders = {f: rng.sample(TRAINED[f.kind], len(TRAINED[f.kind])) for f in writer.facts}
+        for turn in range(len(TRAINED["module"])):
             for fact in rng.sample(writer.facts, len(writer.facts)):
-                said = writer.question(fact, TRAINED[fact.kind][orders[fact][turn]])
+                said = writer.question(fact, orders[fact][turn])
                 if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
                 elif rng.random() < 0.1:
@@ -163,7 +163,7 @@ def examination(writer, held_out, n_invented):
             yield line("follow_up", f.kind, f.name, said + more, f.source)
 
 
-def make(documents, out, more=(), n_facts=900, rounds=2, seed=1337, own=OWN):
+def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
     """Write the folder `out` from files of documents (none: no facts) and return the report.
 
     `own` and `more` are files of conversations; those of `more` are the user's. Raises ValueError

@@ -106,7 +106,7 @@ def module_facts(module, text, source):
 def functions(text):
     """Yield (name, arguments, first paragraph of the description) of a page's functions."""
     _, _, section = text.partition("\nFunctions\n")
-    for block in section.split("\n\n"):
+    for block in section.strip("\n").split("\n\n"):
         line, _, description = block.partition("\n")
         if line in SECTIONS:
             return

@@ -20,12 +20,20 @@ TRAINED = {
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
         "What can I do with {}?", "{}: what is it?", "Please describe {}.",
         "When do I need {}?", "Describe the module {} in a sentence.",
+        "What is the use of the module {}?", "Why would anyone import {}?",
+        "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
+        "What kind of module is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
+        "Somebody told me to import the module {}. Why?",
     ],
     "function": [
         "What does {} do?", "What is {}?", "Tell me about {}.", "What is {} for?",
         "What does the function {} do?", "Can you explain {}?", "{}: what does it do?",
         "Please describe {}.", "What happens when I call {}?", "What is the function {} for?",
         "Describe {} in a sentence.", "When do I need {}?",
+        "What is the use of {}?", "Why would anyone call {}?",
+        "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
+        "What kind of function is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
+        "Somebody told me to call the function {}. Why?",
     ],
     "signature": [
         "How do I call {}?", "What are the arguments of {}?", "Which arguments does {} take?",
@@ -33,18 +41,30 @@ TRAINED = {
         "What do I pass to {}?", "Give me the signature of {}.", "{}: which arguments?",
         "How do I write a call of {}?", "Which arguments do I give to {}?",
         "Tell me the arguments of {}.",
+        "What goes between the brackets of {}?", "My call of {} fails. How is it written?",
+        "How many arguments has {}, and which?", "Does {} take arguments?",
+        "I forgot the arguments of {}.", "Write down a call of {}.",
+        "What must I hand over to the function {}?", "The arguments of {}, in order?",
     ],
     "home": [
         "Which module has {}?", "Where is {}?", "In which module is {}?", "Where do I find {}?",
         "What module is {} in?", "From which module do I import {}?", "Where does {} live?",
         "I look for {}. Where is it?", "{}: which module?", "Which module do I need for {}?",
         "Tell me which module has {}.", "In what module can I find {}?",
+        "What do I import to get {}?", "My program does not find {}. Which module is it in?",
+        "Somebody mentioned {}. Where is it?", "To which module does {} belong?",
+        "Which page tells me about {}?", "I forgot where {} is.", "Do you know where {} is?",
+        "The function {} is in which module?",
     ],
     "page": [
         "What is {} about?", "Tell me about {}.", "What does the page {} say?", "What is {}?",
         "What do you know about {}?", "{}: what is it about?", "Please describe {}.",
         "Can you explain {}?", "What did you read about {}?", "Describe {} in a sentence.",
         "How does the page {} begin?", "What does {} mean?",
+        "What is the use of {}?", "Why would anyone read {}?",
+        "I have never heard of {}. What is it?", "Somebody mentioned {}. What is that?",
+        "What kind of page is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
+        "Somebody told me to read {}. Why?",
     ],
 }  # fmt: skip
 
@@ -118,6 +138,12 @@ def declines(reply):
     return UNKNOWN in reply
 
 
+OPENINGS = ("Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
+            "One more: ", "Quick question. ", "Good morning! ", "I wonder: ", "Now this: ",
+            "For my work: ")  # fmt: skip
+CLOSINGS = (" Thanks!", " Thank you.", " Be brief.", " I need it now.")
+
+
 def vary(question, rng):
     """Return a question as a person in a hurry may type it."""
     draw = rng.random()
@@ -125,8 +151,10 @@ def vary(question, rng):
         question = question[:-1]
     elif draw < 0.16 and question[0].isupper():
         question = question[0].lower() + question[1:]
-    elif draw < 0.22:
-        question = rng.choice(["Hi! ", "Hello. ", "Please: ", "A question: "]) + question
+    elif draw < 0.28:
+        question = rng.choice(OPENINGS) + question
+    elif draw < 0.34:
+        question += rng.choice(CLOSINGS)
     return question
 
 
