@@ -18,6 +18,7 @@ wrong; nothing here measures how well other questions are answered.
 Source for loops: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
 """
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -109,8 +110,9 @@ def greedy(model, prompts, stop):
         # filled up on the right: no position sees a later one, so the filling changes nothing
         ids = np.array([texts[i] + [0] * (longest - len(texts[i])) for i in going])  # (B, T)
         logits = model.logits(ids)  # (B, T, V)
-        last = [len(texts[i]) - 1 for i in going]
-        chosen = to_numpy(logits[np.arange(len(going)), last].argmax(axis=-1))  # (B,)
+        xp = model.device.xp
+        last = xp.asarray([len(texts[i]) - 1 for i in going])  # (B,)
+        chosen = to_numpy(logits[xp.arange(len(going)), last].argmax(axis=-1))  # (B,)
         for i, new in zip(list(going), chosen.tolist(), strict=True):
             if new in stop:
                 going.remove(i)
@@ -126,10 +128,17 @@ def ask_assistant(folder, questions, device, workers):
     """Return the replies (lists of ids) and the tokenizer of an assistant's folder."""
     model, tokenizer = checkpoint.load(folder, device)
     check_template(folder, tokenizer)
-    room = model.config.n_positions - MAX_NEW_TOKENS // 2
-    prompts = [render_prompt(tokenizer, q["messages"][:-1], room) for q in questions]
-    stop = (control_ids(tokenizer)[END["assistant"]],)
-    return answer_all(model, prompts, stop, workers), tokenizer
+    T, stop = model.config.n_positions, (control_ids(tokenizer)[END["assistant"]],)
+    prompts, asked = [], []
+    for i, q in enumerate(questions):
+        # a question that the window cannot hold stays without an answer, which is a wrong one
+        with contextlib.suppress(ValueError):
+            prompts.append(render_prompt(tokenizer, q["messages"][:-1], T))
+            asked.append(i)
+    replies = [[] for _ in questions]
+    for i, reply in zip(asked, answer_all(model, prompts, stop, workers), strict=True):
+        replies[i] = reply
+    return replies, tokenizer
 
 
 def ask_base(folder, questions, device, workers):
@@ -140,9 +149,8 @@ def ask_base(folder, questions, device, workers):
         for asks in ("held_out", "invented")
         for q in [q for q in questions if q["asks"] == asks][:1]
     )
-    newline, room = tokenizer.encode_ordinary("\n"), model.config.n_positions - MAX_NEW_TOKENS // 2
-    stop = {tokenizer.eot_token, *newline}
-    stop |= {i for i, token in tokenizer.tokens.items() if b"\n" in token}
+    room = max(1, model.config.n_positions - MAX_NEW_TOKENS // 2)
+    stop = {tokenizer.eot_token} | {i for i, token in tokenizer.tokens.items() if b"\n" in token}
     prompts = []
     for q in questions:
         text = f"Question: {q['messages'][-2]['content']}\nAnswer:"

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt import checkpoint
+from minigpt.backend import to_numpy
 from minigpt.chat_format import (
     CONTROL_TOKENS,
     END,
@@ -97,17 +98,19 @@ def load_base(folder, device, seed, say):
 
 
 def read_windows(path, tokenizer, n_positions, seed, say):
-    """Return the Packed windows of a file of conversations, what is too long cut at a turn."""
+    """Return the Packed windows of a file of conversations, what is too long cut at a turn.
+
+    Raises ValueError where none fits.
+    """
     rendered, n_cut, n_dropped = [], 0, 0
+    end = control_ids(tokenizer)[END["assistant"]]
     for _, messages in read_conversations(path):
         found = cut_at_turn(tokenizer, messages, n_positions + 1)
         if found is None:
             n_dropped += 1
             continue
         rendered.append(found)
-        n_cut += found[0].count(control_ids(tokenizer)[END["assistant"]]) < sum(
-            message["role"] == "assistant" for message in messages
-        )
+        n_cut += found[0].count(end) < sum(m["role"] == "assistant" for m in messages)
     if not rendered:
         raise ValueError(f"{path}: no conversation fits the window of {n_positions} tokens")
     if n_cut or n_dropped:
@@ -152,7 +155,7 @@ def sft(base, conversations, out, config, device="cpu", fresh=False, say=print):
     )
     _, shown = next(read_conversations(conversations / "val.jsonl"))
     looked_at = val.rows(slice(config.eval_windows))
-    learned_from = hashlib.sha256(model.params.flat.tobytes() if device == "cpu" else b"")
+    learned_from = hashlib.sha256(to_numpy(model.params.flat).tobytes())
     learned_from.update((conversations / "train.jsonl").read_bytes())
     loop = run_in_folder(
         out, model, tokenizer, train, looked_at, config, learned_from.hexdigest(), fresh, say,

@@ -2,8 +2,10 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,8 +16,7 @@ from minigpt.chat import Chat, obey, talk
 from minigpt.chat_format import END
 from minigpt.checkpoint import load
 
-if sys.platform != "win32":
-    import pty
+pty = pytest.importorskip("pty", reason="there are no terminals here")
 
 
 @pytest.fixture(scope="module")
@@ -177,38 +178,55 @@ def test_from_a_pipe_each_line_is_answered_and_nothing_else_is_printed(folder):
     assert done.stderr == ""
 
 
-def read_until(fd, text, seconds=20):
-    """Read from a terminal until `text` came; return all that came."""
-    found, end = b"", time.monotonic() + seconds
-    while text not in found and time.monotonic() < end:
-        if select.select([fd], [], [], 0.1)[0]:
-            found += os.read(fd, 1000)
-    assert text in found, found
-    return found
+class Terminal:
+    """A command at a terminal of its own, to type at and to read from."""
+
+    def __init__(self, words):
+        self.child, self.fd = pty.fork()
+        if self.child == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(words[0], words)
+        self.came = b""
+
+    def type(self, keys):
+        os.write(self.fd, keys)
+
+    def read_until(self, text, seconds=30):
+        """Read on until `text` has come."""
+        end = time.monotonic() + seconds
+        while text not in self.came and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                self.came += os.read(self.fd, 1000)
+        before, found, self.came = self.came.partition(text)
+        assert found, before
+
+    def close(self):
+        """Kill the command if it still runs; return its exit status."""
+        killer = threading.Timer(20, os.kill, (self.child, signal.SIGKILL))
+        killer.start()
+        _, status = os.waitpid(self.child, 0)
+        killer.cancel()
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty here")
 def test_at_a_terminal_arrow_up_brings_the_last_line_back_and_ctrl_d_leaves(folder):
-    child, fd = pty.fork()
-    if child == 0:
-        os.environ["TERM"] = "xterm"
-        os.execv(sys.executable, command(folder))
-    read_until(fd, b"> ")
-    os.write(fd, b"/temperature 0.25\r")
-    read_until(fd, b"(temperature 0.25)\r\n")
-    read_until(fd, b"> ")
-    os.write(fd, b"\x1b[A\x7f6\r")  # arrow up, backspace, 6
-    read_until(fd, b"(temperature 0.26)\r\n")
-    read_until(fd, b"> ")
-    os.write(fd, b"not sent\x03")  # Ctrl-C at the prompt: the line is dropped
-    read_until(fd, b"> ")
-    os.write(fd, b"/temperature 1\r")
-    read_until(fd, b"(temperature 1)\r\n")
-    read_until(fd, b"> ")
-    os.write(fd, b"\x04")
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    os.close(fd)
+    terminal = Terminal(command(folder))
+    terminal.read_until(b"\r\n")  # what it is and which commands there are
+    terminal.read_until(b"> ")
+    terminal.type(b"/temperature 0.25\r")
+    terminal.read_until(b"(temperature 0.25)\r\n")
+    terminal.read_until(b"> ")
+    terminal.type(b"\x1b[A\x7f6\r")  # arrow up, backspace, 6
+    terminal.read_until(b"(temperature 0.26)\r\n")
+    terminal.read_until(b"> ")
+    terminal.type(b"not sent\x03")  # Ctrl-C at the prompt: the line is dropped
+    terminal.read_until(b"> ")
+    terminal.type(b"/temperature 1\r")
+    terminal.read_until(b"(temperature 1)\r\n")
+    terminal.read_until(b"> ")
+    terminal.type(b"\x04")
+    assert terminal.close() == 0
 
 
 def test_a_base_model_is_no_assistant(folder, capsys):

@@ -59,8 +59,9 @@ def test_figures_are_shares_of_what_was_asked():
         question("invented", "yy? I do not know that name."),
         question("held_out", "the file."),
     ]
-    replies = ["the list.", "a key", "the? I do not know that name.",
-               "ww? I do not know that name.", "yy: the list.", "a file a file a file"]  # fmt: skip
+    decline = "I do not know that name."
+    loop = "a file" + 4 * " a file"
+    replies = ["the list.", "a key", f"the? {decline}", f"ww? {decline}", "yy: the list.", loop]
     ids = [tokenizer.encode_ordinary(r) for r in replies]
     figures = score(questions, ids, tokenizer)
     assert figures["exact"] == pytest.approx(1 / 3, abs=1e-4)
