@@ -1,7 +1,8 @@
 """What fine-tuning learns from: conversations, written ones and ones made of the documents.
 
 Writes a folder of JSON Lines of conversations (chat_format.py), each with a "source": the page
-that a fact stands in, or the file that a conversation was copied from.
+that a fact stands in, or the file that a conversation was copied from; several, with a space
+between, where a conversation goes from one to another.
 
     train.jsonl          what is trained on
     val.jsonl            held out: conversations, phrasings, invented names
@@ -33,6 +34,8 @@ HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 INVENTED = 1 / 3  # questions about invented names for each one about a real name
 FOLLOWED = 0.3  # follow-ups for each question
+CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
+CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 1 / 7  # written conversations, repeated, for each one made of a fact
 
 
@@ -54,6 +57,24 @@ def choose(facts, n, rng):
 def keys_of_function(name):
     """Return the keys (kind, name) of the three facts about a function MODULE.NAME."""
     return ("function", name), ("signature", name), ("home", name.rpartition(".")[2])
+
+
+def chain(conversations, rng):
+    """Put about half of the (messages, source) behind others, so that topics change in between.
+
+    A conversation stays short enough for a small window, and one with a system's message alone.
+    """
+    chained = []
+    for messages, source in conversations:
+        last, last_source = chained[-1] if chained else ([], "")
+        short = sum(len(m["content"]) for m in last + messages) <= CHAINED_CHARACTERS
+        roles = {m["role"] for m in last + messages}
+        if last and short and "system" not in roles and rng.random() < CHAINED:
+            sources = dict.fromkeys([*last_source.split(" "), *source.split(" ")])
+            chained[-1] = (last + messages, " ".join(sources))
+        else:
+            chained.append((messages, source))
+    return chained
 
 
 class Writer:
@@ -114,7 +135,7 @@ class Writer:
 
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in every phrasing, `rounds` times, and what goes with
-    it: follow-ups, invented names, two questions in one conversation."""
+    it: follow-ups and invented names."""
     rng = writer.rng
     for _ in range(rounds):
         orders = {f: rng.sample(TRAINED[f.kind], len(TRAINED[f.kind])) for f in writer.facts}
@@ -123,9 +144,6 @@ def training_conversations(writer, rounds):
                 said = writer.question(fact, orders[fact][turn])
                 if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
-                elif rng.random() < 0.1:
-                    other = rng.choice(writer.facts)
-                    said += writer.question(other, rng.choice(TRAINED[other.kind]))
                 yield conversation(*said), fact.source
                 if rng.random() < INVENTED:
                     kind = fact.kind
@@ -134,8 +152,6 @@ def training_conversations(writer, rounds):
                         continue
                     if kind in ("function", "signature", "home") and rng.random() < FOLLOWED / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
-                    elif rng.random() < 0.2:
-                        said += writer.question(fact, rng.choice(TRAINED[kind]))
                     yield conversation(*said), "invented"
 
 
@@ -185,9 +201,11 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
+    n_invented = sum(source == "invented" for _, source in train)
     repeats = max(1, round(len(train) * WRITTEN / len(kept)))
     train += kept * repeats
     rng.shuffle(train)
+    train = chain(train, rng)
 
     out = Path(out)
     write_lines(out / "train.jsonl", map(as_line, train))
@@ -207,7 +225,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "phrasings": len(TRAINED["module"]),
         "phrasings_held_out": len(HELD_OUT["module"]),
-        "invented": sum(source == "invented" for _, source in train),
+        "invented": n_invented,
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report

@@ -229,21 +229,27 @@ def update_json(path, changes):
     write_json(path, json.loads(path.read_text("utf-8")) | changes)
 
 
-def check_template(folder, tokenizer):
-    """Raise ValueError unless the folder's chat template is ours and its vocabulary fits it."""
+def read_template(folder):
+    """Return the chat template of a model's folder, None where it has none."""
     path = Path(folder) / "tokenizer_config.json"
     try:
-        template = json.loads(path.read_text("utf-8")).get("chat_template")
+        return json.loads(path.read_text("utf-8")).get("chat_template")
     except FileNotFoundError:
-        template = None
+        return None
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a JSON object ({error})") from None
+
+
+def check_template(folder, tokenizer):
+    """Raise ValueError unless the folder's chat template is ours and its vocabulary fits it."""
+    template = read_template(folder)
+    path = Path(folder) / "tokenizer_config.json"
     if template is None:
         raise ValueError(
             f"{folder} has no chat_template: it is no assistant; make one of it with "
             f"python -m minigpt sft, or let it go on with a text: python -m minigpt sample"
         )
-    named = re.findall(r"<\|\w+\|>", template)
+    named = re.findall(r"<\|\w+\|>", str(template))
     if missing := sorted(set(named) - tokenizer.special_tokens.keys()):
         raise ValueError(
             f"{path}: chat_template uses {', '.join(missing)}, which the vocabulary does not "

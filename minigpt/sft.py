@@ -20,12 +20,12 @@ import numpy as np
 from minigpt import checkpoint
 from minigpt.backend import to_numpy
 from minigpt.chat_format import (
-    CONTROL_TOKENS,
     END,
     check_template,
     control_ids,
     cut_at_turn,
     read_conversations,
+    read_template,
     render_prompt,
     save_template,
     with_control_tokens,
@@ -83,11 +83,13 @@ def grow(model, n_vocab, seed):
 
 
 def load_base(folder, device, seed, say):
-    """Return (model, tokenizer) of a folder, ready for conversations."""
+    """Return (model, tokenizer) of a folder, ready for conversations.
+
+    Raises ValueError for a folder with a chat template that is not ours.
+    """
     model, tokenizer = checkpoint.load(folder, device)
-    if all(token in tokenizer.special_tokens for token in CONTROL_TOKENS):
+    if read_template(folder) is not None:  # fine-tuned before
         check_template(folder, tokenizer)
-        return model, tokenizer
     tokenizer = with_control_tokens(tokenizer)
     if tokenizer.n_vocab > model.config.vocab_size:
         n_new = tokenizer.n_vocab - model.config.vocab_size

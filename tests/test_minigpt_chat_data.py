@@ -148,7 +148,7 @@ def test_every_file_holds_conversations_with_their_sources(made):
         assert len(found) == len(list(read_conversations(folder / f"{part}.jsonl"))) > 20
         assert report[part] == len(found)
         assert all(line["source"] for line in found)
-    sources = {line["source"] for line in lines(folder / "train.jsonl")}
+    sources = {s for line in lines(folder / "train.jsonl") for s in line["source"].split(" ")}
     assert {"invented", "my.jsonl", "conversations.jsonl"} <= sources
     assert any(source.startswith("http://h/") for source in sources)
     assert json.loads((folder / "conversations.json").read_text()) == report
@@ -182,9 +182,21 @@ def test_no_question_of_the_examination_is_trained_on(made):
 
 def test_about_a_quarter_of_the_questions_is_about_invented_names(made):
     folder, _ = made
-    train = [x for x in lines(folder / "train.jsonl") if x["source"].startswith(("http", "inv"))]
-    share = sum(x["source"] == "invented" for x in train) / len(train)
-    assert 0.2 < share < 0.3
+    asked = [m["content"] for x in lines(folder / "train.jsonl") for m in x["messages"][1::2]]
+    real = sum(re.match(r"(Module|Function) \S+:", text) is not None for text in asked)
+    unknown = sum(re.match(r"(Module|Function) \S+\?", text) is not None for text in asked)
+    assert 0.2 < unknown / (real + unknown) < 0.3
+
+
+def test_many_conversations_change_the_topic_and_none_is_long(made):
+    folder, _ = made
+    found = lines(folder / "train.jsonl")
+    several = sum(len(set(line["source"].split(" "))) > 1 for line in found)
+    assert 0.2 < several / len(found) < 0.7
+    assert 0.3 < sum(len(line["messages"]) == 2 for line in found) / len(found) < 0.7
+    for line in found:
+        assert sum(len(m["content"]) for m in line["messages"]) <= 260
+        assert all(m["role"] != "system" for m in line["messages"][1:])
 
 
 def test_follow_ups_name_nothing_that_only_the_earlier_turn_said(made):
@@ -210,7 +222,8 @@ def test_the_same_documents_give_the_same_files(made, tmp_path):
 def test_without_documents_there_are_only_the_written_conversations(tmp_path):
     report = make([], tmp_path)
     assert report["facts"] == report["questions"] == report["invented"] == 0
-    assert report["train"] + report["val"] == report["written"]
+    questions = sum(len(x["messages"]) // 2 for x in lines(tmp_path / "train.jsonl"))
+    assert report["train"] <= report["written"] - report["val"] <= questions
 
 
 def test_a_users_file_with_a_malformed_line_is_refused(tmp_path):

@@ -25,6 +25,7 @@ from minigpt.chat_format import (
     with_control_tokens,
 )
 from minigpt.checkpoint import load, save_model
+from minigpt.sample import generate
 
 TOKENIZER = with_control_tokens(example_tokenizer())
 
@@ -248,6 +249,23 @@ def test_transformers_gives_our_ids_and_our_mask_whatever_the_contents(theirs, m
     prompt = render_prompt(TOKENIZER, messages[:-1])
     found = theirs.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=True)
     assert found["input_ids"] == prompt
+
+
+@pytest.mark.peer
+def test_transformers_answers_as_our_assistant_does(folder, theirs):
+    """The folder as it is: their template, their weights, their generate; the likeliest ids."""
+    import transformers
+
+    model, tokenizer = load(folder)
+    messages = [user("the list")]
+    prompt = render_prompt(tokenizer, messages)
+    ours = list(generate(model, prompt, 5, 0, stop=(tokenizer.special_tokens[END["assistant"]],)))
+    their_model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = theirs.apply_chat_template(
+        messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    reply = their_model.generate(**ids, do_sample=False, max_new_tokens=5, pad_token_id=0)
+    assert reply[0, len(prompt) :].tolist()[: len(ours)] == ours
 
 
 @pytest.mark.peer
