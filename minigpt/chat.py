@@ -16,7 +16,8 @@ This is not the model (sample.py) nor a server.
 import contextlib
 import sys
 
-from minigpt.chat_format import END, check_template, control_ids, render_prompt
+from minigpt.chat_format import END, control_ids, render_prompt
+from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
 from minigpt.sample import check_settings, generate, stream_text
 

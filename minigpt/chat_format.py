@@ -11,54 +11,21 @@ whoever types "<|assistant_start|>" gets the ids of those characters, never the 
 mask says what is to be learned: the contents of the assistant's messages and the token that ends
 them, for a model learns by it what to say and when to stop, not how to ask.
 
-TEMPLATE is the same in Jinja, for tokenizer_config.json: `apply_chat_template` of transformers
-gives our ids. It renders text first and then looks for control tokens in all of it, so a
-content must not hold their text. The template therefore puts a GUARD, a character that stands for
-nothing, after every "|" of a content, which no control token's text survives; and the
-normalizer in tokenizer.json, which works after control tokens were looked for, takes it out again.
+The same in Jinja, for other programs, is in chat_template.py. This is neither the data (see
+chat_data.py) nor the windows made of it (see packing.py).
 
-This is neither the data (see chat_data.py) nor the windows made of it (see packing.py).
-
-Sources: OpenAI's chat format; Hugging Face's "Chat templates"; the Unicode Standard, 23.7
-(noncharacters are for a program's internal use).
+Source: OpenAI's chat format.
 """
 
 import json
-import re
-from pathlib import Path
 
 from bpe import Tokenizer
-from bpe.files import GUARD, GUARD_NORMALIZER
 
 ROLES = ("system", "user", "assistant")
 BOS = "<|bos|>"
 START = {role: f"<|{role}_start|>" for role in ROLES}
 END = {role: f"<|{role}_end|>" for role in ROLES}
 CONTROL_TOKENS = (BOS, *(token for role in ROLES for token in (START[role], END[role])))
-
-TEMPLATE = (
-    """\
-{%- set first = 1 if messages and messages[0]['role'] == 'system' else 0 -%}
-{{- '<|bos|>' -}}
-{%- for message in messages -%}
-{%- set turn = ['user', 'assistant'][(loop.index0 - first) % 2] -%}
-{%- set role = 'system' if loop.index0 < first else turn -%}
-{%- if message['role'] != role -%}
-{{- raise_exception('message ' ~ loop.index ~ ' must be of the ' ~ role) -}}
-{%- endif -%}
-{%- set content = message['content'].replace('|', '|"""
-    + ascii(GUARD)[1:-1]
-    + """') -%}
-{{- '<|' ~ role ~ '_start|>' -}}
-{%- if role == 'assistant' -%}
-{%- generation -%}{{- content ~ '<|assistant_end|>' -}}{%- endgeneration -%}
-{%- else -%}
-{{- content ~ '<|' ~ role ~ '_end|>' -}}
-{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|assistant_start|>' -}}{%- endif -%}
-"""
-)
 
 
 # ---- messages ------------------------------------------------------------------------------
@@ -143,6 +110,23 @@ def control_ids(tokenizer):
     return {token: tokenizer.special_tokens[token] for token in CONTROL_TOKENS}
 
 
+def with_control_tokens(tokenizer):
+    """Return `tokenizer` with the control tokens it lacks added after its last id."""
+    lacking = [token for token in CONTROL_TOKENS if token not in tokenizer.special_tokens]
+    if unguarded := [token for token in tokenizer.special_tokens if "|" not in token]:
+        raise ValueError(
+            f"special token is {unguarded[0]!r}; it must hold a '|', so that the chat template "
+            f"can tell it from a user's text"
+        )
+    if not lacking:
+        return tokenizer
+    added = {token: tokenizer.n_vocab + i for i, token in enumerate(lacking)}
+    return Tokenizer(
+        tokenizer.tokens, tokenizer.merges, tokenizer.splitter.pattern,
+        tokenizer.special_tokens | added, tokenizer.ignore_merges,
+    )  # fmt: skip
+
+
 def render(tokenizer, messages):
     """Return (ids, mask): a conversation as ids, and for each whether it is to be learned.
 
@@ -187,74 +171,3 @@ def cut_at_turn(tokenizer, messages, max_tokens):
         if len(ids) <= max_tokens and any(mask):
             return ids, mask
     return None
-
-
-# ---- the vocabulary and the folder -----------------------------------------------------------
-
-
-def with_control_tokens(tokenizer):
-    """Return `tokenizer` with the control tokens it lacks added after its last id."""
-    lacking = [token for token in CONTROL_TOKENS if token not in tokenizer.special_tokens]
-    if unguarded := [token for token in tokenizer.special_tokens if "|" not in token]:
-        raise ValueError(
-            f"special token is {unguarded[0]!r}; it must hold a '|', so that the chat template "
-            f"can tell it from a user's text"
-        )
-    if not lacking:
-        return tokenizer
-    added = {token: tokenizer.n_vocab + i for i, token in enumerate(lacking)}
-    return Tokenizer(
-        tokenizer.tokens, tokenizer.merges, tokenizer.splitter.pattern,
-        tokenizer.special_tokens | added, tokenizer.ignore_merges,
-    )  # fmt: skip
-
-
-def save_template(folder, tokenizer):
-    """Make a model's folder one of an assistant: the template, the guard, where a reply ends."""
-    control = control_ids(tokenizer)
-    end = END["assistant"]
-    ids = {"bos_token_id": control[BOS], "eos_token_id": control[end]}
-    tokens = {"bos_token": BOS, "eos_token": end, "chat_template": TEMPLATE}
-    folder = Path(folder)
-    update_json(folder / "tokenizer.json", {"normalizer": GUARD_NORMALIZER})
-    update_json(folder / "tokenizer_config.json", tokens)
-    update_json(folder / "generation_config.json", ids)
-    update_json(folder / "config.json", ids)
-
-
-def update_json(path, changes):
-    """Replace some keys of a JSON object in a file."""
-    from minigpt.checkpoint import write_json
-
-    write_json(path, json.loads(path.read_text("utf-8")) | changes)
-
-
-def read_template(folder):
-    """Return the chat template of a model's folder, None where it has none."""
-    path = Path(folder) / "tokenizer_config.json"
-    try:
-        return json.loads(path.read_text("utf-8")).get("chat_template")
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not a JSON object ({error})") from None
-
-
-def check_template(folder, tokenizer):
-    """Raise ValueError unless the folder's chat template is ours and its vocabulary fits it."""
-    template = read_template(folder)
-    path = Path(folder) / "tokenizer_config.json"
-    if template is None:
-        raise ValueError(
-            f"{folder} has no chat_template: it is no assistant; make one of it with "
-            f"python -m minigpt sft, or let it go on with a text: python -m minigpt sample"
-        )
-    named = re.findall(r"<\|\w+\|>", str(template))
-    if missing := sorted(set(named) - tokenizer.special_tokens.keys()):
-        raise ValueError(
-            f"{path}: chat_template uses {', '.join(missing)}, which the vocabulary does not "
-            f"have; template and tokenizer.json must belong together"
-        )
-    if template != TEMPLATE:
-        raise ValueError(f"{path}: chat_template is not the one of minigpt; fine-tune again")
-    control_ids(tokenizer)

@@ -29,7 +29,8 @@ from tqdm import tqdm
 from minigpt import checkpoint
 from minigpt.backend import to_numpy
 from minigpt.chat_data import REPORT as DATA_REPORT
-from minigpt.chat_format import END, check_template, control_ids, render_prompt
+from minigpt.chat_format import END, control_ids, render_prompt
+from minigpt.chat_template import check_template
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
 from minigpt.resume import EVALUATION

@@ -21,15 +21,13 @@ from minigpt import checkpoint
 from minigpt.backend import to_numpy
 from minigpt.chat_format import (
     END,
-    check_template,
     control_ids,
     cut_at_turn,
     read_conversations,
-    read_template,
     render_prompt,
-    save_template,
     with_control_tokens,
 )
+from minigpt.chat_template import check_template, read_template, save_template
 from minigpt.config import TrainConfig
 from minigpt.model import GPT
 from minigpt.packing import Packed

@@ -14,16 +14,15 @@ from minigpt.chat_format import (
     END,
     START,
     check_messages,
-    check_template,
     control_ids,
     conversation,
     cut_at_turn,
     read_conversations,
     render,
     render_prompt,
-    save_template,
     with_control_tokens,
 )
+from minigpt.chat_template import check_template, save_template
 from minigpt.checkpoint import load, save_model
 from minigpt.sample import generate
 

@@ -11,14 +11,8 @@ from chat_examples import SHORT, make_conversations, write_conversations
 from minigpt_examples import MODEL, TRAIN, example_tokenizer, save_example_model, small_model
 
 from minigpt import checkpoint
-from minigpt.chat_format import (
-    CONTROL_TOKENS,
-    TEMPLATE,
-    check_template,
-    conversation,
-    render,
-    with_control_tokens,
-)
+from minigpt.chat_format import CONTROL_TOKENS, conversation, render, with_control_tokens
+from minigpt.chat_template import TEMPLATE, check_template
 from minigpt.config import TrainConfig
 from minigpt.sft import grow, inherit, read_windows, sft
 
