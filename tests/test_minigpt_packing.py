@@ -1,14 +1,19 @@
 """Several conversations in a window: nothing leaks, and the gradient is the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minigpt_examples import MODEL, small_model, untimed
+from minigpt_examples import MODEL, TRAIN, small_model, untimed
 
 from minigpt.backend import to_numpy
 from minigpt.gradcheck import TOLERANCE, compare, relative_error
+from minigpt.optim import AdamW
 from minigpt.packing import Packed, best_fit
+from minigpt.parallel import Workers
+from minigpt.train import Trainer
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -86,6 +91,19 @@ def test_what_is_not_to_be_learned_has_no_influence_on_the_loss_where_it_is_only
     data = [([1, 2, 3, 4], [False, False, True, False])]
     other = [([1, 2, 3, 9], [False, False, True, False])]
     assert gradient(model, Packed(data, T, 0))[0] == gradient(model, Packed(other, T, 0))[0]
+
+
+def test_every_target_of_a_step_weighs_the_same_however_the_step_is_split():
+    found = []
+    for batch_size, accumulate, n_workers in ((4, 1, 1), (4, 1, 2), (2, 2, 1), (1, 4, 1)):
+        config = replace(TRAIN, batch_size=batch_size, accumulate=accumulate)
+        model = small_model(dtype="float64")
+        windows = Packed(rendered([T + 1, 5, 9, T]), T, 0, pack=False)
+        with Workers(n_workers) as workers:
+            trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
+            found.append(trainer.step(0))  # loss, norm of the gradient
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-12)
 
 
 @untimed
