@@ -29,7 +29,7 @@ class Chat:
     """A conversation with a model; `messages` is what was said."""
 
     def __init__(
-        self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=64, seed=None
+        self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=48, seed=None
     ):
         check_settings(temperature, None, None, max_new_tokens, seed)
         self.model, self.tokenizer = model, tokenizer

@@ -49,7 +49,7 @@ def add_commands(command, add_paths):
     add_assistant(p)
     p.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest (%(default)s)")
     p.add_argument("--system", help="how the assistant should behave")
-    p.add_argument("--max-new-tokens", type=int, default=64, help="(%(default)s)")
+    p.add_argument("--max-new-tokens", type=int, default=48, help="(%(default)s)")
     p.add_argument("--seed", type=int, help="the same seed, the same answers")
     add_paths(p, "--device")
 

@@ -12,7 +12,7 @@ between, where a conversation goes from one to another.
                          (invented), a trained fact by way of what was said before (follow_up)
     conversations.json   the report
 
-Invented names teach not knowing: a quarter of the questions is about names that no document has.
+Invented names teach not knowing: of ten questions three are about names that no document has.
 
 This neither reads pages (facts.py) nor phrases questions (phrasings.py).
 """
@@ -32,8 +32,8 @@ OWN = Path(__file__).resolve().parent.parent / "data" / "conversations.jsonl"
 REPORT = "conversations.json"
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
-INVENTED = 1 / 3  # questions about invented names for each one about a real name
-FOLLOWED = 0.3  # follow-ups for each question
+INVENTED = 0.45  # questions about invented names for each one about a real name
+FOLLOWED = 0.5  # follow-ups for each question
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 1 / 7  # written conversations, repeated, for each one made of a fact
