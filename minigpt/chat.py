@@ -14,12 +14,13 @@ This is not the model (sample.py) nor a server.
 """
 
 import contextlib
+import math
 import sys
 
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
-from minigpt.sample import check_settings, generate, stream_text
+from minigpt.sample import generate, stream_text
 
 RETRY_TEMPERATURE = 0.7
 COMMANDS = "commands: /system TEXT, /temperature N, /retry, /clear, /help, /quit"
@@ -31,7 +32,7 @@ class Chat:
     def __init__(
         self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=48, seed=None
     ):
-        check_settings(temperature, None, None, max_new_tokens, seed)
+        check_temperature(temperature)
         self.model, self.tokenizer = model, tokenizer
         self.temperature, self.system, self.seed = temperature, system, seed
         self.max_new_tokens = min(max_new_tokens, model.config.n_positions // 2)
@@ -84,6 +85,12 @@ class Chat:
         self.messages = []
 
 
+def check_temperature(temperature):
+    """Raise ValueError for what is no temperature, before anything is asked."""
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}; it must be 0 or more")
+
+
 def obey(chat, line):
     """Carry out a command; return pieces of text to print. Raises EOFError for /quit."""
     command, _, rest = line.partition(" ")
@@ -103,7 +110,7 @@ def obey(chat, line):
             temperature = float(rest)
         except ValueError:
             raise ValueError(f"temperature is {rest!r}; it must be a number, as 0.7") from None
-        check_settings(temperature, None, None, 1, None)
+        check_temperature(temperature)
         chat.temperature = temperature
         return [f"(temperature {temperature:g})"]
     if command == "/retry":
