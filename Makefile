@@ -20,6 +20,10 @@ PRESET = tiny
 VOCAB =
 # more flags for pretrain, as "--steps 5000"; `python -m minigpt pretrain --help` lists them
 TRAIN =
+# your own conversations to fine-tune on, JSON Lines, beside those made of the documents
+CHAT =
+# more flags for sft, as "--steps 3000"; `python -m minigpt sft --help` lists them
+SFT =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
 # what an hour of this machine costs, in dollars, for the report; default: 0.10
@@ -51,12 +55,13 @@ endif
 .SUFFIXES:
 
 help:
-	@echo 'make train     crawl -> clean -> tokenizer -> pretrain; then see out/'
+	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune'
 	@echo '               PRESET=smoke         the whole road small, in half a minute'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
-	@echo '               TRAIN="--steps 5000" more flags for pretrain'
+	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
+	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
@@ -82,35 +87,36 @@ RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
 
-train: $(OUT)/base/training.json $(OUT)/base/model.safetensors $(OUT)/report.html
-	@echo '$(OUT)/base is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
+train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
+		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
+	@echo '$(OUT)/chat is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
-	@echo '--- 1/5 crawl: fetch pages, follow their links'
+	@echo '--- 1/6 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
 		--max-pages $(N_PAGES) -o $@
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
-	$(OUT)/base/training.json $(OUT)/report.html $(OUT)/settings/.checked
+	$(OUT)/base/training.json $(OUT)/conversations/conversations.json $(OUT)/chat/training.json \
+	$(OUT)/chat/evaluation.json $(OUT)/report.html $(OUT)/settings/.checked
 
 # a file that was named but does not exist is left to the stage, which says so
 $(OUT)/documents.jsonl.gz: $(OUT)/settings/clean $(if $(WARC),$(wildcard $(WARC)),$(ARCHIVES))
-	@echo '--- 2/5 clean: keep what is worth learning from'
+	@echo '--- 2/6 clean: keep what is worth learning from'
 	@$(PY) -m crawler clean $(ARCHIVES) --profile $(RULES) -o $@
 
 $(TOKENIZER): $(OUT)/settings/tokenizer $(if $(TEXT),$(wildcard $(TEXT)),$(DOCUMENTS))
-	@echo '--- 3/5 tokenizer: learn symbols longer than a byte'
+	@echo '--- 3/6 tokenizer: learn symbols longer than a byte'
 	@$(PY) -m bpe train $(DOCUMENTS) --vocab-size $(N_SYMBOLS) $(if $(VOCAB),,--at-most) -o $@
 
 $(OUT)/tokens/tokens.json: $(TOKENIZER)
-	@echo '--- 4/5 tokens: write the documents as numbers'
+	@echo '--- 4/6 tokens: write the documents as numbers'
 	@$(PY) -m minigpt tokenize $(DOCUMENTS) --tokenizer $(TOKENIZER) -o $(OUT)/tokens
 
 $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
-	@echo '--- 5/5 pretrain: learn to predict the next token'
+	@echo '--- 5/6 pretrain: learn to predict the next token'
 	@$(PRETRAIN)
-	@$(SUMMARY)
 PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
 	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base $(TRAIN)
 SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) $(WITHOUT)
@@ -120,7 +126,27 @@ WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 $(OUT)/base/model.safetensors: $(OUT)/base/training.json
 	@test -f $@ || $(PRETRAIN)
 
-$(OUT)/report.html: $(OUT)/base/training.json
+# of a plain text no facts are made: its documents have no titles
+$(OUT)/conversations/conversations.json: $(OUT)/settings/conversations $(TOKENIZER) $(wildcard $(CHAT))
+	@echo '--- 6/6 fine-tune: learn to answer, from conversations'
+	@$(PY) -m minigpt conversations $(filter %.jsonl %.jsonl.gz,$(DOCUMENTS)) \
+		$(if $(CHAT),--chat $(CHAT)) --facts $(N_FACTS) -o $(OUT)/conversations
+
+$(OUT)/chat/training.json: $(OUT)/settings/sft $(OUT)/base/training.json \
+		$(OUT)/conversations/conversations.json
+	@$(SFT_RUN)
+SFT_RUN = $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations \
+	--device $(DEVICE) -o $(OUT)/chat $(SFT)
+
+$(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
+	@$(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
+		--conversations $(OUT)/conversations --device $(DEVICE)
+	@$(SUMMARY)
+
+$(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
+	@test -f $@ || $(SFT_RUN)
+
+$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
 	@echo '--- report: what the model knows, copies and invents'
 	@$(REPORT)
 REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(DEVICE) --brief \
@@ -137,11 +163,14 @@ summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 # again when it is asked for something else.
 ASK = $(PY) -m minigpt presets $(PRESET)
 N_PAGES = $(or $(PAGES),$$($(ASK) pages))
+N_FACTS = $$($(ASK) facts)
 N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
 SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
 SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
 SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
 SETTINGS_pretrain  = "$$($(ASK))" 'TRAIN=$(TRAIN)'
+SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
+SETTINGS_sft       = 'SFT=$(SFT)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
 	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@

@@ -71,6 +71,13 @@ TO_SPELLING = dict(zip(BYTE_ORDER, SPELLING, strict=True))
 FROM_SPELLING = {char: byte for byte, char in TO_SPELLING.items()}
 
 
+# A chat template puts this noncharacter after each "|" of what a user typed, so that it holds no
+# special token's text; this normalizer, applied after those were looked for, takes it out. Text
+# that never went through a template has no guards, so here it needs no undoing.
+GUARD = "\ufdd0"
+GUARD_NORMALIZER = {"type": "Replace", "pattern": {"Regex": r"(?<=\|)" + GUARD}, "content": ""}
+
+
 def spell(token: bytes) -> str:
     """Spell bytes as visible characters: b" the" as "Ġthe"."""
     return "".join([TO_SPELLING[byte] for byte in token])
@@ -198,8 +205,10 @@ def _check_supported(content: dict) -> None:
     _require(model, "dropout", (None, 0.0), "encoding must not be random")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         _require(model, key, (None, ""), "byte-level BPE marks words by their space")
-    for key in ("normalizer", "truncation", "padding"):
-        _require(content, key, (None,), "do that to the text before encoding it")
+    cure = "do that to the text before encoding it"
+    for key in ("truncation", "padding"):
+        _require(content, key, (None,), cure)
+    _require(content, "normalizer", (None, GUARD_NORMALIZER), cure)
     post = content.get("post_processor") or {"type": "ByteLevel"}
     _require(post, "type", ("ByteLevel",), "add tokens around the text yourself")
     for token in content["added_tokens"]:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from minigpt import chat_commands
 from minigpt.config import (
     PRESETS,
     ModelConfig,
@@ -43,7 +44,9 @@ def build_parser():
         "presets tiny vocab_size",
     )  # fmt: skip
     p.add_argument("preset", nargs="?", help="its name")
-    p.add_argument("field", nargs="?", choices=("pages", "vocab_size"), help="print this alone")
+    p.add_argument(
+        "field", nargs="?", choices=("pages", "vocab_size", "facts"), help="print this alone"
+    )
 
     p = command(
         "check", check, "say at once whether settings can work", "check --preset tiny --device gpu"
@@ -85,6 +88,8 @@ def build_parser():
         "info out/base",
     )  # fmt: skip
     p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
+
+    chat_commands.add_commands(command, add_paths)
 
     p = command(
         "gradcheck", gradcheck, "compare the backward pass with measured slopes", "gradcheck"
@@ -196,7 +201,8 @@ def presets(args):
             print(f"{name:8} {p.about}\n{'':8} {p.model}\n{'':8} {p.train}")
         return 0
     preset = get_preset(args.preset)
-    value = {"pages": preset.pages, "vocab_size": preset.model.vocab_size}.get(args.field, preset)
+    p, m = preset, preset.model
+    value = {"pages": p.pages, "vocab_size": m.vocab_size, "facts": p.facts}.get(args.field, p)
     print(value)
     return 0
 

@@ -98,6 +98,7 @@ class Preset:
 
     about: str
     pages: int  # fetch at most so many
+    facts: int  # ask the assistant for so many
     model: ModelConfig
     train: TrainConfig
 
@@ -106,6 +107,7 @@ PRESETS = {
     "smoke": Preset(
         "the whole road in half a minute, to see it run; the model babbles",
         pages=150,
+        facts=90,
         model=ModelConfig(vocab_size=1024, n_positions=64, n_embd=96, n_layer=3, n_head=3),
         train=TrainConfig(
             steps=400, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=40,
@@ -115,6 +117,7 @@ PRESETS = {
     "tiny": Preset(
         "the default: a few minutes of training on two cores; it writes like its pages",
         pages=2000,
+        facts=900,
         model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),
         train=TrainConfig(
             steps=2500, batch_size=12, learning_rate=2.5e-3, min_learning_rate=1e-4,

@@ -151,7 +151,7 @@ def gelu_backward(dout, cache):
     return dout * cache
 
 
-def attention_forward(qkv, n_head, dropout=0.0, rng=None):
+def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Attention in blocks of queries, each with the keys it may see and no others.
 
     qkv (B, T, 3C) -> out (B, T, C). The part of the scores that the mask would throw away is
@@ -169,6 +169,9 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None):
         att *= scale
         future = np.triu(np.ones((end - start, end - start), bool), 1)  # on the diagonal
         att[..., start:end][..., future] = -np.inf
+        if segments is not None:
+            other = segments[:, None, start:end, None] != segments[:, None, None, :end]
+            np.copyto(att, -np.inf, where=other)  # (B, 1, q, S) to every head
         att -= att.max(axis=-1, keepdims=True)
         np.exp(att, out=att)
         att /= att.sum(axis=-1, keepdims=True)

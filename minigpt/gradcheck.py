@@ -57,6 +57,7 @@ def op_cases(ops, xp):
     B, T, C, H, V = 2, 5, 6, 3, 7
     places, targets = ids(V, B, T), ids(V, B, T)
     targets[0, 1] = -1  # one that counts for nothing
+    segments = xp.asarray([[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]])
 
     def dropout_forward(x):  # the same generator each time, so the same zeros
         return ops.dropout_forward(x, 0.3, xp.random.default_rng(1))
@@ -83,6 +84,10 @@ def op_cases(ops, xp):
         ),
         "attention with dropout": (
             attention_dropout_forward, single(ops.attention_backward), [normal(B, T, 3 * C)],
+        ),
+        "attention within segments": (
+            lambda qkv: ops.attention_forward(qkv, H, segments=segments),
+            single(ops.attention_backward), [normal(B, T, 3 * C)],
         ),
         "next_token_loss": (
             lambda x, w: ops.next_token_loss_forward(x, w, targets, B * T),

@@ -76,16 +76,18 @@ class GPT:
         """Return zeros in the layout of the parameters."""
         return Params(self.params.shapes, self.device.xp, self.params.flat.dtype)
 
-    def forward(self, ids, targets, n_targets=None, rng=None):
+    def forward(self, ids, targets, n_targets=None, rng=None, positions=None, segments=None):
         """Return the loss of predicting `targets` from `ids`, both (B, T), and a cache.
 
         A negative target counts for nothing. `n_targets` is what the sum of the losses is divided
-        by; default, the number of targets. With an `rng` there is dropout.
+        by; default, the number of targets. With an `rng` there is dropout. Where several texts
+        share a row, `segments` (B, T) numbers them, so that none sees another, and `positions`
+        (B, T) says where in its own text each id stands.
         """
         ops, w = self.device.ops, self.params["wte.weight"]
         if n_targets is None:
             n_targets = max(1, int((targets >= 0).sum()))
-        x, body_cache = self._body_forward(ids, rng)  # (B, T, C)
+        x, body_cache = self._body_forward(ids, rng, positions, segments)  # (B, T, C)
         loss, loss_cache = ops.next_token_loss_forward(x, w, targets, n_targets)
         return loss, (body_cache, loss_cache)
 
@@ -106,9 +108,9 @@ class GPT:
         x, _ = self._body_forward(ids.reshape(-1, ids.shape[-1]))  # (B, T, C)
         return (x @ self.params["wte.weight"].T).reshape(*ids.shape, -1)
 
-    def losses(self, ids, targets):
+    def losses(self, ids, targets, positions=None, segments=None):
         """Return the loss of each target (B, T), in nats, 0 for a negative target."""
-        x, _ = self._body_forward(ids)  # (B, T, C)
+        x, _ = self._body_forward(ids, None, positions, segments)  # (B, T, C)
         return self.device.ops.next_token_losses(x, self.params["wte.weight"], targets)
 
     def check_ids(self, ids):
@@ -128,35 +130,42 @@ class GPT:
 
     # ---- the network without its last product: ids -> x, what the logits are made of ----------
 
-    def _body_forward(self, ids, rng=None):
+    def _body_forward(self, ids, rng=None, positions=None, segments=None):
         ops, p, c = self.device.ops, self.params, self.config
         tok, tok_cache = ops.embedding_forward(ids, p["wte.weight"])  # (B, T, C)
-        x = tok + p["wpe.weight"][: ids.shape[1]]  # (B, T, C)
+        if positions is None:
+            pos, pos_cache = p["wpe.weight"][: ids.shape[1]], None  # (T, C)
+        else:
+            pos, pos_cache = ops.embedding_forward(positions, p["wpe.weight"])  # (B, T, C)
+        x = tok + pos  # (B, T, C)
         x, drop_cache = ops.dropout_forward(x, c.dropout, rng)
         block_caches = []
         for l in range(c.n_layer):
-            x, block_cache = self._block_forward(x, f"h.{l}.", rng)
+            x, block_cache = self._block_forward(x, f"h.{l}.", rng, segments)
             block_caches.append(block_cache)
         x, ln_cache = ops.layernorm_forward(
             x, p["ln_f.weight"], p["ln_f.bias"], c.layer_norm_epsilon
         )
-        return x, (tok_cache, drop_cache, block_caches, ln_cache)
+        return x, (tok_cache, pos_cache, drop_cache, block_caches, ln_cache)
 
     def _body_backward(self, dx, cache, grads):
         ops = self.device.ops
-        tok_cache, drop_cache, block_caches, ln_cache = cache
+        tok_cache, pos_cache, drop_cache, block_caches, ln_cache = cache
         dx, dg, db = ops.layernorm_backward(dx, ln_cache)
         grads["ln_f.weight"] += dg
         grads["ln_f.bias"] += db
         for l in reversed(range(self.config.n_layer)):
             dx = self._block_backward(dx, block_caches[l], f"h.{l}.", grads)
         dx = ops.dropout_backward(dx, drop_cache)
-        grads["wpe.weight"][: dx.shape[1]] += dx.sum(axis=0)  # one row served the whole batch
+        if pos_cache is None:
+            grads["wpe.weight"][: dx.shape[1]] += dx.sum(axis=0)  # one row served the whole batch
+        else:
+            grads["wpe.weight"] += ops.embedding_backward(dx, pos_cache)
         grads["wte.weight"] += ops.embedding_backward(dx, tok_cache)
 
     # ---- one block: x + attention(layernorm(x)), then x + mlp(layernorm(x)) -------------------
 
-    def _block_forward(self, x, name, rng):
+    def _block_forward(self, x, name, rng, segments):
         ops, c = self.device.ops, self.config
 
         def p(rest):
@@ -167,7 +176,7 @@ class GPT:
             x, p("ln_1.weight"), p("ln_1.bias"), c.layer_norm_epsilon
         )  # (B, T, C)
         qkv, c_attn = ops.linear_forward(h, p("attn.c_attn.weight"), p("attn.c_attn.bias"))
-        y, attn = ops.attention_forward(qkv, c.n_head, c.dropout, rng)  # (B, T, C)
+        y, attn = ops.attention_forward(qkv, c.n_head, c.dropout, rng, segments)  # (B, T, C)
         y, attn_proj = ops.linear_forward(y, p("attn.c_proj.weight"), p("attn.c_proj.bias"))
         y, attn_drop = ops.dropout_forward(y, c.dropout, rng)
         x = x + y  # (B, T, C)

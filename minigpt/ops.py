@@ -142,18 +142,21 @@ def split_heads(qkv, n_head):
     return qkv.reshape(B, T, 3, n_head, C3 // 3 // n_head).transpose(2, 0, 3, 1, 4)
 
 
-def attention_forward(qkv, n_head, dropout=0.0, rng=None):
+def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Let every position look at itself and the positions before it.
 
     qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C):
-    softmax(q k^T / sqrt(D)) v in each head, where a position never sees a later one.
+    softmax(q k^T / sqrt(D)) v in each head, where a position never sees a later one, nor, where
+    `segments` (B, T) are given, one with another number than its own.
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
     B, H, T, D = q.shape
     scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(D)  # (B, H, T, S)
-    future = xp.triu(xp.ones((T, T), dtype=bool), k=1)  # (T, S), true where S is later than T
-    att = softmax(xp.where(future, xp.asarray(-xp.inf, qkv.dtype), scores))  # (B, H, T, S)
+    unseen = xp.triu(xp.ones((T, T), dtype=bool), k=1)  # (T, S), true where S is later than T
+    if segments is not None:
+        unseen = unseen | (segments[:, None, :, None] != segments[:, None, None, :])  # (B, 1, T, S)
+    att = softmax(xp.where(unseen, xp.asarray(-xp.inf, qkv.dtype), scores))  # (B, H, T, S)
     dropped, keep = dropout_forward(att, dropout, rng)
     out = dropped @ v  # (B, H, T, D)
     out = out.transpose(0, 2, 1, 3).reshape(B, T, H * D)  # (B, T, C)
@@ -163,8 +166,8 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None):
 def attention_backward(dout, cache):
     """Return dqkv (B, T, 3C).
 
-    The softmax's own backward is att (datt - sum(datt att)). Where att is 0, as it is for later
-    positions, no gradient flows: the mask needs no backward.
+    The softmax's own backward is att (datt - sum(datt att)). Where att is 0, as it is for
+    positions that are not seen, no gradient flows: the mask needs no backward.
     """
     qkv, n_head, att, dropped, keep = cache
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)

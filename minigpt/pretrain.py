@@ -87,33 +87,50 @@ def pretrain(
         )
     val = Windows(val_tokens, model_config.n_positions, 0).spread(train_config.eval_windows)
 
-    model = GPT(model_config, device)
-    optimizer = AdamW(model.params, train_config)
+    model = GPT(model_config, device).initialise(train_config.seed)
+    loop = run_in_folder(
+        out, model, tokenizer, train_windows, val, train_config, report["train"]["sha256"], fresh,
+        say,
+    )  # fmt: skip
+    return loop and loop.finish(report["train"]["tokens"])
+
+
+def run_in_folder(
+    out, model, tokenizer, windows, val, config, data, fresh=False, say=print, make_loop=None
+):
+    """Train `model` on `windows` to the end of the run in the folder `out`, new or continued.
+
+    `model` has the weights that a new run starts from; `data` is a hash of what it learns from.
+    `make_loop` takes what Loop takes. Returns the Loop, or None if the run was stopped by a signal.
+    """
+    optimizer = AdamW(model.params, config)
     run = {
-        "model": asdict(model_config),
-        "train": {k: v for k, v in asdict(train_config).items() if k not in FREE_SETTINGS},
-        "tokens": report["train"]["sha256"],
+        "model": asdict(model.config),
+        "train": {k: v for k, v in asdict(config).items() if k not in FREE_SETTINGS},
+        "tokens": data,
     }
     progress = start_or_continue(out, model, optimizer, run, fresh, say)
-    with Workers(device.n_workers(train_config.workers)) as workers, StopRequest() as stop:
-        trainer = Trainer(model, optimizer, train_windows, train_config, workers)
+    with Workers(model.device.n_workers(config.workers)) as workers, StopRequest() as stop:
+        trainer = Trainer(model, optimizer, windows, config, workers)
+        loop = (make_loop or Loop)(trainer, tokenizer, out, val, progress, say)
         # First what resuming needs. Also where nothing is left to do: the run may have been killed
         # before its last model was saved.
         checkpoint.save_state(out, model, optimizer, progress)
-        checkpoint.save_model(out, model, tokenizer)
-        loop = Loop(trainer, tokenizer, out, val, progress, say)
+        loop.save_folder()
         loop.run(stop)
     if stop.signal is not None:
         signal_name = signal.Signals(stop.signal).name
-        say(f"stopped by {signal_name} after step {progress['step']} of {train_config.steps}; the "
+        say(f"stopped by {signal_name} after step {progress['step']} of {config.steps}; the "
             f"same command{' without --fresh' if fresh else ''} continues from there")  # fmt: skip
         return None
-    return loop.finish(report)
+    return loop
 
 
 class Loop:
     """The steps of a run with what happens now and then: a look at the validation text, a
     sample, a checkpoint."""
+
+    stage = "pretrain"
 
     def __init__(self, trainer, tokenizer, out, val, progress, say):
         self.trainer, self.tokenizer, self.out, self.val = trainer, tokenizer, out, val
@@ -162,7 +179,7 @@ class Loop:
     def evaluate(self, grad_norm):
         """Measure the validation loss; note it in metrics.jsonl and say it."""
         p, c = self.progress, self.config
-        loss, bits = evaluate(self.model, *self.val, self.token_bytes, self.trainer.workers)
+        loss, bits = evaluate(self.model, self.val, self.token_bytes, self.trainer.workers)
         best = min(loss, p.get("best_val_loss", loss))
         p |= {"val_loss": loss, "best_val_loss": best, "bits_per_byte": bits}
         line = {
@@ -187,28 +204,36 @@ class Loop:
         ids = generate(self.model, [start], n_tokens, 0.8, top_p=0.95, stop=(start,), seed=seed)
         return self.tokenizer.decode(list(ids))
 
+    def save_folder(self):
+        """Write the model's folder: the weights and what does not change while training."""
+        checkpoint.save_model(self.out, self.model, self.tokenizer)
+
     def save(self):
         """Write a checkpoint: first what resuming needs, then the model for everybody else."""
         checkpoint.save_state(self.out, self.model, self.trainer.optimizer, self.progress)
         checkpoint.save_weights(self.out, self.model)
 
-    def finish(self, tokens_report):
-        """Write and return the report of the finished run."""
+    def finish(self, epoch_tokens, **more):
+        """Write and return the report of the finished run, `more` in it.
+
+        `epoch_tokens`: how many tokens there are to train on.
+        """
         p, c, m = self.progress, self.config, self.model.config
         n_tokens = c.steps * self.tokens_per_step
         report = {
-            "stage": "pretrain",
+            "stage": self.stage,
             "seconds": round(p["seconds"], 3),
             "steps": c.steps,
             "parameters": m.n_params(),
             "tokens": n_tokens,
-            "epochs": n_tokens / tokens_report["train"]["tokens"],
+            "epochs": n_tokens / epoch_tokens,
             "flops": n_tokens * m.flops_per_token(),
             "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
             "val_loss": p["val_loss"],
             "best_val_loss": p["best_val_loss"],
             "bits_per_byte": p["bits_per_byte"],
             "train": asdict(c),
+            **more,
         }
         checkpoint.write_json(self.out / REPORT, report)
         return report

@@ -12,15 +12,16 @@ from bpe.files import atomic_write
 from minigpt import checkpoint
 
 METRICS, REPORT = "metrics.jsonl", "training.json"
+EVALUATION = "evaluation.json"  # of an assistant, see evaluate_chat.py
 # What a run's folder consists of; anything else in it was put there by somebody else.
 OURS = {
-    METRICS, REPORT, checkpoint.MODEL, checkpoint.STATE, "config.json", "generation_config.json",
-    "tokenizer.json", "tokenizer_config.json",
+    METRICS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
+    "generation_config.json", "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
 
 
 def start_or_continue(out, model, optimizer, run, fresh, say):
-    """Fill `model` and `optimizer` and return the progress of the run in the folder `out`.
+    """Fill `optimizer` and `model`, if a run is continued, and return the progress of it in `out`.
 
     With `fresh`, or where `out` holds another run, that is set aside and a new one begins. Raises
     ValueError for a damaged state and for a folder that cannot be set aside.
@@ -36,7 +37,6 @@ def start_or_continue(out, model, optimizer, run, fresh, say):
         set_aside(out, say)
     out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).unlink(missing_ok=True)
-    model.initialise(run["train"]["seed"])
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 
 

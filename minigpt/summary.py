@@ -21,6 +21,9 @@ REPORTS = (
     "tokenizer/training.json",
     "tokens/tokens.json",
     "base/training.json",
+    "conversations/conversations.json",
+    "chat/training.json",
+    "chat/evaluation.json",
 )
 
 
@@ -35,10 +38,23 @@ def describe(report):
         return f"{r['vocab_size']:,} symbols, {r['bytes_per_token']:.2f} bytes a token"
     if r["stage"] == "tokens":
         return f"{r['train']['tokens']:,} tokens to train on, {r['val']['tokens']:,} held out"
+    if r["stage"] == "conversations":
+        return f"{r['train']:,} conversations about {r['facts']:,} facts"
+    if r["stage"] == "evaluate chat":
+        return describe_examination(r)
     return (
         f"{r['parameters'] / 1e6:.2f} M parameters, {r['tokens'] / 1e6:.2f} M tokens "
         f"({r['epochs']:.1f} epochs), {r['tokens_per_s']:,.0f} tokens/s"
     )
+
+
+def describe_examination(r):
+    """Return one line of what an assistant knows."""
+    if not r["questions"]:
+        return "no facts to ask for"
+    parts = (("exact", "of facts right"), ("invented_declined", "of invented names declined"),
+             ("loops", "loops"))  # fmt: skip
+    return ", ".join(f"{100 * r[key]:.0f} % {name}" for key, name in parts if r[key] is not None)
 
 
 def format_seconds(seconds):
@@ -112,4 +128,6 @@ def run(out, device="cpu", without=()):
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
+    if (out / "chat/training.json").exists():
+        print(f"  {python} -m minigpt chat {out / 'chat'}")
     print(f"  {python} -m minigpt gradcheck")

@@ -29,17 +29,20 @@ class Trainer:
         c, xp = self.config, self.model.device.xp
         for g in self.grads:
             g.flat[...] = 0
-        n_targets = c.batch_size * c.accumulate * self.windows.n_positions
+        first = step * c.accumulate
+        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
+        # what a batch is divided by, so that every target of the step weighs the same
+        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
         loss = 0.0
-        for micro in range(c.accumulate):
-            ids, targets = self.windows.batch(step * c.accumulate + micro, c.batch_size)
-            ids, targets = xp.asarray(ids), xp.asarray(targets)  # (B, T)
+        for micro, batch in enumerate(batches):
+            arrays = [xp.asarray(x) for x in batch]  # (B, T) each
 
-            def work(worker, rows, ids=ids, targets=targets, micro=micro):
+            def work(worker, rows, arrays=arrays, micro=micro):
                 rng = None
                 if self.model.config.dropout:
                     rng = random_generator(xp, c.seed, step, micro, worker)
-                part, cache = self.model.forward(ids[rows], targets[rows], n_targets, rng)
+                ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
+                part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
                 self.model.backward(cache, self.grads[worker])
                 return float(part)
 
@@ -70,19 +73,24 @@ class Trainer:
         return first
 
 
-def evaluate(model, ids, targets, token_bytes, workers):
-    """Return (nats per token, bits per byte) of predicting `targets` from `ids`, (B, T) each.
+def evaluate(model, batch, token_bytes, workers):
+    """Return (nats per token, bits per byte) of predicting targets from ids.
 
-    `token_bytes` (V,) is the length of every symbol in bytes, 0 for special ones, which stand for
-    no text and are left out. Bits per byte compares across tokenizers: nats / (bytes ln 2).
+    `batch` holds ids and targets (B, T), and positions and segments where windows are packed. A
+    negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in bytes,
+    0 for special ones, which stand for no text and are left out. Bits per byte compares across
+    tokenizers: nats / (bytes ln 2).
     """
     xp = model.device.xp
-    n_bytes = int(token_bytes[targets].sum())
-    targets = np.where(token_bytes[targets] > 0, targets, -1)
+    ids, targets, *layout = batch
+    lengths = np.where(targets >= 0, token_bytes[targets], 0)  # (B, T)
+    n_bytes = int(lengths.sum())
+    targets = np.where(lengths > 0, targets, -1)
     n_targets = int((targets >= 0).sum())
 
     def work(rows):
-        return float(model.losses(xp.asarray(ids[rows]), xp.asarray(targets[rows])).sum())
+        arrays = (xp.asarray(x[rows]) for x in (ids, targets, *layout))
+        return float(model.losses(*arrays).sum())
 
     # a few windows at a time: the logits of all would not fit
     nats = sum(workers.map(work, slices(len(ids), max(workers.n, len(ids) // 8))))

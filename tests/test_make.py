@@ -61,7 +61,8 @@ def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
 
 def test_every_stage_leaves_a_report_with_its_seconds(smoke):
     out, _ = smoke
-    for name in ("crawl", "clean", "tokenizer/training", "tokens/tokens", "base/training"):
+    for name in ("crawl", "clean", "tokenizer/training", "tokens/tokens", "base/training",
+                 "conversations/conversations", "chat/training", "chat/evaluation"):  # fmt: skip
         report = json.loads((out / f"{name}.json").read_text("utf-8"))
         assert report["seconds"] > 0
         assert report["stage"]
@@ -80,6 +81,19 @@ def test_training_helped(smoke):
     out, _ = smoke
     lines = [json.loads(line) for line in (out / "base/metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["bits_per_byte"] < 0.75 * lines[0]["bits_per_byte"]
+
+
+def test_make_train_ends_with_an_assistant_that_answers(smoke):
+    out, said = smoke
+    assert "6/6 fine-tune" in said
+    assert "invented names: says that it does not know" in said
+    lines = [json.loads(line) for line in (out / "chat/metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["val_loss"] < 0.5 * lines[0]["val_loss"]
+    command = [sys.executable, "-m", "minigpt", "chat", str(out / "chat")]
+    done = subprocess.run(
+        command, cwd=ROOT, input="Hello\n", capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip()
 
 
 def test_the_same_command_again_does_nothing(smoke):
@@ -119,11 +133,17 @@ def write_text(path, lines=400):
     return path
 
 
-def test_make_train_takes_a_text_as_it_is(tmp_path):
-    text = write_text(tmp_path / "some.txt")
-    done = make("train", f"TEXT={text}", f"OUT={tmp_path / 'out'}", *SMALL)
+def test_make_train_takes_a_text_as_it_is_and_a_users_own_conversations(tmp_path):
+    text, mine = write_text(tmp_path / "some.txt"), tmp_path / "my.jsonl"
+    turns = [{"role": "user", "content": "Gulls?"}, {"role": "assistant", "content": "Many."}]
+    mine.write_text(json.dumps({"messages": turns}))
+    done = make(
+        "train", f"TEXT={text}", f"CHAT={mine}", "SFT=--steps 3", f"OUT={tmp_path / 'out'}", *SMALL
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert load(tmp_path / "out/base")[1].n_vocab == 300
+    assert "no facts" in done.stdout
+    assert "Gulls?" in (tmp_path / "out/conversations/train.jsonl").read_text()
     assert not (tmp_path / "out/pages.warc.gz").exists()
 
 

@@ -106,6 +106,19 @@ def test_attention_with_dropout_of_one_block_draws_the_same_zeros(B, T, H, dtype
 
 
 @untimed
+@given(B=st.integers(1, 3), T=st.integers(1, 150), H=st.integers(1, 4), dtype=dtypes, seed=seeds)
+def test_attention_within_segments(B, T, H, dtype, seed):
+    rng = np.random.default_rng(seed)
+    qkv, dout = normal(rng, dtype, B, T, 3 * H * 4), normal(rng, dtype, B, T, H * 4)
+    segments = np.cumsum(rng.random((B, T)) < 0.1, axis=1)
+    fast, fast_cache = cpu_ops.attention_forward(qkv, H, segments=segments)
+    plain, plain_cache = ops.attention_forward(qkv, H, segments=segments)
+    same(fast, plain, dtype)
+    dqkv = cpu_ops.attention_backward(dout, fast_cache)
+    same(dqkv, ops.attention_backward(dout, plain_cache), dtype)
+
+
+@untimed
 @given(
     B=sizes, T=lengths, V=st.integers(1, 40), C=sizes, dtype=dtypes, seed=seeds, block=blocks,
     masked=st.sampled_from([0.0, 0.5, 1.0]), scale=st.sampled_from([1, 1e3]),

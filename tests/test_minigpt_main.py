@@ -63,7 +63,23 @@ def model_folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "command", ["presets", "tokenize", "pretrain", "sample", "info", "gradcheck", "summary"]
+    "command",
+    [
+        "presets",
+        "tokenize",
+        "pretrain",
+        "sample",
+        "info",
+        "evaluate",
+        "report",
+        "gradcheck",
+        "summary",
+        "conversations",
+        "sft",
+        "evaluate-chat",
+        "chat",
+        "show-chat",
+    ],
 )
 def test_help_teaches_every_command_with_an_example(capsys, command):
     with pytest.raises(SystemExit) as stopped:

@@ -270,9 +270,9 @@ def test_dropout_is_where_gpt2_has_it(device):
         rates.append(rate)
         return device.ops.dropout_forward(x, rate, rng)
 
-    def attention_forward(qkv, n_head, dropout, rng):
+    def attention_forward(qkv, n_head, dropout, rng, segments):
         rates.append(("attention", dropout))
-        return device.ops.attention_forward(qkv, n_head, dropout, rng)
+        return device.ops.attention_forward(qkv, n_head, dropout, rng, segments)
 
     watched = {"dropout_forward": dropout_forward, "attention_forward": attention_forward}
     ops = SimpleNamespace(**{**vars(device.ops), **watched})

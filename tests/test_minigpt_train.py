@@ -128,7 +128,7 @@ def test_bits_per_byte_are_the_surprise_of_the_text_over_its_bytes(device, row, 
     ids, targets = Windows(row, MODEL.n_positions, 0).spread(n_windows)
     with Workers(2 if device.name == "cpu" else 1) as workers:
         nats_per_token, bits_per_byte = evaluate(
-            model, ids, targets, token_lengths(tokenizer), workers
+            model, (ids, targets), token_lengths(tokenizer), workers
         )
     nats = n_tokens = n_bytes = 0
     for window, following in zip(ids, targets, strict=True):
@@ -146,7 +146,7 @@ def test_bits_per_byte_of_targets_that_stand_for_no_text_are_0():
     tokenizer = example_tokenizer()
     ids = np.full((2, 4), tokenizer.eot_token)
     with Workers(1) as workers:
-        result = evaluate(small_model(), ids, ids, token_lengths(tokenizer), workers)
+        result = evaluate(small_model(), (ids, ids), token_lengths(tokenizer), workers)
     assert result == (0, 0)
 
 

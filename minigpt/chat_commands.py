@@ -1,0 +1,135 @@
+"""The commands of `python -m minigpt` that have to do with conversations."""
+
+import sys
+
+# What fine-tuning takes from the base it starts from, unless a flag says otherwise.
+INHERITED = "the training (default: the base model's, fewer steps)"
+
+
+def add_commands(command, add_paths):
+    """Add the parsers; `command(name, function, help, example)` makes one."""
+    from minigpt.config import TrainConfig, add_flags
+
+    p = command(
+        "conversations", conversations, "make conversations of the documents, to fine-tune on",
+        "conversations out/documents.jsonl.gz --chat my.jsonl",
+    )  # fmt: skip
+    p.add_argument("documents", nargs="*", help="JSON Lines; default: only written conversations")
+    p.add_argument(
+        "--chat", nargs="+", default=[], metavar="FILE", help="more conversations, JSON Lines"
+    )
+    p.add_argument("--facts", type=int, default=900, help="ask for so many (%(default)s)")
+    p.add_argument(
+        "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
+    )
+    p.add_argument("--seed", type=int, default=1337, help="decides what is chosen (%(default)s)")
+    p.add_argument("-o", "--out", default="out/conversations", help="folder (%(default)s)")
+
+    p = command(
+        "sft", sft, "make an assistant of a base model; a run that was stopped is continued",
+        "sft out/base -o out/chat",
+    )  # fmt: skip
+    p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
+    add_conversations(p)
+    p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
+    p.add_argument("--fresh", action="store_true", help="start anew even if a run can be continued")
+    add_paths(p, "--device")
+    add_flags(p.add_argument_group(INHERITED), TrainConfig)
+
+    p = command(
+        "evaluate-chat", evaluate_chat, "examine an assistant: what it knows and what it makes up",
+        "evaluate-chat out/chat --base out/base",
+    )  # fmt: skip
+    add_assistant(p)
+    p.add_argument("--base", help="the base model's folder, to see its figures beside")
+    add_conversations(p)
+    add_paths(p, "--device")
+
+    p = command("chat", chat, "talk to an assistant in the terminal", "chat out/chat")
+    add_assistant(p)
+    p.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest (%(default)s)")
+    p.add_argument("--system", help="how the assistant should behave")
+    p.add_argument("--max-new-tokens", type=int, default=48, help="(%(default)s)")
+    p.add_argument("--seed", type=int, help="the same seed, the same answers")
+    add_paths(p, "--device")
+
+    p = command(
+        "show-chat", show_chat, "show conversations as the model sees them: ids, roles, mask",
+        "show-chat data/conversations.jsonl --first 3",
+    )  # fmt: skip
+    p.add_argument("file", help="conversations, JSON Lines")
+    p.add_argument("--first", type=int, default=1, metavar="N", help="show so many (%(default)s)")
+    add_paths(p, "--tokenizer")
+
+
+def add_assistant(parser):
+    parser.add_argument("model", nargs="?", default="out/chat", help="its folder (%(default)s)")
+
+
+def add_conversations(parser):
+    parser.add_argument(
+        "--conversations", default="out/conversations", metavar="FOLDER",
+        help="written by `conversations` (%(default)s)",
+    )  # fmt: skip
+
+
+def conversations(args):
+    from minigpt.chat_data import make
+    from minigpt.config import require
+
+    require(args.facts >= 1, "facts", args.facts, "be at least 1")
+    require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
+    r = make(args.documents, args.out, args.chat, args.facts, args.rounds, args.seed)
+    print(
+        f"{r['train']:,} conversations to train on, {r['val']} held out: {r['facts']} facts in "
+        f"{r['phrasings']} phrasings, {r['invented']:,} questions about invented names, "
+        f"{r['written']} written conversations {r['written_repeats']} times -> {args.out}"
+    )
+    return 0
+
+
+def sft(args):
+    from tqdm import tqdm
+
+    from minigpt.config import with_flags
+    from minigpt.sft import inherit, sft
+
+    config = with_flags(inherit(args.base), args)
+    print(f"{config.steps} steps of {config.batch_size * config.accumulate} windows")
+    report = sft(
+        args.base, args.conversations, args.out, config, args.device, args.fresh, tqdm.write
+    )
+    return 130 if report is None else 0
+
+
+def evaluate_chat(args):
+    from minigpt.evaluate_chat import evaluate_chat, print_table
+
+    report = evaluate_chat(args.model, args.conversations, args.base, args.device)
+    print_table(report, args.conversations)
+    return 0
+
+
+def chat(args):
+    from minigpt.chat import run
+
+    run(
+        args.model, args.device, temperature=args.temperature, system=args.system,
+        max_new_tokens=args.max_new_tokens, seed=args.seed,
+    )  # fmt: skip
+    return 0
+
+
+def show_chat(args):
+    from itertools import islice
+
+    from bpe import Tokenizer
+    from bpe.show import wants_colour
+    from minigpt.chat_format import read_conversations, with_control_tokens
+    from minigpt.show_chat import draw_conversation
+
+    tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
+    for number, messages in islice(read_conversations(args.file), args.first):
+        print(f"{args.file}, line {number}")
+        print(draw_conversation(tokenizer, messages, wants_colour(sys.stdout)))
+    return 0

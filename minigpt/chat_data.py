@@ -1,0 +1,242 @@
+"""What fine-tuning learns from: conversations, written ones and ones made of the documents.
+
+Writes a folder of JSON Lines of conversations (chat_format.py), each with a "source": the page
+that a fact stands in, or the file that a conversation was copied from; several, with a space
+between, where a conversation goes from one to another.
+
+    train.jsonl          what is trained on
+    val.jsonl            held out: conversations, phrasings, invented names
+    questions.jsonl      the examination: questions about facts in phrasings never trained on; each
+                         line says also of which "kind" the question is and what it "asks": a
+                         trained fact (known), a fact never trained (held_out), an invented name
+                         (invented), a trained fact by way of what was said before (follow_up)
+    conversations.json   the report
+
+Invented names teach not knowing: of ten questions three are about names that no document has.
+
+This neither reads pages (facts.py) nor phrases questions (phrasings.py).
+"""
+
+import json
+import random
+import time
+from pathlib import Path
+
+from bpe.files import atomic_write
+from minigpt import phrasings
+from minigpt.chat_format import conversation, read_conversations
+from minigpt.facts import collect, read_documents
+from minigpt.phrasings import FOLLOW_UPS, HELD_OUT, HELD_OUT_FOLLOW_UPS, TRAINED, Invented
+
+OWN = Path(__file__).resolve().parent.parent / "data" / "conversations.jsonl"
+REPORT = "conversations.json"
+HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
+HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
+INVENTED = 0.45  # questions about invented names for each one about a real name
+FOLLOWED = 0.5  # follow-ups for each question
+CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
+CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
+WRITTEN = 1 / 7  # written conversations, repeated, for each one made of a fact
+
+
+def choose(facts, n, rng):
+    """Return about `n` facts: all modules (or pages), and functions with all three facts."""
+    alone = [f for f in facts if f.kind in ("module", "page")]
+    rng.shuffle(alone)
+    by_name = {(f.kind, f.name): f for f in facts}
+    functions = [f for f in facts if f.kind == "function" and len(f.name) <= 30]
+    rng.shuffle(functions)
+    chosen = alone[:n]
+    for f in functions:
+        triple = [by_name.get(key) for key in keys_of_function(f.name)]
+        if len(chosen) + 3 <= n and all(triple):
+            chosen += triple
+    return chosen
+
+
+def keys_of_function(name):
+    """Return the keys (kind, name) of the three facts about a function MODULE.NAME."""
+    return ("function", name), ("signature", name), ("home", name.rpartition(".")[2])
+
+
+def chain(conversations, rng):
+    """Put about half of the (messages, source) behind others, so that topics change in between.
+
+    A conversation stays short enough for a small window, and one with a system's message alone.
+    """
+    chained = []
+    for messages, source in conversations:
+        last, last_source = chained[-1] if chained else ([], "")
+        short = sum(len(m["content"]) for m in last + messages) <= CHAINED_CHARACTERS
+        roles = {m["role"] for m in last + messages}
+        if last and short and "system" not in roles and rng.random() < CHAINED:
+            sources = dict.fromkeys([*last_source.split(" "), *source.split(" ")])
+            chained[-1] = (last + messages, " ".join(sources))
+        else:
+            chained.append((messages, source))
+    return chained
+
+
+class Writer:
+    """Makes conversations of facts, in the words of `phrasings`."""
+
+    def __init__(self, facts, invented, rng):
+        self.facts, self.invented, self.rng = facts, invented, rng
+        self.texts = {(f.kind, f.name): f.text for f in facts}
+        self.homes = {f.name: f"{f.text}.{f.name}" for f in facts if f.kind == "home"}
+
+    def question(self, fact, phrasing, vary=True):
+        """Return [question, answer] about a fact."""
+        text = phrasing.format(self.spell(fact.name) if vary else fact.name)
+        text = phrasings.vary(text, self.rng) if vary else text
+        return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
+
+    def spell(self, name):
+        """Return a name as somebody may type it, now and then in quotes."""
+        quote = self.rng.choice(["`", "'", '"']) if self.rng.random() < 0.1 else ""
+        return quote + name + quote
+
+    def unknown(self, kind, words, vary=True):
+        """Return ([question, answer], name) about a name that does not exist.
+
+        ([], None) where there are too few names to make up another.
+        """
+        name = self.invented.name(kind)
+        if name is None:
+            return [], None
+        text = self.rng.choice(words[kind]).format(self.spell(name) if vary else name)
+        text = phrasings.vary(text, self.rng) if vary else text
+        return [text, phrasings.unknown_answer(kind, name)], name
+
+    def follow_up(self, fact, words):
+        """Return [question, answer] that ask on after `fact`, None where nothing can be asked."""
+        if fact.kind in ("module", "page"):
+            return None
+        name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
+        asks = [kind for kind in words if kind != fact.kind]
+        ask = self.rng.choice(asks)
+        text = self.texts.get(("function", name))
+        if text is None:
+            return None
+        if ask == "return":
+            reply = phrasings.return_answer(name, text)
+        else:
+            key = next(key for key in keys_of_function(name) if key[0] == ask)
+            if key not in self.texts:
+                return None
+            reply = phrasings.answer(*key, self.texts[key])
+        return [self.rng.choice(words[ask]), reply]
+
+    def unknown_follow_up(self, kind, name, words):
+        """Return [question, answer] that ask on after a name that does not exist."""
+        ask = self.rng.choice([key for key in words if key != kind])
+        return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
+
+
+def training_conversations(writer, rounds):
+    """Yield (messages, source): every fact in every phrasing, `rounds` times, and what goes with
+    it: follow-ups and invented names."""
+    rng = writer.rng
+    for _ in range(rounds):
+        orders = {f: rng.sample(TRAINED[f.kind], len(TRAINED[f.kind])) for f in writer.facts}
+        for turn in range(len(TRAINED["module"])):
+            for fact in rng.sample(writer.facts, len(writer.facts)):
+                said = writer.question(fact, orders[fact][turn])
+                if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
+                    said += more
+                yield conversation(*said), fact.source
+                if rng.random() < INVENTED:
+                    kind = fact.kind
+                    said, name = writer.unknown(kind, TRAINED)
+                    if name is None:
+                        continue
+                    if kind in ("function", "signature", "home") and rng.random() < FOLLOWED / 2:
+                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
+                    yield conversation(*said), "invented"
+
+
+def examination(writer, held_out, n_invented):
+    """Yield the lines of questions.jsonl, in phrasings that are never trained on."""
+    rng = writer.rng
+
+    def line(asks, kind, name, said, source):
+        messages = conversation(*said)
+        return {"messages": messages, "asks": asks, "kind": kind, "name": name, "source": source}
+
+    for asks, facts in (("known", writer.facts), ("held_out", held_out)):
+        for f in facts:
+            said = writer.question(f, rng.choice(HELD_OUT[f.kind]), vary=False)
+            yield line(asks, f.kind, f.name, said, f.source)
+    for i in range(n_invented):
+        kind = writer.facts[i * len(writer.facts) // n_invented].kind
+        said, name = writer.unknown(kind, HELD_OUT, vary=False)
+        if name is not None:
+            yield line("invented", kind, name, said, "invented")
+    functions = [f for f in writer.facts if f.kind not in ("module", "page")]
+    for f in rng.sample(functions, min(len(functions), 200)):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
+            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            yield line("follow_up", f.kind, f.name, said + more, f.source)
+
+
+def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
+    """Write the folder `out` from files of documents (none: no facts) and return the report.
+
+    `own` and `more` are files of conversations; those of `more` are the user's. Raises ValueError
+    for malformed ones.
+    """
+    began = time.monotonic()
+    rng = random.Random(seed)
+    facts, names = collect([record for path in documents for record in read_documents(path)])
+    chosen = choose(facts, n_facts, rng)
+    n_held_out = int(len(chosen) * HELD_OUT_FACTS)
+    chosen = rng.sample(chosen, len(chosen))
+    held_out, trained = chosen[:n_held_out], chosen[n_held_out:]
+    writer = Writer(trained, Invented(facts, names, rng), rng)
+
+    questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
+    train = list(training_conversations(writer, rounds)) if trained else []
+    val = [(q["messages"], q["source"]) for q in rng.sample(questions, min(200, len(questions)))]
+    written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
+    kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
+    val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
+    kept = kept or written
+    n_invented = sum(source == "invented" for _, source in train)
+    repeats = max(1, round(len(train) * WRITTEN / len(kept)))
+    train += kept * repeats
+    rng.shuffle(train)
+    train = chain(train, rng)
+
+    out = Path(out)
+    write_lines(out / "train.jsonl", map(as_line, train))
+    write_lines(out / "val.jsonl", map(as_line, val))
+    write_lines(out / "questions.jsonl", questions)
+    kinds = [f.kind for f in trained]
+    report = {
+        "stage": "conversations",
+        "seconds": round(time.monotonic() - began, 3),
+        "train": len(train),
+        "val": len(val),
+        "questions": len(questions),
+        "written": len(written),
+        "written_repeats": repeats,
+        "facts": len(trained),
+        "facts_held_out": len(held_out),
+        "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "phrasings": len(TRAINED["module"]),
+        "phrasings_held_out": len(HELD_OUT["module"]),
+        "invented": n_invented,
+    }
+    atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def as_line(pair):
+    """Return (messages, source) as the object of a line."""
+    return {"messages": pair[0], "source": pair[1]}
+
+
+def write_lines(path, objects):
+    """Write objects as JSON Lines, in one piece."""
+    lines = (json.dumps(x, ensure_ascii=False) + "\n" for x in objects)
+    atomic_write(path, "".join(lines))

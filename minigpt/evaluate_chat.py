@@ -1,0 +1,264 @@
+"""What does the assistant know, what does it make up, and does it repeat itself?
+
+Asks the questions of chat_data.py's questions.jsonl, whose phrasings were never trained on, takes
+the likeliest answer (temperature 0), and counts:
+
+    exact              questions about facts answered in exactly the right words
+    held out           the same for facts that fine-tuning never saw (pretraining did)
+    follow-up          the same for questions that only what was said before makes clear, and
+                       without what was said before: then nobody could know
+    invented declined  invented names of which it says that it does not know them
+    real declined      trained facts of which it says so too
+    loops              replies that repeat themselves, see `loops`
+
+The base model gets the same questions in a text of questions and answers that it goes on with. The
+report, evaluation.json in the assistant's folder, holds all of these and examples of what went
+wrong; nothing here measures how well other questions are answered.
+
+Source for loops: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
+"""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from minigpt import checkpoint
+from minigpt.backend import to_numpy
+from minigpt.chat_data import REPORT as DATA_REPORT
+from minigpt.chat_format import END, control_ids, render_prompt
+from minigpt.chat_template import check_template
+from minigpt.parallel import Workers
+from minigpt.phrasings import declines
+from minigpt.resume import EVALUATION
+
+MAX_NEW_TOKENS = 64
+BATCH = 48  # questions answered at a time
+TIMES = 3  # a loop: a stretch stands so often in a row ...
+SHORTEST = 2  # ... and has at least so many tokens
+BASE_QUESTIONS = 300  # as many are asked of the base model, which answers the same way to most
+
+
+def loops(ids):
+    """Tell whether a stretch of ids stands three times in a row."""
+    ids = list(ids)
+    for n in range(SHORTEST, len(ids) // TIMES + 1):
+        for start in range(len(ids) - TIMES * n + 1):
+            stretch = ids[start : start + n]
+            if all(ids[start + k * n : start + (k + 1) * n] == stretch for k in range(1, TIMES)):
+                return True
+    return False
+
+
+def read_questions(path):
+    """Return the lines of questions.jsonl, none where the documents held no facts.
+
+    Raises ValueError for a malformed one.
+    """
+    lines = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                question = json.loads(line)
+                _ = question["asks"], question["kind"], question["messages"][-1]["content"]
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: no question ({error!r}); make the file again with "
+                    f"python -m minigpt conversations"
+                ) from None
+            lines.append(question)
+    return lines
+
+
+# ---- asking --------------------------------------------------------------------------------
+
+
+def answer_all(model, prompts, stop, workers, say="asking"):
+    """Return the likeliest continuation of each prompt, lists of ids, up to one of `stop`.
+
+    At most MAX_NEW_TOKENS each. Prompts of about the same length are continued together, so that
+    the arithmetic is in large matrices.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    groups = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    replies = [None] * len(prompts)
+    bar = tqdm(total=len(prompts), desc=say, unit=" questions", disable=None, leave=False)
+
+    def work(group):
+        for i, reply in zip(group, greedy(model, [prompts[i] for i in group], stop), strict=True):
+            replies[i] = reply
+        bar.update(len(group))
+
+    with bar:
+        workers.map(work, groups)
+    return replies
+
+
+def greedy(model, prompts, stop):
+    """Continue a few prompts at once, the likeliest id each time: -> lists of new ids."""
+    texts, replies = [list(p) for p in prompts], [[] for _ in prompts]
+    going = list(range(len(prompts)))
+    for _ in range(MAX_NEW_TOKENS):
+        longest = max(len(texts[i]) for i in going)
+        if longest > model.config.n_positions:
+            going = [i for i in going if len(texts[i]) <= model.config.n_positions]
+            longest = max((len(texts[i]) for i in going), default=0)
+        if not going:
+            break
+        # filled up on the right: no position sees a later one, so the filling changes nothing
+        ids = np.array([texts[i] + [0] * (longest - len(texts[i])) for i in going])  # (B, T)
+        logits = model.logits(ids)  # (B, T, V)
+        xp = model.device.xp
+        last = xp.asarray([len(texts[i]) - 1 for i in going])  # (B,)
+        chosen = to_numpy(logits[xp.arange(len(going)), last].argmax(axis=-1))  # (B,)
+        for i, new in zip(list(going), chosen.tolist(), strict=True):
+            if new in stop:
+                going.remove(i)
+            else:
+                texts[i].append(new)
+                replies[i].append(new)
+        if not going:
+            break
+    return replies
+
+
+def ask_assistant(folder, questions, device, workers):
+    """Return the replies (lists of ids) and the tokenizer of an assistant's folder."""
+    model, tokenizer = checkpoint.load(folder, device)
+    check_template(folder, tokenizer)
+    T, stop = model.config.n_positions, (control_ids(tokenizer)[END["assistant"]],)
+    prompts, asked = [], []
+    for i, q in enumerate(questions):
+        # a question that the window cannot hold stays without an answer, which is a wrong one
+        with contextlib.suppress(ValueError):
+            prompts.append(render_prompt(tokenizer, q["messages"][:-1], T))
+            asked.append(i)
+    replies = [[] for _ in questions]
+    for i, reply in zip(asked, answer_all(model, prompts, stop, workers), strict=True):
+        replies[i] = reply
+    return replies, tokenizer
+
+
+def ask_base(folder, questions, device, workers):
+    """Return the replies of a base model to the last question of each, after two examples."""
+    model, tokenizer = checkpoint.load(folder, device)
+    examples = "".join(
+        f"Question: {q['messages'][0]['content']}\nAnswer: {q['messages'][1]['content']}\n\n"
+        for asks in ("held_out", "invented")
+        for q in [q for q in questions if q["asks"] == asks][:1]
+    )
+    room = max(1, model.config.n_positions - MAX_NEW_TOKENS // 2)
+    stop = {tokenizer.eot_token} | {i for i, token in tokenizer.tokens.items() if b"\n" in token}
+    prompts = []
+    for q in questions:
+        text = f"Question: {q['messages'][-2]['content']}\nAnswer:"
+        prompts.append([tokenizer.eot_token, *tokenizer.encode_ordinary(examples + text)][-room:])
+    return answer_all(model, prompts, stop, workers, "asking the base model"), tokenizer
+
+
+# ---- counting ------------------------------------------------------------------------------
+
+
+def score(questions, replies, tokenizer):
+    """Return the figures of replies (lists of ids) to questions; shares are None of nothing."""
+    said = [tokenizer.decode(reply).strip() for reply in replies]
+    right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
+    declined = [declines(s) for s in said]
+    asks = [q["asks"] for q in questions]
+
+    def share(values, which, kind=None):
+        chosen = [
+            v for v, a, q in zip(values, asks, questions, strict=True)
+            if a == which and kind in (None, q["kind"])
+        ]  # fmt: skip
+        return round(sum(chosen) / len(chosen), 4) if chosen else None
+
+    kinds = sorted({q["kind"] for q in questions if q["asks"] == "known"})
+    return {
+        "questions": {which: asks.count(which) for which in dict.fromkeys(asks)},
+        "exact": share(right, "known"),
+        "exact_by_kind": {kind: share(right, "known", kind) for kind in kinds},
+        "held_out_exact": share(right, "held_out"),
+        "held_out_declined": share(declined, "held_out"),
+        "follow_up_exact": share(right, "follow_up"),
+        "invented_declined": share(declined, "invented"),
+        "real_declined": share(declined, "known"),
+        "loops": round(sum(map(loops, replies)) / len(replies), 4),
+    }
+
+
+def mistakes(questions, replies, tokenizer, n=20):
+    """Return up to `n` questions about facts that were answered otherwise than was expected."""
+    found = []
+    for q, reply in zip(questions, replies, strict=True):
+        said, expected = tokenizer.decode(reply).strip(), q["messages"][-1]["content"]
+        wrong = said != expected if q["asks"] != "invented" else not declines(said)
+        if wrong and q["asks"] != "held_out":
+            asked = q["messages"][-2]["content"]
+            found.append({"asked": asked, "said": said, "expected": expected})
+    return found[:: max(1, len(found) // n)][:n]
+
+
+def evaluate_chat(chat, conversations, base=None, device="cpu"):
+    """Examine the assistant in the folder `chat` and write its evaluation.json; return that.
+
+    `conversations` is the folder of chat_data.make. With a folder `base` its figures stand
+    beside. Raises ValueError for bad input.
+    """
+    began = time.monotonic()
+    questions = read_questions(Path(conversations) / "questions.jsonl")
+    # the same follow-ups to somebody who did not hear what was said before
+    alone = [
+        q | {"messages": q["messages"][-2:], "asks": "follow_up"}
+        for q in questions if q["asks"] == "follow_up"
+    ]  # fmt: skip
+    if not questions:
+        report = {"stage": "evaluate chat", "seconds": 0.0, "questions": {}}
+        checkpoint.write_json(Path(chat) / EVALUATION, report)
+        return report
+    with Workers() as workers:
+        replies, tokenizer = ask_assistant(chat, questions + alone, device, workers)
+        n = len(questions)
+        report = {"stage": "evaluate chat", "seconds": None}
+        report |= score(questions, replies[:n], tokenizer)
+        unheard = score(alone, replies[n:], tokenizer) if alone else {"follow_up_exact": None}
+        report["follow_up_exact_alone"] = unheard["follow_up_exact"]
+        if base is not None:
+            some = questions[:: max(1, len(questions) // BASE_QUESTIONS)]
+            base_replies, base_tokenizer = ask_base(base, some, device, workers)
+            report["base"] = score(some, base_replies, base_tokenizer)
+    report["mistakes"] = mistakes(questions, replies[:n], tokenizer)
+    report["seconds"] = round(time.monotonic() - began, 3)
+    checkpoint.write_json(Path(chat) / EVALUATION, report)
+    return report
+
+
+ROWS = (
+    ("exact", "facts answered exactly, in phrasings never trained on"),
+    ("follow_up_exact", "follow-up questions answered exactly"),
+    ("follow_up_exact_alone", "the same without what was said before"),
+    ("invented_declined", "invented names: says that it does not know"),
+    ("real_declined", "real names: says so too"),
+    ("held_out_exact", "facts never fine-tuned on, answered exactly"),
+    ("held_out_declined", "facts never fine-tuned on, declined"),
+    ("loops", "replies that repeat themselves"),
+)
+
+
+def print_table(report, conversations=None):
+    """Print the figures of a report, the base model's beside them."""
+    if not report["questions"]:
+        print("the documents held no facts to ask for: nothing is examined")
+        return
+    if conversations is not None:
+        data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
+        print(f"{data['facts']} facts, asked for in {data['phrasings']} phrasings; examined in "
+              f"{data['phrasings_held_out']} others")  # fmt: skip
+    print(f"{'':56} {'assistant':>9} {'base':>7}")
+    for key, name in ROWS:
+        cells = [report.get(key), report.get("base", {}).get(key)]
+        cells = ["" if x is None else f"{100 * x:.1f} %" for x in cells]
+        print(f"{name:56} {cells[0]:>9} {cells[1]:>7}")

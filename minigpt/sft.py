@@ -1,0 +1,169 @@
+"""Supervised fine-tuning: from a model that goes on with documents to one that answers.
+
+The same loop as pretraining (pretrain.py), with three differences: it starts from the weights of
+a base model, it sees conversations (packing.py) instead of rows of documents, and only what the
+assistant says counts. The folder it writes is a base's with a chat template; it is continued
+exactly where it was stopped, as in pretraining.
+
+Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback",
+its first step.
+"""
+
+import hashlib
+import json
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from minigpt import checkpoint
+from minigpt.backend import to_numpy
+from minigpt.chat_format import (
+    END,
+    control_ids,
+    cut_at_turn,
+    read_conversations,
+    render_prompt,
+    with_control_tokens,
+)
+from minigpt.chat_template import check_template, read_template, save_template
+from minigpt.config import TrainConfig
+from minigpt.model import GPT
+from minigpt.packing import Packed
+from minigpt.pretrain import Loop, run_in_folder
+from minigpt.resume import REPORT
+from minigpt.sample import generate
+
+# Beside what a base was pretrained with: how much of it fine-tuning takes.
+SHARE_OF_STEPS = 0.6
+SHARE_OF_RATE = 0.8
+
+
+def inherit(base):
+    """Return the TrainConfig that fine-tuning the folder `base` starts with.
+
+    What the base was trained with, for fewer steps and at a lower learning rate; the defaults of
+    TrainConfig where it does not say.
+    """
+    known = {f.name for f in fields(TrainConfig)}
+    try:
+        settings = json.loads((Path(base) / REPORT).read_text("utf-8"))["train"]
+        config = TrainConfig(**{k: v for k, v in settings.items() if k in known})
+    except FileNotFoundError:
+        config = TrainConfig()
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{Path(base) / REPORT} is not a whole report ({error!r})") from None
+    return replace(
+        config,
+        steps=max(1, round(config.steps * SHARE_OF_STEPS)),
+        learning_rate=config.learning_rate * SHARE_OF_RATE,
+        min_learning_rate=config.min_learning_rate * SHARE_OF_RATE,
+    )
+
+
+def grow(model, n_vocab, seed):
+    """Return `model` with rows of the token embedding for the ids up to `n_vocab`.
+
+    A new row is the mean of the others and a little noise: the model at first finds a new symbol
+    as likely as the average one, and can tell new ones from each other.
+    """
+    old = model.config.vocab_size
+    grown = GPT(replace(model.config, vocab_size=n_vocab), model.device)
+    for name, w in grown.params.items():
+        if name == "wte.weight":
+            w[:old] = model.params[name]
+            noise = np.random.default_rng([seed, old]).normal(0, 0.01, w[old:].shape)
+            w[old:] = w[:old].mean(axis=0) + model.device.xp.asarray(noise, w.dtype)
+        else:
+            w[...] = model.params[name]
+    return grown
+
+
+def load_base(folder, device, seed, say):
+    """Return (model, tokenizer) of a folder, ready for conversations.
+
+    Raises ValueError for a folder with a chat template that is not ours.
+    """
+    model, tokenizer = checkpoint.load(folder, device)
+    if read_template(folder) is not None:  # fine-tuned before
+        check_template(folder, tokenizer)
+    tokenizer = with_control_tokens(tokenizer)
+    if tokenizer.n_vocab > model.config.vocab_size:
+        n_new = tokenizer.n_vocab - model.config.vocab_size
+        model = grow(model, tokenizer.n_vocab, seed)
+        say(f"{folder} has no control tokens of conversations: they are added, and the token "
+            f"embedding grows by {n_new} rows to {tokenizer.n_vocab}")  # fmt: skip
+    return model, tokenizer
+
+
+def read_windows(path, tokenizer, n_positions, seed, say):
+    """Return the Packed windows of a file of conversations, what is too long cut at a turn.
+
+    Raises ValueError where none fits.
+    """
+    rendered, n_cut, n_dropped = [], 0, 0
+    end = control_ids(tokenizer)[END["assistant"]]
+    for _, messages in read_conversations(path):
+        found = cut_at_turn(tokenizer, messages, n_positions + 1)
+        if found is None:
+            n_dropped += 1
+            continue
+        rendered.append(found)
+        n_cut += found[0].count(end) < sum(m["role"] == "assistant" for m in messages)
+    if not rendered:
+        raise ValueError(f"{path}: no conversation fits the window of {n_positions} tokens")
+    if n_cut or n_dropped:
+        say(f"{path}: {n_cut} conversations are cut at a turn and {n_dropped} left out: the "
+            f"window has {n_positions} tokens")  # fmt: skip
+    return Packed(rendered, n_positions, seed)
+
+
+class ChatLoop(Loop):
+    """A run that fine-tunes: the model's folder has a template, and a sample is an answer."""
+
+    stage = "sft"
+
+    def __init__(self, *parts, question):
+        super().__init__(*parts)
+        self.question = question  # messages, the last of them the user's
+
+    def save_folder(self):
+        super().save_folder()
+        save_template(self.out, self.tokenizer)
+
+    def sample(self, n_tokens, seed=0):
+        """Return a question and what the assistant answers to it."""
+        ids = render_prompt(self.tokenizer, self.question, self.model.config.n_positions)
+        stop = (control_ids(self.tokenizer)[END["assistant"]],)
+        reply = generate(self.model, ids, n_tokens, 0, stop=stop, seed=seed)
+        return f"{self.question[-1]['content']} -> {self.tokenizer.decode(list(reply))}"
+
+
+def sft(base, conversations, out, config, device="cpu", fresh=False, say=print):
+    """Fine-tune the folder `base` on a folder of chat_data.make and write the folder `out`.
+
+    Continues a run that was stopped; trains no more if it is complete. Returns the report, or
+    None if the run was stopped by a signal. Raises ValueError for bad input.
+    """
+    out, conversations = Path(out), Path(conversations)
+    model, tokenizer = load_base(base, device, config.seed, say)
+    T = model.config.n_positions
+    train, val = (
+        read_windows(conversations / f"{part}.jsonl", tokenizer, T, config.seed, say)
+        for part in ("train", "val")
+    )
+    _, shown = next(read_conversations(conversations / "val.jsonl"))
+    looked_at = val.rows(slice(config.eval_windows))
+    learned_from = hashlib.sha256(to_numpy(model.params.flat).tobytes())
+    learned_from.update((conversations / "train.jsonl").read_bytes())
+    loop = run_in_folder(
+        out, model, tokenizer, train, looked_at, config, learned_from.hexdigest(), fresh, say,
+        partial(ChatLoop, question=shown[:-1]),
+    )  # fmt: skip
+    return loop and loop.finish(
+        len(train) * T,
+        base=str(base),
+        conversation_tokens=train.n_tokens,
+        learned_tokens=train.n_targets,
+    )

@@ -1,0 +1,74 @@
+"""The commands about conversations, from documents to an assistant's figures."""
+
+import json
+
+import pytest
+from chat_examples import SHORT, write_conversations, write_documents
+from minigpt_examples import example_tokenizer, save_example_model
+
+from minigpt.__main__ import main
+
+FEW = ("--steps", "3", "--batch-size", "2", "--workers", "1", "--eval-windows", "2",
+       "--sample-every", "0")  # fmt: skip
+
+
+def fails(capsys, *arguments):
+    """Run a command that must end with status 2; return its one line on stderr."""
+    assert main(list(map(str, arguments))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Documents, a base model with a window wide enough, conversations and an assistant."""
+    folder = tmp_path_factory.mktemp("out")
+    documents = write_documents(folder / "documents.jsonl")
+    save_example_model(folder / "base", n_positions=96)
+    made = ["conversations", documents, "-o", folder / "conversations", "--facts", 40]
+    assert main(list(map(str, made))) == 0
+    tuned = ["sft", folder / "base", "--conversations", folder / "conversations"]
+    assert main([*map(str, tuned), "-o", str(folder / "chat"), *FEW]) == 0
+    return folder
+
+
+def test_documents_become_conversations_and_these_an_assistant(folder):
+    report = json.loads((folder / "chat/training.json").read_text())
+    assert report["stage"] == "sft"
+    assert report["steps"] == 3
+    assert json.loads((folder / "conversations/conversations.json").read_text())["facts"] == 38
+
+
+def test_the_examination_prints_a_table(folder, capsys):
+    words = ["evaluate-chat", folder / "chat", "--base", folder / "base"]
+    assert main([*map(str, words), "--conversations", str(folder / "conversations")]) == 0
+    said = capsys.readouterr().out
+    assert "38 facts, asked for in 20 phrasings; examined in 4 others" in said
+    assert "invented names: says that it does not know" in said
+
+
+def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
+    example_tokenizer().save(tmp_path / "tokenizer.json")
+    path = write_conversations(tmp_path / "c.jsonl", *SHORT)
+    words = ["show-chat", path, "--tokenizer", tmp_path / "tokenizer.json", "--first", 2]
+    assert main(list(map(str, words))) == 0
+    said = capsys.readouterr().out
+    assert said.count("are learned") == 2
+    assert "<|user_start|>" in said
+    assert f"{path}, line 2" in said
+
+
+def test_bad_input_is_said_in_a_line(folder, tmp_path, capsys):
+    out = ("-o", tmp_path / "x")
+    (tmp_path / "bad.jsonl").write_text('{"messages": [{"role": "user", "content": ""}]}\n')
+    line = fails(capsys, "conversations", "--chat", tmp_path / "bad.jsonl", *out)
+    assert line.endswith('bad.jsonl, line 1: message 1: content is ""; it must be text')
+    assert "facts is 0; it must be at least 1" in fails(capsys, "conversations", "--facts", 0)
+    assert "rounds is 0" in fails(capsys, "conversations", "--rounds", 0)
+    assert "No such file" in fails(capsys, "conversations", tmp_path / "none.jsonl", *out)
+    missing = fails(capsys, "sft", tmp_path / "none", *out)
+    assert "must be a model's folder" in missing
+    capsys.readouterr()
+    nothing = ("--conversations", tmp_path)
+    assert "No such file" in fails(capsys, "evaluate-chat", folder / "chat", *nothing)
+    assert "steps is 0" in fails(capsys, "sft", folder / "base", "--steps", 0, *out)
