@@ -51,7 +51,7 @@ ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
 
-.PHONY: help train report summary test peers bench lint clean FORCE
+.PHONY: help train report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
 
 help:
@@ -190,11 +190,14 @@ $(VENV)/.%: pyproject.toml
 		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
 	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 		{ echo 'make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv' >&2; exit 2; }
-	@$(if $(filter gpu,$*),test -e /dev/nvidia0 || command -v nvidia-smi > /dev/null ||) \
-		$(if $(filter gpu,$*),{ echo 'make: DEVICE=gpu needs an NVIDIA GPU and its driver; none was found' >&2; exit 2; },true)
 	@echo 'installing packages into $(VENV), once'
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
 	@touch $@
+# two gigabytes of packages are of no use without it
+$(VENV)/.gpu: | driver
+driver:
+	@test -e /dev/nvidia0 || command -v nvidia-smi > /dev/null || \
+		{ echo 'make: DEVICE=gpu needs an NVIDIA GPU and its driver; none was found' >&2; exit 2; }
 EXTRA_core  =
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
