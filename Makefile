@@ -56,7 +56,7 @@ endif
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune'
-	@echo '               PRESET=smoke         the whole road small, in half a minute'
+	@echo '               PRESET=smoke         the whole road small, in a minute'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'

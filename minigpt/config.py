@@ -105,7 +105,7 @@ class Preset:
 
 PRESETS = {
     "smoke": Preset(
-        "the whole road in half a minute, to see it run; the model babbles",
+        "the whole road in a minute, to see it run; the model babbles",
         pages=150,
         facts=90,
         model=ModelConfig(vocab_size=1024, n_positions=64, n_embd=96, n_layer=3, n_head=3),
