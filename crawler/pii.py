@@ -6,9 +6,9 @@ understands.
 
 Reference text is full of numbers that look personal and are not, so each kind has a check beside
 its pattern: a mail address ends in a domain that can exist; only public IP addresses count (not
-loopback, private or documentation ones), and not where a version is named; cards and IBANs must
-have a correct check digit, and an IBAN its country's length; a US SSN has hyphens, or blanks or full
-stops and no other number beside it, or is named as one; for phone numbers see `phone.py`.
+loopback, private or documentation ones), and not where a version is named; a US SSN has hyphens,
+or blanks or full stops and no other number beside it, or is named as one; cards and IBANs must have
+a correct check digit, and an IBAN its country's length; for phone numbers see `phone.py`.
 
 Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); IANA's root zone (top-level
 domains) and, after it, ISO 3166-1; Python's `ipaddress` after IANA's registries; ISO/IEC 7812 (card

@@ -181,9 +181,18 @@ def test_scripts_styles_and_drawings_are_not_text(open_, close):
     assert extract(page).text == f"{FIRST}\n\n{SECOND}"
 
 
+def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
+    drawing = "<svg><g><path d='M0 0'><foreignObject><div>in the drawing</div></foreignObject>"
+    assert extract(f"{drawing}<p>{FIRST}</p><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
+    assert extract(f"<p>{FIRST}</p>{drawing}</svg><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
+
+
 @pytest.mark.parametrize("page", ["", " ", b"", "<", "<p", "<html></html>", "<!--", "\0"])
 def test_pages_without_text_give_empty_or_tiny_text(page):
     assert len(extract(page).text) <= 1
+
+
+THREAD = f"<p itemscope itemtype=https://schema.org/QAPage>{'From the deep. ' * 99}"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +216,7 @@ def test_pages_without_text_give_empty_or_tiny_text(page):
         "<!DOCTYPE html [" + '<!ENTITY a "&b;&b;">' * 50_000 + "]><p>deep &a;</p>",
         "<svg>" * 50_000 + "</svg>" * 50_000 + "deep",
         "deep" + "<a " + "b=c " * 300_000,
+        f"<title>{'ab ' * 2_000_000}</title>" + "<h2>cd</h2>" * 20_000 + f"<main>{THREAD}",
     ],
     ids=lambda page: page[:12],
 )
@@ -259,9 +269,9 @@ def test_a_page_cut_off_anywhere_gives_a_beginning_of_its_text(texts, at):
 
 def test_words_are_neither_glued_nor_split():
     page = f"""<p>{FIRST}</p><p>un<b>believ</b>able H<sub>2</sub>O a<span>b</span> one<br>two
-    <img src=x alt="an image">three</p><div>above<p>below</p>after</div>"""
+    <img src=x alt="an image">hy&shy;phen</p><div>above<p>below</p>after</div>"""
     parts = extract(page).text.split("\n\n")
-    assert parts[1:] == ["unbelievable H2O ab one\ntwo three", "above", "below", "after"]
+    assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
 
 
 def test_table_cells_may_hold_paragraphs_and_breaks():
