@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.boilerplate import weigh
+from crawler.boilerplate import drop_link_lists, weigh
 from crawler.extract import choose_level, descend, extract, weight_by_level
 from crawler.html_tree import MAX_DEPTH, TOKEN, parse
 from crawler.page_shape import page_shape
@@ -168,6 +168,22 @@ def test_unclosed_and_crossed_tags_are_read():
 def test_a_link_nobody_closed_ends_with_its_element():
     page = f'<ul><li><a href="/">Home</ul><p>{FIRST}</p><p>{SECOND}</p>'
     assert FIRST in extract(page).text
+
+
+def test_a_link_around_several_blocks_lasts_until_it_is_closed():
+    blocks = parse("<a href=x><div>one</div><div>two</div></a><div>three</div>").blocks
+    assert [(block.text, block.linked) for block in blocks] == [
+        ("one", 3),
+        ("two", 3),
+        ("three", 0),
+    ]
+
+
+def test_rows_and_definition_lists_of_nothing_but_links_go():
+    rows = "<tr><td><a href=x>back</a><td><a href=y>on</a><tr><td><a href=z>os.sep</a><td>a sign"
+    names = "<dl><dt>See:<dd><a href=x>posix</a></dl><dl><dt>See:<dd><a href=x>os</a><dd>is it</dl>"
+    kept = drop_link_lists(parse(f"<table>{rows}</table>{names}").blocks)
+    assert [block.text for block in kept] == ["os.sep", "a sign", "See:", "os", "is it"]
 
 
 def test_entities_comments_and_unknown_markup():
@@ -340,6 +356,11 @@ def test_every_article_of_a_row_is_kept():
             "article",
         ),
         ("", "patchwork"),
+        (
+            f"<div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>"
+            + "".join(f"<div>copper kettle no. {i}</div>" for i in range(99)),
+            "patchwork",
+        ),
     ],
 )
 def test_shape_is_what_the_page_says_or_how_its_paragraphs_stand(markup, shape):

@@ -76,6 +76,7 @@ def test_personal_data_becomes_a_placeholder(text, masked):
         "XX82 WEST 1234 5698 7654 32",
         "219-09 9998 and 219-09.9998 and 987-65-4321",
         "timestamp 1612345678 and 2021-02-03 10:11:12",
+        "05.06.2019 14 h; fax: 2021-02-03; mobile 3.4.2021 - 5.4.2021",
         "git 2f5c1e8a9b3d4c6e7f8091a2b3c4d5e6f7081920",
         "rgb(255, 128, 000) and +000000120 and 100-200-3000",
         "'%(asctime)s:%(levelname)s' and {0:>10} and 1 + 2000 + 3000",
