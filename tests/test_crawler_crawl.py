@@ -672,6 +672,14 @@ def test_credentials_in_addresses_are_neither_followed_nor_sent_nor_kept(run, ca
     assert not any(b"secret" in p.url.encode() for p in done.pages)
 
 
+def test_a_sitemap_with_credentials_is_not_asked_for(run):
+    with LocalSite({"/": "x"}) as site:
+        with_password = site.url.replace("http://", "http://user:secret@")
+        site.routes["/robots.txt"] = f"Sitemap: {with_password}a.xml\nSitemap: /b.xml".encode()
+        run(site)
+        assert "/b.xml" in site.requests and "/a.xml" not in site.requests
+
+
 def test_the_live_line_tells_how_it_goes(tmp_path, capsys, monkeypatch):
     from crawler import crawl as module
 
