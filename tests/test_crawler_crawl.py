@@ -221,6 +221,7 @@ def test_robots_txt_is_obeyed(run):
         ((302, {"Location": "/rules"}, b""), 0),
         ((302, {"Location": "/robots.txt"}, b""), 1),
         ((503, {}, b""), 0),
+        ((429, {}, b""), 0),
         ((500, {}, b""), 0),
     ],
 )

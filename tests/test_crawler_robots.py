@@ -345,3 +345,9 @@ def test_matching_agrees_with_the_definition(pattern, end, path):
 def test_no_file_raises(content):
     robots = Robots(content)
     assert robots.allowed("http://example.org/", AGENT) in (True, False)
+
+
+def test_an_empty_rule_ends_the_agent_lines_of_a_group():
+    text = "User-agent: x\nDisallow:\nUser-agent: minigpt\nDisallow: /"
+    assert allowed(text, "/a", "x")
+    assert not allowed(text, "/a")

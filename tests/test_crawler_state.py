@@ -237,3 +237,14 @@ def test_no_other_crawl_begins_while_the_last_steps_are_taken(output, monkeypatc
     monkeypatch.setattr(os, "replace", try_another)
     crawl.finish({})
     assert kept(output) == ["0"]
+
+
+def test_nothing_of_what_was_not_committed_is_left_behind(output):
+    crawl = begun(output, 1)
+    crawl.close()
+    length = crawl.part_path.stat().st_size
+    with open(crawl.part_path, "ab") as file:
+        file.write(bytes(100_000))
+    crawl = State(output, SETTINGS)
+    crawl.close()
+    assert crawl.part_path.stat().st_size == length > 0

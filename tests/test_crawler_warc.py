@@ -299,6 +299,14 @@ def test_damage_never_hides_records_that_are_far_from_it(data):
     assert [body for body in found if body in others] == others
 
 
+def test_records_that_a_cut_member_has_swallowed_are_found():
+    noise = gzip.compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(9000)))
+    data = noise[:3000] + gzip.compress(good) * 40 + noise
+    types, kinds = read_damaged(data)
+    assert types == ["response"] + ["metadata"] * 40 + ["response"]
+    assert len(kinds) == 1
+
+
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), max_size=6), st.integers(0, 400), st.binary(max_size=30))
 def test_reading_on_after_garbage_always_ends(blocks, at, garbage):
