@@ -17,7 +17,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from crawler import records, warc
+from crawler import gzipreader, records, warc
 from crawler.warc import Page, Writer, read_pages, read_records
 
 DATE = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -300,8 +300,9 @@ def test_damage_never_hides_records_that_are_far_from_it(data):
 
 
 def test_records_that_a_cut_member_has_swallowed_are_found():
-    noise = gzip.compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(9000)))
-    data = noise[:3000] + gzip.compress(good) * 40 + noise
+    size = 2 * gzipreader.READ_BYTES
+    noise = gzip.compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(size)))
+    data = noise[: gzipreader.READ_BYTES - 3000] + gzip.compress(good) * 40 + noise
     types, kinds = read_damaged(data)
     assert types == ["response"] + ["metadata"] * 40 + ["response"]
     assert len(kinds) == 1
