@@ -22,6 +22,7 @@ from crawler.html_tree import HEADINGS, Block, Node
 
 FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
 SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
+MAX_TITLE = 1000  # characters in which headings are looked for
 SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
 
 
@@ -186,6 +187,7 @@ def drop_repeats(blocks: list[Block]) -> list[Block]:
 
 def with_page_heading(kept: list[Block], blocks: list[Block], title: str) -> list[Block]:
     """Put the heading that names the page back in front, if the descent left it behind."""
+    title = title[:MAX_TITLE]
     for block in blocks:
         if kept and block is kept[0]:
             break

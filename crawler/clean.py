@@ -70,8 +70,8 @@ def clean(
     `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
     and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
     so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad
-    settings, for files none of which holds a page, and if nothing is left; OSError for what cannot
-    be read or written.
+    settings, for files none of which holds a page, if nothing is left, and while another run writes
+    `out`; OSError for what cannot be read or written.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
@@ -81,16 +81,17 @@ def clean(
     out = Path(out)
     work = _work_folder(out, paths)
     job = {"files": [_identity(path) for path in paths], "settings": repr(settings)}
-    goes_on = shards.prepare(work, job)
-    cleaning = Cleaning(paths, work, settings)
-    try:
-        cleaning.run(executor, workers)
-        report = _report(cleaning, goes_on, time.perf_counter() - start)
-        _write(cleaning, out, report)
-    except ValueError:
-        shards.remove(work)
-        raise
-    shards.remove(work)
+    with shards.owned(work):
+        goes_on = shards.prepare(work, job)
+        cleaning = Cleaning(paths, work, settings)
+        try:
+            cleaning.run(executor, workers)
+            report = _report(cleaning, goes_on, time.perf_counter() - start)
+            _write(cleaning, out, report)
+        except ValueError:
+            shards.clear(work)
+            raise
+        shards.clear(work)
     return report
 
 

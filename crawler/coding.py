@@ -8,6 +8,8 @@ import re
 import zlib
 
 MAX_BODY_BYTES = 64 * 2**20
+MAX_CODINGS = 5  # one after the other; nobody needs two
+_PIECE_BYTES = 2**14
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
@@ -28,7 +30,10 @@ def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) ->
 
     Raises ValueError for an unknown coding or broken data, TooLargeError for more than `max_bytes`.
     """
-    for name in reversed([part.strip().lower() for part in coding.split(",")]):
+    names = [part.strip().lower() for part in coding.split(",")]
+    if len(names) > MAX_CODINGS:
+        raise ValueError(f"there are {len(names)} content codings; the limit is {MAX_CODINGS}")
+    for name in reversed(names):
         if name in ("gzip", "x-gzip"):
             body = _inflate(body, 16 + zlib.MAX_WBITS, max_bytes)
         elif name == "deflate":
@@ -62,19 +67,22 @@ def decode_chunked(body: bytes, max_bytes: int = MAX_BODY_BYTES) -> bytes:
 
 def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
     """Decompress; gzip data may be several members one after another (RFC 1952, 2.2)."""
-    out = bytearray()
-    while body:
+    out, at, is_gzip = bytearray(), 0, window_bits > zlib.MAX_WBITS
+    while at < len(body):
         decoder = zlib.decompressobj(window_bits)
-        try:
-            out += decoder.decompress(body, max_bytes + 1 - len(out))
-        except zlib.error as error:
-            raise ValueError(f"the compressed page is broken: {error}") from None
-        if len(out) > max_bytes:
-            raise TooLargeError(f"the page has more than {max_bytes} bytes when decompressed")
-        if not decoder.eof:
-            raise ValueError("the compressed page is cut short")
-        body = decoder.unused_data
-        if window_bits < zlib.MAX_WBITS + 1 or not body.startswith(_GZIP_MAGIC):
+        while not decoder.eof:
+            # in pieces, since zlib copies what follows a member: there may be 100,000 of them
+            piece = body[at : at + _PIECE_BYTES]
+            if not piece:
+                raise ValueError("the compressed page is cut short")
+            try:
+                out += decoder.decompress(piece, max_bytes + 1 - len(out))
+            except zlib.error as error:
+                raise ValueError(f"the compressed page is broken: {error}") from None
+            if len(out) > max_bytes:
+                raise TooLargeError(f"the page has more than {max_bytes} bytes when decompressed")
+            at += len(piece) - len(decoder.unused_data)
+        if not (is_gzip and body.startswith(_GZIP_MAGIC, at)):
             break  # what follows is padding
     return bytes(out)
 

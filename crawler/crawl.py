@@ -1,44 +1,36 @@
 """Crawl: begin at some pages, follow every link, keep what is text. This is the loop.
 
-Worker threads only fetch; the main thread alone owns the queue, the archive and every decision:
+Threads only fetch (`workers.py`); the main thread alone owns the queue, the archive and every
+decision:
 
     a host's turn -> its next address -> robots.txt allows it? -> a free worker fetches the page
     a worker is done -> the host is due again after its delay -> keep the page, queue its links
 
-Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json`:
-
-    stage, seconds                  "crawl"; the time spent, also before an interruption
-    pages, bytes, hosts             pages kept, their size, the number of hosts they came from
-    seeds, max_pages, max_depth, scope
-    unchanged                       pages taken over from the last crawl to the same file
-    redirects, sitemaps, waiting    addresses that led elsewhere, that listed others, not visited
-    errors, skipped                 reason -> number of addresses
+Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`).
 
 An interrupted crawl is continued by the same command (see `state.py`).
 """
 
-import queue
 import sqlite3
-import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from crawler import urls
 from crawler.connection import is_loopback, local_netlocs
+from crawler.crawl_report import counts, reasons
 from crawler.fetch import Fetcher, user_agent
 from crawler.frontier import Visit
 from crawler.intake import Intake
 from crawler.politeness import MAX_CRAWL_DELAY_S, MAX_TRIES, Host, Turns
-from crawler.robots import Robots
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.sitemap import MAX_LEVELS
 from crawler.state import State
-from crawler.visit import RobotsResult, VisitResult, read_robots, visit_page, visit_sitemap
+from crawler.visit import RobotsResult, VisitResult
+from crawler.workers import Workers
 
 BAR_EVERY_S = 0.5
 
@@ -58,16 +50,16 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
     try:
         one = _Crawl(settings, scope, state, say)
         one.run()
-        counts = one.counts()
-        if not counts["pages"]:
+        numbers = counts(one.frontier, settings, one.n_unchanged)
+        if not numbers["pages"]:
             state.discard()
-            reasons = {**counts["errors"], **counts["skipped"]}
-            listed = ", ".join(reasons) or "only redirects in a circle"
+            met = ", ".join([*numbers["errors"], *numbers["skipped"]])
+            met = met or "only redirects in a circle"
             raise ValueError(
-                f"no page could be fetched from {' '.join(settings.seeds)}: {listed}; check the "
+                f"no page could be fetched from {' '.join(settings.seeds)}: {met}; check the "
                 "address, the connection, and what the site's robots.txt and --exclude allow"
             )
-        return state.finish(counts)
+        return state.finish(numbers)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped; the same command goes on from here, {state.part_path.name} holds the pages"
@@ -87,20 +79,17 @@ class _Crawl:
         self.state = state
         self.frontier = state.frontier
         self.say = say
-        agent = user_agent(settings.contact)
-        self.fetcher = Fetcher(
-            agent, settings.timeout_s, settings.max_page_bytes, local_netlocs(settings.seeds)
-        )
+        self.agent = user_agent(settings.contact)
+        local = local_netlocs(settings.seeds)
+        fetcher = Fetcher(self.agent, settings.timeout_s, settings.max_page_bytes, local)
+        self.workers = Workers(fetcher, state.output, settings.n_workers)
         self.turns = Turns(self._delay_s, settings.n_per_host)
         self.intake = Intake(settings, scope, self.frontier, self.turns)
         totals = self.frontier.totals()
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
-        self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
+        self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.n_unchanged = self.frontier.noted("unchanged") or 0
-        self.n_running = 0
         self.n_unsettled = 0  # answers of which it is not known yet whether they are pages
-        self.jobs: queue.SimpleQueue = queue.SimpleQueue()
-        self.results: queue.SimpleQueue = queue.SimpleQueue()
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
             self.intake.add(seed, depth=0)
@@ -109,44 +98,19 @@ class _Crawl:
 
     def run(self) -> None:
         """Go on until nothing waits or there are enough pages."""
-        for _ in range(self.settings.n_workers):
-            threading.Thread(target=self._work, daemon=True).start()
         self.state.commit()
-        with tqdm(unit=" pages", initial=self.n_pages, disable=None) as bar:
-            try:
-                while self._start_jobs():
-                    self._handle_next_result()
-                    self.state.commit_if_due()
-                    self._show(bar)
-            finally:
-                for _ in range(self.settings.n_workers):
-                    self.jobs.put(None)
-        self.fetcher.close()
-
-    def counts(self) -> dict[str, Any]:
-        """Return the report's numbers."""
-        outcomes = self.frontier.outcomes()
-        settings = self.settings
-        return {
-            **self.frontier.totals(),
-            "seeds": list(settings.seeds),
-            "max_pages": settings.max_pages,
-            "max_depth": settings.max_depth,
-            "scope": settings.scope,
-            "unchanged": self.n_unchanged,
-            "redirects": outcomes.get("redirect", 0),
-            "sitemaps": outcomes.get("sitemap", 0),
-            "waiting": self.frontier.n_waiting,
-            "errors": _reasons(outcomes, "error"),
-            "skipped": _reasons(outcomes, "skipped"),
-        }
+        with self.workers, tqdm(unit=" pages", initial=self.n_pages, disable=None) as bar:
+            while self._start_jobs():
+                self._handle_next_result()
+                self.state.commit_if_due()
+                self._show(bar)
 
     # ---- what to ask next -------------------------------------------------------------------
 
     def _may_start(self) -> bool:
         """Say whether a worker is free and its page would not be one too many."""
         n_free_pages = self.settings.max_pages - self.n_pages - self.n_unsettled
-        return self.n_running < min(self.settings.n_workers, n_free_pages)
+        return self.workers.n_running < min(self.settings.n_workers, n_free_pages)
 
     def _start_jobs(self) -> bool:
         """Hand out work while workers are free and hosts are due; return False at the end."""
@@ -158,15 +122,13 @@ class _Crawl:
             if host.must_read_robots(origin, self.turns.clock()):
                 if host.n_running:
                     continue  # one thing at a time, when it is this
-                job = (host, origin)
+                self.workers.ask(host, origin)
             else:
                 host.running.add(visit.id)
-                job = (host, visit, self.frontier.earlier(visit.url))
+                self.workers.ask(host, visit, self.frontier.earlier(visit.url))
             self.turns.begin(host)
-            self.n_running += 1
-            self.jobs.put(job)
         wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
-        return self.n_running > 0 or wants_more
+        return self.workers.n_running > 0 or wants_more
 
     def _next_allowed(self, host: Host) -> Visit | None:
         """Return the host's next address that robots.txt allows, or for which it is unread."""
@@ -175,7 +137,7 @@ class _Crawl:
             if host.must_read_robots(origin, self.turns.clock()):
                 return visit
             known = host.robots[origin]
-            if known.robots.allowed(visit.url, self.fetcher.user_agent):
+            if known.robots.allowed(visit.url, self.agent):
                 return visit
             if known.problem:
                 self.frontier.finish(visit, f"error: {known.problem}")
@@ -184,32 +146,16 @@ class _Crawl:
                 self.frontier.finish(visit, "skipped: robots.txt")
         return None
 
-    def _work(self) -> None:
-        """Be a worker thread: robots.txt first if it is unread, otherwise the page."""
-        while (job := self.jobs.get()) is not None:
-            host, what, *record = job
-            try:
-                if isinstance(what, str):
-                    result = read_robots(self.fetcher, what)
-                elif what.is_sitemap:
-                    result = visit_sitemap(self.fetcher, what)
-                else:
-                    result = visit_page(self.fetcher, what, *record, self.state.output)
-            except Exception as error:  # a defect of ours must not end a crawl of a million pages
-                result = _internal_error(what, error)
-            self.results.put((host, result))
-
     # ---- what came back ---------------------------------------------------------------------
 
     def _handle_next_result(self) -> None:
         """Wait for a worker, but not longer than until the next host is due."""
         due_s = self.turns.seconds_to_next() if self._may_start() else None
         wait_s = BAR_EVERY_S if due_s is None else min(due_s, BAR_EVERY_S)
-        try:
-            host, result = self.results.get(timeout=max(wait_s, 0.001))
-        except queue.Empty:
+        answer = self.workers.next_result(max(wait_s, 0.001))
+        if answer is None:
             return
-        self.n_running -= 1
+        host, result = answer
         pause_s = host.pause_after(result, self._backoff_s(host.netloc))
         if isinstance(result, RobotsResult):
             is_settled = self._heed(host, result)
@@ -223,14 +169,14 @@ class _Crawl:
         host.running.remove(result.visit.id)
         if host.is_hopeless:
             self.frontier.finish_host(host.netloc, "error: host given up", host.running)
-            self.errors = Counter(_reasons(self.frontier.outcomes(), "error"))
+            self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.turns.line_up(host.netloc)
 
     def _heed(self, host: Host, result: RobotsResult) -> bool:
         """Remember what robots.txt says; return False if another try may tell more."""
         if not host.heed(result, self.turns.clock()):
             return False
-        delay_s = result.robots.crawl_delay(self.fetcher.user_agent) or 0.0
+        delay_s = result.robots.crawl_delay(self.agent) or 0.0
         if delay_s > max(host.delay_s, 5.0):
             kept = f"; it gets {MAX_CRAWL_DELAY_S:g} s" if delay_s > MAX_CRAWL_DELAY_S else ""
             self.say(f"{host.netloc} asks for {delay_s:g} s between two requests{kept}")
@@ -251,7 +197,7 @@ class _Crawl:
             if result.target:
                 outcome = self.intake.follow_redirect(visit, result.target)
             self.frontier.finish(visit, outcome)
-            self.errors.update(_reasons({outcome: 1}, "error"))
+            self.errors.update(reasons({outcome: 1}, "error"))
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
                 self.intake.add(link, visit.depth + 1)
@@ -287,17 +233,3 @@ class _Crawl:
             refresh=False,
         )
         bar.update(self.n_pages - bar.n)
-
-
-def _reasons(outcomes: dict[str, int], kind: str) -> dict[str, int]:
-    """Return reason -> count of the outcomes `error: ...` or `skipped: ...`."""
-    start = f"{kind}: "
-    return {o.removeprefix(start): n for o, n in outcomes.items() if o.startswith(start)}
-
-
-def _internal_error(what: Visit | str, error: Exception) -> VisitResult | RobotsResult:
-    """Return the result of a job in which we ourselves failed; robots.txt then allows nothing."""
-    problem = f"internal {type(error).__name__}"
-    if isinstance(what, str):
-        return RobotsResult(what, Robots("User-agent: *\nDisallow: /"), problem)
-    return VisitResult(what, f"error: {problem}")

@@ -102,17 +102,18 @@ def _check(threshold: float) -> None:
 
 
 def near_duplicates(
-    texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
+    texts: Iterable[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> list[tuple[int, int]]:
     """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
     A pair at the threshold is missed with probability 1e-6, one above it with less. Since n equal
     texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed, and of
-    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` needs a
-    length and items only: it may read them from a file. Raises ValueError for a threshold outside
-    0.5..1.
+    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` may
+    be any object with a length and items, which reads them from a file; of an iterator all are kept
+    in memory. Raises ValueError for a threshold outside 0.5..1.
     """
     _check(threshold)
+    texts = texts if hasattr(texts, "__getitem__") else list(texts)
     sketches = Sketches.of(texts, keep_numbers)
     copies: dict[int, list[int]] = {}  # of those that have any: the first -> all
     for index, original in sketches.copies():

@@ -65,7 +65,7 @@ class Extracted:
 
 def extract(html: str | bytes, url: str | None = None) -> Extracted:
     """Return title, main text and links of an HTML page; any input gives a result."""
-    document = parse(decode(html) if isinstance(html, bytes) else html)
+    document = parse(decode(html) if isinstance(html, bytes | bytearray) else html)
     shape = page_shape(document)
     if shape == PATCHWORK:
         kept = from_patchwork(document)

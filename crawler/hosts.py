@@ -15,6 +15,7 @@ import unicodedata
 from urllib.parse import unquote_to_bytes
 
 _FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")  # WHATWG: forbidden domain code points
+_NO_NAME = "has no usable host name; between dots stand 1 to 63 characters, 253 in all"
 _IGNORED = re.compile("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f]")  # UTS 46: status "ignored"
 
 
@@ -28,7 +29,10 @@ def canonical_host(name: str) -> str:
     if "%" in name:
         name = unquote_to_bytes(name.encode("utf-8", "replace")).decode("utf-8", "replace")
     try:
-        labels = [_unicode_label(label) for label in _mapped(name).removesuffix(".").split(".")]
+        name = _mapped(name).removesuffix(".")
+        if len(name) > 253:  # checked here as well, since Punycode takes time in the square of it
+            raise ValueError(_NO_NAME)
+        labels = [_unicode_label(label) for label in name.split(".")]
         if not name.isascii() or "xn--" in name.lower():
             _check_directions(labels)
         name = ".".join(map(_ascii_label, labels))
@@ -39,7 +43,7 @@ def canonical_host(name: str) -> str:
     if re.fullmatch("[0-9]+|0x[0-9a-f]*", labels[-1]):
         return _ipv4(labels)
     if len(name) > 253 or not all(0 < len(label) < 64 for label in name.split(".")):
-        raise ValueError("has no usable host name; between dots stand 1 to 63 characters")
+        raise ValueError(_NO_NAME)
     return name
 
 

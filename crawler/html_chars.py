@@ -24,11 +24,14 @@ _BREAK = re.compile(r" ?\0 ?")
 
 
 def visible(text: str, preformatted: bool) -> str:
-    """Return text as a browser shows it: blanks collapse, but no-break ones stay."""
+    """Return text as a browser shows it: blanks collapse, but no-break ones stay.
+
+    Soft hyphens, where a word might be cut, go: else a word is two.
+    """
+    text = unescape(text).replace("\xad", "")
     if preformatted:
-        text = unescape(text).replace("\0", "\n").replace("\r\n", "\n")
+        text = text.replace("\0", "\n").replace("\r\n", "\n")
     else:
-        text = unescape(text)
         if "\0" not in text and "\xa0" not in text:
             return " ".join(text.split())
         text = _SPACE.sub(" ", text)

@@ -56,6 +56,8 @@ IMPLIED_END = {
     },
 }
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+# of those, the ones that pages have; what they are in is a drawing no more
+ENDS_DRAWING = HEADINGS | names("blockquote dd div dl dt li ol p pre table ul")
 CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
 CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
@@ -169,6 +171,8 @@ class _Builder:
             self.break_line()
             if tag in VOID:
                 return
+            if tag in ENDS_DRAWING and self.stack[-1].level == NEVER:
+                self._end_drawing()
             top = self.stack[-1]
             if top.level == NEVER:  # in a drawing, only the nesting matters
                 if not attributes.endswith("/>") and len(self.stack) < MAX_DEPTH:
@@ -220,6 +224,15 @@ class _Builder:
                 if self.stack[i].tag in ends:
                     del self.stack[i:]
                     return
+
+    def _end_drawing(self) -> None:
+        """End an svg or math that nobody closed (section 13.2.6.5), unless it may hold HTML."""
+        for i in range(len(self.stack) - 1, 0, -1):
+            if self.stack[i].tag in ("foreignobject", "annotation-xml"):
+                return
+            if self.stack[i].tag in ("svg", "math"):
+                del self.stack[i:]
+                return
 
     def _push(self, tag: str, attributes: str) -> None:
         own, name, semantic = judge(tag, attributes[:1000])

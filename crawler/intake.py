@@ -59,7 +59,7 @@ class Intake:
         if not self._settings.sitemaps or self._settings.max_depth == 0:
             return
         try:
-            url = urls.canonical(address, base)
+            url = urls.link(address, base)
         except ValueError:
             return
         if self._frontier.knows(url) or not self._scope.reaches(url):

@@ -21,6 +21,7 @@ _TAG = re.compile(
 _TAGS = frozenset(["a", "area", "base", "frame", "iframe", "meta"])
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 _REFRESH = re.compile(r"\s*+[\d.]++\s*+[;,]\s*+(?:url\s*+=\s*+)?[\"']?([^\"']+)", re.I)
+_WITH_VALUE = re.compile(r"(?<![\w-])(?:max-[\w-]++|unavailable_after)\s*+:[^,]*")
 _FOR_AGENT = re.compile(r"\s*([a-z*][\w-]*)\s*:")
 
 
@@ -73,7 +74,7 @@ def wishes(*lines: str) -> tuple[bool, bool]:
     """
     words = set()
     for line in lines:
-        line = re.sub(r"(?:max-[\w-]+|unavailable_after)\s*:[^,]*", "", line.lower())
+        line = _WITH_VALUE.sub("", line.lower())
         is_for_us = True
         for part in line.split(","):
             if match := _FOR_AGENT.match(part):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 # Possessive (`++`, `*+`), so that a run of digits is read once, however long it is.
 CANDIDATE = re.compile(
     r"""
-    (?<![\w+.,:;/\#$€£=^*)-])(?<![\w)]\()(?<!\d[ \u00a0])
+    (?<![\w+.,:;/\#$€£=^*)-])(?<![\w)]\()(?:(?<!\d[ \u00a0])|(?=\+))
     \+?(?:\(\+?\d{1,5}+\)|\d++)(?:[ \u00a0./–-]?(?:\(\d{1,5}+\)|\d++))*+
     (?:[ ,]{0,2}(?:x|ext\.?|extension|\#)[ .:]?\d{1,6}(?![\w-]))?+
     (?![\w^*=%(]|[.,:/–-]\d|[ \u00a0]\d|\.\w)
@@ -32,6 +32,7 @@ TRUNK = re.compile(r"(?:\(0[1-9]\d{0,4}\)[ /-]?|0[1-9]\d{0,4}[ ./\u00a0-])\d?[\d
 AREA = re.compile(r"\(\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}")
 _DATE = r"(?:(?:19|20)\d\d[./ -][01]?\d[./ -][0-3]?\d|[0-3]?\d[./ -][0-3]?\d[./ -](?:19|20)?\d\d)"
 DATES = re.compile(rf"{_DATE}(?: ?[ –-] ?{_DATE})?(?: \d\d)?")
+DECIMAL = re.compile(r"\+\d{4,}\.\d+")  # `+1557.96930`; a country code has three digits at most
 
 # right before a number of 7 digits or more
 NAMED = re.compile(
@@ -66,6 +67,8 @@ def is_phone(text: str, start: int, end: int) -> bool:
     number = _TAIL.sub("", text[start:end])
     digits = "".join(filter(str.isdigit, number))
     if not 7 <= len(digits) <= 15 or len(set(digits)) < 3 or DATES.fullmatch(number):
+        return False
+    if DECIMAL.fullmatch(number):
         return False
     before = text[max(0, start - 40) : start].rpartition("\n")[2]
     if OTHER.search(before):

@@ -6,8 +6,9 @@ understands.
 
 Reference text is full of numbers that look personal and are not, so each kind has a check beside
 its pattern: a mail address ends in a domain that can exist; only public IP addresses count (not
-loopback, private or documentation ones), and not where a version is named; cards and IBANs must
-have a correct check digit, and an IBAN its country's length; for phone numbers see `phone.py`.
+loopback, private or documentation ones), and not where a version is named; a US SSN has hyphens,
+or blanks or full stops and no other number beside it, or is named as one; cards and IBANs must have
+a correct check digit, and an IBAN its country's length; for phone numbers see `phone.py`.
 
 Sources: RFC 5322, section 3.4.1 (e-mail, without the exotic parts); IANA's root zone (top-level
 domains) and, after it, ISO 3166-1; Python's `ipaddress` after IANA's registries; ISO/IEC 7812 (card
@@ -20,9 +21,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from crawler.phone import phones
+from crawler import phone
 from crawler.pii_tables import IBAN_LENGTH, TOP_LEVEL
 
+MAX_ROUNDS = 8  # of masking; so that a page of a million numbers in a row takes no million
 PLACEHOLDER = {
     "email": "<EMAIL>",
     "ip": "<IP_ADDRESS>",
@@ -39,8 +41,11 @@ IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{3,33}(?:[0-9a-fA-F]|::)(?!\w|:[\w:])"
 )
-SSN = re.compile(r"(?<![\w.+-])(\d{3})([- .])(\d{2})\2(\d{4})(?![\w-]|[. ]\d)")
-SSN_NAMED = re.compile(r"\b(?:ssn|ss#|social.security)\b[^\n]{0,30}\Z", re.I)
+SSN = re.compile(r"(?<![\w.+-])(\d{3})([- .]?)(\d{2})\2(\d{4})(?![\w-]|\.\d)")
+SSN_NAMED = re.compile(
+    r"\b(?:ssns?|ss#|social.security)(?:[^\w\n]{1,3}(?:no|nr|number|is|was)\b)*[^\w\n]{0,3}\Z", re.I
+)
+LAST_NUMBER, NEXT_NUMBER = re.compile(r"\d\W{0,3}\Z"), re.compile(r"\W{0,3}\d")
 CARD = re.compile(
     r"(?<![\w.+-])[2-6]\d{3}(?:([ -]?)\d{4}(?:\1\d{4}){2}|([ -]?)\d{6}\2\d{4,5})(?![\w-]|\.\d)"
 )
@@ -58,7 +63,7 @@ def find(text: str) -> list[tuple[int, int, str]]:
         for match in pattern.finditer(text)
         if holds(match)
     ]
-    found += [(start, end, "phone") for start, end in phones(text)]
+    found += [(start, end, "phone") for start, end in phone.phones(text)]
     found.sort(key=lambda span: (span[0], -span[1]))
     apart: list[tuple[int, int, str]] = []
     for span in found:
@@ -70,7 +75,9 @@ def find(text: str) -> list[tuple[int, int, str]]:
 def mask(text: str) -> tuple[str, Counter[str]]:
     """Return the text with placeholders for personal data, and how many of each kind."""
     counts: Counter[str] = Counter()
-    while spans := find(text):  # again, since what is masked may have hidden its neighbour
+    for _ in range(MAX_ROUNDS):  # what is masked may have hidden its neighbour
+        if not (spans := find(text)):
+            break
         parts = []
         position = 0
         for start, end, kind in spans:
@@ -118,7 +125,10 @@ def _issued_ssn(match: re.Match) -> bool:
     digits = area + group + serial
     before = match.string[max(0, match.start() - 60) : match.start()]
     if separator != "-" and not SSN_NAMED.search(before):
-        return False
+        if not separator or phone.OTHER.search(before) or phone.NAMED.search(before):
+            return False
+        if LAST_NUMBER.search(before) or NEXT_NUMBER.match(match.string, match.end()):
+            return False  # three of a row of numbers
     return not (
         area in ("000", "666")
         or area[0] == "9"

@@ -149,13 +149,12 @@ def _header_lines(reader: GzipReader, line: bytes) -> Iterator[str]:
 
 def header_fields(lines: Iterable[str]) -> dict[str, str]:
     """Return fields by lower-case name, the first of each; a line that begins blank goes on."""
-    fields, name = {}, ""
+    fields: dict[str, list[str]] = {}
+    parts: list[str] = []  # of the value that a line may go on with
     for line in lines:
-        if line[:1] in (" ", "\t"):
-            if name:
-                fields[name] += " " + line.strip()
-            continue
-        name, _, value = line.rstrip("\r\n").partition(":")
-        name = name.strip().lower()
-        fields.setdefault(name, value.strip())
-    return fields
+        if line[:1] not in (" ", "\t"):
+            name, _, line = line.rstrip("\r\n").partition(":")
+            parts = []
+            fields.setdefault(name.strip().lower(), parts)
+        parts.append(line.strip())
+    return {name: " ".join(parts) for name, parts in fields.items()}

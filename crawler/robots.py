@@ -13,6 +13,7 @@ Python's own `urllib.robotparser` follows the draft of 1996: first match, no wil
 asking the server for the file, and what its absence means (`visit.py`).
 """
 
+import itertools
 import re
 
 from crawler.urls import normalise_escapes, split
@@ -23,7 +24,9 @@ MAX_LINE_BYTES = 8 * 2083 - 1  # Google's: eight times the longest address of a 
 # Escape all but what is plain in every address; `*` and `$` are dealt with apart from this.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!&()*$+,./0-9:;=?@A-Z_a-z~-]")
 _BYTE_ORDER_MARK = re.compile(b"\xef(?:\xbb\xbf?)?")
-_PRODUCT = re.compile(r"[\w-]+", re.ASCII)  # the RFC has no digits in it, but agents have
+_PRODUCT = re.compile(r"[\w-]+")  # the RFC has only letters, but agents have digits and umlauts
+_AFTER_PRODUCT = re.compile(r"\s*(?:$|[/(])|\s+v?\d")
+_COMPATIBLE = re.compile(r"\bcompatible;\s*")  # Mozilla/5.0 (compatible; ExampleBot/2.1; ...)
 _INDEX = re.compile(r"(.*/)index\.html?", re.S)
 _MISSPELLED = {
     **dict.fromkeys(["useragent", "user agent"], "user-agent"),
@@ -32,18 +35,7 @@ _MISSPELLED = {
 }
 
 
-class _Group:
-    """The rules for one agent: (length as written, is it an Allow, pattern)."""
-
-    def __init__(self):
-        self.rules: list[tuple[int, bool, str]] = []
-        self.crawl_delay: float | None = None
-
-    def add(self, value: str, is_allow: bool) -> None:
-        path = _normalised(value)
-        self.rules.append((len(path), is_allow, _pattern(path)))
-        if is_allow and (match := _INDEX.fullmatch(value)):
-            self.add(match[1] + "$", True)
+_Rule = tuple[int, bool, str]  # its length as written, is it an Allow, its pattern
 
 
 class Robots:
@@ -57,8 +49,11 @@ class Robots:
         mark = _BYTE_ORDER_MARK.match(data)
         text = data[mark.end() if mark else 0 : MAX_BYTES].decode("utf-8", "surrogateescape")
         self.sitemaps: list[str] = []
-        self._groups: dict[str, _Group] = {}
-        agents: list[_Group] = []  # those that the lines read now are about
+        self._groups: dict[str, list[list[_Rule]]] = {}  # agent -> groups, shared between agents
+        self._sorted: dict[str, list[_Rule]] = {}  # agent -> its rules, once they were needed
+        self._delays: dict[str, float] = {}
+        group: list[_Rule] = []
+        agents: list[str] = []  # of this group, without those that have their delay
         in_rules = False
         for line in re.split("\r\n|\r|\n", text):
             if len(line) > MAX_LINE_BYTES // 4:  # a character has four bytes at most
@@ -66,27 +61,27 @@ class Robots:
             field, value = _field_and_value(line.partition("#")[0])
             if field == "user-agent":
                 if in_rules:
-                    agents, in_rules = [], False
-                agents.append(self._groups.setdefault(_agent_in_line(value), _Group()))
+                    group, agents, in_rules = [], [], False
+                agents.append(_agent_in_line(value))
+                groups = self._groups.setdefault(agents[-1], [])
+                if not groups or groups[-1] is not group:
+                    groups.append(group)
             elif field in ("allow", "disallow"):
                 in_rules = True
-                for group in agents if value else []:
-                    group.add(value, field == "allow")
-            elif field == "crawl-delay":
-                for group in agents:
-                    if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) and group.crawl_delay is None:
-                        group.crawl_delay = float(value)
+                group += _rules_in(value, field == "allow")
+            elif field == "crawl-delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value):
+                for agent in agents:
+                    self._delays.setdefault(agent, float(value))
+                agents = []
             elif field == "sitemap":
                 self.sitemaps.append(value)
-        for group in self._groups.values():
-            group.rules.sort(reverse=True)  # longest first, and Allow before Disallow
 
     def allowed(self, url: str, user_agent: str) -> bool:
         """Say whether the agent may fetch `url`, an address or a path that begins with a slash.
 
-        `user_agent` is a product token or a whole User-Agent header, `Bot/1.0 (+https://...)`; two
-        words without a version are no product, and only the group for all speaks of them. Raises
-        ValueError if `url` is no web address.
+        `user_agent` is a product token or a whole User-Agent header, `Bot/1.0 (+https://...)` or
+        `Mozilla/5.0 (compatible; Bot/1.0)`; two words without a version are no product, and only
+        the group for all speaks of them. Raises ValueError if `url` is no web address.
         """
         parts = split(url, "http://localhost/" if url[:1] in ("/", "") else None)
         if parts.path == "/robots.txt":
@@ -94,19 +89,26 @@ class Robots:
         has_query = "?" in url.partition("#")[0]
         target = parts.path + (f"?{parts.query}" if has_query else "")
         target = _normalised(target).replace("*", "%2A").replace("$", "%24")
-        group = self._group(user_agent)
-        for _, is_allow, pattern in group.rules if group else []:
+        for _, is_allow, pattern in self._rules(self._agent(user_agent)):
             if _matches(pattern, target):
                 return is_allow
         return True
 
     def crawl_delay(self, user_agent: str) -> float | None:
         """Return the seconds the agent is asked to leave between two requests, if any are."""
-        group = self._group(user_agent)
-        return group.crawl_delay if group else None
+        return self._delays.get(self._agent(user_agent))
 
-    def _group(self, user_agent: str) -> _Group | None:
-        return self._groups.get(_product(user_agent)) or self._groups.get("*")
+    def _agent(self, user_agent: str) -> str:
+        """Return the agent whose groups are about this one: its own name, or `*`."""
+        product = _product(user_agent)
+        return product if product in self._groups else "*"
+
+    def _rules(self, agent: str) -> list[_Rule]:
+        """Return the rules of all groups of an agent, the longest first, Allow before Disallow."""
+        if agent not in self._sorted:
+            rules = itertools.chain.from_iterable(self._groups.get(agent, []))
+            self._sorted[agent] = sorted(rules, reverse=True)
+        return self._sorted[agent]
 
 
 def _field_and_value(line: str) -> tuple[str, str]:
@@ -125,6 +127,17 @@ def _cut(line: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def _rules_in(value: str, is_allow: bool) -> list[_Rule]:
+    """Return the rule that a line states; an allowed index page stands for its folder as well."""
+    if not value:
+        return []
+    path = _normalised(value)
+    rules = [(len(path), is_allow, _pattern(path))]
+    if is_allow and (match := _INDEX.fullmatch(value)):
+        rules += _rules_in(match[1] + "$", True)
+    return rules
+
+
 def _agent_in_line(value: str) -> str:
     """Return whom a User-agent line means: `*`, or the product token that it begins with."""
     if re.match(r"\*(?!\S)", value):
@@ -134,9 +147,14 @@ def _agent_in_line(value: str) -> str:
 
 
 def _product(user_agent: str) -> str:
-    """Return the product token, `minigpt` of `minigpt/1.0 (+https://...)`, in lower case."""
-    match = _PRODUCT.match(user_agent.strip())
-    is_header = match and re.match(r"\s*(?:$|/|\()", user_agent.strip()[match.end() :])
+    """Return the product token, `minigpt` of `minigpt/1.0 (+https://...)`, in lower case, or `*`.
+
+    A crawler that poses as a browser has its name behind "compatible".
+    """
+    agent = user_agent.strip()
+    posing = _COMPATIBLE.search(agent)
+    match = _PRODUCT.match(agent, posing.end() if posing else 0)
+    is_header = match and (posing or _AFTER_PRODUCT.match(agent, match.end()))
     return match[0].lower() if is_header else "*"
 
 

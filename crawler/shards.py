@@ -4,6 +4,7 @@ The input is cut into *shards* of a hundred pages. Each stage reads and writes f
 in one piece each, the report last; so a stage whose report is there is done, and a cleaning that
 was killed goes on with the first that is not.
 
+    lock                 an empty SQLite database, locked by the run that works here
     job.json             what was asked for, of which files, by which version of this program; a
                          folder of another job is emptied
     read.json            how the pages were read, when all were; `archive` of each shard
@@ -19,7 +20,9 @@ import dataclasses
 import hashlib
 import io
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +30,8 @@ import numpy as np
 
 from crawler.files import write_atomically
 from crawler.steps import Document
+
+LOCK = "lock"
 
 
 class Shard(NamedTuple):
@@ -79,34 +84,58 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value).encode("ascii"))
 
 
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep every other run out of the folder, which is made if need be, and goes when it is empty.
+
+    The lock ends with the process, however that ends. Raises ValueError if another run has it,
+    OSError if the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    open(folder / LOCK, "ab").close()  # OSError says why not
+    with closing(sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("PRAGMA journal_mode = MEMORY")  # no file beside it
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            in_use = "another run is working in it; wait for it, or give another output"
+            reason = in_use if "locked" in str(error) else error
+            raise ValueError(f"{folder}: {reason}") from None
+        try:
+            yield
+        finally:
+            lock.close()
+            if not (folder / "job.json").exists():  # nothing to go on with
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
+                    folder.rmdir()
+
+
 def prepare(folder: Path, job: dict[str, Any]) -> bool:
     """Make the folder ready for a job; return whether an earlier run of the same job is there.
 
-    Raises ValueError for a folder with other things in it, OSError if it cannot be made.
+    Raises ValueError for a folder with other things in it, OSError if it cannot be written.
     """
     job = {**job, "program": _program()}
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "job.json"
     if file.exists():
         if file.read_bytes() == json.dumps(job).encode("ascii"):
             return True
-        remove(folder)
-        folder.mkdir()
-    elif any(path.suffix != ".tmp" for path in folder.iterdir()):
+        clear(folder)
+    elif any(path.suffix != ".tmp" and path.name != LOCK for path in folder.iterdir()):
         raise ValueError(f"{folder} is to be worked in and holds other files; move it away")
     write_json(file, job)
     return False
 
 
-def remove(folder: Path) -> None:
-    """Delete the folder; killed in the midst of it, what is left is no job's, and still known."""
+def clear(folder: Path) -> None:
+    """Delete what a job left; killed in the midst of it, the rest is no job's, and still known."""
     file = folder / "job.json"
     write_json(file, {})
     for path in folder.iterdir():
-        if path != file:
+        if path != file and path.name != LOCK:
             path.unlink()
     file.unlink()
-    folder.rmdir()
 
 
 def _program() -> str:

@@ -20,7 +20,8 @@ MAX_BYTES = 50 * 2**20  # the protocol's limits, per file: 50 MiB
 MAX_URLS = 50_000
 MAX_LEVELS = 2  # sitemaps that an index names; the protocol has one level
 
-_LOC = re.compile(r"<(?:\w+:)?loc\s*>\s*(?:<!\[CDATA\[)?\s*([^<\]]+)", re.I)
+_LOC = re.compile(r"<(?:\w+:)?loc\s*+>\s*+(?:<!\[CDATA\[)?\s*+([^<\]]+)", re.I)
+_LINE = re.compile(r"^[ \t]*+(https?:\S+)", re.M)
 _IS_INDEX = re.compile(r"<(?:\w+:)?sitemapindex[\s>]", re.I)
 
 
@@ -37,7 +38,7 @@ def read(body: bytes, url: str) -> Sitemap:
     if "<" in text[:1000]:
         found = [unescape(match[1].strip()) for match in _limited(_LOC.finditer(text))]
     else:
-        found = [match[0].strip() for match in _limited(re.finditer(r"(?m)^\s*https?:\S+", text))]
+        found = [match[1] for match in _limited(_LINE.finditer(text))]
     urls = {}
     for address in found:
         try:

@@ -6,13 +6,14 @@
 
 A page is written, its row is marked, and now and then everything is made to last: the .part is
 flushed to the disk first, then its length is committed with the rows. After a kill the .part is
-cut back to that length, so that what follows neither repeats nor misses a page. Last of all the
-.part gets its real name, `crawl.json` is written beside it, and the frontier is removed. Until then
+cut back to that length, so that what follows neither repeats nor misses a page. Last of all
+`crawl.json` is written, the .part gets its real name, and the frontier is removed. Until then
 the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
 (`earlier.py`).
 """
 
 import os
+import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,9 @@ class State:
         self.frontier = Frontier(self.frontier_path)
         try:
             self._open(settings)
+        except sqlite3.Error as error:
+            self.close()
+            raise OSError(f"{self.frontier_path} cannot be used: {error}") from None
         except BaseException:
             self.close()
             raise
@@ -101,11 +105,13 @@ class State:
 
         If this is killed, the next State has a `finished_report` and can do it again.
         """
-        self.close()
+        if self._part:
+            self._part.close()
         write_report(self.output.with_name("crawl.json"), self.finished_report)
         if self.part_path.exists():
             os.replace(self.part_path, self.output)
-        self.frontier_path.unlink()
+        self.close()  # not before: as long as it is open, no other crawl begins a new .part
+        self.frontier_path.unlink(missing_ok=True)
         return self.finished_report
 
     def close(self) -> None:
@@ -160,6 +166,8 @@ def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:
     frontier = Frontier(path)
     try:
         return frontier.noted("settings")
+    except sqlite3.Error as error:
+        raise OSError(f"{path} cannot be read: {error}") from None
     finally:
         frontier.close()
 

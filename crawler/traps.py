@@ -25,7 +25,8 @@ _SESSION_NAMES = (
 _SESSION_IN_QUERY = re.compile(rf"(?:^|(?<=&))(?:{_SESSION_NAMES})(?:=[^&]*)?(?:&|$)", re.I)
 _SESSION_IN_PATH = re.compile(r";(?:[a-z_]*sess(?:ion)?id|phpsessid|sid)=[^/;]*", re.I)
 _ASP_SESSION = re.compile(r"/\([SsAaFf]\([A-Za-z0-9]{20,}\)\)(?=/)")
-_REPEATED = re.compile(r"((?:/[^/]*[^/0-9][^/]*){1,4})\1{2,}(?=/|$)")
+# one to four segments, not all digits, three times; possessive, so that a segment fits in one way
+_REPEATED = re.compile(r"((?:/[0-9]*+[^/0-9][^/]*+){1,4})\1{2,}(?=/|$)")
 _CALENDAR = re.compile(
     r"calendar|(?<![a-z])(?:cal|events?|agenda|schedule|month|week|day|date|year)(?![a-z])", re.I
 )

@@ -16,12 +16,14 @@ from crawler import blocklist
 from crawler.hosts import canonical_host
 
 MAX_URL_CHARS = 2083  # longer ones are traps that grow link by link; also Scrapy's limit
+MAX_WRITTEN_CHARS = 16 * MAX_URL_CHARS  # with blanks, fragment and all that canonical form drops
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _TAB_OR_NEWLINE = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CREDENTIALS = re.compile(r"[\x00-\x20]*(?:https?:/*|//+)[^/?#]*@", re.I)
+_BEFORE_HOST = re.compile(r"\A([\x00-\x20]*+(?:[A-Za-z][A-Za-z0-9+.-]*+:)?[\\/]*+)[^/?#\\]*@")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # An escape, or a byte that must become one: everything outside the class. A lone % is such a byte.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!$&'()*+,./0-9:;=@A-Z_a-z~-]")
@@ -45,6 +47,10 @@ def canonical(url: str, base: str | None = None) -> str:
     Raises ValueError for what cannot be crawled: other schemes, a missing or impossible host, a bad
     port, more than MAX_URL_CHARS characters.
     """
+    if len(url) > MAX_WRITTEN_CHARS:
+        raise ValueError(
+            f"the address {_shown(url)} has {len(url)} characters; the limit is {MAX_WRITTEN_CHARS}"
+        )
     scheme, netloc, path, query = split(url, base)
     result = f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
     if len(result) > MAX_URL_CHARS:
@@ -225,4 +231,4 @@ def _without_port(location: str) -> str:
 
 def _shown(url: str) -> str:
     """Return the start of an address for a message, with no user name or password in it."""
-    return repr(re.sub(r"^(\s*[A-Za-z]*:?[\\/]*)[^/?#\\]*@", r"\1", url)[:80])
+    return repr(_BEFORE_HOST.sub(r"\1", url.translate(_TAB_OR_NEWLINE))[:80])

@@ -38,6 +38,7 @@ def test_any_bytes_are_decoded(body, charset):
         (codecs.BOM_UTF16_LE + "né".encode("utf-16-le"), "latin-1", "né"),
         (codecs.BOM_UTF8 + "né".encode(), "latin-1", "né"),
         ("né".encode("utf-16-be"), "utf-16be", "né"),
+        (("漢字仮名" + "<p>tag" * 9).encode("utf-16-le"), None, "漢字仮名" + "<p>tag" * 9),
         (b"41", "hex", "41"),
         (b"abc\xff", "utf-8", "abc\ufffd"),
     ],

@@ -503,6 +503,20 @@ def test_killed_with_9_its_workers_end_too_and_the_same_command_goes_on(tmp_path
     assert max(map(len, stdout.splitlines()[:-1])) <= 80  # the last has a long path
 
 
+def test_of_two_runs_with_one_output_the_second_is_refused(archive, tmp_path):
+    out = tmp_path / "d.jsonl.gz"
+
+    class Interrupted(cleaning.Inline):
+        def submit(self, function, /, *args, **kwargs):
+            with pytest.raises(ValueError, match="another run is working in it; wait for it"):
+                clean([archive], out, Settings("reference", min_language=0.5), workers=1)
+            return super().submit(function, *args, **kwargs)
+
+    report = clean([archive], out, Settings("reference"), Interrupted())
+    assert (report["documents"], report["goes_on"]) == (4, False)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["clean.json", "d.jsonl.gz"]
+
+
 def test_ctrl_c_is_one_line_of_all_processes(tmp_path):
     archive = many_stories(tmp_path / "pages.warc.gz", 500)
     out = tmp_path / "d.jsonl.gz"

@@ -221,6 +221,7 @@ def test_robots_txt_is_obeyed(run):
         ((302, {"Location": "/rules"}, b""), 0),
         ((302, {"Location": "/robots.txt"}, b""), 1),
         ((503, {}, b""), 0),
+        ((429, {}, b""), 0),
         ((500, {}, b""), 0),
     ],
 )
@@ -670,6 +671,14 @@ def test_credentials_in_addresses_are_neither_followed_nor_sent_nor_kept(run, ca
     assert done.report["skipped"] == {"redirect to no web page": 1}
     assert "secret" not in json.dumps(done.report) + capsys.readouterr().err
     assert not any(b"secret" in p.url.encode() for p in done.pages)
+
+
+def test_a_sitemap_with_credentials_is_not_asked_for(run):
+    with LocalSite({"/": "x"}) as site:
+        with_password = site.url.replace("http://", "http://user:secret@")
+        site.routes["/robots.txt"] = f"Sitemap: {with_password}a.xml\nSitemap: /b.xml".encode()
+        run(site)
+        assert "/b.xml" in site.requests and "/a.xml" not in site.requests
 
 
 def test_the_live_line_tells_how_it_goes(tmp_path, capsys, monkeypatch):

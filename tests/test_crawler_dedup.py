@@ -166,3 +166,8 @@ def test_datasketch_finds_nothing_that_is_missing_here():
         index.insert(number, sketch)
     similar = set(all_pairs(texts, 0.8))
     assert theirs & similar <= set(dedup.near_duplicates(texts)) == similar
+
+
+def test_texts_may_come_from_an_iterator():
+    texts = ["one two three four five six", "seven", "One two three, four five six."]
+    assert dedup.near_duplicates(iter(texts)) == dedup.near_duplicates(texts) == [(0, 2)]

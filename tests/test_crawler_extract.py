@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.boilerplate import weigh
+from crawler.boilerplate import drop_link_lists, weigh
 from crawler.extract import choose_level, descend, extract, weight_by_level
 from crawler.html_tree import MAX_DEPTH, TOKEN, parse
 from crawler.page_shape import page_shape
@@ -170,6 +170,22 @@ def test_a_link_nobody_closed_ends_with_its_element():
     assert FIRST in extract(page).text
 
 
+def test_a_link_around_several_blocks_lasts_until_it_is_closed():
+    blocks = parse("<a href=x><div>one</div><div>two</div></a><div>three</div>").blocks
+    assert [(block.text, block.linked) for block in blocks] == [
+        ("one", 3),
+        ("two", 3),
+        ("three", 0),
+    ]
+
+
+def test_rows_and_definition_lists_of_nothing_but_links_go():
+    rows = "<tr><td><a href=x>back</a><td><a href=y>on</a><tr><td><a href=z>os.sep</a><td>a sign"
+    names = "<dl><dt>See:<dd><a href=x>posix</a></dl><dl><dt>See:<dd><a href=x>os</a><dd>is it</dl>"
+    kept = drop_link_lists(parse(f"<table>{rows}</table>{names}").blocks)
+    assert [block.text for block in kept] == ["os.sep", "a sign", "See:", "os", "is it"]
+
+
 def test_entities_comments_and_unknown_markup():
     page = f"<p>{FIRST} a &lt; b &amp; c &#8212; d&nbsp;e &unknown; 1 < 2<!-- > hidden --><?x?></p>"
     assert extract(page).text == f"{FIRST} a < b & c — d e &unknown; 1 < 2"
@@ -181,9 +197,18 @@ def test_scripts_styles_and_drawings_are_not_text(open_, close):
     assert extract(page).text == f"{FIRST}\n\n{SECOND}"
 
 
+def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
+    drawing = "<svg><g><path d='M0 0'><foreignObject><div>in the drawing</div></foreignObject>"
+    assert extract(f"{drawing}<p>{FIRST}</p><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
+    assert extract(f"<p>{FIRST}</p>{drawing}</svg><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
+
+
 @pytest.mark.parametrize("page", ["", " ", b"", "<", "<p", "<html></html>", "<!--", "\0"])
 def test_pages_without_text_give_empty_or_tiny_text(page):
     assert len(extract(page).text) <= 1
+
+
+THREAD = f"<p itemscope itemtype=https://schema.org/QAPage>{'From the deep. ' * 99}"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +232,7 @@ def test_pages_without_text_give_empty_or_tiny_text(page):
         "<!DOCTYPE html [" + '<!ENTITY a "&b;&b;">' * 50_000 + "]><p>deep &a;</p>",
         "<svg>" * 50_000 + "</svg>" * 50_000 + "deep",
         "deep" + "<a " + "b=c " * 300_000,
+        f"<title>{'ab ' * 2_000_000}</title>" + "<h2>cd</h2>" * 20_000 + f"<main>{THREAD}",
     ],
     ids=lambda page: page[:12],
 )
@@ -259,9 +285,9 @@ def test_a_page_cut_off_anywhere_gives_a_beginning_of_its_text(texts, at):
 
 def test_words_are_neither_glued_nor_split():
     page = f"""<p>{FIRST}</p><p>un<b>believ</b>able H<sub>2</sub>O a<span>b</span> one<br>two
-    <img src=x alt="an image">three</p><div>above<p>below</p>after</div>"""
+    <img src=x alt="an image">hy&shy;phen</p><div>above<p>below</p>after</div>"""
     parts = extract(page).text.split("\n\n")
-    assert parts[1:] == ["unbelievable H2O ab one\ntwo three", "above", "below", "after"]
+    assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
 
 
 def test_table_cells_may_hold_paragraphs_and_breaks():
@@ -330,6 +356,11 @@ def test_every_article_of_a_row_is_kept():
             "article",
         ),
         ("", "patchwork"),
+        (
+            f"<div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>"
+            + "".join(f"<div>copper kettle no. {i}</div>" for i in range(99)),
+            "patchwork",
+        ),
     ],
 )
 def test_shape_is_what_the_page_says_or_how_its_paragraphs_stand(markup, shape):

@@ -3,16 +3,18 @@
 import gzip
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import threading
+import time
 import zlib
 from contextlib import suppress
 
 import pytest
 from local_site import LocalSite
 
-from crawler.connection import is_loopback, is_public, local_netlocs
+from crawler.connection import Connection, is_loopback, is_public, local_netlocs
 from crawler.fetch import Fetcher, FetchError, user_agent
 
 HTML = {"Content-Type": "text/html"}
@@ -444,3 +446,11 @@ def test_https_needs_a_certificate_that_can_be_checked(tmp_path, monkeypatch):
 def test_https_to_a_server_that_speaks_none_has_a_kind():
     with LocalSite({"/": "x"}) as site:
         assert error_kind(fetcher_for(site), site.url.replace("http:", "https:")) == "TLS error"
+
+
+def test_a_deadline_that_has_passed_is_a_timeout():
+    with LocalSite({"/": "x"}) as site:
+        connection = Connection(site.url, ssl.create_default_context(), may_be_local=True)
+        with pytest.raises(TimeoutError):
+            connection.ask(b"GET / HTTP/1.1\r\n\r\n", time.monotonic() - 1)
+        connection.close()

@@ -116,3 +116,12 @@ def test_small_chunks_are_counted():
     reader.read_head()
     with pytest.raises(TooLargeError):
         reader.read_body(90_000)
+
+
+@pytest.mark.parametrize(("more", "is_reusable"), [(b"", True), (b"Content-Length: 3\r\n", False)])
+def test_a_connection_is_not_used_again_after_an_answer_with_two_sizes(more, is_reusable):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + more + b"\r\n"
+    reader = reader_of(head + chunked(b"abc", 3))
+    reader.read_head()
+    assert reader.read_body(99) == b"abc"
+    assert reader.is_reusable is is_reusable

@@ -32,6 +32,14 @@ from crawler import pii
         ("<jo.o'neil-x@site.example.org>", "<EMAIL>"),
         ("server 2606:4700:bd65::cf11:6d6b: up", "server <IP_ADDRESS>: up"),
         ("His SSN is 219 09 9998.", "His SSN is <SSN>."),
+        ("born 1969, 219 09 9998", "born 1969, 219 09 9998"),
+        ("It is 219.09.9998, or 078 45 4602.", "It is <SSN>, or <SSN>."),
+        (
+            "SS# 219099998, Social Security number: 219 09 9998 12",
+            "SS# <SSN>, Social Security number: <SSN> 12",
+        ),
+        ("Tel: 031 12 3456", "Tel: <PHONE>"),
+        ("+1.2125550123", "<PHONE>"),
         ("IBAN GB82 WEST 1234 5698 7654 32", "IBAN <IBAN>"),
         ("DE89370400440532013000", "<IBAN>"),
     ],
@@ -54,6 +62,7 @@ def test_personal_data_becomes_a_placeholder(text, masked):
         "@property and @dataclass.field and a@b and x @ y.T",
         "ISBN 978-3-16-148410-0 and ISSN 0378-5955",
         "a row of a matrix: 120 45 6789",
+        "120 45 6789 3, 4 120 45 6789; order 120 45 6789; 219099998; version 219.09.9998.1",
         "000-12-3456 666-12-3456 900-12-3456 123-00-4567 123-45-0000 123-45-6789",
         "4012 8888 8888 1882",  # a wrong check digit
         "GB82 WEST 1234 5698 7654 33",
@@ -66,8 +75,10 @@ def test_personal_data_becomes_a_placeholder(text, masked):
         "id 550e8400-e29b-41d4-a716-446655440000",
         "GB82 WEST 1234 5698 7654 3",
         "XX82 WEST 1234 5698 7654 32",
-        "219 09 9998 and 219-09.9998 and 987-65-4321",
+        "219-09 9998 and 219-09.9998 and 987-65-4321",
         "timestamp 1612345678 and 2021-02-03 10:11:12",
+        "Decimal('+1557.96930'), Decimal('+35236450.6')",
+        "05.06.2019 14 h; fax: 2021-02-03; mobile 3.4.2021 - 5.4.2021",
         "git 2f5c1e8a9b3d4c6e7f8091a2b3c4d5e6f7081920",
         "rgb(255, 128, 000) and +000000120 and 100-200-3000",
         "'%(asctime)s:%(levelname)s' and {0:>10} and 1 + 2000 + 3000",
@@ -145,6 +156,12 @@ def test_spans_are_in_order_and_apart(text):
 )
 def test_hostile_text_is_read_to_its_end(text):
     assert pii.mask(f"{text} jo@bloggs.name")[0].endswith("<EMAIL>")
+
+
+@pytest.mark.parametrize("number", ["219-09-9998", "+1 212 555 0123", "jo@bloggs.name"])
+def test_a_long_row_of_numbers_is_masked_in_one_pass(number, monkeypatch):
+    monkeypatch.setattr(pii, "MAX_ROUNDS", 1)
+    assert pii.mask(f"{number} " * 20_000)[1].total() == 20_000
 
 
 def test_an_endless_domain_name_is_given_up():

@@ -2,7 +2,9 @@
 
 import pytest
 
-from crawler.politeness import Turns
+from crawler.politeness import MAX_PAUSE_S, Host, Turns
+from crawler.robots import Robots
+from crawler.visit import RobotsResult
 
 
 class Clock:
@@ -116,3 +118,10 @@ def test_a_pause_holds_for_all_requests_to_a_host(clock):
     assert turns.seconds_to_next() == 60.0
     clock.now += 60
     assert turns.take() is host
+
+
+def test_a_host_waits_as_long_as_it_asks_within_limits():
+    host = Host("h", 2.0)
+    busy = RobotsResult("http://h", Robots(""), passes=True)
+    pauses = [host.pause_after(busy._replace(retry_after_s=s), 1.0) for s in (0.0, 77.0, 99999.0)]
+    assert pauses == [2.0, 77.0, MAX_PAUSE_S]

@@ -129,6 +129,26 @@ def test_a_line_names_the_agent_that_it_begins_with(line, agent):
     assert not allowed(text, "/y", agent)
 
 
+@pytest.mark.parametrize(
+    "agent",
+    [
+        *["FooBot/1.2 (+http://x.example/)", "FooBot 1.2", "FooBot v2", "FooBot(x)"],
+        "Mozilla/5.0 (compatible; FooBot/2.1; +http://x.example/bot.html)",
+        "Mozilla/5.0 AppleWebKit/5 (KHTML, like Gecko; compatible; FooBot/2.1) Safari/5",
+    ],
+)
+def test_a_header_is_searched_for_the_crawlers_name(agent):
+    text = "User-agent: *\nUser-agent: Mozilla\nDisallow: /\nUser-agent: FooBot\nAllow: /"
+    assert allowed(text, "/", agent)
+    assert not allowed(text, "/", agent.replace("Foo", "Bar"))
+
+
+def test_agents_may_have_any_letters():
+    text = "User-agent: J\u00e4gerBot\nDisallow: /"
+    assert not allowed(text, "/", "j\u00e4gerbot/1")
+    assert allowed(text, "/", "j")
+
+
 def test_two_words_without_a_version_are_no_product():
     text = "User-agent: *\nDisallow: /\nUser-agent: Foo Bar\nAllow: /x/\nDisallow: /"
     assert allowed(text, "/x/y", "Foo")
@@ -251,9 +271,7 @@ def test_part_of_a_byte_order_mark_is_skipped(mark):
 def test_a_long_line_is_cut():
     start = "/" + "a" * (MAX_LINE_BYTES - len("Disallow: /"))
     text = rules(f"Disallow: {start}/b", "Disallow: /c")
-    robots = Robots(text)
-    group = robots._groups["*"]
-    assert [pattern for _, _, pattern in group.rules] == [start, "/c"]
+    assert [pattern for _, _, pattern in Robots(text)._rules("*")] == [start, "/c"]
     assert not allowed(text, "/c")
 
 
@@ -285,6 +303,20 @@ def test_a_rule_of_stars_takes_no_time():
     assert allowed(rules(f"Disallow: {pattern}"), "/" + "a" * 1000 + "b")
 
 
+def test_many_agents_with_many_rules_cost_no_more_than_their_lines():
+    agents = "".join(f"User-agent: a{i}\nUser-agent: minigpt\n" for i in range(8000))
+    robots = Robots(agents + "Crawl-delay: 2\n" * 5000 + "Disallow: /b\n" * 10_000)
+    assert len(robots._rules("minigpt")) == 10_000
+    assert not robots.allowed("/b", "a7999")
+    assert robots.crawl_delay("a7999") == 2.0
+
+
+def test_a_delay_is_for_the_agents_named_before_it():
+    robots = Robots("User-agent: x\nCrawl-delay: 7\nUser-agent: *\nDisallow: /a\nCrawl-delay: 3")
+    assert (robots.crawl_delay("x"), robots.crawl_delay("y")) == (7.0, 3.0)
+    assert not robots.allowed("/a", "x")
+
+
 def test_no_web_address_raises():
     with pytest.raises(ValueError):
         Robots("").allowed("ftp://example.org/", AGENT)
@@ -313,3 +345,9 @@ def test_matching_agrees_with_the_definition(pattern, end, path):
 def test_no_file_raises(content):
     robots = Robots(content)
     assert robots.allowed("http://example.org/", AGENT) in (True, False)
+
+
+def test_an_empty_rule_ends_the_agent_lines_of_a_group():
+    text = "User-agent: x\nDisallow:\nUser-agent: minigpt\nDisallow: /"
+    assert allowed(text, "/a", "x")
+    assert not allowed(text, "/a")

@@ -210,3 +210,41 @@ def test_two_crawls_cannot_write_one_output(output):
     with pytest.raises(ValueError, match="another crawl"):
         State(output, SETTINGS)
     crawl.close()
+
+
+def test_a_damaged_frontier_is_an_oserror_that_names_it(output):
+    crawl = begun(output, 300)
+    crawl.close()
+    damaged = bytearray(crawl.frontier_path.read_bytes())
+    damaged[4096:] = b"\xff" * len(damaged[4096:])
+    crawl.frontier_path.write_bytes(damaged)
+    with pytest.raises((OSError, ValueError), match=r"pages\.sqlite"):
+        State(output, SETTINGS)
+    with pytest.raises((OSError, ValueError), match=r"pages\.sqlite"):
+        settings_of_interrupted(output)
+
+
+def test_no_other_crawl_begins_while_the_last_steps_are_taken(output, monkeypatch):
+    crawl = begun(output, 1)
+    store_next(crawl)
+    replace = os.replace
+
+    def try_another(source, target):
+        with pytest.raises(ValueError, match="another crawl"):
+            State(output, {**SETTINGS, "other": 1})
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", try_another)
+    crawl.finish({})
+    assert kept(output) == ["0"]
+
+
+def test_nothing_of_what_was_not_committed_is_left_behind(output):
+    crawl = begun(output, 1)
+    crawl.close()
+    length = crawl.part_path.stat().st_size
+    with open(crawl.part_path, "ab") as file:
+        file.write(bytes(100_000))
+    crawl = State(output, SETTINGS)
+    crawl.close()
+    assert crawl.part_path.stat().st_size == length > 0

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from crawler import records, warc
+from crawler import gzipreader, records, warc
 from crawler.warc import Page, Writer, read_pages, read_records
 
 DATE = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -283,8 +284,9 @@ def test_all_versions_are_read(version):
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_damage_never_hides_records_that_are_far_from_it(data):
-    bodies = [bytes([65 + i]) * 3000 for i in range(8)]
-    pieces = [gzip.compress(record({"WARC-Type": "response"}, body)) for body in bodies]
+    # so different that no damage can make one body into another
+    bodies = [random.Random(i).randbytes(750).hex().encode() * 2 for i in range(8)]
+    pieces = [gzip.compress(record({"WARC-Type": "response"}, body), mtime=0) for body in bodies]
     hit = data.draw(st.integers(0, 7))
     piece = bytearray(pieces[hit])
     for _ in range(data.draw(st.integers(1, 5))):
@@ -295,6 +297,15 @@ def test_damage_never_hides_records_that_are_far_from_it(data):
     found = [e.block for e in read_records(io.BytesIO(b"".join(pieces)), errors.append)]
     others = [body for i, body in enumerate(bodies) if i != hit]
     assert [body for body in found if body in others] == others
+
+
+def test_records_that_a_cut_member_has_swallowed_are_found():
+    size = 2 * gzipreader.READ_BYTES
+    noise = gzip.compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(size)))
+    data = noise[: gzipreader.READ_BYTES - 3000] + gzip.compress(good) * 40 + noise
+    types, kinds = read_damaged(data)
+    assert types == ["response"] + ["metadata"] * 40 + ["response"]
+    assert len(kinds) == 1
 
 
 @settings(deadline=None)
