@@ -216,9 +216,7 @@ def check_stop(stop, vocab_size):
     stop = [stop] if isinstance(stop, (str, Integral)) else list(stop)
     for id in stop:
         if isinstance(id, str):
-            raise ValueError(
-                f"stop is {id!r}; it must be an id here: complete() takes stop strings"
-            )
+            raise ValueError(f"stop is {id!r}; it must be an id here: complete() takes text")
         check_integer("stop id", id, 0)
         if id >= vocab_size:
             raise ValueError(f"stop id is {id}; it must be at most {vocab_size - 1}, the last id")
