@@ -136,16 +136,19 @@ def spans_by_times(part, index, length, rng):
 
 
 def by_times(subject, corpus, index, rng):
-    """Return rows (times, spans, all right, its interval, tokens right): what it has by heart."""
+    """Return (rows, tokens of prompt, of rest): what it has by heart, by how often it stands there.
+
+    A row: times, spans, share of rests that are right to the end, its interval, and how many tokens
+    are right from the start on, in the mean.
+    """
     n_prompt = min(32, subject.window // 2)
     n_rest = min(SPANS[0], subject.window // 4)
     length = n_prompt + n_rest
-    groups = [("0: held out", unseen(corpus.val, index, length, rng))]
+    groups = [("never (held out)", unseen(corpus.val, index, length, rng))]
     for (low, high), found in zip(
         BUCKETS, spans_by_times(corpus.train, index, length, rng), strict=True
     ):
-        name = str(low) if low == high else f"{low} or more" if high > 1e6 else f"{low} to {high}"
-        groups.append((name, found))
+        groups.append((name_of(low, high), found))
     sequences = [(ids, n_rest) for _, spans in groups for ids in spans]
     scored = iter(subject.score("by heart", sequences, greedy=True))
     rows = []
@@ -156,6 +159,13 @@ def by_times(subject, corpus, index, rng):
             share, mean = whole / len(spans), sum(right) / len(spans)
             rows.append([name, len(spans), share, interval(whole, len(spans)), mean])
     return rows, n_prompt, n_rest
+
+
+def name_of(low, high):
+    """Return a bucket of BUCKETS in words."""
+    if high == 1:
+        return "once"
+    return f"{low} times or more" if high == BUCKETS[-1][1] else f"{low} to {high} times"
 
 
 def unseen(part, index, length, rng):
@@ -185,7 +195,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
     rows, longest = what_it_writes(subject, corpus, index, rng, temperature, samples)
     columns = [
         *(("text", ""), ("samples", ",d"), ("tokens", ",d"), ("longest match", ",d")),
-        *(("median longest", ",.0f"), *((f"{n}-token spans", ".1%") for n in SPANS)),
+        *(("its median", ",.0f"), *((f"spans of {n}", ".1%") for n in SPANS)),
     ]
     parts.append(table("Share of spans that stand in the training text", columns, rows))
     section = {"title": "What it copies", "headline": headline(rows), "parts": parts}
@@ -211,11 +221,11 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         ),
         table(
             "Known by heart, by how often it stands in the training text",
-            [("times", ""), ("spans", ",d"), (f"all {n_rest} right", ".1%"), ("95% interval", ""),
-             ("right before the first error", ".1f")],
+            [("it stands there", ""), ("spans", ",d"), (f"all {n_rest} right", ".1%"),
+             ("95% interval", ""), ("tokens right in a row", ".1f")],
             rows,
         ),
-        bars("Known by heart", [[f"seen {row[0]}", row[2]] for row in rows], ".0%", 1.0),
+        bars(f"All {n_rest} right", [[row[0], row[2]] for row in rows], ".0%", 1.0),
     ]  # fmt: skip
     return section
 

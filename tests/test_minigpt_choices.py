@@ -180,3 +180,12 @@ def test_tasks_of_both_kinds_make_a_table(tmp_path, subject):
     assert rows["mc"][5] == 0.5
     assert rows["lm"][1:4] == ["exact match", 2, 0.0]
     assert "mean centred" in found["headline"]
+
+
+def test_files_of_one_name_are_two_tasks(tmp_path, subject):
+    for folder in ("easy", "hard"):
+        (tmp_path / folder).mkdir()
+    files = [write(tmp_path / f"{folder}/arc.jsonl", GOOD) for folder in ("easy", "hard")]
+    files.append(write(tmp_path / "piqa.jsonl", GOOD))
+    names = [row[0] for row in section(subject, files)["parts"][1]["rows"]]
+    assert names == [str(tmp_path / "easy/arc"), str(tmp_path / "hard/arc"), "piqa"]

@@ -121,6 +121,7 @@ def test_the_command_prints_tables(out, full, capsys, tmp_path):
         (["--only", "tasks"], "section is 'tasks'; it needs files"),
         (["--samples", "0"], "samples is 0; it must be at least 1"),
         (["--temperature", "-1"], "temperature is -1.0; it must be at least 0"),
+        (["--temperature", "nan"], "temperature is nan; it must be at least 0"),
         (["--shots", "-1"], "shots is -1"),
         (["--seed", "-1"], "seed is -1"),
         (["--tasks", "nowhere.jsonl"], "nowhere.jsonl: No such file"),
