@@ -73,7 +73,7 @@ def add_sampling(parser):
     add("--repetition-penalty", type=float, default=1.0, metavar="X",
         help="above 1: what stands in the text already is less likely (%(default)s)")  # fmt: skip
     add("--temperature", type=float, default=0.8, metavar="X",
-        help="below 1: the likely is likelier still; 0: always the likeliest (%(default)s)")  # fmt: skip
+        help="below 1: the likely is likelier; 0: always the likeliest (%(default)s)")  # fmt: skip
     add("--top-k", type=int, metavar="K", help="draw from the K likeliest symbols only")
     add("--top-p", type=float, metavar="P",
         help="draw from the fewest likeliest symbols that hold this probability")  # fmt: skip
