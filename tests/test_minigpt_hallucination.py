@@ -5,8 +5,8 @@ import pytest
 from minigpt_planted import fresh_model, make_site, subject
 
 from minigpt import facts, hallucination
-from minigpt.facts import Fact
-from minigpt.hallucination import ABSTAIN, judge, overlap, prompt
+from minigpt.facts import GROUPS, Fact, gather
+from minigpt.hallucination import ABSTAIN, SHOTS, judge, overlap, prompt, questions
 from minigpt.parallel import Workers
 
 
@@ -33,6 +33,15 @@ def site(tmp_path_factory):
 )
 def test_answers_are_judged(answer, truth, verdict):
     assert judge(answer, truth) == verdict
+
+
+def test_what_is_shown_with_its_answer_is_never_asked(site):
+    asked = questions(gather(site[0], np.random.default_rng(0)))
+    assert {group for group, *_ in asked} == set(GROUPS)
+    for _, fact, shown in asked:
+        assert fact not in shown
+        assert len(shown) == SHOTS
+        assert [f.answer is None for f in shown] == [False, False, True, False]
 
 
 def test_the_overlap_is_the_f1_of_words():

@@ -11,7 +11,7 @@ from minigpt_examples import example_tokenizer, save_example_model, small_model,
 import bpe
 import minigpt
 from minigpt.backend import to_numpy
-from minigpt.distribution import Settings, likeliest, log_softmax, penalise
+from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
 from minigpt.sample import Generation, generate, next_token_probabilities, stream_text
 
 pytest_plugins = ["minigpt_fixtures"]
@@ -442,3 +442,8 @@ def test_a_character_is_given_out_with_its_last_byte():
     stream = stream_text(BYTES, iter("a€".encode() + b"b"))
     assert list(stream) == ["a", "€", "b"]
     assert list(stream_text(BYTES, "a€".encode()[:-1])) == ["a", "\ufffd"]  # it never became whole
+
+
+def test_a_draw_above_what_rounding_leaves_of_1_is_a_symbol_that_may_be_drawn():
+    p = np.array([0.3, 0.6, 0.0])  # 0.9 in all, as rounding could leave
+    assert [draw(p, u) for u in (0.0, 0.299, 0.3, 0.89, 0.95)] == [0, 0, 1, 1, 1]
