@@ -186,7 +186,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         index = NgramIndex(corpus.train.ids, progress)
     parts = [
         words(
-            f"A base model continues documents, and what it saw often it repeats word for word. "
+            f"A base model continues documents, and may repeat word for word what it saw often. "
             f"It wrote at temperature {temperature:g}; every span of 10, 20 and 50 tokens of that "
             f"was looked for in the training text. The last row is the yardstick: how much of real "
             f"text that it never saw stands in the training text all the same."
@@ -214,7 +214,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
     epochs = f"; training went over the text {epochs:.1f} times" if epochs else ""
     parts += [
         words(
-            f"The more often a text was seen, the better it is known by heart. Spans of "
+            f"What was seen more often tends to be known better by heart. Spans of "
             f"{n_prompt + n_rest} tokens, sorted by how often they stand in the training "
             f"text{epochs}: given the first {n_prompt}, is the likeliest continuation the other "
             f"{n_rest}?"
