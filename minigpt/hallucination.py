@@ -1,8 +1,8 @@
 """Does the model know what it does not know? Facts it read, facts it did not, and inventions.
 
-The names, and what is true of them, come from facts.py. A base model does not answer questions, it
-continues documents; so each question comes after a few answered ones, one of which is about a
-made-up name and is answered with "I do not know." An answer is
+The names, and what is true of them, come from page_facts.py. A base model does not answer
+questions, it continues documents; so each question comes after a few answered ones, one of which is
+about a made-up name and is answered with "I do not know." An answer is
 
     right       half of its words, at least, are those of the true one (F1)
     abstained   empty, or it says that it does not know
@@ -16,7 +16,7 @@ from collections import Counter
 
 from minigpt.choices import Item, is_right, score_choices
 from minigpt.corpus import one_line
-from minigpt.facts import GROUPS, HELD_OUT, INVENTED, KINDS, TRAINING, gather
+from minigpt.page_facts import GROUPS, HELD_OUT, INVENTED, KINDS, TRAINING, gather
 from minigpt.tables import interval, table, words
 
 QUESTIONS = 12  # of each kind and group

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from minigpt_planted import fresh_model, make_site, subject
 
-from minigpt import facts, hallucination
-from minigpt.facts import GROUPS, Fact, gather
+from minigpt import hallucination
 from minigpt.hallucination import ABSTAIN, SHOTS, judge, overlap, prompt, questions
+from minigpt.page_facts import GROUPS, Fact, gather
 from minigpt.parallel import Workers
 
 
@@ -79,8 +79,8 @@ def test_a_model_that_always_abstains_makes_nothing_up(site, monkeypatch):
 
 def test_pages_without_facts_are_said_to_have_none(site, monkeypatch):
     corpus, tokenizer = site
-    monkeypatch.setattr(facts, "page_fact", lambda text: None)
-    monkeypatch.setattr(facts, "function_facts", lambda text: [])
+    monkeypatch.setattr(page_facts, "page_fact", lambda text: None)
+    monkeypatch.setattr(page_facts, "function_facts", lambda text: [])
     with Workers(1) as workers:
         examined = subject(fresh_model(), tokenizer, workers)
         section = hallucination.section(examined, corpus, np.random.default_rng(0))

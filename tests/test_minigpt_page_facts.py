@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from minigpt_examples import untimed
 from minigpt_planted import make_site, pages
 
-from minigpt.facts import (
+from minigpt.page_facts import (
     HELD_OUT,
     TRAINING,
     Fact,
