@@ -180,6 +180,7 @@ $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVI
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(DEVICE)' \
+		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)')
 
 FORCE:

@@ -6,9 +6,9 @@ import sys
 INHERITED = "the training (default: the base model's, fewer steps)"
 
 
-def add_commands(command, add_paths):
+def add_commands(command):
     """Add the parsers; `command(name, function, help, example)` makes one."""
-    from minigpt.config import TrainConfig, add_flags
+    from minigpt.config import TrainConfig, add_flags, add_paths
 
     p = command(
         "conversations", conversations, "make conversations of the documents, to fine-tune on",

@@ -11,8 +11,8 @@ what a loss is divided by, so that long answers stand a chance: "tokens" (the me
 "bytes" (as lm-evaluation-harness's acc_norm) or "none" (the whole, its acc). A continuation is
 right if greedy decoding writes exactly its tokens.
 
-Centred accuracy is (accuracy - chance) / (1 - chance): 0 is guessing, 1 is perfect; the mean over
-tasks is CORE. Chance is the mean of 1 / number of choices, and 0 for exact match.
+Centred accuracy is (accuracy - chance) / (1 - chance): 0 is guessing, 1 is perfect. CORE is its
+mean over 22 tasks. Chance is the mean of 1 / number of choices, and 0 for exact match.
 
 The benchmarks themselves are not here: bring the files.
 
@@ -201,15 +201,23 @@ def row(name, items, right):
             centred(accuracy, chance)]  # fmt: skip
 
 
+def names_of(files):
+    """Return a name for each task: its file's, with the folder where two have the same."""
+    stems = [Path(path).stem for path in files]
+    return [
+        stem if stems.count(stem) == 1 else str(Path(path).with_suffix(""))
+        for stem, path in zip(stems, files, strict=True)
+    ]
+
+
 def section(subject, files, length="tokens", shots=0, seed=0):
     """Return the section of a report on the tasks in `files`.
 
     Raises ValueError for a file that is no task.
     """
-    tasks = {Path(path).stem: read_task(path) for path in files}
     rows = []
-    for name, items in tasks.items():
-        rng = np.random.default_rng(seed)
+    for name, path in zip(names_of(files), files, strict=True):
+        items, rng = read_task(path), np.random.default_rng(seed)
         befores = [examples(items, i, shots, rng) for i in range(len(items))]
         rows.append(row(name, items, answer(subject, name, items, length, befores)))
     mean = sum(r[-1] for r in rows) / len(rows)

@@ -6,6 +6,7 @@ why, is said in stream.py.
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 
 from minigpt.distribution import Settings, check_integer
 from minigpt.sample import Generation, Token
@@ -52,7 +53,7 @@ def complete(
     settings are those of `generate`. Raises ValueError, before the first piece, for bad input.
     """
     check_integer("n", n, 1)
-    stop = [stop] if isinstance(stop, (str, int)) else list(stop)
+    stop = [stop] if isinstance(stop, (str, Integral)) else list(stop)
     stop_ids = [s for s in stop if not isinstance(s, str)]
     if isinstance(prompt, str):
         prompt = [tokenizer.eot_token, *encode_prompt(tokenizer, prompt)]

@@ -149,3 +149,15 @@ def with_flags(config, args: argparse.Namespace):
     """Return `config` with the fields that were given as flags replaced."""
     given = {name: getattr(args, name, None) for name in asdict(config)}
     return replace(config, **{name: value for name, value in given.items() if value is not None})
+
+
+def add_paths(parser, *flags):
+    """Add the flags that several commands share."""
+    flags_help = {
+        "--tokens": ("out/tokens", "folder written by `tokenize` (%(default)s)"),
+        "--tokenizer": ("out/tokenizer/tokenizer.json", "the tokenizer (%(default)s)"),
+        "--device": ("cpu", "cpu or gpu (%(default)s)"),
+    }
+    for flag in flags:
+        default, help = flags_help[flag]
+        parser.add_argument(flag, default=default, help=help)

@@ -17,7 +17,7 @@ import numpy as np
 
 from bpe.documents import documents
 from bpe.split import to_text
-from minigpt.dataset import fingerprint, load_tokens, read_report, split_documents
+from minigpt.dataset import VAL_EVERY, fingerprint, load_tokens, read_report, split_documents
 
 
 class Part:
@@ -78,6 +78,15 @@ class Corpus:
         self.train, self.val = parts["train"], parts["val"]
         everything = Counter(host(a) for part in parts.values() for a in part.addresses)
         self.one_host = len(everything) == 1
+
+    @property
+    def is_cut(self):
+        """Whether held-out text is the tail of every document, not documents of its own.
+
+        So `tokenize` does with fewer than VAL_EVERY; else there are VAL_EVERY - 1 times as many
+        documents to train on as are held out.
+        """
+        return len(self.train) < (VAL_EVERY - 1) * len(self.val)
 
     def source(self, address):
         """Return the group an address belongs to: its host, or of one host its first folder.

@@ -12,6 +12,7 @@ modules named in SECTIONS; report.py makes a page of the results.
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class Settings:
     def __post_init__(self):
         for name in ("shots", "samples", "seed", "temperature"):
             least = 1 if name == "samples" else 0
-            if getattr(self, name) < least:
+            if not least <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.length not in choices.LENGTHS:
             raise ValueError(

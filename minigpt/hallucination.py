@@ -1,119 +1,32 @@
 """Does the model know what it does not know? Facts it read, facts it did not, and inventions.
 
-Facts are read off the pages themselves:
+The names, and what is true of them, come from page_facts.py. A base model does not answer
+questions, it continues documents; so each question comes after a few answered ones, one of which is
+about a made-up name and is answered with "I do not know." An answer is
 
-    page        a page's first line is a name, its next paragraph begins with a sentence about it
-    function    `name(arguments)` at a line's start, on one page only: which page is it from?
-
-Three groups of names are asked for: of training pages, of held-out pages (they exist, but the
-model never read them) and made-up ones, recombined from halves of real ones and checked to stand
-nowhere. A base model does not answer questions, it continues documents; so each question comes
-after a few answered ones, one of which says that there is no such name. An answer is
-
-    right       exact, or at least half of its words and the true one's are the same (F1)
-    abstained   it writes nothing, or that it does not know
+    right       half of its words, at least, are those of the true one (F1)
+    abstained   empty, or it says that it does not know
     wrong       else, of a real name; of a made-up name it is called made up
 
-Sources: the overlap is SQuAD's F1, Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions"; names that
-do not exist, Ferrando et al. 2024, "Do I Know This Entity?".
+Source: the overlap is SQuAD's F1, Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions".
 """
 
 import re
 from collections import Counter
-from typing import NamedTuple
 
 from minigpt.choices import Item, is_right, score_choices
 from minigpt.corpus import one_line
+from minigpt.page_facts import GROUPS, HELD_OUT, INVENTED, KINDS, TRAINING, gather
 from minigpt.tables import interval, table, words
 
 QUESTIONS = 12  # of each kind and group
 SHOTS = 4
 ANSWER_TOKENS = 32
-DOCUMENTS = 4000  # of each part that facts are looked for in, at most
 CHOICES = 4
-GROUPS = ("training pages", "held-out pages", "made-up names")
 TITLE = "What it knows, and what it makes up"
 ABSTAIN = "I do not know."
 ABSTENTIONS = ("i do not know", "i dont know", "unknown", "there is no such", "no such")
 QUESTION = {"page": "What is {}?", "function": "Where is {} from?"}
-
-SENTENCE = re.compile(r"[A-Z][^\n]{14,110}?[.!](?=\s|$)")
-FUNCTION = re.compile(r"^(?:async )?([a-z]\w{4,29})\([^\n]*\)$", re.MULTILINE)
-
-
-class Fact(NamedTuple):
-    """A name and what is to be said of it; `answer` is None for a made-up name."""
-
-    kind: str
-    name: str
-    answer: str | None
-
-
-def title_of(text):
-    """Return the name at the top of a document, without what is in brackets; "" for none."""
-    return text.partition("\n")[0].partition(" (")[0].strip()
-
-
-def page_fact(text):
-    """Return the Fact that a document begins with, or None."""
-    name, rest = title_of(text), text.partition("\n")[2].strip()
-    found = SENTENCE.match(" ".join(rest.partition("\n\n")[0].split()))
-    if not 3 <= len(name) <= 40 or not found:
-        return None
-    return Fact("page", name, found[0])
-
-
-def function_facts(texts):
-    """Return a Fact for every function that is defined in one of the documents alone."""
-    homes = {}
-    for text in texts:
-        for name in set(FUNCTION.findall(text)):
-            homes.setdefault(name, set()).add(title_of(text))
-    return [
-        Fact("function", name, next(iter(titles)))
-        for name, titles in homes.items()
-        if len(titles) == 1 and 3 <= len(min(titles)) <= 40
-    ]
-
-
-def recombine(names, rng, n):
-    """Return up to `n` names made of the first half of one and the second half of another."""
-    made = []
-    for _ in range(4 * n):
-        if len(names) < 2:
-            break
-        first, second = (names[i] for i in rng.choice(len(names), 2, replace=False))
-        made.append(first[: (len(first) + 1) // 2] + second[len(second) // 2 :])
-    return [name for name in dict.fromkeys(made) if len(name) > 4][:n]
-
-
-def absent(names, parts):
-    """Return those of `names` that stand nowhere in the text, in whatever case."""
-    left = list(names)
-    for part in parts:
-        for i in range(len(part)):
-            text = part.document_text(i).lower()
-            left = [name for name in left if name.lower() not in text]
-    return left
-
-
-def gather(corpus, rng):
-    """Return {(kind, group): [Fact, ...]} in random order, names once."""
-    facts, names = {}, set()
-    for group, part in zip(GROUPS, (corpus.train, corpus.val), strict=False):
-        chosen = sorted(rng.permutation(len(part))[:DOCUMENTS].tolist())
-        texts = [part.document_text(i) for i in chosen]
-        pages = [fact for fact in map(page_fact, texts) if fact]
-        for kind, found in (("page", pages), ("function", function_facts(texts))):
-            found = [found[i] for i in rng.permutation(len(found))]
-            found = list({fact.name: fact for fact in found if fact.name not in names}.values())
-            facts[kind, group] = found
-            names |= {fact.name for fact in found}
-    for kind in QUESTION:
-        real = [fact.name for fact in facts[kind, GROUPS[0]]]
-        made = absent(recombine(real, rng, 4 * QUESTIONS), (corpus.train, corpus.val))
-        facts[kind, GROUPS[2]] = [Fact(kind, name, None) for name in made]
-    return facts
 
 
 def ask(fact):
@@ -157,12 +70,12 @@ def judge(answer, truth):
 def questions(facts):
     """Return [(group, Fact, facts shown before it)]: the shown are never asked for."""
     asked = []
-    for kind in QUESTION:
-        known, made = facts[kind, GROUPS[0]], facts[kind, GROUPS[2]]
+    for kind in KINDS:
+        known, made = facts[kind, TRAINING], facts[kind, INVENTED]
         # next to last, so that it stays where the window has no room for all
         shown = [*known[: SHOTS - 2], *made[:1], *known[SHOTS - 2 : SHOTS - 1]]
         for group in GROUPS:
-            skip = {GROUPS[0]: SHOTS - 1, GROUPS[1]: 0, GROUPS[2]: 1}[group]
+            skip = {TRAINING: SHOTS - 1, HELD_OUT: 0, INVENTED: 1}[group]
             for fact in facts[kind, group][skip : skip + QUESTIONS]:
                 asked.append((group, fact, shown))
     return asked
@@ -172,7 +85,7 @@ def recognition(subject, facts, rng):
     """Return rows: does it prefer the true answer to those of three others?"""
     rows = []
     for (kind, group), found in facts.items():
-        if group == GROUPS[2] or len({fact.answer for fact in found}) < CHOICES:
+        if group == INVENTED or len({fact.answer for fact in found}) < CHOICES:
             continue
         items = []
         for fact in found[: 2 * QUESTIONS]:
@@ -192,16 +105,16 @@ def section(subject, corpus, rng):
     """Return the section of a report on what the model knows and what it makes up."""
     facts = gather(corpus, rng)
     asked = questions(facts)
+    held_out = "" if corpus.is_cut else "in a held-out page that the model never read, "
     intro = words(
-        "A question has an answer in the training pages, or in a held-out page that the model "
-        "never read, or it is about a name that does not exist: two halves of real ones, found "
-        f"nowhere. Each comes after up to {SHOTS} answered questions, one answered with "
-        f"`{ABSTAIN}`. A model trained to continue text has no reason to abstain: it writes what "
-        "an answer would look like."
+        f"A question has an answer in the training pages, {held_out}or it is about a name that "
+        f"does not exist: two halves of real ones, found nowhere. Each comes after up to {SHOTS} "
+        f"answered questions, one answered with `{ABSTAIN}` A model trained to continue text has "
+        f"no reason to abstain: it writes what an answer would look like."
     )
     if not asked:
-        intro = words("These pages do not begin with a name and a sentence about it, so there is "
-                      "nothing to ask for.")  # fmt: skip
+        intro = words("Too few of these pages begin with a name and a sentence about it, so there "
+                      "is nothing to ask for.")  # fmt: skip
         return {"title": TITLE, "headline": None, "parts": [intro]}
     prompts = [prompt(subject, fact, shown) for _, fact, shown in asked]
     n_new = min(ANSWER_TOKENS, subject.window // 4)
@@ -257,9 +170,11 @@ def recognition_parts(rows):
 
 
 def headline(counts):
-    """Return in a sentence how often it was right, and how often it made something up."""
-    real = sum((n for (_, group), n in counts.items() if group == GROUPS[0]), Counter())
-    made = sum((n for (_, group), n in counts.items() if group == GROUPS[2]), Counter())
+    """Return in a sentence how often it was right, and made something up; None if not asked."""
+    real = sum((n for (_, group), n in counts.items() if group == TRAINING), Counter())
+    made = sum((n for (_, group), n in counts.items() if group == INVENTED), Counter())
+    if not real or not made:
+        return None
     return (
         f"Of {real.total()} questions about its training pages it answered {real['right']} right; "
         f"of {made.total()} about names that do not exist it made up {made['made up']}."
@@ -268,6 +183,6 @@ def headline(counts):
 
 def applies(verdict, group):
     """Tell whether an answer about a name of this group can be judged so."""
-    if group == GROUPS[2]:
+    if group == INVENTED:
         return verdict in ("abstained", "made up")
     return verdict != "made up"

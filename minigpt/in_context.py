@@ -16,6 +16,7 @@ Learning and Induction Heads" (why copying comes first).
 from minigpt.choices import Item, is_right, score_choices, sequence
 from minigpt.tables import interval, lines, table, words
 
+TITLE = "What it learns inside the prompt"
 SHOTS = (0, 1, 2, 4, 8)
 QUESTIONS = 32  # of each pattern and number of examples
 CHOICES = 4
@@ -108,10 +109,13 @@ def section(subject, rng, questions=QUESTIONS):
         right, written = (sum(column) for column in zip(*results, strict=True))
         rows.append([pattern, shots, n, right / n, interval(right, n), 1 / CHOICES, written / n])
         curves.setdefault(pattern, []).append([shots, right / n])
+    if not rows:
+        why = f"The window of {subject.window} tokens has no room for a question."
+        return {"title": TITLE, "headline": None, "parts": [words(why)]}
     few, many = mean_at(curves, min), mean_at(curves, max)
     curves["chance"] = [[SHOTS[0], 1 / CHOICES], [SHOTS[-1], 1 / CHOICES]]
     return {
-        "title": "What it learns inside the prompt",
+        "title": TITLE,
         "headline": f"Over all patterns it is right {few:.0%} of the time with the fewest "
         f"examples and {many:.0%} with the most; guessing gives {1 / CHOICES:.0%}.",
         "parts": [
@@ -135,4 +139,4 @@ def section(subject, rng, questions=QUESTIONS):
 def mean_at(curves, end):
     """Return the mean over the curves of the value at their first (min) or last (max) point."""
     values = [end(points)[1] for points in curves.values()]
-    return sum(values) / max(1, len(values))
+    return sum(values) / len(values)

@@ -101,8 +101,9 @@ def section(subject, corpus, rng):
                 "perplexity, is the number of equally likely tokens that would surprise as much: "
                 "1 is certainty, the number of symbols is ignorance. Bits per byte is the same "
                 "for each byte of text, so models with other tokenizers can be compared. "
-                "Held-out text was not trained on; where training text is predicted much better, "
-                "the model has learnt by heart."
+                "Held-out text was not trained on. A gap of a few percent may be chance, for the "
+                "pages are others; where training text is predicted far better, the model has "
+                "learnt it by heart."
             ),
             table("Loss of text", [("text", ""), ("documents", ",d"), *COLUMNS], rows),
             table(

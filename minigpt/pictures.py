@@ -53,7 +53,9 @@ def text(x, y, content, anchor="start"):
 
 def draw_lines(part):
     """Return (SVG elements, height) of curves with their axes and a legend."""
-    series = {name: points for name, points in part["series"].items() if points}
+    series = {name: [p for p in points if all(map(math.isfinite, p))]
+              for name, points in part["series"].items()}  # fmt: skip
+    series = {name: points for name, points in series.items() if points}
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points]
     legend, top = draw_legend(series)
@@ -143,7 +145,7 @@ def draw_bars(part):
     out = []
     for i, (name, value) in enumerate(rows):
         y = i * ROW
-        width = max(1.0, WIDTH * min(1.0, value / top))
+        width = max(1.0, WIDTH * min(1.0, value / top)) if value else 0.0
         out.append(text(0, y + 14, name))
         out.append(text(WIDTH, y + 14, show(value, part["format"]), "end"))
         out.append(f'<rect class="track" y="{y + 20}" width="{WIDTH}" height="9" rx="2"/>')

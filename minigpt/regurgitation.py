@@ -136,16 +136,19 @@ def spans_by_times(part, index, length, rng):
 
 
 def by_times(subject, corpus, index, rng):
-    """Return rows (times, spans, all right, its interval, tokens right): what it has by heart."""
+    """Return (rows, tokens of prompt, of rest): what it has by heart, by how often it stands there.
+
+    A row: times, spans, share of rests that are right to the end, its interval, and how many tokens
+    are right from the start on, in the mean.
+    """
     n_prompt = min(32, subject.window // 2)
     n_rest = min(SPANS[0], subject.window // 4)
     length = n_prompt + n_rest
-    groups = [("0: held out", unseen(corpus.val, index, length, rng))]
+    groups = [("never (held out)", unseen(corpus.val, index, length, rng))]
     for (low, high), found in zip(
         BUCKETS, spans_by_times(corpus.train, index, length, rng), strict=True
     ):
-        name = str(low) if low == high else f"{low} or more" if high > 1e6 else f"{low} to {high}"
-        groups.append((name, found))
+        groups.append((name_of(low, high), found))
     sequences = [(ids, n_rest) for _, spans in groups for ids in spans]
     scored = iter(subject.score("by heart", sequences, greedy=True))
     rows = []
@@ -156,6 +159,13 @@ def by_times(subject, corpus, index, rng):
             share, mean = whole / len(spans), sum(right) / len(spans)
             rows.append([name, len(spans), share, interval(whole, len(spans)), mean])
     return rows, n_prompt, n_rest
+
+
+def name_of(low, high):
+    """Return a bucket of BUCKETS in words."""
+    if high == 1:
+        return "once"
+    return f"{low} times or more" if high == BUCKETS[-1][1] else f"{low} to {high} times"
 
 
 def unseen(part, index, length, rng):
@@ -176,7 +186,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         index = NgramIndex(corpus.train.ids, progress)
     parts = [
         words(
-            f"A base model continues documents, and what it saw often it repeats word for word. "
+            f"A base model continues documents, and may repeat word for word what it saw often. "
             f"It wrote at temperature {temperature:g}; every span of 10, 20 and 50 tokens of that "
             f"was looked for in the training text. The last row is the yardstick: how much of real "
             f"text that it never saw stands in the training text all the same."
@@ -185,7 +195,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
     rows, longest = what_it_writes(subject, corpus, index, rng, temperature, samples)
     columns = [
         *(("text", ""), ("samples", ",d"), ("tokens", ",d"), ("longest match", ",d")),
-        *(("median longest", ",.0f"), *((f"{n}-token spans", ".1%") for n in SPANS)),
+        *(("its median", ",.0f"), *((f"spans of {n}", ".1%") for n in SPANS)),
     ]
     parts.append(table("Share of spans that stand in the training text", columns, rows))
     section = {"title": "What it copies", "headline": headline(rows), "parts": parts}
@@ -204,18 +214,18 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
     epochs = f"; training went over the text {epochs:.1f} times" if epochs else ""
     parts += [
         words(
-            f"The more often a text was seen, the better it is known by heart. Spans of "
+            f"What was seen more often tends to be known better by heart. Spans of "
             f"{n_prompt + n_rest} tokens, sorted by how often they stand in the training "
             f"text{epochs}: given the first {n_prompt}, is the likeliest continuation the other "
             f"{n_rest}?"
         ),
         table(
             "Known by heart, by how often it stands in the training text",
-            [("times", ""), ("spans", ",d"), (f"all {n_rest} right", ".1%"), ("95% interval", ""),
-             ("right before the first error", ".1f")],
+            [("it stands there", ""), ("spans", ",d"), (f"all {n_rest} right", ".1%"),
+             ("95% interval", ""), ("tokens right in a row", ".1f")],
             rows,
         ),
-        bars("Known by heart", [[f"seen {row[0]}", row[2]] for row in rows], ".0%", 1.0),
+        bars(f"All {n_rest} right", [[row[0], row[2]] for row in rows], ".0%", 1.0),
     ]  # fmt: skip
     return section
 

@@ -14,6 +14,7 @@ with the same seed; on a CPU its logits are the same to the last bit, see decode
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def generate(
     A list of lists is a batch: each step yields a list with an id for each row, None for a row
     that has ended, until all have. `seed` is a whole number, with which the same ids come again
     (each row of a batch draws as it would alone), a list of one for each row, or None. Raises
-    ValueError, before the first id, for settings out of range and for ids that are no symbols.
+    ValueError, before the first id, for settings out of range and for ids that are no symbols; for
+    scores that are no numbers, when they come.
     """
     settings = Settings(temperature, top_k, top_p, min_p, repetition_penalty)
     batch = is_batch(ids)
@@ -58,8 +60,13 @@ def generate(
 
 
 def is_batch(ids):
-    """Tell whether `ids` is a list of lists (or a two-dimensional array)."""
-    return len(ids) > 0 and np.ndim(ids[0]) > 0
+    """Tell whether `ids` is a list of lists (or an array of two dimensions)."""
+    return is_sequence(ids) and len(ids) > 0 and is_sequence(ids[0])
+
+
+def is_sequence(x):
+    """Tell whether `x` is a list, a tuple or an array of one dimension or more."""
+    return isinstance(x, (list, tuple, range)) or getattr(x, "ndim", 0) > 0
 
 
 def slide(window, n_positions):
@@ -158,10 +165,11 @@ class Generation:
         if row.finish_reason is not None:
             return None
         s, logits = self.settings, row.logits[: self.n_vocab]
+        if not np.isfinite(logits.max()):  # the largest of numbers and a NaN is NaN
+            raise ValueError("the model's scores are not finite; its weights must be damaged")
         if s.repetition_penalty != 1:
-            logits = penalise(
-                logits, [i for i in row.seen if i < self.n_vocab], s.repetition_penalty
-            )
+            seen = [id for id in row.seen if id < self.n_vocab]
+            logits = penalise(logits, seen, s.repetition_penalty)
         if s.temperature == 0:
             id = int(logits.argmax())
         else:
@@ -187,21 +195,28 @@ class Generation:
 
 def check_prompt(model, ids):
     """Return a prompt as a list of int, or raise ValueError."""
+    if not is_sequence(ids) or any(map(is_sequence, ids)):
+        raise ValueError(f"a prompt is {short(ids)}; it must be a list of ids")
     if len(ids) == 0:
         raise ValueError("the prompt is empty; it must hold at least one id, as the separator's")
     ids, T = np.asarray(ids), model.config.n_positions
-    if ids.ndim != 1:
-        raise ValueError(f"a prompt has shape {ids.shape}; it must be a list of ids")
     for start in range(0, len(ids), T):
         model.check_ids(ids[start : start + T])
     return ids.tolist()
 
 
+def short(value):
+    """Return a value as Python writes it, not too long."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
 def check_stop(stop, vocab_size):
-    """Return the set of stop ids, or raise ValueError."""
-    if isinstance(stop, str) or any(isinstance(s, str) for s in stop):
-        raise ValueError(f"stop is {stop!r}; it must hold ids here: complete() takes stop strings")
+    """Return the set of stop ids, of one id or several, or raise ValueError."""
+    stop = [stop] if isinstance(stop, (str, Integral)) else list(stop)
     for id in stop:
+        if isinstance(id, str):
+            raise ValueError(f"stop is {id!r}; it must be an id here: complete() takes text")
         check_integer("stop id", id, 0)
         if id >= vocab_size:
             raise ValueError(f"stop id is {id}; it must be at most {vocab_size - 1}, the last id")
@@ -210,7 +225,7 @@ def check_stop(stop, vocab_size):
 
 def seeds_of_rows(seed, n_rows):
     """Return a seed for each row, or raise ValueError."""
-    seeds = list(seed) if isinstance(seed, (list, tuple)) else [seed] * n_rows
+    seeds = list(seed) if is_sequence(seed) else [seed] * n_rows
     if len(seeds) != n_rows:
         raise ValueError(f"seed holds {len(seeds)} numbers; it must hold {n_rows}, one for a row")
     for s in seeds:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from minigpt import generate
 from minigpt.backend import to_numpy
+from minigpt.distribution import Settings
 from minigpt.parallel import slices
+from minigpt.sample import Generation
 
 LOGITS = 1 << 24  # scores held at a time by each worker
 BATCH = 32  # sequences at a time, at most
@@ -60,13 +61,17 @@ class Subject:
         It ends before a separator and before an id of `stop`. Prompt number i is written with the
         seed `seed` + i.
         """
-        settings = {"temperature": temperature, "top_p": top_p, "stop": (self.separator, *stop)}
+        settings, stop = Settings(temperature, top_p=top_p), (self.separator, *stop)
         groups = slices(len(prompts), max(self.workers.n, -(-len(prompts) // BATCH)))
         with self.bar(title, len(prompts)) as bar:
 
             def work(group):
                 seeds = range(seed + group.start, seed + group.stop)
-                written = continuations(self.model, prompts[group], n_tokens, seeds, settings)
+                generation = Generation(
+                    self.model, prompts[group], n_tokens, settings, stop, seeds,
+                    n_vocab=self.tokenizer.n_vocab,
+                )  # fmt: skip
+                written = run(generation)
                 bar.update(len(written))
                 return written
 
@@ -124,11 +129,11 @@ class Subject:
             yield Scored(losses[row, counted], hits[row, counted] if greedy else np.zeros(0, bool))
 
 
-def continuations(model, prompts, n_tokens, seeds, settings):
-    """Return what the model writes after each of `prompts`, each with its own seed."""
-    written = [[] for _ in prompts]
-    for step in generate(model, prompts, n_tokens, seed=list(seeds), **settings):
-        for ids, i in zip(written, step, strict=True):
-            if i is not None:
-                ids.append(i)
+def run(generation):
+    """Return the ids that a Generation writes, a list for each row."""
+    written = [[] for _ in generation.rows]
+    while generation.going:
+        for ids, token in zip(written, generation.step(), strict=True):
+            if token is not None:
+                ids.append(token.id)
     return written

@@ -1,14 +1,15 @@
 """What an evaluation says, before it is drawn: tables, texts and curves as plain data.
 
 A section is a dict {"title", "parts"}; a part is a dict with its "kind", as the functions below
-make them, so that a report is JSON. `to_text` writes a part for the terminal and for Markdown;
-for the page see report.py and pictures.py.
+make them, so that a report is JSON. `to_text` writes a part for the terminal or for Markdown; for
+the page see report.py and pictures.py.
 
 A column is (name, format), the format as in Python's format(): "" leaves a value as it is. None
 is a value that there is not.
 """
 
 import math
+import re
 
 # ---- parts ------------------------------------------------------------------------------------
 
@@ -67,8 +68,11 @@ def interval(right, n):
 # ---- for the terminal and for Markdown --------------------------------------------------------
 
 
-def to_text(part):
-    """Return a part as Markdown that also reads well in a terminal; "" for a picture."""
+def to_text(part, markdown=False):
+    """Return a part as text; "" for a picture.
+
+    For the terminal, or with `markdown` such that what was crawled shows as it is there, too.
+    """
     if part["kind"] == "words":
         return part["text"]
     if part["kind"] == "sample":
@@ -78,16 +82,17 @@ def to_text(part):
             fence += "`"
         return f"{part['caption']}:\n\n{fence}text\n{text}\n{fence}"
     if part["kind"] == "table":
-        return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'])}"
+        return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'], markdown)}"
     return ""
 
 
-def aligned(columns, rows):
+def aligned(columns, rows, markdown=False):
     """Return a Markdown table whose columns are as wide as what stands in them."""
+    special = r"([|\\`*_<>\[\]&~])" if markdown else r"([|])"
     cells = [[name for name, _ in columns]]
     for row in rows:
         shown = [show(v, f) for v, (_, f) in zip(row, columns, strict=True)]
-        cells.append([" ".join(text.replace("|", "\\|").split()) for text in shown])
+        cells.append([re.sub(special, r"\\\1", " ".join(text.split())) for text in shown])
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     right = [is_number(format) for _, format in columns]
     rule = ["-" * (w - 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)]

@@ -34,22 +34,23 @@ class Team:
         What no thread has begun when the caller is done with its own, the caller does: on a busy
         machine a thread may be woken late. What a part raises, raises here.
         """
-        if len(parts) == 1 or not self._free.acquire(blocking=False):  # or others are using it
+        if len(parts) == 1 or self._free.locked():  # others are using it
             for part in parts:
                 function(part)
             return
-        try:
+        with self._free:  # not acquire() and then try: an interrupt between them would keep it
             jobs = [Job(function, part) for part in parts[1:]]
             for inbox, job in zip(self._inboxes, jobs, strict=False):
                 inbox.put(job)
             try:
                 function(parts[0])
             finally:
-                for job in jobs:
+                for job in jobs:  # all of them, whatever one raises: nobody must be left at work
                     job.do()
                     job.wait()
-        finally:
-            self._free.release()
+            for job in jobs:
+                if job.error is not None:
+                    raise job.error
 
 
 class Job:
@@ -71,10 +72,8 @@ class Job:
         self._done.release()
 
     def wait(self):
-        """Wait until it is done; raise what it raised."""
+        """Wait until it is done."""
         self._done.acquire()
-        if self.error is not None:
-            raise self.error
 
 
 def work(inbox):

@@ -8,6 +8,7 @@ import pytest
 from minigpt_examples import example_tokenizer, small_model
 
 from minigpt.choices import (
+    LENGTHS,
     Item,
     centred,
     chance_of,
@@ -180,3 +181,20 @@ def test_tasks_of_both_kinds_make_a_table(tmp_path, subject):
     assert rows["mc"][5] == 0.5
     assert rows["lm"][1:4] == ["exact match", 2, 0.0]
     assert "mean centred" in found["headline"]
+
+
+def test_files_of_one_name_are_two_tasks(tmp_path, subject):
+    for folder in ("easy", "hard"):
+        (tmp_path / folder).mkdir()
+    files = [write(tmp_path / f"{folder}/arc.jsonl", GOOD) for folder in ("easy", "hard")]
+    files.append(write(tmp_path / "piqa.jsonl", GOOD))
+    names = [row[0] for row in section(subject, files)["parts"][1]["rows"]]
+    assert names == [str(tmp_path / "easy/arc"), str(tmp_path / "hard/arc"), "piqa"]
+
+
+def test_the_loss_of_a_choice_is_divided_by_its_tokens_bytes_or_nothing():
+    item = Item("q", ("ab", "€€"), 0)  # 2 bytes and 6
+    scored = [Scored(np.full(n, nats), np.zeros(0, bool)) for n, nats in ((3, 1.0), (2, 2.4))]
+    # a token 1.0 and 2.4, a byte 1.5 and 0.8, in all 3.0 and 4.8
+    right = {length: is_right(item, scored, length) for length in LENGTHS}
+    assert right == {"tokens": True, "bytes": False, "none": True}

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,8 +7,8 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 import bpe
-from minigpt.completion import complete, encode_prompt
-from minigpt.sample import generate
+from minigpt.completion import Piece, complete, encode_prompt, piece
+from minigpt.sample import Token, generate
 from minigpt.stream import TextStream
 
 BYTES = bpe.Tokenizer({i: bytes([i]) for i in range(256)}, [])  # every byte is a symbol
@@ -195,3 +197,10 @@ def test_an_unknown_special_token_is_named_with_the_known_ones():
         encode_prompt(example_tokenizer(), "<|im_start|>user", special=True)
     with pytest.raises(ValueError, match="one of: none"):
         encode_prompt(BYTES, "<|im_start|>", special=True)
+
+
+def test_a_stop_string_in_the_mark_of_an_unfinished_character_counts():
+    generation = SimpleNamespace(rows=[SimpleNamespace(finish_reason="length")])
+    stream = TextStream(BYTES, ["\ufffd"])
+    last = Token("€".encode()[0])
+    assert piece(generation, stream, 0, last) == Piece(0, "", last, "stop")

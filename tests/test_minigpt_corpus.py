@@ -28,7 +28,7 @@ def test_every_document_has_its_url_in_either_part(tmp_path):
     texts = example_texts(45)
     urls = [f"https://site.test/{i}" for i in range(45)]
     corpus = make(tmp_path / "tokens", [write_pages(tmp_path / "a.jsonl.gz", texts, urls)])
-    assert (len(corpus.train), len(corpus.val)) == (43, 2)
+    assert (len(corpus.train), len(corpus.val), corpus.is_cut) == (43, 2, False)
     for part in (corpus.train, corpus.val):
         for i, url in enumerate(part.addresses):
             assert part.document_text(i) == texts[int(url.rpartition("/")[2])]
@@ -52,6 +52,7 @@ def test_few_documents_are_in_both_parts(tmp_path):
         (tmp_path / f"book{i}.txt").write_text(text, "utf-8")
     files = [tmp_path / f"book{i}.txt" for i in range(3)]
     corpus = make(tmp_path / "tokens", files)
+    assert corpus.is_cut
     assert corpus.train.addresses == corpus.val.addresses == [str(path) for path in files]
     assert corpus.train.document_text(1) + corpus.val.document_text(1) == texts[1]
 

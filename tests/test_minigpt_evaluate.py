@@ -1,14 +1,16 @@
 """The command that examines a model: what it keeps, what it leaves out, what it refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from minigpt_examples import write_jsonl
-from minigpt_planted import fresh_model, make_site, planted_model, save_run
+from minigpt_planted import CONFIG, fresh_model, make_site, planted_model, save_run
 
 from minigpt import evaluate as module
 from minigpt.__main__ import main
 from minigpt.evaluate import RESULTS, SECTIONS, Settings, evaluate
+from minigpt.model import GPT
 
 TASK = [{"query": "one", "choices": ["a", "b"], "gold": 0}] * 3
 
@@ -53,6 +55,15 @@ def test_the_planted_page_is_named_in_the_results(out, full):
     text = module.section_text(report["sections"]["copies"])
     assert "The longest matches, and where they came from" in text
     assert "| /" in text
+
+
+def test_a_model_with_room_for_more_symbols_writes_only_those_there_are(tmp_path):
+    _, tokenizer = make_site(tmp_path)
+    model = GPT(replace(CONFIG, vocab_size=384)).initialise(0)
+    model.params["wte.weight"][CONFIG.vocab_size :] *= 50  # what means nothing is likely
+    save_run(tmp_path, model, tokenizer)
+    report = evaluate(Settings(str(tmp_path / "base"), only=("knows", "samples"), samples=1))
+    assert set(report["sections"]) == {"knows", "samples"}
 
 
 def test_the_same_seed_gives_the_same_tables(out, full):
@@ -110,6 +121,7 @@ def test_the_command_prints_tables(out, full, capsys, tmp_path):
         (["--only", "tasks"], "section is 'tasks'; it needs files"),
         (["--samples", "0"], "samples is 0; it must be at least 1"),
         (["--temperature", "-1"], "temperature is -1.0; it must be at least 0"),
+        (["--temperature", "nan"], "temperature is nan; it must be at least 0"),
         (["--shots", "-1"], "shots is -1"),
         (["--seed", "-1"], "seed is -1"),
         (["--tasks", "nowhere.jsonl"], "nowhere.jsonl: No such file"),

@@ -77,3 +77,11 @@ def test_a_small_window_leaves_the_longest_prompts_out():
     assert 0 in shots
     assert max(SHOTS) not in shots
     assert "guessing gives 25%" in made["headline"]
+
+
+def test_a_window_without_room_for_any_question_is_said_to_be_too_small():
+    with Workers(1) as workers:
+        small = Subject(small_model(n_positions=2), example_tokenizer(), workers, quiet=True)
+        made = section(small, np.random.default_rng(0), questions=4)
+    assert made["headline"] is None
+    assert "The window of 2 tokens has no room" in made["parts"][0]["text"]

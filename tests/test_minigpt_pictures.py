@@ -51,8 +51,15 @@ def test_every_curve_is_named_in_its_colour_and_one_alone_needs_no_name():
 def test_bars_are_as_long_as_their_values():
     svg = parse(bars("b", [["a", 50], ["b", 100], ["c", 0]], ",d"))
     widths = [float(r.get("width")) for r in svg.iter(f"{SVG}rect") if r.get("class") != "track"]
-    assert widths == [WIDTH / 2, WIDTH, 1]
+    assert widths == [WIDTH / 2, WIDTH, 0]
     assert [t.text for t in svg.iter(f"{SVG}text")] == ["a", "50", "b", "100", "c", "0"]
+
+
+def test_what_is_no_number_is_left_out_of_a_curve():
+    with_gap = lines("c", "x", "y", {"a": [[0, 1], [1, float("nan")], [2, float("inf")], [3, 4]]})
+    without = lines("c", "x", "y", {"a": [[0, 1], [3, 4]]})
+    assert picture(with_gap) == picture(without)
+    parse(lines("c", "x", "y", {"a": [[0, float("nan")]]}))
 
 
 def test_names_cannot_end_the_picture():

@@ -81,8 +81,8 @@ def test_what_stands_in_many_pages_is_known_by_heart_and_what_stands_once_is_not
         np.random.default_rng(0),
     )  # fmt: skip
     share = {row[0]: row[2] for row in rows}
-    assert share["10 or more"] > 0.8
-    assert share["1"] == share["0: held out"] == 0
+    assert share["10 times or more"] > 0.8
+    assert share["once"] == share["never (held out)"] == 0
 
 
 def test_the_page_that_was_learnt_has_the_lowest_loss(site, by_heart):

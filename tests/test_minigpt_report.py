@@ -12,6 +12,7 @@ from minigpt.__main__ import main
 from minigpt.evaluate import Settings, evaluate
 from minigpt.pretrain import pretrain
 from minigpt.report import write_report
+from minigpt.tables import bars, sample, table, words
 
 REPORTS = {
     "crawl.json": {"stage": "crawl", "seconds": 3600, "pages": 1234, "bytes": 5_600_000},
@@ -136,7 +137,7 @@ def test_the_command_takes_a_price_and_leaves_stages_out(out, capsys):
     write_report(out, price=0.5, files=[out / "documents.jsonl"])
 
 
-@pytest.mark.parametrize("price", ["-1", "nan"])
+@pytest.mark.parametrize("price", ["-1", "nan", "inf"])
 def test_a_price_below_nothing_is_refused(out, capsys, price):
     assert main(["report", str(out), "--price", price]) == 2
     assert "it must be at least 0, in dollars an hour" in capsys.readouterr().err
@@ -147,11 +148,37 @@ def test_a_folder_without_reports_is_refused_with_the_cure(tmp_path, capsys):
     assert "make train OUT=" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"sections": {}, "tokens": 1}'])
+EMPTY = '{"sections": {"loss": {}}, "tokens": 1, "seconds": 1}'
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"sections": {}, "tokens": 1}', EMPTY])
 def test_a_damaged_evaluation_is_named(tmp_path, capsys, content):
     (tmp_path / "evaluation.json").write_text(content)
     assert main(["report", str(tmp_path)]) == 2
     assert "evaluation.json is not a whole report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("steps", [None, [{"step": "url"}], [[]]])
+def test_a_damaged_report_of_the_cleaning_is_named(tmp_path, capsys, steps):
+    (tmp_path / "clean.json").write_text(json.dumps(REPORTS["clean.json"] | {"steps": steps}))
+    assert main(["report", str(tmp_path)]) == 2
+    assert "clean.json is not a whole report" in capsys.readouterr().err
+
+
+def test_names_of_pages_are_text_wherever_they_stand(tmp_path):
+    name = "<script>alert(1)</script> __init__"
+    parts = [table(name, [(name, "")], [[name]]), sample(name, name), words(name),
+             bars(name, [[name, 1]], ",d")]  # fmt: skip
+    section = {"title": name, "headline": name, "parts": parts}
+    results = {"stage": "evaluate", "seconds": 1, "tokens": 1, "sections": {"loss": section}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(results))
+    page = write_report(tmp_path).read_text("utf-8")
+    assert "script" not in Page(page).tags
+    assert page.count("&lt;script&gt;") >= 9
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert r"| \<script\>alert(1)\</script\> \_\_init\_\_ |" in markdown
+    (svg,) = (tmp_path / "report").iterdir()
+    assert "<script>" not in svg.read_text("utf-8")
 
 
 def test_a_damaged_record_of_training_is_named(tmp_path, out, capsys):

@@ -11,7 +11,7 @@ from minigpt_examples import example_tokenizer, save_example_model, small_model,
 import bpe
 import minigpt
 from minigpt.backend import to_numpy
-from minigpt.distribution import Settings, likeliest, log_softmax, penalise
+from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
 from minigpt.sample import Generation, generate, next_token_probabilities, stream_text
 
 pytest_plugins = ["minigpt_fixtures"]
@@ -357,12 +357,16 @@ def test_ids_come_one_by_one_as_plain_integers():
         ({"ids": [[1], [2]], "seed": [1]}, "seed holds 1 numbers; it must hold 2, one for a row"),
         ({"stop": (300,)}, "stop id is 300; it must be at most 299, the last id"),
         ({"stop": (-1,)}, "stop id is -1"),
-        ({"stop": ("x",)}, r"stop is \('x',\); it must hold ids here"),
-        ({"stop": "x"}, "stop is 'x'; it must hold ids here"),
+        ({"stop": ("x",)}, "stop is 'x'; it must be an id here"),
+        ({"stop": "x"}, "stop is 'x'; it must be an id here"),
         ({"ids": []}, "the prompt is empty; it must hold at least one id"),
         ({"ids": [[1], []]}, "the prompt is empty"),
         ({"ids": [1.5]}, "ids are of type float64; they must be integers"),
-        ({"ids": [[[1]]]}, r"a prompt has shape \(1, 1\); it must be a list of ids"),
+        ({"ids": [[[1]]]}, r"a prompt is \[\[1\]\]; it must be a list of ids"),
+        ({"ids": [[1], 2]}, "a prompt is 2; it must be a list of ids"),
+        ({"ids": "text"}, "a prompt is 'text'"),
+        ({"ids": None}, "a prompt is None"),
+        ({"ids": [1, [2] * 40]}, r"a prompt is \[1, \[2, 2, .*…; it must"),
         ({"ids": [300, *[1] * 40]}, "id 300 is no symbol"),
         ({"ids": [300]}, "id 300 is no symbol"),
         ({"ids": [-1]}, "id -1 is no symbol"),
@@ -372,6 +376,26 @@ def test_settings_out_of_range_are_refused_before_the_first_id(settings, message
     arguments = {"ids": [1], "max_new_tokens": 1} | settings
     with pytest.raises(ValueError, match=message):
         generate(small_model(), **arguments)
+
+
+def test_ids_stops_and_seeds_may_be_arrays_or_iterators():
+    model = small_model()
+    first = next(generate(model, [1, 2], 1, seed=3))
+    for ids in (np.array([1, 2]), (1, 2), range(1, 3)):
+        for stop in (first, np.int64(first), np.array([first]), iter([first])):
+            assert list(generate(model, ids, 1, stop=stop, seed=np.int64(3))) == []
+    prompts = np.array([[1, 2], [5, 6]])
+    batch = list(generate(model, prompts, 4, seed=np.array([3, 4])))
+    assert batch == list(generate(model, prompts.tolist(), 4, seed=[3, 4]))
+    assert batch[0][0] == first
+
+
+def test_scores_that_are_no_numbers_are_an_error():
+    model = small_model()
+    model.params.flat[:] = np.nan
+    for temperature in (0, 1):
+        with pytest.raises(ValueError, match="the model's scores are not finite"):
+            list(generate(model, [1], 1, temperature=temperature))
 
 
 def test_the_package_offers_loading_and_generating(tmp_path):
@@ -418,3 +442,8 @@ def test_a_character_is_given_out_with_its_last_byte():
     stream = stream_text(BYTES, iter("a€".encode() + b"b"))
     assert list(stream) == ["a", "€", "b"]
     assert list(stream_text(BYTES, "a€".encode()[:-1])) == ["a", "\ufffd"]  # it never became whole
+
+
+def test_a_draw_above_what_rounding_leaves_of_1_is_a_symbol_that_may_be_drawn():
+    p = np.array([0.3, 0.6, 0.0])  # 0.9 in all, as rounding could leave
+    assert [draw(p, u) for u in (0.0, 0.299, 0.3, 0.89, 0.95)] == [0, 0, 1, 1, 1]

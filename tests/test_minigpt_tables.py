@@ -22,6 +22,14 @@ def test_line_breaks_do_not_break_a_table():
     assert to_text(table("t", [("a", "")], [["x\ny"]])).splitlines()[-1] == "| x y |"
 
 
+def test_what_was_crawled_shows_as_it_is_in_markdown():
+    part = table("t", [("a", "")], [["__init__ <script>`x`[y](z) a*b|c &lt; \\"]])
+    assert to_text(part, markdown=True).splitlines()[-1] == (
+        r"| \_\_init\_\_ \<script\>\`x\`\[y\](z) a\*b\|c \&lt; \\ |"
+    )
+    assert to_text(part).splitlines()[-1] == r"| __init__ <script>`x`[y](z) a*b\|c &lt; \ |"
+
+
 def test_a_sample_that_holds_a_fence_gets_a_longer_one():
     assert to_text(sample("s", "```\nx")) == "s:\n\n````text\n```\nx\n````"
 
