@@ -141,7 +141,6 @@ SFT_RUN = $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
 	@$(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
 		--conversations $(OUT)/conversations --device $(DEVICE)
-	@$(SUMMARY)
 
 $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
@@ -149,6 +148,7 @@ $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 $(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
 	@echo '--- report: what the model knows, copies and invents'
 	@$(REPORT)
+	@$(SUMMARY)
 REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(DEVICE) --brief \
 	&& $(PY) -m minigpt report $(OUT) --documents $(DOCUMENTS) \
 		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)

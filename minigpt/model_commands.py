@@ -156,7 +156,8 @@ def evaluate(args):
     found = evaluate(settings, args.device, brief if args.brief else print_section)
     if args.only is None and not args.tasks and "loss" not in found["sections"]:
         print(f"left out for want of the training text: {', '.join(OF_TEXT)}; give --tokens")
-    print(f"{found['seconds']:.1f} s in all; `python -m minigpt report` makes a page of this")
+    if not args.brief:
+        print("`python -m minigpt report` makes a page of all that was examined so far")
     return 0
 
 

@@ -130,4 +130,5 @@ def run(out, device="cpu", without=()):
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
     if (out / "chat/training.json").exists():
         print(f"  {python} -m minigpt chat {out / 'chat'}")
-    print(f"  {python} -m minigpt gradcheck")
+    if (out / "report.html").exists():
+        print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")
