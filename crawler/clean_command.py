@@ -67,7 +67,11 @@ def run(args: argparse.Namespace) -> None:
     try:
         if args.explain:
             story = explain(args.explain, files, settings, workers=args.workers)
-            print("\n".join([args.explain, *(story or ["is not in these files"])]))
+            if not story:
+                raise ValueError(
+                    f"{args.explain} is not in these files; give a page's whole address"
+                )
+            print("\n".join([args.explain, *story]))
         else:
             _show(clean(files, args.out, settings, workers=args.workers), args.out)
     except KeyboardInterrupt:

@@ -269,8 +269,10 @@ def test_explain_tells_a_page_s_story(archive, tmp_path, capsys):
     assert "language        kept" in shown
     assert "quality         too few words" in shown
     assert "It is red and of great use." in shown
-    run_command(archive, *flags, "https://stories.example/none")
-    assert "is not in these files" in capsys.readouterr().out
+    with pytest.raises(
+        ValueError, match="/none is not in these files; give a page's whole address"
+    ):
+        run_command(archive, *flags, "https://stories.example/none")
     assert not (tmp_path / "d.gz").exists()  # to look at a page writes nothing
 
 
