@@ -207,7 +207,7 @@ EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
 test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile  # as many at once as there are cores
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer

@@ -57,7 +57,7 @@ def test_broken_chunks_raise(body):
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
-        (gzip.compress(b"abc" * 100)[:-9], "gzip"),
+        (gzip.compress(b"abc" * 100, mtime=0)[:-9], "gzip"),
         (b"not compressed", "gzip"),
         (b"\xff\xff\xff", "deflate"),
         (b"abc", "br"),

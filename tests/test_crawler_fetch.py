@@ -217,12 +217,12 @@ def test_a_body_without_end_is_bounded_by_its_size():
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", gzip.compress(b"a" * 999)[:-9]),
-        ("gzip", gzip.compress(b"a" * 999)[:5]),
+        ("gzip", gzip.compress(b"a" * 999, mtime=0)[:-9]),
+        ("gzip", gzip.compress(b"a" * 999, mtime=0)[:5]),
         ("gzip", b"\x1f\x8b\x08" + b"x" * 99),
         ("deflate", zlib.compress(b"a" * 999)[:-5]),
         ("deflate", b"\xff" * 50),
-        ("gzip, gzip", gzip.compress(b"a")),
+        ("gzip, gzip", gzip.compress(b"a", mtime=0)),
         ("rot13", b"abc"),
     ],
 )

@@ -1,5 +1,6 @@
 """WARC files: what we write others read, and the other way round."""
 
+import functools
 import gzip
 import io
 import random
@@ -19,6 +20,8 @@ from warcio.warcwriter import WARCWriter
 
 from crawler import gzipreader, records, warc
 from crawler.warc import Page, Writer, read_pages, read_records
+
+compress = functools.partial(gzip.compress, mtime=0)  # the same bytes whenever it runs
 
 DATE = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 HTML = [("Content-Type", "text/html; charset=utf-8")]
@@ -191,7 +194,7 @@ def test_a_body_already_uncompressed_or_not_is_told_by_its_headers_only():
 def test_plain_files_and_one_member_for_all_are_read():
     data = response(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nx") * 3
     assert [page.body for page in pages_of(data)] == [b"x"] * 3
-    assert [page.body for page in pages_of(gzip.compress(data))] == [b"x"] * 3
+    assert [page.body for page in pages_of(compress(data))] == [b"x"] * 3
 
 
 def test_paths_and_open_files_are_read(tmp_path):
@@ -232,7 +235,7 @@ def read_damaged(data: bytes) -> tuple[list[str], list[str]]:
 
 too_long = good.replace(b"Content-Length: 3", b"Content-Length: 999")
 too_short = good.replace(b"Content-Length: 3", b"Content-Length: 1")
-damaged = bytearray(gzip.compress(record({"WARC-Type": "response"}, bytes(range(256)) * 40)))
+damaged = bytearray(compress(record({"WARC-Type": "response"}, bytes(range(256)) * 40)))
 damaged[-40:-30] = bytes(10)
 
 
@@ -247,22 +250,22 @@ damaged[-40:-30] = bytes(10)
         (good + last[:30], ["metadata"], ["cut short"]),
         (b"WARC/1.0\r\n" + b"A" * 2**21 + b"\r\n" + last, ["resource"], ["bad header"]),
         (good + b"A" * 2**21 + b"\r\n" + last, ["metadata", "resource"], ["no record"]),
-        (gzip.compress(b"") * 3000 + gzip.compress(last), ["resource"], []),
+        (compress(b"") * 3000 + compress(last), ["resource"], []),
         # each record a gzip member: the next one is always found
-        (gzip.compress(too_long) + gzip.compress(last), ["metadata", "resource"], ["cut short"]),
-        (gzip.compress(too_short) + gzip.compress(last), ["metadata", "resource"], ["no record"]),
-        (gzip.compress(good[:30]) + gzip.compress(last), ["resource"], ["cut short"]),
-        (gzip.compress(good)[:-8] + gzip.compress(last), ["metadata", "resource"], ["broken gzip"]),
-        (gzip.compress(good)[20:] + gzip.compress(last), ["resource"], ["broken gzip"]),
-        (gzip.compress(good) + b"garbage" + gzip.compress(last), ["metadata", "resource"],
+        (compress(too_long) + compress(last), ["metadata", "resource"], ["cut short"]),
+        (compress(too_short) + compress(last), ["metadata", "resource"], ["no record"]),
+        (compress(good[:30]) + compress(last), ["resource"], ["cut short"]),
+        (compress(good)[:-8] + compress(last), ["metadata", "resource"], ["broken gzip"]),
+        (compress(good)[20:] + compress(last), ["resource"], ["broken gzip"]),
+        (compress(good) + b"garbage" + compress(last), ["metadata", "resource"],
          ["broken gzip"]),
-        (gzip.compress(good) + bytes(damaged) + gzip.compress(last),
+        (compress(good) + bytes(damaged) + compress(last),
          ["metadata", "response", "resource"], ["broken gzip"]),
-        (gzip.compress(good) + gzip.compress(last)[:-10], ["metadata", "resource"], ["cut short"]),
+        (compress(good) + compress(last)[:-10], ["metadata", "resource"], ["cut short"]),
         # all in one member, or in members that are no records
-        (gzip.compress(good + b"garbage\n" + last), ["metadata", "resource"], ["no record"]),
-        (gzip.compress(good * 3)[:-4], ["metadata"] * 3, ["cut short"]),
-        (gzip.compress((good * 9)[:500]) + gzip.compress((good * 9)[500:]), ["metadata"] * 9,
+        (compress(good + b"garbage\n" + last), ["metadata", "resource"], ["no record"]),
+        (compress(good * 3)[:-4], ["metadata"] * 3, ["cut short"]),
+        (compress((good * 9)[:500]) + compress((good * 9)[500:]), ["metadata"] * 9,
          ["members"]),
     ],
 )  # fmt: skip
@@ -286,7 +289,7 @@ def test_all_versions_are_read(version):
 def test_damage_never_hides_records_that_are_far_from_it(data):
     # so different that no damage can make one body into another
     bodies = [random.Random(i).randbytes(750).hex().encode() * 2 for i in range(8)]
-    pieces = [gzip.compress(record({"WARC-Type": "response"}, body), mtime=0) for body in bodies]
+    pieces = [compress(record({"WARC-Type": "response"}, body), mtime=0) for body in bodies]
     hit = data.draw(st.integers(0, 7))
     piece = bytearray(pieces[hit])
     for _ in range(data.draw(st.integers(1, 5))):
@@ -301,8 +304,8 @@ def test_damage_never_hides_records_that_are_far_from_it(data):
 
 def test_records_that_a_cut_member_has_swallowed_are_found():
     size = 2 * gzipreader.READ_BYTES
-    noise = gzip.compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(size)))
-    data = noise[: gzipreader.READ_BYTES - 3000] + gzip.compress(good) * 40 + noise
+    noise = compress(record({"WARC-Type": "response"}, random.Random(1).randbytes(size)))
+    data = noise[: gzipreader.READ_BYTES - 3000] + compress(good) * 40 + noise
     types, kinds = read_damaged(data)
     assert types == ["response"] + ["metadata"] * 40 + ["response"]
     assert len(kinds) == 1
@@ -312,7 +315,7 @@ def test_records_that_a_cut_member_has_swallowed_are_found():
 @given(st.lists(st.binary(max_size=50), max_size=6), st.integers(0, 400), st.binary(max_size=30))
 def test_reading_on_after_garbage_always_ends(blocks, at, garbage):
     data = b"".join(record({"WARC-Type": "response"}, block) for block in blocks)
-    for whole in (data, gzip.compress(data)):
+    for whole in (data, compress(data)):
         list(read_pages(io.BytesIO(whole[:at] + garbage + whole[at:]), lambda error: None))
 
 
@@ -329,10 +332,10 @@ def test_reading_on_after_garbage_always_ends(blocks, at, garbage):
         (good.replace(b"Content-Length: 3", b"Content-Length: 1"), "begins with WARC"),
         (b"WARC/1.0\r\n" + b"A: b\r\n" * 200_000, "header"),
         (b"WARC/1.0\r\n" + b"A" * 2_000_000, "line"),
-        (gzip.compress(good)[:-4], "cut short"),
-        (gzip.compress(good)[:-8] + b"12345678", "broken gzip"),
-        (gzip.compress(good) + b"garbage", "broken gzip"),
-        (gzip.compress(good[:20]) + gzip.compress(good[20:]), "member ends .* byte 20"),
+        (compress(good)[:-4], "cut short"),
+        (compress(good)[:-8] + b"12345678", "broken gzip"),
+        (compress(good) + b"garbage", "broken gzip"),
+        (compress(good[:20]) + compress(good[20:]), "member ends .* byte 20"),
         (good.replace(b"WARC/1.0", b"WARC/9.9"), "begins with WARC"),
     ],
 )
@@ -365,7 +368,7 @@ def test_a_record_of_half_a_gigabyte_needs_little_memory(tmp_path):
         out.write(packer.compress(head))
         for _ in range(size >> 24):
             out.write(packer.compress(bytes(2**24)))
-        out.write(packer.compress(b"\r\n\r\n") + packer.flush() + gzip.compress(good))
+        out.write(packer.compress(b"\r\n\r\n") + packer.flush() + compress(good))
     tracemalloc.start()
     types = [entry.type for entry in read_records(file)]
     assert types == ["metadata"]
