@@ -6,7 +6,6 @@
 API, api_guard.py for who may ask, playground_api.py for the page's own endpoints.
 """
 
-import asyncio
 import contextlib
 import mimetypes
 import os
@@ -19,15 +18,14 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from minigpt.api import Api
 from minigpt.api_errors import ApiError
-from minigpt.api_guard import LOOPBACK, Guard, send_error
+from minigpt.api_guard import Guard, send_error
 from minigpt.api_models import Shelf
 
 PAGE = Path(__file__).parent / "playground"
@@ -62,7 +60,8 @@ def make_app(shelf, options, extra_routes=()):
     api = Api(shelf, options.max_tokens, options.timeout_s)
 
     async def index(request):
-        return FileResponse(PAGE / "index.html")
+        path = PAGE / "index.html"
+        return FileResponse(path) if path.exists() else Response("There is no page here, see /v1.")
 
     routes = [
         Route("/", index),
