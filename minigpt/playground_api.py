@@ -1,0 +1,241 @@
+"""What the page asks beyond OpenAI's API, all of it below /playground/api/:
+
+    GET  tokenizers   what texts can be cut with
+    POST tokenize     {"text", "tokenizers": [name]} -> a text's tokens, for each tokenizer
+    POST merges       {"text", "tokenizer"} -> how the tokens came about, merge by merge
+    POST attention    {"model", "ids", "layer"} -> who looks at whom
+    POST sources      {"text", "model"} -> what of the text stands in the training documents
+    GET  page         ?document=&start=&end= -> the text of such a document
+    GET  runs         the training runs; runs/NAME?after=STEP -> one of them, as it goes on
+    GET  funnel       what cleaning kept of the crawled pages
+
+JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
+attention.py, sources.py, library.py, runs.py, playground_tokenizers.py. What may take longer than
+a moment runs in a thread, and everything is bounded.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bpe.page import panel
+from minigpt import runs
+from minigpt.api_errors import ApiError, invalid
+from minigpt.api_requests import Fields, find_model, read_json
+from minigpt.attention import attention_weights
+from minigpt.library import Library
+from minigpt.playground_tokenizers import Tokenizers, play
+
+MOST_TEXT = 20_000  # characters to cut into tokens or to look for
+MOST_PANELS = 8
+MOST_PLAYED = 2_000  # characters whose merges are played
+MOST_LOOKED_AT = 256  # tokens of an attention matrix
+NO_OUT = "it is not known where the training's files are; serve their folder: serve out"
+
+
+@dataclass
+class Places:
+    """Where the answers come from: the models by name, and the files they were made with.
+
+    A served model has `.model`, `.tokenizer` and `.folder`. Where models come and go, `models` is
+    a function that returns them. `out` holds tokens, runs and reports; `documents` are the files
+    the tokens were made from.
+    """
+
+    models: dict | Callable[[], dict]
+    out: Path | None = None
+    documents: tuple = ()
+
+    def now(self):
+        """Return the models that are served now, by name."""
+        return self.models() if callable(self.models) else self.models
+
+
+def routes(places):
+    """Return the list of Routes."""
+    insight = Insight(places)
+    table = [
+        ("tokenizers", "GET", insight.tokenizers),
+        ("tokenize", "POST", insight.tokenize),
+        ("merges", "POST", insight.merges),
+        ("attention", "POST", insight.attention),
+        ("sources", "POST", insight.sources),
+        ("page", "GET", insight.page),
+        ("runs", "GET", insight.runs),
+        ("runs/{name}", "GET", insight.run),
+        ("funnel", "GET", insight.funnel),
+    ]
+    return [
+        Route(f"/playground/api/{path}", in_thread(function), methods=[method])
+        for path, method, function in table
+    ]
+
+
+def in_thread(function):
+    """Return an endpoint: what `function` makes of the request and its body, as JSON."""
+
+    def work(request, body):
+        # in ASCII: text from the web may hold half a surrogate pair, which UTF-8 cannot write
+        value = function(request, body) if request.method == "POST" else function(request)
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+    async def respond(request):
+        body = await request.body()
+        content = await run_in_threadpool(work, request, body)
+        return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
+
+    return respond
+
+
+class Insight:
+    """The endpoints: each takes a Request, a POST's also its body, and returns what JSON can say.
+
+    They run in threads. Raise ApiError.
+    """
+
+    def __init__(self, places):
+        self.places = places
+        self.shelf = Tokenizers(places.out)
+        self.library = Library(places.out and Path(places.out) / "tokens", places.documents)
+
+    # ---- tokens --------------------------------------------------------------------------------
+
+    def tokenizers(self, request):
+        """List [{"name", "n_vocab", "about"}]."""
+        return self.shelf.describe(self.places.now())
+
+    def tokenize(self, request, body):
+        """Return {"panels"}; bpe/page.py says what a panel is."""
+        fields = Fields(read_json(body), {"text", "tokenizers"})
+        text, names = text_of(fields, MOST_TEXT), fields.required("tokenizers")
+        if not isinstance(names, list) or not 1 <= len(names) <= MOST_PANELS:
+            raise invalid(
+                "tokenizers", f"tokenizers must be a list of 1 to {MOST_PANELS} names, of those "
+                f"that GET /playground/api/tokenizers lists"
+            )  # fmt: skip
+        models = self.places.now()
+        found = [self.shelf.tokenizer(models, name, "tokenizers") for name in names]
+        return {
+            "panels": [panel(text, name, t, False) for name, t in zip(names, found, strict=True)]
+        }
+
+    def merges(self, request, body):
+        """Return {"chunks", "left_out"}; see playground_tokenizers.play."""
+        fields = Fields(read_json(body), {"text", "tokenizer"})
+        text, name = text_of(fields, MOST_PLAYED), fields.required("tokenizer")
+        tokenizer = self.shelf.tokenizer(self.places.now(), name, "tokenizer")
+        try:
+            return play(tokenizer, text)
+        except ValueError as error:
+            raise invalid("text", str(error)) from None
+
+    # ---- a model ---------------------------------------------------------------------------------
+
+    def attention(self, request, body):
+        """Return {"tokens", "first", "n_layer", "n_head", "weights"} of the last ids.
+
+        `first` is the number of ids before them; `weights` is base64 of bytes (H, T, T), 255 for
+        all of the attention.
+        """
+        fields = Fields(read_json(body), {"model", "ids", "layer"})
+        served, ids = (
+            find_model(self.places.now(), fields.required("model")),
+            fields.required("ids"),
+        )
+        c, n_vocab = served.model.config, served.tokenizer.n_vocab
+        if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < n_vocab for i in ids):
+            raise invalid("ids", f"ids must be a list of whole numbers from 0 to {n_vocab - 1}")
+        if not ids:
+            raise invalid("ids", "ids is empty; it must have at least one id")
+        fields.required("layer")
+        layer = fields.number("layer", 0, c.n_layer - 1, whole=True)
+        shown = ids[-min(MOST_LOOKED_AT, c.n_positions) :]
+        try:
+            tokens = served.tokenizer.decode_tokens_bytes(shown)
+        except ValueError as error:
+            raise invalid("ids", str(error)) from None
+        weights = attention_weights(served.model, shown, layer)
+        levels = np.rint(weights * 255).astype(np.uint8)  # (H, T, T)
+        return {
+            "tokens": [
+                {"id": i, "text": token.decode("utf-8", "replace")}
+                for i, token in zip(shown, tokens, strict=True)
+            ],
+            "first": len(ids) - len(shown),
+            "n_layer": c.n_layer,
+            "n_head": c.n_head,
+            "weights": base64.b64encode(levels).decode("ascii"),
+        }
+
+    # ---- the documents ---------------------------------------------------------------------------
+
+    def sources(self, request, body):
+        """Return {"spans"}, {"indexing": true, "share"} or {"missing": reason}."""
+        fields = Fields(read_json(body), {"text", "model"})
+        text = text_of(fields, MOST_TEXT)
+        served = find_model(self.places.now(), fields.required("model"))
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        return self.library.look_up(text, served.tokenizer)
+
+    def page(self, request):
+        """Return {"url", "title", "text", "start", "end", "first"} of a document."""
+        document, start, end = (
+            query_number(request, name) for name in ("document", "start", "end")
+        )
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        tokenizers = [served.tokenizer for served in self.places.now().values()]
+        try:
+            return self.library.page(document, start, end, tokenizers)
+        except ValueError as error:
+            raise ApiError(404, str(error), "document", "page_not_found") from None
+
+    # ---- training --------------------------------------------------------------------------------
+
+    def runs(self, request):
+        """List the training runs, see runs.describe."""
+        return runs.runs(self.places.out) if self.places.out else []
+
+    def run(self, request):
+        """Return {"metrics", "samples", "running"} of a run, later than step `after`."""
+        after = query_number(request, "after", -1, -1)
+        try:
+            folder = runs.find_run(self.places.out or "", request.path_params["name"])
+        except ValueError as error:
+            raise ApiError(404, str(error), "name", "run_not_found") from None
+        return runs.read_run(folder, after)
+
+    def funnel(self, request):
+        """Return {"steps"} of the cleaning, or {"missing": reason}."""
+        return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
+
+
+def text_of(fields, most):
+    """Return the field "text", of at most so many characters."""
+    text = fields.text("text")
+    if len(text) > most:
+        raise invalid(
+            "text", f"text has {len(text):,} characters; it must have at most {most:,}: send a part"
+        )
+    return text
+
+
+def query_number(request, name, least=0, default=None):
+    """Return a whole number of a query; one that is not there is `default`, unless None."""
+    text = request.query_params.get(name)
+    if text is None and default is not None:
+        return default
+    digits = (text or "").removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) < 16 and int(text) >= least:
+        return int(text)
+    raise invalid(
+        name, f"{name} is {(text or '')[:20]!r}; it must be a whole number of {least} or more"
+    )
