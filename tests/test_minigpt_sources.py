@@ -176,6 +176,7 @@ def test_spans_are_bounded(site):
 )
 def test_whatever_is_found_stands_there_word_for_word(site, cuts):
     text = "".join(site.texts[i][start : start + length] for i, start, length in cuts)
+    trained_on = [text for i, text in enumerate(site.texts) if i not in (19, 39)]
     end_before = 0
     for span in sorted(site.sources.look_up(text), key=lambda span: span["start"]):
         assert span["start"] >= end_before
@@ -184,7 +185,7 @@ def test_whatever_is_found_stands_there_word_for_word(site, cuts):
         assert words == span["text"] == words.strip()
         assert len(site.tokenizer.encode_ordinary(words)) >= SHORTEST - 2
         for place in span["places"]:
-            assert site.texts[place["document"]][place["start"] : place["end"]] == words
+            assert trained_on[place["document"]][place["start"] : place["end"]] == words
 
 
 # ---- around a span ---------------------------------------------------------------------------
