@@ -69,7 +69,6 @@ class Sources:
 
     def spans(self, text):
         """Return the Spans of `text` that stand in the documents, longest first."""
-        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         ids, offsets = self._encode(text)
         edges, spans, tried = word_edges(text), [], 0
         taken = np.zeros(len(ids), bool)
@@ -129,6 +128,7 @@ class Sources:
 
         A list of {"start", "end", "text", "words", "times", "documents": how many, "places"}.
         """
+        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         spans, edges, texts, found = self.spans(text), word_edges(text), {}, []
         taken = {(span.start, span.end) for span in spans}
         for span in spans:
