@@ -92,9 +92,11 @@ export function mount(root, context) {
   open(conversation, { quietly: true });
   // an answer that is still coming when the page is left
   window.addEventListener("pagehide", save);
+  let first = true;
   return {
     show() {
-      window.scrollTo(0, document.documentElement.scrollHeight);
+      if (first) window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
+      first = false;
     },
     hide() {},
   };

@@ -55,5 +55,5 @@ export function mount(root, context) {
       el("div", { class: "ask" }, choice, composer.element, hint),
       columns));
   fill(hint, "A base model goes on with a text; an assistant answers it. Ask both, and compare.");
-  return { show: () => composer.input.focus({ preventScroll: true }), hide() {} };
+  return { show() {}, hide() {} };
 }
