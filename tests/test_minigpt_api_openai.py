@@ -175,7 +175,7 @@ def test_token_ids_are_given_where_asked_for(server, client):
 
 
 def test_an_old_exchange_is_forgotten_where_the_window_is_full(server, client):
-    old = [{"role": "user", "content": "key " * 80}, {"role": "assistant", "content": "a"}]
+    old = [{"role": "user", "content": "key " * 110}, {"role": "assistant", "content": "a"}]
     answer = ask(client, messages=old + HELLO, extra_body={"return_token_ids": True})
     assert answer.prompt_token_ids == chat_prompt(server)
 
