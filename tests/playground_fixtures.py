@@ -82,6 +82,7 @@ def slow_page(browser, slow_playground):
 
 def newcomer(browser, url):
     browser.resize(1280, 900)
+    browser.open("about:blank")
     browser.call("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
     browser.open(url + "/")
     browser.wait_until("document.querySelector('#chat .composer textarea')")

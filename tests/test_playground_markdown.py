@@ -78,6 +78,13 @@ def test_nothing_is_asked_of_any_other_server(page):
     assert all(each["request"]["url"].startswith((home, "data:")) for each in sent)
 
 
+@pytest.fixture(scope="module")
+def loaded(browser, playground):
+    """The page, opened once for all that only call its functions."""
+    browser.open(playground.url + "/")
+    return browser
+
+
 MARKDOWN = [
     ("a *b* **c** `d*` ~~e~~ \\*f\\*", "p>a |em>b| |strong>c| |code>d*| |del>e| *f*"),
     ("snake_case_name 3 * 4 * 5", "p>snake_case_name 3 * 4 * 5"),
@@ -95,15 +102,15 @@ MARKDOWN = [
 
 
 @pytest.mark.parametrize(("text", "drawn"), MARKDOWN, ids=[text[:12] for text, _ in MARKDOWN])
-def test_markdown_is_drawn(page, text, drawn):
+def test_markdown_is_drawn(loaded, text, drawn):
     """As outlined: name>content, an element within a text between bars."""
-    assert draw(page, [text]) == drawn
+    assert draw(loaded, [text]) == drawn
     halves = [text[:i] for i in range(1, len(text) + 1)]
-    assert draw(page, halves) == drawn  # while streaming it comes to the same
+    assert draw(loaded, halves) == drawn  # while streaming it comes to the same
 
 
-def draw(page, texts):
-    return page.evaluate(
+def draw(loaded, texts):
+    return loaded.evaluate(
         """import("/playground/markdown.js").then(({ renderMarkdown }) => {
           const root = document.createElement("div");
           for (const text of TEXTS) renderMarkdown(root, text);
@@ -136,9 +143,9 @@ def draw(page, texts):
         "1. a\n    ",
     ],
 )
-def test_a_long_hostile_text_is_drawn_in_linear_time(page, piece):
+def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):
     """Ten times the text takes about ten times as long; the bound is far from both 10 and 100."""
-    ratio = page.evaluate(
+    ratio = loaded.evaluate(
         """import("/playground/markdown.js").then(({ renderMarkdown }) => {
           const seconds = (n) => Math.min(...[1, 2, 3].map(() => {
             const root = document.createElement("div"), start = performance.now();

@@ -56,7 +56,8 @@ export function mount(root, context) {
     localStorage.setItem(LAST, conversation.id);
     thread = makeThread(list, conversation, { context, model, onChange: changed });
     system.show();
-    changed();
+    refresh();
+    sidebar.render();
     if (quietly) return;
     drawer.close();
     composer.input.focus();
@@ -65,6 +66,10 @@ export function mount(root, context) {
   // Something was said, or an answer came to its end.
   function changed() {
     save();
+    refresh();
+  }
+
+  function refresh() {
     composer.setRunning(thread.running() !== null);
     describe();
   }
@@ -101,7 +106,7 @@ export function mount(root, context) {
   if (!picker.value) picker.selectedIndex = 0;
   open(conversation, { quietly: true });
   // an answer that is still coming when the page is left
-  window.addEventListener("pagehide", save);
+  window.addEventListener("pagehide", () => thread.running() && save());
   let first = true;
   return {
     show() {
