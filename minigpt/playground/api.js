@@ -1,0 +1,91 @@
+// The server, asked by fetch. Whatever goes wrong is thrown as an Error whose message is a sentence
+// a person can act on; `retryable` says whether asking the same again may help.
+
+import { askForKey } from "./key.js";
+
+// Give what a path answers, as an object.
+export async function get(path) {
+  return (await request(path)).json();
+}
+
+// Send an object, give the object that is answered.
+export async function post(path, body, signal) {
+  return (await request(path, body, signal)).json();
+}
+
+// Send an object; what is answered comes in chunks, as server-sent events (WHATWG HTML, 9.2):
+//   data: {"choices": ...}      an empty line ends each
+//   data: [DONE]                the last one
+// Throws the signal's AbortError when the reader has enough.
+export async function stream(path, body, { onChunk, signal }) {
+  const response = await request(path, { ...body, stream: true }, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    let piece;
+    try {
+      piece = await reader.read();
+    } catch (error) {
+      throw signal?.aborted ? error : broken();
+    }
+    if (piece.done) throw broken(); // [DONE] never came
+    const lines = (rest + piece.value).split(/\r?\n/);
+    rest = lines.pop(); // perhaps half a line
+    for (const line of lines) {
+      if (!line.startsWith("data:")) continue;
+      const data = line.slice(5).trim();
+      if (data === "[DONE]") return;
+      const chunk = parse(data);
+      if (chunk.error) throw problem(chunk.error.message);
+      onChunk(chunk);
+    }
+  }
+}
+
+async function request(path, body, signal) {
+  const headers = { ...authorization(), ...(body && { "Content-Type": "application/json" }) };
+  const method = body ? "POST" : "GET";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw problem("The server does not answer. Start it again (make chat), then try again.", true);
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && (await askForKey())) return request(path, body, signal);
+  throw await refusal(response);
+}
+
+function authorization() {
+  const key = sessionStorage.getItem("minigpt.key");
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+// Make an Error of an answer that is none. The server's own sentence says what was wrong with what.
+async function refusal(response) {
+  const sentence = (await response.json().catch(() => null))?.error?.message;
+  const wait = response.headers.get("Retry-After");
+  const again = wait ? `Try again in ${wait} s.` : "Try again in a moment.";
+  if (response.status === 429) return problem(`Too many are asking at once. ${again}`, true);
+  if (response.status === 503) return problem(`The server is busy or starting. ${again}`, true);
+  if (response.status >= 500) {
+    return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
+  }
+  return problem(sentence ?? `The server refused (status ${response.status}).`);
+}
+
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw problem("A piece of the answer cannot be read. What came is kept; try again.", true);
+  }
+}
+
+const broken = () =>
+  problem("The server stopped in the middle of the answer. What came is kept; try again.", true);
+
+function problem(message, retryable = false) {
+  return Object.assign(new Error(message), { retryable });
+}

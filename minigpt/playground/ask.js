@@ -1,0 +1,111 @@
+// Ask a model and note down what comes, in an assistant's node:
+//
+//   content   the text so far
+//   tokens    see tokens.js
+//   promptIds the ids that the model was given
+//   model, temperature
+//   prompt    the text that a base model was given to go on with, else null
+//   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
+//             the person) or "broken"; then `problem` is {message, retryable}
+//   firstMs, ms   until the first token, and until the last one
+//   note      a sentence about how it came to be, if there is something to say
+//
+// An assistant gets the conversation by /v1/chat/completions. A base model knows no conversations:
+// it gets the last message as a text, by /v1/completions, and goes on with it.
+
+import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
+
+// each way of asking has its own form of "and show me the tokens"; 5 is the most that OpenAI's
+// older API allows
+const WATCH_CHAT = { logprobs: true, top_logprobs: 10, return_token_ids: true };
+const WATCH_COMPLETION = { logprobs: 5, return_token_ids: true };
+
+// Make the request for an answer: {path, body}.
+export function requestFor(model, messages, settings) {
+  const drawn = { model: model.id, ...sampling(settings) };
+  if (model.minigpt.assistant) {
+    // half of the window at most, or nothing of the conversation would fit beside the answer
+    const most = Math.min(settings.max_tokens, Math.floor(model.minigpt.n_positions / 2));
+    return { path: "/v1/chat/completions", body: { ...drawn, ...WATCH_CHAT, messages, max_tokens: most } };
+  }
+  const { max_tokens } = settings;
+  return continuation({ ...drawn, prompt: messages.at(-1).content, max_tokens });
+}
+
+const continuation = (body) => ({ path: "/v1/completions", body: { ...body, ...WATCH_COMPLETION } });
+
+// Give the settings as fields of a request; what is not set is not sent.
+function sampling({ max_tokens, ...settings }) {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
+}
+
+// Ask, and fill `node` while the answer comes; `onProgress` is called after each piece. Never
+// throws: what went wrong is noted in the node.
+export async function ask(api, node, { path, body }, { onProgress, signal }) {
+  const started = performance.now();
+  const ids = node.tokens?.map((token) => token.id) ?? [];
+  Object.assign(node, {
+    model: body.model, temperature: body.temperature, tokens: node.tokens ?? [],
+    prompt: typeof body.prompt === "string" ? body.prompt : (node.prompt ?? null),
+    promptIds: node.promptIds ?? null, finish: null, problem: null, firstMs: null, ms: null,
+    kept: ids.length, // tokens that were there before: a branch of another answer
+  });
+  try {
+    await api.stream(path, body, { signal, onChunk: (chunk) => note(node, chunk, started, onProgress) });
+    node.finish ??= "stop";
+  } catch (error) {
+    if (signal.aborted) node.finish = "stopped";
+    else Object.assign(node, { finish: "broken", problem: { message: error.message, retryable: !!error.retryable } });
+  }
+  onProgress();
+}
+
+function note(node, chunk, started, onProgress) {
+  if (chunk.prompt_token_ids) node.promptIds ??= chunk.prompt_token_ids;
+  const choice = chunk.choices?.[0];
+  if (!choice) return;
+  const text = choice.delta?.content ?? choice.text ?? "";
+  const tokens = (choice.logprobs?.content ?? []).map(tokenOf);
+  if (text || tokens.length) {
+    node.ms = performance.now() - started;
+    node.firstMs ??= node.ms;
+  }
+  node.tokens.push(...tokens);
+  // a branch may begin within a character, which the server, writing from there on, cannot show
+  node.content = node.kept ? textOf(node.tokens.filter((token) => !endsAnswer(token))) : node.content + text;
+  if (choice.finish_reason) node.finish = choice.finish_reason;
+  onProgress();
+}
+
+// Fill `node` with the tokens of `old` before place `i` and another token there; give the request
+// that goes on from there, or null where that token ends the answer.
+export function branchAt(node, old, i, alternative, model, settings) {
+  const chosen = { ...alternative, top: old.tokens[i].top };
+  node.tokens = [...old.tokens.slice(0, i), chosen];
+  node.promptIds = old.promptIds;
+  node.model = old.model;
+  node.prompt = old.prompt;
+  node.content = textOf(node.tokens.filter((token) => !endsAnswer(token)));
+  if (endsAnswer(alternative)) {
+    Object.assign(node, { finish: "stop", kept: node.tokens.length });
+    return null;
+  }
+  const prompt = [...old.promptIds, ...node.tokens.map((token) => token.id)];
+  const max_tokens = Math.max(1, settings.max_tokens - node.tokens.length);
+  // -1: of what does not fit the window, only the end is seen
+  const window = { prompt, max_tokens, truncate_prompt_tokens: -1 };
+  return continuation({ model: model.id, ...sampling(settings), ...window });
+}
+
+// Give the figures of an answer: {n, meanSurprise, perSecond}, null where they are unknown. Seconds
+// are counted from the question on, so a long wait for the first token makes an answer slow, too.
+export function figures(node) {
+  const tokens = node.tokens ?? [];
+  const n = tokens.length;
+  const bits = tokens.reduce((sum, token) => sum + surprise(token), 0);
+  return {
+    n,
+    meanSurprise: n ? bits / n : null,
+    perSecond: node.ms ? (1000 * (n - node.kept)) / node.ms : null,
+  };
+}

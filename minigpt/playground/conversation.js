@@ -1,0 +1,87 @@
+// A conversation is a tree: editing a message or asking for another answer begins a branch beside
+// the one that was there. What is seen is one path through it. Nothing is drawn or saved here.
+//
+//   {id, title, changed, system, model, chosen, nodes: [node]}
+//   node: {id, parent, chosen, role: "user" | "assistant", content, ...}
+//
+// A node's id is its place in `nodes`; `parent` and `chosen` (the child on the path) are ids or null.
+// An assistant's node also has what ask.js notes down: tokens, times, how it ended.
+
+export function newConversation() {
+  const id = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+  return { id, title: "", changed: Date.now(), system: "", model: null, chosen: null, nodes: [] };
+}
+
+// Give the nodes that are seen, the first message first.
+export function path(conversation) {
+  const nodes = [];
+  for (let at = conversation.chosen; at !== null; at = nodes.at(-1).chosen) {
+    nodes.push(conversation.nodes[at]);
+  }
+  return nodes;
+}
+
+// Add a node under a parent (null: the conversation's first message); it is the one seen from now on.
+export function add(conversation, parent, role, content) {
+  const id = conversation.nodes.length;
+  const node = { id, parent: parent?.id ?? null, chosen: null, role, content };
+  conversation.nodes.push(node);
+  choose(conversation, node);
+  return node;
+}
+
+// Have this node seen instead of the others beside it.
+export function choose(conversation, node) {
+  const parent = node.parent === null ? conversation : conversation.nodes[node.parent];
+  parent.chosen = node.id;
+  conversation.changed = Date.now();
+}
+
+// Give the nodes that stand beside each other, this one among them, the oldest first.
+export function siblings(conversation, node) {
+  return conversation.nodes.filter((other) => other.parent === node.parent);
+}
+
+export function parentOf(conversation, node) {
+  return node.parent === null ? null : conversation.nodes[node.parent];
+}
+
+// Give the messages up to a node, itself included, as OpenAI's API takes them.
+export function messages(conversation, node) {
+  const said = [];
+  for (let at = node; at; at = parentOf(conversation, at)) {
+    // an answer of nothing could not be shown to a model again
+    said.unshift({ role: at.role, content: at.content.trim() ? at.content : "..." });
+  }
+  const system = conversation.system.trim();
+  return system ? [{ role: "system", content: system }, ...said] : said;
+}
+
+// Make a conversation of messages in OpenAI's form; throw an Error that says what is wrong with them.
+export function fromMessages(given) {
+  if (!Array.isArray(given) || !given.length) throw new Error("there are no messages");
+  const conversation = newConversation();
+  let last = null;
+  given.forEach((message, i) => {
+    const { role, content } = message ?? {};
+    const where = `message ${i + 1}`;
+    if (typeof content !== "string") throw new Error(`${where} has no text as its content`);
+    if (i === 0 && role === "system") {
+      conversation.system = content;
+      return;
+    }
+    const turn = last?.role === "user" ? "assistant" : "user";
+    if (role !== turn) throw new Error(`${where} must be of the ${turn}, since they take turns`);
+    last = add(conversation, last, role, content);
+    if (role === "assistant") last.finish = "stop";
+  });
+  if (!last) throw new Error("there is nothing but what the system says");
+  conversation.title = titleOf(conversation);
+  return conversation;
+}
+
+// Give a title: the beginning of the first message.
+export function titleOf(conversation) {
+  const words = (path(conversation)[0]?.content ?? "").trim().replace(/\s+/g, " ");
+  return words.length > 48 ? `${words.slice(0, 47)}…` : words || "New conversation";
+}

@@ -1,0 +1,207 @@
+// An answer's tokens with the lid off: each in a box that shows how much it surprised the model;
+// beneath, what else could have stood in the place of the one that is pointed at or focused.
+//
+// Surprise is -log2 p, of the model's own p. It is seen in the colour, in the thickness of the line
+// beneath (so that nobody needs the colour), and as a number in the details.
+//
+// attention.js and sources.js, where they are there, show more: of which earlier tokens the model
+// took notice, and where the crawled pages say the same.
+
+import { el, fill } from "./dom.js";
+import {
+  STEPS, alternatives, groupsOf, isControl, percent, rank, shown, shownOnALine, step, surprise, textOf,
+} from "./tokens.js";
+
+const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+const extras = {}; // name -> promise of the module, or of null where it is not there
+
+function extra(name) {
+  extras[name] ??= import(`./${name}.js`).catch(() => null);
+  return extras[name];
+}
+
+// Make the view of a node's tokens: {element, update()}. `onContinue(i, alternative)` is called when
+// somebody wants the answer to go on from token i with another one in its place; `at` is the place
+// of the token that is looked at first.
+export function tokenView(node, { api, onContinue, at = null }) {
+  const flow = el("div", {
+    class: "tokens", role: "group",
+    "aria-label": "Tokens of the answer. Arrow keys go from one to the next, Enter to what else could have stood there.",
+  });
+  const details = el("div", { class: "details" });
+  const more = extrasOf(node, api, () => selected);
+  const boxes = []; // a button for each token
+  let selected = at; // the place of the token that is kept, or null
+  let visible; // the place of the token whose details are seen, or null
+
+  function update() {
+    const all = groupsOf(node.tokens);
+    let focused = -1;
+    // the last group that is drawn may have got another token since
+    const last = flow.children.length - 1;
+    if (last >= 0 && boxes.length < all[last].start + all[last].tokens.length) {
+      focused = boxes.indexOf(document.activeElement);
+      flow.lastElementChild.remove();
+      boxes.length = all[last].start;
+    }
+    for (const group of all.slice(flow.children.length)) flow.append(drawGroup(group));
+    boxes[selected ?? 0].tabIndex = 0;
+    if (focused >= all[last]?.start) boxes[focused].focus();
+  }
+
+  function drawGroup({ start, tokens }) {
+    if (tokens.length === 1) return box(tokens[0], start);
+    return el("span", { class: "character" },
+      el("span", { class: "whole" }, textOf(tokens)),
+      el("span", { class: "parts" }, tokens.map((token, i) => box(token, start + i))));
+  }
+
+  function box(token, i) {
+    const bits = surprise(token);
+    // not a <button>, which is never broken at the end of a line, as these must be
+    const button = el("span", {
+      role: "button", tabindex: -1, "data-place": i,
+      class: `token step-${step(bits)}${isControl(token) ? " control" : ""}`,
+      "aria-label": `${shownOnALine(token.bytes)}, ${percent(Math.exp(token.logprob))}, ${bits.toFixed(1)} bits`,
+    }, (shown(token.bytes) || "∅").replaceAll("\n", "↵\n"));
+    boxes[i] = button;
+    if (i === selected) button.classList.add("kept");
+    return button;
+  }
+
+  const placeOf = (event) => {
+    const place = event.target.closest?.(".token")?.dataset.place;
+    return place === undefined ? null : Number(place);
+  };
+
+  function show(i) {
+    if (i === visible) return; // a button that is pressed just now must stay
+    visible = i;
+    fill(details, i === null ? hint() : detailsOf(node, i, onContinue));
+  }
+
+  function keep(i) {
+    if (selected !== null) boxes[selected]?.classList.remove("kept");
+    selected = i;
+    boxes[i].classList.add("kept");
+    show(i);
+    more.refresh();
+  }
+
+  flow.addEventListener("pointerover", (event) => placeOf(event) !== null && show(placeOf(event)));
+  flow.addEventListener("pointerleave", () => show(selected));
+  flow.addEventListener("click", (event) => placeOf(event) !== null && keep(placeOf(event)));
+  flow.addEventListener("focusin", (event) => {
+    const i = placeOf(event);
+    if (i === null) return;
+    for (const button of boxes) button.tabIndex = -1; // one stop for Tab, the arrows do the rest
+    boxes[i].tabIndex = 0;
+    keep(i);
+  });
+  flow.addEventListener("keydown", (event) => {
+    const i = placeOf(event);
+    if (i === null) return;
+    const by = KEYS[event.key];
+    if (event.key === "Enter" || event.key === " ") details.querySelector("button")?.focus();
+    else if (by === undefined) return;
+    event.preventDefault();
+    if (by === undefined) return;
+    boxes[Math.max(0, Math.min(boxes.length - 1, i + by))].focus();
+  });
+
+  details.addEventListener("keydown", (event) => event.key === "Escape" && boxes[selected]?.focus());
+
+  update();
+  show(selected);
+  return { element: el("div", { class: "inspector" }, flow, legend(), details, more.element), update };
+}
+
+const hint = () =>
+  el("p", { class: "soft small hint" },
+    "Point at a token, or go through them with the arrow keys: what else could have stood there?");
+
+function legend() {
+  const swatches = STEPS.map((least, i) =>
+    el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)));
+  return el("p", { class: "legend small soft" }, el("span", {}, "Surprise, bits:"), swatches);
+}
+
+// What stands beneath the tokens for the one at place i.
+function detailsOf(node, i, onContinue) {
+  const token = node.tokens[i];
+  const place = rank(token);
+  const known = alternatives(token);
+  const rest = 1 - known.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+  const fact = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
+  return [
+    el("dl", { class: "facts" },
+      fact("Token", el("code", {}, shownOnALine(token.bytes))),
+      fact("Probability", percent(Math.exp(token.logprob))),
+      fact("Surprise", `${surprise(token).toFixed(1)} bits`),
+      fact("Rank", place ? `${place}.` : `below ${token.top.length}.`),
+      fact("Id", String(token.id))),
+    el("p", { class: "small" }, `What the model found likely here${onContinue ? "; choose one, and the answer goes on from there" : ""}:`),
+    el("ul", { class: "alternatives" }, known.map((other) => alternative(other, token, i, onContinue))),
+    el("p", { class: "soft small" },
+      rest > 0.00005 ? `All others together: ${percent(rest)}. ` : "",
+      "These are the model's own probabilities. ", aboutTemperature(node.temperature)),
+  ];
+}
+
+function aboutTemperature(temperature) {
+  if (temperature === 0) return "At temperature 0 the likeliest is always taken.";
+  if (temperature === 1 || temperature == null) return "At temperature 1 one is drawn with just these.";
+  const effect = temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
+  return `Drawing at temperature ${temperature} makes the likely ${effect} than this.`;
+}
+
+function alternative(other, token, i, onContinue) {
+  const p = Math.exp(other.logprob);
+  const drawn = other.id === token.id;
+  const bar = el("span", { class: "bar" }, el("span", { class: "share" }));
+  bar.firstElementChild.style.width = `${100 * p}%`;
+  const name = el("code", {}, shownOnALine(other.bytes));
+  const content = [name, bar, el("span", { class: "number" }, percent(p))];
+  if (drawn) return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, "drawn"));
+  if (!onContinue) return el("li", {}, content);
+  return el("li", {}, el("button", {
+    type: "button", "data-key": `alternative-${other.id}`, onclick: () => onContinue(i, other),
+    "aria-label": `${shownOnALine(other.bytes)}, ${percent(p)}: continue from here with it`,
+  }, content));
+}
+
+// The buttons that open attention and sources, and the room where they show themselves.
+function extrasOf(node, api, selected) {
+  const buttons = el("p", { class: "buttons" });
+  const room = el("div", { class: "extra" });
+  const element = el("div", { class: "extras", hidden: true }, buttons, room);
+  let open = null; // the function that fills the room, while it is open
+
+  function refresh() {
+    if (open?.name === "attention") open.show();
+  }
+
+  async function add(name, label, exported, details) {
+    const module = await extra(name);
+    if (!module?.[exported]) return;
+    const button = el("button", { type: "button", "aria-expanded": "false" }, label);
+    const show = () => module[exported](room, { api, model: node.model, ...details() });
+    button.addEventListener("click", () => {
+      const closing = open?.name === name;
+      for (const other of buttons.children) other.setAttribute("aria-expanded", "false");
+      fill(room);
+      open = closing ? null : { name, show };
+      if (closing) return;
+      button.setAttribute("aria-expanded", "true");
+      show();
+    });
+    buttons.append(button);
+    element.hidden = false;
+  }
+
+  const ids = () => [...(node.promptIds ?? []), ...node.tokens.map((token) => token.id)];
+  const place = () => (node.promptIds?.length ?? 0) + (selected() ?? node.tokens.length - 1);
+  add("attention", "Attention", "showAttention", () => ({ ids: ids(), selected: place() }));
+  add("sources", "Where did it get that?", "showSources", () => ({ text: node.content }));
+  return { element, refresh };
+}

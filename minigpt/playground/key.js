@@ -1,0 +1,32 @@
+// The key of a server that is not on this machine (serve --host ... --api-key ...): asked for once,
+// kept until the browser's tab is closed.
+
+import { el } from "./dom.js";
+
+let asking = null; // a promise while the dialog is open: several requests may be refused at once
+
+// Ask for the key; give whether there is one now.
+export function askForKey() {
+  asking ??= new Promise((resolve) => {
+    const input = el("input", { type: "password", id: "key", autocomplete: "off", required: true });
+    const form = el(
+      "form",
+      { method: "dialog" },
+      el("h2", { id: "key-title" }, "This server wants a key"),
+      el("p", {}, "It is what was given as --api-key, or in MINIGPT_API_KEY, when it was started."),
+      el("label", { for: "key" }, "Key"),
+      input,
+      el("p", { class: "buttons" }, el("button", { value: "ok", class: "main" }, "Use it")),
+    );
+    const dialog = el("dialog", { "aria-labelledby": "key-title" }, form);
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "ok") sessionStorage.setItem("minigpt.key", input.value.trim());
+      dialog.remove();
+      asking = null;
+      resolve(dialog.returnValue === "ok");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return asking;
+}
