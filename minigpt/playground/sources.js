@@ -1,0 +1,106 @@
+// Where did it get that? The long spans of an answer that stand word for word in the training
+// text, marked in the answer and listed with the pages that have them.
+//
+// The spans are the server's (POST /playground/api/sources), in characters of the text as the
+// server counts them: code points. Showing a page is sources_page.js's.
+
+import { el, fill } from "./dom.js";
+import { showPage } from "./sources_page.js";
+
+const AGAIN_MS = 1500; // while the server is still reading the training text
+
+// Fill `root` with the sources of `text`, as the model wrote it.
+export function showSources(root, { api, model, text }) {
+  const state = el("p", { role: "status" });
+  const answer = el("div", { class: "answer" });
+  const list = el("ol", { class: "spans" });
+  root.classList.add("sources-view");
+  fill(root,
+    el("p", {},
+      "A model keeps no pages, only weights. Yet what it read often, it can repeat: these spans of " +
+      "the text stand word for word in what it was trained on."),
+    state, answer, list);
+
+  async function ask() {
+    if (!root.contains(state)) return; // something else is shown here by now
+    let found;
+    try {
+      found = await api.post("/playground/api/sources", { text, model });
+    } catch (error) {
+      state.textContent = error.message;
+      return;
+    }
+    if (found.indexing) {
+      state.textContent = "Reading the training text, so that it can be searched …";
+      setTimeout(ask, AGAIN_MS);
+    } else if (found.missing) {
+      state.textContent = found.missing;
+    } else {
+      draw(found);
+    }
+  }
+
+  function draw({ spans, words }) {
+    state.textContent = spans.length
+      ? `${spans.length} ${spans.length === 1 ? "span was" : "spans were"} found, longest first.`
+      : `No span of ${words ?? "several"} words stands in the training text: written, not copied.`;
+    fill(answer, spans.length > 0 && marked(text, spans));
+    fill(list, spans.map((span) => spanItem(span, text, api)));
+  }
+
+  state.textContent = "Searching …";
+  ask();
+}
+
+// The text with what stands in a span marked; spans may overlap.
+function marked(text, spans) {
+  const characters = [...text];
+  const inside = new Uint8Array(characters.length);
+  for (const { start, end } of spans) inside.fill(1, start, end);
+  const parts = [];
+  for (let from = 0, to; from < characters.length; from = to) {
+    for (to = from; to < characters.length && inside[to] === inside[from]; to++);
+    const part = characters.slice(from, to).join("");
+    parts.push(inside[from] ? el("mark", {}, part) : part);
+  }
+  return parts;
+}
+
+function spanItem({ start, end, words, times, places }, text, api) {
+  const span = [...text].slice(start, end).join("");
+  const where = times === 1 ? "once" : `${times.toLocaleString("en")} times`;
+  return el("li", {},
+    el("blockquote", {}, span),
+    el("p", { class: "soft" }, `${words} words, ${where} in the training text`),
+    el("ul", {}, places.map((place) => placeItem(place, api))));
+}
+
+function placeItem({ url, title, excerpt, page }, api) {
+  const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const show = el("button", { type: "button" }, "Show the text");
+  show.addEventListener("click", async () => {
+    try {
+      showPage(await api.get(page));
+      problem.hidden = true;
+    } catch (error) {
+      problem.textContent = error.message;
+      problem.hidden = false;
+    }
+  });
+  return el("li", {}, address(url, title), " ", show,
+    excerpt && el("p", { class: "excerpt soft" }, excerpt), problem);
+}
+
+// The page's name; a link only where its address is one of the web, since any other kind
+// ("javascript:", "data:") could run something.
+export function address(url, title) {
+  let kind = "";
+  try {
+    kind = new URL(url).protocol;
+  } catch {
+    // no address at all: shown as text
+  }
+  const name = title || url || "a page without address";
+  if (kind !== "http:" && kind !== "https:") return el("span", {}, name);
+  return el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: url }, name);
+}

@@ -1,0 +1,64 @@
+// What the model wrote at a few steps of a run: the first and the last beside each other, and any
+// between them by a slider.
+//
+// A sample is {step, text}; a fine-tuned model's has the prompt it answered, too.
+
+import { el, fill } from "./dom.js";
+
+// Make the samples' part; update(samples) draws them anew.
+export function samplesByStep() {
+  const slider = el("input", { type: "range", min: "0", step: "1", id: "training-sample" });
+  const chosen = card();
+  const first = card();
+  const last = card();
+  const body = el("div", {},
+    el("div", { class: "controls wide" }, el("label", { for: "training-sample" }, "Sample"), slider),
+    chosen.element,
+    el("div", { class: "beside" }, first.element, last.element));
+  const none = el("p", { class: "soft" },
+    "Nothing has been written yet: every few hundred steps the model is asked to write a little.");
+  const element = el("section", { "aria-label": "Samples by step" },
+    el("h3", {}, "What it wrote, step by step"),
+    el("p", {}, "The same beginning is given each time. First come letters and pieces of words " +
+      "without order, then words, then sentences; sense comes last, if at all."),
+    none, body);
+  let samples = [];
+  let follows = true; // the newest is shown until the reader chooses another
+
+  function update(list) {
+    samples = list;
+    body.hidden = !samples.length;
+    none.hidden = samples.length > 0;
+    if (!samples.length) return;
+    slider.max = String(samples.length - 1);
+    if (follows) slider.value = slider.max;
+    slider.parentElement.hidden = chosen.element.hidden = samples.length < 3;
+    first.show("First", samples[0]);
+    last.show("Latest", samples.at(-1));
+    last.element.hidden = samples.length < 2;
+    choose();
+  }
+
+  function choose() {
+    const sample = samples[Number(slider.value)];
+    chosen.show("Chosen", sample);
+    slider.setAttribute("aria-valuetext", `step ${sample.step.toLocaleString("en")}`);
+  }
+
+  slider.addEventListener("input", () => {
+    follows = slider.value === slider.max;
+    choose();
+  });
+  return { element, update };
+}
+
+function card() {
+  const element = el("article", { class: "sample" });
+  function show(name, { step, prompt, text }) {
+    fill(element,
+      el("h4", {}, `${name}: step ${step.toLocaleString("en")}`),
+      prompt && el("p", { class: "prompt" }, prompt),
+      el("p", { class: "written" }, text));
+  }
+  return { element, show };
+}
