@@ -1,6 +1,9 @@
 """The commands of `python -m minigpt` that have to do with conversations."""
 
+import os
 import sys
+
+from minigpt.config import TrainConfig, add_flags, add_paths
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
 INHERITED = "the training (default: the base model's, fewer steps)"
@@ -8,8 +11,6 @@ INHERITED = "the training (default: the base model's, fewer steps)"
 
 def add_commands(command):
     """Add the parsers; `command(name, function, help, example)` makes one."""
-    from minigpt.config import TrainConfig, add_flags, add_paths
-
     p = command(
         "conversations", conversations, "make conversations of the documents, to fine-tune on",
         "conversations out/documents.jsonl.gz --chat my.jsonl",
@@ -54,12 +55,46 @@ def add_commands(command):
     add_paths(p, "--device")
 
     p = command(
+        "serve", serve, "open the playground in the browser: models to talk to and look into",
+        "serve out/base out/chat",
+    )  # fmt: skip
+    add_serving(p)
+
+    p = command(
         "show-chat", show_chat, "show conversations as the model sees them: ids, roles, mask",
         "show-chat data/conversations.jsonl --first 3",
     )  # fmt: skip
     p.add_argument("file", help="conversations, JSON Lines")
     p.add_argument("--first", type=int, default=1, metavar="N", help="show so many (%(default)s)")
     add_paths(p, "--tokenizer")
+
+
+def add_serving(parser):
+    """Add the flags of `serve`."""
+    parser.description += (
+        " Speaks OpenAI's API at /v1, so that its clients can be used too. Models that are trained "
+        "meanwhile appear by themselves."
+    )
+    add = parser.add_argument
+    add("models", nargs="*", default=["out"], metavar="FOLDER",
+        help="models' folders, or a folder that holds some (out)")  # fmt: skip
+    add("--host", default="127.0.0.1", help="another address needs --api-key (%(default)s)")
+    add("--port", type=int, default=8000, help="or the next that is free (%(default)s)")
+    add("--api-key", metavar="KEY", help="what clients must send (default: MINIGPT_API_KEY)")
+    add("--no-browser", action="store_true", help="print the address only")
+    add("--max-tokens", type=int, default=2048, metavar="N",
+        help="an answer has so many at most (%(default)s)")  # fmt: skip
+    add("--timeout-s", type=float, default=120, metavar="S",
+        help="and takes so many seconds at most (%(default)s)")  # fmt: skip
+    add("--rows", type=int, default=64, metavar="N",
+        help="write so many texts at the same time (%(default)s)")  # fmt: skip
+    add("--queue", type=int, default=128, metavar="N",
+        help="let so many requests wait for that (%(default)s)")  # fmt: skip
+    add("--documents", nargs="+", default=(), metavar="FILE",
+        help="what the models were trained on, to find their words in (OUT/documents.jsonl.gz)")  # fmt: skip
+    add("--out", help="folder of the training runs to show (default: the one the models are in)")
+    add("--log", action="store_true", help="print a line for each request: no text, no query")
+    add_paths(parser, "--device")
 
 
 def add_assistant(parser):
@@ -118,6 +153,21 @@ def chat(args):
         max_new_tokens=args.max_new_tokens, seed=args.seed,
     )  # fmt: skip
     return 0
+
+
+def serve(args):
+    try:
+        from minigpt.serve import Options, serve
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{error.name} is not installed; pip install '.[chat]' does it, as does `make chat`"
+        ) from None
+    options = Options(
+        args.host, args.port, args.api_key or os.environ.get("MINIGPT_API_KEY") or None,
+        not args.no_browser, args.device, args.max_tokens, args.queue, args.rows, args.timeout_s,
+        tuple(args.documents), args.out, args.log,
+    )  # fmt: skip
+    return serve(args.models, options)
 
 
 def show_chat(args):

@@ -2,7 +2,8 @@
 
 `tokenize` (dataset.py) writes all documents in one row, each after a separator, and splits them
 into training and held-out text. Here its rule is followed once more over the same files, so that
-every place in the row has an address again: the document's `url`, or its file's name.
+every place in the row has an address again: the document's `url`, or its file's name; and its
+title, if it has one.
 
 Nothing is written. The row of ids stays on disk, memory-mapped.
 """
@@ -11,6 +12,7 @@ import gzip
 import json
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,14 +22,23 @@ from bpe.split import to_text
 from minigpt.dataset import VAL_EVERY, fingerprint, load_tokens, read_report, split_documents
 
 
+class Page(NamedTuple):
+    """What is known of a document beside its text."""
+
+    address: str  # its `url`, or where it stands
+    title: str | None
+
+
 class Part:
     """The training text or the held-out text: its ids, and where each document is."""
 
-    def __init__(self, ids, tokenizer, addresses=None):
+    def __init__(self, ids, tokenizer, pages=None):
         self.ids, self.tokenizer = ids, tokenizer
         self.starts = np.flatnonzero(ids == tokenizer.eot_token)  # (N,) of the separators
         self.ends = np.append(self.starts[1:], len(ids))
-        self.addresses = addresses or [f"document {i + 1}" for i in range(len(self.starts))]
+        pages = pages or [Page(f"document {i + 1}", None) for i in range(len(self.starts))]
+        self.addresses = [page.address for page in pages]
+        self.titles = [page.title for page in pages]  # None where there is none
 
     def __len__(self):
         return len(self.starts)
@@ -63,9 +74,9 @@ class Corpus:
                 f"{folder} was written with another tokenizer than the model's; give the folder "
                 f"the model was trained on with --tokens"
             )
-        addresses = addresses_of(files) if files else {}
+        pages = pages_of(files) if files else {}
         parts = {
-            part: Part(load_tokens(Path(folder) / f"{part}.npy"), tokenizer, addresses.get(part))
+            part: Part(load_tokens(Path(folder) / f"{part}.npy"), tokenizer, pages.get(part))
             for part in ("train", "val")
         }
         for name, part in parts.items():
@@ -116,30 +127,34 @@ def host(address):
         return ""
 
 
-def addresses_of(files):
-    """Return {"train": addresses, "val": addresses} of the documents in `files`, in order."""
+def pages_of(files):
+    """Return {"train": Pages, "val": Pages} of the documents in `files`, in order."""
     files = list(map(Path, files))
     texts = (text for path in files for text in documents(path))
     parts = [(part, bool(text)) for part, text in split_documents(texts)]
-    addresses = [address for path in files for address in read_addresses(path)]
-    repeats = len(parts) // max(1, len(addresses))  # few documents are cut in two, each
+    pages = [page for path in files for page in read_pages(path)]
+    repeats = len(parts) // max(1, len(pages))  # few documents are cut in two, each
     found = {"train": [], "val": []}
     for i, (part, has_text) in enumerate(parts):
         if has_text:
-            found[part].append(addresses[i // repeats])
+            found[part].append(pages[i // repeats])
     return found
 
 
-def read_addresses(path):
-    """Yield the `url` of every document of a file, or where it stands."""
+def read_pages(path):
+    """Yield the Page of every document of a file."""
     if ".jsonl" not in path.suffixes[-2:]:
-        yield str(path)
+        yield Page(str(path), None)
         return
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                url = json.loads(line.decode("utf-8-sig")).get("url")
-                yield url if isinstance(url, str) else f"{path}, line {number}"
+                record = json.loads(line.decode("utf-8-sig"))
+                url, title = record.get("url"), record.get("title")
+                yield Page(
+                    url if isinstance(url, str) else f"{path}, line {number}",
+                    title if isinstance(title, str) and title.strip() else None,
+                )
 
 
 def one_line(text, most=80):

@@ -90,18 +90,18 @@ class NgramIndex:
             counts[alive] += 1
         return counts
 
-    def matches(self, ids):
+    def matches(self, ids, followed=FOLLOWED):
         """Return for each of `ids` how many from it on stand together in the text, and where.
 
         Two arrays (T,): lengths, 0 where it is less than SHORTEST, and places. Of a window that
-        stands more than FOLLOWED times only the first of the places found are followed: there,
+        stands more than `followed` times only the first of the places found are followed: there,
         the lengths are what was found, not the longest there is.
         """
         ids = np.asarray(ids)
         T = len(ids)
         ends, places = np.zeros(T, np.int64), np.zeros(T, np.int64)  # of matches by their start
         for i, found in self._windows(ids):
-            found = found[:FOLLOWED]
+            found = found[:followed]
             right = self._agreeing(found, ids[i:])
             found, right = found[right >= WINDOW], right[right >= WINDOW]
             left = self._agreeing_before(found, ids[:i])

@@ -3,6 +3,7 @@
 Beside the model's folder (see checkpoint.py) this writes
 
     metrics.jsonl   a line for each look at the validation text
+    samples.jsonl   a line for each sample of what the model writes: {"step", "text"}
     training.json   the report of the finished run
 
 A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers, one that
@@ -24,7 +25,7 @@ from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.model import GPT
 from minigpt.optim import AdamW, learning_rate
 from minigpt.parallel import Workers
-from minigpt.resume import METRICS, REPORT, start_or_continue
+from minigpt.resume import METRICS, REPORT, SAMPLES, start_or_continue
 from minigpt.sample import generate
 from minigpt.train import Trainer, evaluate, token_lengths
 
@@ -168,7 +169,7 @@ class Loop:
                 if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
                     self.evaluate(grad_norm)
                 if c.sample_every and p["step"] % c.sample_every == 0:
-                    self.say(f"  writes: {self.sample(60)!r}")
+                    self.show_sample()
                 if stop.signal is not None or now - saved_at > c.save_every_s:
                     self.save()
                     saved_at = time.monotonic()
@@ -192,17 +193,27 @@ class Loop:
             "grad_norm": grad_norm,
             "seconds": round(p["seconds"], 3),
         }
-        with open(self.out / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self.record(METRICS, line)
         self.say(
             f"  step {p['step']:5d}: validation loss {loss:.3f} nats/token = {bits:.3f} bits/byte"
         )
 
+    def show_sample(self):
+        """Have the model write; note it in samples.jsonl and say it."""
+        sample = self.sample(60)
+        self.record(SAMPLES, {"step": self.progress["step"], **sample})
+        self.say(f"  writes: {' -> '.join(sample.values())!r}")
+
+    def record(self, name, line):
+        """Append a line to one of the run's records."""
+        with open(self.out / name, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
     def sample(self, n_tokens, seed=0):
-        """Return text the model writes from a document's beginning."""
+        """Return the text the model writes from a document's beginning: {"text"}."""
         start = self.tokenizer.eot_token
         ids = generate(self.model, [start], n_tokens, 0.8, top_p=0.95, stop=(start,), seed=seed)
-        return self.tokenizer.decode(list(ids))
+        return {"text": self.tokenizer.decode(list(ids))}
 
     def save_folder(self):
         """Write the model's folder: the weights and what does not change while training."""

@@ -11,11 +11,12 @@ import os
 from bpe.files import atomic_write
 from minigpt import checkpoint
 
-METRICS, REPORT = "metrics.jsonl", "training.json"
+METRICS, SAMPLES, REPORT = "metrics.jsonl", "samples.jsonl", "training.json"
+RECORDS = (METRICS, SAMPLES)  # one line after the other, each with its "step"
 EVALUATION = "evaluation.json"  # of an assistant, see evaluate_chat.py
 # What a run's folder consists of; anything else in it was put there by somebody else.
 OURS = {
-    METRICS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
+    *RECORDS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
     "generation_config.json", "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
 
@@ -31,12 +32,14 @@ def start_or_continue(out, model, optimizer, run, fresh, say):
         checkpoint.load_state(out, model, optimizer)
         step, steps = progress["step"], run["train"]["steps"]
         say(f"{out} is complete" if step == steps else f"continuing {out} after step {step}")
-        keep_metrics(out / METRICS, step if "val_loss" in progress else -1)
+        for name in RECORDS:
+            keep_lines(out / name, step if "val_loss" in progress else -1)
         return progress
     if (out / checkpoint.MODEL).exists():
         set_aside(out, say)
     out.mkdir(parents=True, exist_ok=True)
-    (out / METRICS).unlink(missing_ok=True)
+    for name in RECORDS:
+        (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 
 
@@ -67,15 +70,15 @@ def remove_run(folder):
     folder.rmdir()
 
 
-def keep_metrics(path, step):
-    """Cut lines off metrics.jsonl that are damaged or later than the checkpoint of `step`."""
+def keep_lines(path, step):
+    """Cut lines off a record that are damaged or later than the checkpoint of `step`."""
     if path.exists():
         kept = [line for line in path.read_bytes().splitlines(True) if step_of(line) <= step]
         atomic_write(path, b"".join(kept))
 
 
 def step_of(line):
-    """Return the step of a line of metrics.jsonl, infinity for a damaged line."""
+    """Return the step of a line of a record, infinity for a damaged line."""
     try:
         return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
     except (ValueError, TypeError, KeyError):

@@ -133,11 +133,13 @@ class ChatLoop(Loop):
         save_template(self.out, self.tokenizer)
 
     def sample(self, n_tokens, seed=0):
-        """Return a question and what the assistant answers to it."""
+        """Return a question and what the assistant answers to it: {"prompt", "text"}."""
         ids = render_prompt(self.tokenizer, self.question, self.model.config.n_positions)
         stop = (control_ids(self.tokenizer)[END["assistant"]],)
         reply = generate(self.model, ids, n_tokens, 0, stop=stop, seed=seed)
-        return f"{self.question[-1]['content']} -> {self.tokenizer.decode(list(reply))}"
+        return {
+            "prompt": self.question[-1]["content"], "text": self.tokenizer.decode(list(reply)),
+        }  # fmt: skip
 
 
 def sft(base, conversations, out, config, device="cpu", fresh=False, say=print):

@@ -1,0 +1,192 @@
+"""The routes of the OpenAI-compatible API, and how an answer is sent.
+
+    GET  /health                what is going on
+    GET  /v1/models             the models, and /v1/models/NAME
+    POST /v1/chat/completions   an answer of an assistant
+    POST /v1/completions        a text that any model goes on with
+    POST /v1/tokenize           {"model", "input"}: the text's tokens
+
+Bodies are checked in api_requests.py and made in api_replies.py; who may ask at all is said in
+api_guard.py. A stream is server-sent events, `data: {...}`, the last of them `data: [DONE]`.
+
+Source: OpenAI's API reference; WHATWG's HTML standard, "Server-sent events".
+"""
+
+import asyncio
+import contextlib
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from minigpt.api_errors import ApiError, busy, unavailable
+from minigpt.api_replies import ChatReply, CompletionReply, encode_json
+from minigpt.api_requests import Fields, find_model, read_chat, read_completion, read_json
+from minigpt.api_streams import Wakeups, Writing
+from minigpt.engine import Busy
+
+MAX_TOKENIZED_CHARS = 200_000
+
+
+class Gone(Exception):
+    """The client has gone away, or takes nothing."""
+
+
+class Api:
+    """Answers requests about the models of a Shelf."""
+
+    def __init__(self, shelf, max_tokens=2048, timeout_s=120, send_timeout_s=30):
+        """`send_timeout_s`: a client that takes nothing for so long is cut off."""
+        self.shelf, self.max_tokens, self.timeout_s = shelf, max_tokens, timeout_s
+        self.send_timeout_s, self.closing, self.wakeups = send_timeout_s, False, None
+        self.writings = set()
+
+    def routes(self):
+        """Return the routes."""
+        return [
+            Route("/health", self.health),
+            Route("/v1/models", self.models),
+            Route("/v1/models/{name}", self.model),
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/completions", self.completions, methods=["POST"]),
+            Route("/v1/tokenize", self.tokenize, methods=["POST"]),
+        ]
+
+    # ---- small ones ---------------------------------------------------------------------------
+
+    async def health(self, request):
+        """Tell what is going on, in numbers."""
+        engines = {name: served.engine.stats() for name, served in self.shelf.models.items()}
+        return Json({"status": "ok", "models": engines})
+
+    async def models(self, request):
+        """List the models."""
+        data = [served.json() for served in self.shelf.models.values()]
+        return Json({"object": "list", "data": data})
+
+    async def model(self, request):
+        """Describe a model."""
+        return Json(find_model(self.shelf.models, request.path_params["name"]).json())
+
+    async def tokenize(self, request):
+        """Cut a text into tokens."""
+        return Json(await run_in_threadpool(self._tokenize, await request.body()))
+
+    def _tokenize(self, body):
+        fields = Fields(read_json(body), {"model", "input"})
+        served, text = find_model(self.shelf.models, fields.required("model")), fields.text("input")
+        ids = served.tokenizer.encode_ordinary(text)
+        data = [{"id": id, "text": served.text_of(id)[0], "bytes": served.text_of(id)[1]} for id in ids]
+        return {"object": "list", "count": len(ids), "data": data}
+
+    # ---- texts --------------------------------------------------------------------------------
+
+    async def chat(self, request):
+        """Answer as the assistant."""
+        return await self._answer(request, read_chat, ChatReply)
+
+    async def completions(self, request):
+        """Go on with a text."""
+        return await self._answer(request, read_completion, CompletionReply)
+
+    async def _answer(self, request, read, reply_class):
+        body = await request.body()
+        asked = await run_in_threadpool(self._read, read, body)
+        if self.closing:
+            raise unavailable("the server is shutting down")
+        if self.wakeups is None:
+            self.wakeups = Wakeups(asyncio.get_running_loop())
+        try:
+            writing = Writing(asked, self.wakeups)
+        except Busy as error:
+            raise busy(error.retry_after_s) from None
+        except ValueError as error:
+            raise ApiError(400, str(error)) from None
+        return Answer(self, writing, reply_class(asked))
+
+    def _read(self, read, body):
+        return read(read_json(body), self.shelf.models, self.max_tokens, self.timeout_s)
+
+    def close(self):
+        """Take no more requests, and end what is being written."""
+        self.closing = True
+        for writing in self.writings:
+            writing.stop(unavailable("the server is shutting down"))
+
+
+class Json(Response):
+    """A JSON body."""
+
+    media_type = "application/json"
+
+    def render(self, content):
+        return encode_json(content).encode()
+
+
+class Answer:
+    """Sends what is written, as a stream or in one piece; ASGI. What is left of it is cancelled."""
+
+    def __init__(self, api, writing, reply):
+        self.api, self.writing, self.reply = api, writing, reply
+
+    async def __call__(self, scope, receive, send):
+        self.send = send
+        self.api.writings.add(self.writing)
+        watcher = asyncio.create_task(self._watch(receive))
+        try:
+            with self.writing, contextlib.suppress(Gone):
+                if self.reply.asked.stream:
+                    await self._stream()
+                else:
+                    await self._whole(scope, receive)
+        finally:
+            self.api.writings.discard(self.writing)
+            watcher.cancel()
+
+    async def _watch(self, receive):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.writing.stop(Gone())
+
+    async def _whole(self, scope, receive):
+        async for round in self.writing.rounds():
+            for k, pieces in round:
+                self.reply.add(k, pieces)
+        await Json(self.reply.whole())(scope, receive, self.send)
+
+    async def _stream(self):
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._event(self.reply.start())
+        try:
+            async for round in self.writing.rounds():
+                for k, pieces in round:
+                    self.reply.add(k, pieces)
+                await self._event(self.reply.chunk())
+        except Gone:
+            raise
+        except Exception as error:
+            # the status is sent already: the client finds it in the stream
+            await self._event(as_api_error(error).json(), more=False)
+            return
+        if self.reply.asked.include_usage:
+            await self._event(self.reply.usage_chunk())
+        await self._send(b"data: [DONE]\n\n", more=False)
+
+    async def _event(self, value, more=True):
+        if value is not None:
+            await self._send(b"data: %b\n\n" % encode_json(value).encode(), more)
+
+    async def _send(self, body, more):
+        try:
+            async with asyncio.timeout(self.api.send_timeout_s):
+                await self.send({"type": "http.response.body", "body": body, "more_body": more})
+        except (TimeoutError, OSError):
+            raise Gone from None
+
+
+def as_api_error(error):
+    """Return any error as an ApiError; what is none of the client's business is left out."""
+    if isinstance(error, ApiError):
+        return error
+    return ApiError(500, "the server made a mistake; what it wrote so far is all there is")

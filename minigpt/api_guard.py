@@ -1,0 +1,180 @@
+"""Who may ask, and how much: everything between the network and the routes.
+
+A page of another site that is open in the same browser can send requests to 127.0.0.1 too, under a
+name of its own that it lets point there (DNS rebinding). So the Host must be a name of this
+machine's, an Origin must be ours, and a body must be called application/json, which a page may not
+send elsewhere without asking first. A body is read here, whole, up to a limit of size and time,
+and every answer gets the headers that keep a page from loading or running anything not ours.
+
+What is logged is method, path, status and milliseconds, never what was said.
+
+Sources: WHATWG Fetch, "CORS protocol"; W3C, "Content Security Policy Level 3"; RFC 6750 (Bearer).
+"""
+
+import asyncio
+import hmac
+import sys
+import time
+import traceback
+from urllib.parse import urlsplit
+
+from minigpt.api_errors import ApiError, unavailable
+
+MAX_BODY_BYTES = 1 << 20
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+ANY = {"0.0.0.0", "::"}  # all addresses of the machine, whose names nobody can list
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+class Guard:
+    """An ASGI app around another."""
+
+    def __init__(self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, log=None):
+        self.app, self.host, self.api_key, self.log = app, host, api_key, log
+        self.body_timeout_s = body_timeout_s
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started, status = time.monotonic(), None
+
+        async def send_guarded(message):
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), *ENCODED]
+                if not any(name == b"cache-control" for name, _ in message["headers"]):
+                    message["headers"].append((b"cache-control", b"no-cache"))
+            await send(message)
+
+        try:
+            headers = dict(scope["headers"])
+            self._check(scope, headers)
+            if scope["method"] == "POST":
+                receive = await self._with_body(receive, headers)
+            await self.app(scope, receive, send_guarded)
+        except ApiError as error:
+            await send_error(send_guarded, error)
+        except ConnectionError:
+            pass  # the client has gone
+        except Exception as error:
+            say_where(error)
+            if status is None:  # else uvicorn closes the connection, as the answer is not whole
+                await send_error(send_guarded, ApiError(500, "the server made a mistake"))
+        if self.log:
+            path = scope.get("raw_path", b"").decode("ascii", "replace")[:100]
+            ms = 1000 * (time.monotonic() - started)
+            self.log(f"{scope['method']} {path} {status} {ms:.0f} ms")
+
+    # ---- headers ------------------------------------------------------------------------------
+
+    def _check(self, scope, headers):
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = host_name(host)
+        if self.host not in ANY and name not in LOOPBACK | {self.host}:
+            raise ApiError(403, f"Host is {host[:100]!r}; it must be {self.host} or localhost",
+                           code="host_not_allowed")  # fmt: skip
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").lower() not in (
+            f"http://{host}".lower(), f"https://{host}".lower(),
+        ):  # fmt: skip
+            raise ApiError(403, "Origin is another site's; only this server's own page may ask",
+                           code="origin_not_allowed")  # fmt: skip
+        path = scope["path"]
+        if self.api_key and (path.startswith(("/v1", "/playground/api"))):
+            self._check_key(headers)
+        if scope["method"] == "POST":
+            kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
+            if kind.strip().lower() != "application/json":
+                raise ApiError(415, f"Content-Type is {kind[:60]!r}; it must be application/json")
+
+    def _check_key(self, headers):
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        if not key:
+            raise ApiError(401, "the API key is missing; send Authorization: Bearer KEY",
+                           www_authenticate="Bearer")  # fmt: skip
+        same = hmac.compare_digest(key.strip(), self.api_key.encode())
+        if scheme.lower() != b"bearer" or not same:
+            raise ApiError(401, "the API key is not the one this server was started with",
+                           www_authenticate="Bearer")  # fmt: skip
+
+    # ---- bodies -------------------------------------------------------------------------------
+
+    async def _with_body(self, receive, headers):
+        """Return a `receive` that gives the whole body at once; raise ApiError where it is bad."""
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
+            raise too_large()
+        parts, size, more = [], 0, True
+        try:
+            async with asyncio.timeout(self.body_timeout_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ConnectionError
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > MAX_BODY_BYTES:
+                        raise too_large()
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise ApiError(
+                408, f"the body did not come within {self.body_timeout_s} s", connection="close"
+            ) from None
+        body = b"".join(parts)
+
+        async def replay():
+            nonlocal body
+            if body is None:
+                return await receive()
+            whole, body = body, None
+            return {"type": "http.request", "body": whole, "more_body": False}
+
+        return replay
+
+
+def host_name(host):
+    """Return the name in a Host header without its port, in lower case; "" where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def too_large():
+    """Return the ApiError of a body over the limit; the rest of it is not read."""
+    return ApiError(
+        413, f"the body is too large; it must be at most {MAX_BODY_BYTES:,} bytes",
+        connection="close",
+    )  # fmt: skip
+
+
+async def send_error(send, error):
+    """Send an ApiError."""
+    body = error.body()
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    headers |= error.headers
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def say_where(error):
+    """Print what kind of error it was and where, but no text that came with it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    print(
+        f"minigpt: {type(error).__name__} in {last.name}, {last.filename}:{last.lineno}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,157 @@
+"""The models that are served: found, loaded, and loaded again when their files change.
+
+`python -m minigpt serve` takes models' folders, and folders in which models are or will be: while
+`make train` runs, out/base and out/chat come one after the other. `Shelf.refresh` looks for what is
+new; a model that was replaced goes on with what it has begun, and is then closed. This does not
+answer requests, see api.py.
+"""
+
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from minigpt.chat_format import END
+from minigpt.chat_template import check_template
+from minigpt.checkpoint import load
+from minigpt.engine import Engine
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+@dataclass(eq=False)
+class Served:
+    """A model with a name, and the engine that many may ask."""
+
+    name: str
+    folder: Path
+    model: object
+    tokenizer: object
+    engine: Engine
+    version: tuple  # of its files
+    created: int = field(default_factory=lambda: int(time.time()))  # in seconds since 1970
+
+    def __post_init__(self):
+        # a few hundred thousand symbols at most: every one is looked up once
+        self.text_of = cache(self._text_of)
+        special = self.tokenizer.special_tokens
+        try:
+            check_template(self.folder, self.tokenizer)
+            self.assistant = True
+        except ValueError:
+            self.assistant = False
+        ends = ["<|endoftext|>", *([END["assistant"]] if self.assistant else [])]
+        self.end_ids = tuple(special[token] for token in ends if token in special)
+
+    def _text_of(self, id):
+        """Return what an id stands for, as text and as a list of bytes."""
+        data = self.tokenizer.decode_bytes([id])
+        return data.decode("utf-8", "replace"), list(data)
+
+    def json(self):
+        """Return the model as /v1/models lists it."""
+        c = self.model.config
+        shape = {name: getattr(c, name) for name in ("n_positions", "n_layer", "n_head")}
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": self.created,
+            "owned_by": "minigpt",
+            "minigpt": {
+                "assistant": self.assistant,
+                "vocab_size": self.tokenizer.n_vocab,
+                "parameters": len(self.model.params.flat),
+                **shape,
+            },
+        }
+
+
+class Shelf:
+    """The models by name, and the folders they come from."""
+
+    def __init__(self, folders, device="cpu", n_rows=64, max_waiting=128, say=print):
+        """Raise ValueError for a path that is no folder where no model could be either."""
+        self.folders, self.device, self.say = [Path(folder) for folder in folders], device, say
+        self.n_rows, self.max_waiting = n_rows, max_waiting
+        self.models, self._old, self._failed = {}, [], {}
+        for folder in self.folders:
+            if not folder.exists():
+                raise ValueError(f"{folder} does not exist; give a model's folder, as out/chat")
+
+    def model_folders(self):
+        """List the folders that hold a model now, in order."""
+        found = {}
+        for folder in self.folders:
+            if is_model(folder):
+                found[folder.resolve()] = folder
+            elif folder.is_dir():
+                for inner in sorted(folder.iterdir()):
+                    if is_model(inner):
+                        found.setdefault(inner.resolve(), inner)
+        return list(found.values())
+
+    def refresh(self):
+        """Load what is new or has changed; return whether anything has."""
+        folders = self.model_folders()
+        known = {served.folder: served for served in self.models.values()}
+        for served in [s for s in self._old if not s.engine.stats()["running"]]:
+            self._old.remove(served)
+            served.engine.close()
+        models = {}
+        for folder, name in zip(folders, distinct_names(folders), strict=True):
+            served = known.get(folder)
+            version = version_of(folder)
+            if served is None or served.version != version or served.name != name:
+                served = self._load(folder, name, version) or served
+            if served is not None:
+                models[served.name] = served
+        gone = [served for served in known.values() if served not in models.values()]
+        self._old += gone
+        changed = models.keys() != self.models.keys() or bool(gone)
+        self.models = models
+        return changed
+
+    def _load(self, folder, name, version):
+        if self._failed.get(folder) == version:
+            return None
+        try:
+            model, tokenizer = load(folder, self.device)
+            engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
+        except (ValueError, OSError) as error:
+            self._failed[folder] = version
+            self.say(f"not served: {error}")
+            return None
+        return Served(name, folder, model, tokenizer, engine, version)
+
+    def close(self):
+        """Have every engine stop."""
+        for served in [*self.models.values(), *self._old]:
+            served.engine.close()
+
+
+def is_model(folder):
+    """Tell whether a folder holds a model's shape and its weights."""
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return (folder / "config.json").is_file() and any((folder / w).is_file() for w in weights)
+
+
+def version_of(folder):
+    """Return what changes when one of a model's files does."""
+    stats = [(folder / name).stat() for name in FILES if (folder / name).exists()]
+    return tuple((s.st_ino, s.st_mtime_ns, s.st_size) for s in stats)
+
+
+def distinct_names(folders):
+    """Return a name for each folder: its own, with its parent's before it where two are alike."""
+    names = [folder.resolve().name for folder in folders]
+    parents = [folder.resolve().parent.name for folder in folders]
+    names = [
+        f"{parent}-{name}" if names.count(name) > 1 else name
+        for name, parent in zip(names, parents, strict=True)
+    ]
+    seen = {}
+    for i, name in enumerate(names):
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            names[i] = f"{name}-{seen[name]}"
+    return names

@@ -1,0 +1,97 @@
+"""From the engine's threads to the event loop: who waits for pieces, and when they are woken.
+
+An engine's thread draws a token for every row in a step, and says for each Stream that there is
+something new. Waking the event loop for each would cost more than the token; here all that came
+is noted, and the loop is woken once. Where many wait, it also waits a little between two rounds,
+so that a chunk holds several tokens: the more streams, the fewer chunks each gets.
+"""
+
+import asyncio
+import threading
+from collections import deque
+
+PAUSE_S_PER_STREAM = 0.0005  # between two rounds, for each stream open; alone one waits for nothing
+
+
+class Wakeups:
+    """Sets asyncio Events from other threads; one callback of the loop serves all that came."""
+
+    def __init__(self, loop):
+        self.loop, self.n_open = loop, 0
+        self._rung, self._scheduled, self._lock = deque(), False, threading.Lock()
+        self._earliest = 0.0
+
+    def ring(self, event):
+        """Have `event` set soon; from any thread."""
+        self._rung.append(event)
+        with self._lock:
+            if self._scheduled:
+                return
+            self._scheduled = True
+        try:
+            self.loop.call_soon_threadsafe(self._wake_in_time)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            pass
+
+    def _wake_in_time(self):
+        self.loop.call_at(max(self._earliest, self.loop.time()), self._wake)
+
+    def _wake(self):
+        pause = PAUSE_S_PER_STREAM * self.n_open if self.n_open > 1 else 0
+        self._earliest = self.loop.time() + pause
+        with self._lock:
+            self._scheduled = False
+        for _ in range(len(self._rung)):
+            self._rung.popleft().set()
+
+
+class Writing:
+    """What an Asked's engine writes; `rounds` gives it as it comes. Use as a context manager."""
+
+    def __init__(self, asked, wakeups):
+        """Submit every request; raise Busy, ValueError as the engine does."""
+        self.event, self.wakeups, self.streams, self.stopped = asyncio.Event(), wakeups, [], None
+        try:
+            for request in asked.requests:
+                stream = asked.served.engine.submit(request, lambda: wakeups.ring(self.event))
+                self.streams.append(stream)
+        except Exception:
+            self.cancel()
+            raise
+
+    def __enter__(self):
+        self.wakeups.n_open += 1
+        return self
+
+    def __exit__(self, *_):
+        self.wakeups.n_open -= 1
+        self.cancel()
+
+    def cancel(self):
+        """Have nothing more written."""
+        for stream in self.streams:
+            if not stream.done:
+                stream.cancel()
+
+    def stop(self, reason):
+        """End `rounds` now; `reason` is what it raises."""
+        self.stopped = reason
+        self.event.set()
+
+    async def rounds(self):
+        """Yield lists of (number of the request, its pieces) until all are done.
+
+        Raises the error that ended a stream, and what `stop` was given.
+        """
+        while True:
+            await self.event.wait()
+            self.event.clear()
+            if self.stopped:
+                raise self.stopped
+            done = all(stream.done for stream in self.streams)  # before its last pieces are taken
+            yield [(k, stream.take()) for k, stream in enumerate(self.streams)]
+            for stream in self.streams:
+                if stream.error is not None:
+                    raise stream.error
+            if done:
+                return

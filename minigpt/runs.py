@@ -1,0 +1,157 @@
+"""Training runs, read while they go on: how far, how well, and what the model writes.
+
+`pretrain` and `sft` (pretrain.py says in which form) append to
+
+    metrics.jsonl   {"step", "val_loss", ...}: a line for each look at the validation text
+    samples.jsonl   {"step", "text"}, of an assistant also "prompt": a line for each sample
+
+and at the end write training.json. Somebody else writes these files, now: a last line may be half
+there, a folder may be renamed between two looks, a number may be NaN. What cannot be read is left
+out and never an error.
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+
+from minigpt import checkpoint
+from minigpt.chat_template import read_template
+from minigpt.resume import METRICS, REPORT, SAMPLES
+
+SILENT_S = 120.0  # a run saves its state every 30 s, or after a step that takes longer
+MOST_BYTES = 4 << 20  # of a longer file the end is read
+MOST_TEXT = 4000  # characters of a sample
+STEPS = (
+    "step", "documents_in", "documents_out", "characters_in", "characters_out", "reasons",
+)  # fmt: skip
+
+
+def runs(out, now=None):
+    """Return what `describe` says of every run in the folder `out`, by name."""
+    try:
+        folders = sorted(f for f in Path(out).iterdir() if (f / METRICS).is_file())
+    except OSError:
+        return []
+    return [describe(folder, now) for folder in folders]
+
+
+def find_run(out, name):
+    """Return the folder of the run `name` in `out`; raise ValueError where there is none."""
+    names = [run["name"] for run in runs(out)]
+    if name not in names:
+        raise ValueError(f"there is no run {name!r}; there are {', '.join(names) or 'none yet'}")
+    return Path(out) / name
+
+
+def describe(folder, now=None):
+    """Return the run in `folder` in a few words: name, stage, step of steps, running, seconds.
+
+    What is not known is None.
+    """
+    report = read_object(folder / REPORT)
+    try:
+        progress = checkpoint.read_progress(folder) or {}
+        steps = progress["run"]["train"]["steps"]
+    except (OSError, ValueError, LookupError, TypeError):
+        progress, steps = {}, report.get("steps")
+    lines = read_lines(folder / METRICS)
+    last = lines[-1] if lines else {"step": 0}
+    return {
+        "name": folder.name,
+        "stage": report.get("stage") or stage_of(folder),
+        "steps": steps,
+        "step": max(last["step"], progress.get("step", 0)),
+        "running": is_running(folder, now),
+        "seconds": last.get("seconds"),
+    }
+
+
+def stage_of(folder):
+    """Return what an unfinished run does: with a chat template it makes an assistant."""
+    try:
+        return "pretrain" if read_template(folder) is None else "sft"
+    except (OSError, ValueError):
+        return "pretrain"
+
+
+def is_running(folder, now=None):
+    """Tell whether a run is going on: without a report, and heard of in the last SILENT_S."""
+    if (folder / REPORT).exists():
+        return False
+    heard = 0.0
+    for name in (METRICS, SAMPLES, checkpoint.STATE):
+        try:
+            heard = max(heard, (folder / name).stat().st_mtime)
+        except OSError:
+            continue
+    return (time.time() if now is None else now) - heard < SILENT_S
+
+
+def read_run(folder, after=-1, now=None):
+    """Return {"metrics", "samples", "running"}, of the lines only those later than step `after`."""
+    running = is_running(folder, now)  # first: else the last lines could be missed
+    samples = [
+        {k: v[:MOST_TEXT] if isinstance(v, str) else v for k, v in line.items()}
+        for line in read_lines(folder / SAMPLES, after)
+    ]
+    return {
+        "metrics": read_lines(folder / METRICS, after), "samples": samples, "running": running,
+    }  # fmt: skip
+
+
+def read_lines(path, after=-1):
+    """Return the objects of a JSON Lines file with a "step" above `after`; none if it is not there.
+
+    Damaged lines and a last one without its end are left out, numbers that JSON does not have
+    (NaN, infinity) are None. Of a file of more than MOST_BYTES only the end is read.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - MOST_BYTES))
+            lines = file.read(MOST_BYTES).splitlines(keepends=True)
+    except OSError:
+        return []
+    found = []
+    for line in lines[size > MOST_BYTES :]:  # the first is cut
+        if line.endswith(b"\n") and (value := parse(line)) is not None:
+            step = value.get("step")
+            if type(step) is int and step > after:
+                found.append(value)
+    return found
+
+
+def read_object(path):
+    """Return the JSON object in a file, an empty one where there is none."""
+    try:
+        return parse(Path(path).read_bytes()) or {}
+    except OSError:
+        return {}
+
+
+def parse(data):
+    """Return the JSON object in `data`, None where it is no object."""
+    try:
+        value = finite(json.loads(data))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def finite(value):
+    """Return a JSON value with None for the numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def funnel(out):
+    """Return {"steps": [...]} of the cleaning in `out`, or {"missing": reason}."""
+    path = Path(out) / "clean.json"
+    steps = read_object(path).get("steps")
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        return {"missing": f"{path} is not there or not whole; it is written by make documents"}
+    return {"steps": [{name: step.get(name) for name in STEPS} for step in steps]}

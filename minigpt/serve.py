@@ -1,0 +1,180 @@
+"""The playground's server: the API, the page and what the page needs, on one port.
+
+    python -m minigpt serve out/base out/chat
+
+`make_app` puts the parts together, `serve` runs them with uvicorn until Ctrl-C. See api.py for the
+API, api_guard.py for who may ask, playground_api.py for the page's own endpoints.
+"""
+
+import contextlib
+import mimetypes
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from minigpt.api import Api
+from minigpt.api_errors import ApiError
+from minigpt.api_guard import Guard, send_error
+from minigpt.api_models import Shelf
+
+PAGE = Path(__file__).parent / "playground"
+PORTS_TO_TRY = 20
+LOOK_EVERY_S = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to serve; the defaults of the command line."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_key: str | None = None
+    browser: bool = True
+    device: str = "cpu"
+    max_tokens: int = 2048  # that one answer may have
+    queue: int = 128  # requests that may wait
+    rows: int = 64  # texts that are written at the same time
+    timeout_s: float = 120  # that one answer may take
+    documents: tuple = ()
+    out: str | None = None
+    log: bool = False
+
+    def check(self):
+        """Raise ValueError for options that cannot be."""
+
+
+def make_app(shelf, options, extra_routes=()):
+    """Return (the ASGI app, its Api)."""
+    mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, or nothing
+    api = Api(shelf, options.max_tokens, options.timeout_s)
+
+    async def index(request):
+        path = PAGE / "index.html"
+        return FileResponse(path) if path.exists() else Response("There is no page here, see /v1.")
+
+    routes = [
+        Route("/", index),
+        *api.routes(),
+        *extra_routes,
+        Mount("/playground", StaticFiles(directory=PAGE, check_dir=False)),
+    ]
+    handlers = {HTTPException: on_http_error, ApiError: on_api_error, Exception: on_mistake}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    log = None
+    if options.log:
+
+        def log(line):
+            print(line, file=sys.stderr, flush=True)
+
+    return Guard(app, options.host, options.api_key, log=log), api
+
+
+class Error:
+    """Sends an ApiError; ASGI."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def __call__(self, scope, receive, send):
+        await send_error(send, self.error)
+
+
+async def on_api_error(request, error):
+    return Error(error)
+
+
+async def on_mistake(request, error):
+    return Error(ApiError(500, "the server made a mistake"))
+
+
+async def on_http_error(request, error):
+    """Say in OpenAI's shape what Starlette says of paths and methods."""
+    path = request.url.path[:100]
+    messages = {
+        404: f"there is no {path!r} here",
+        405: f"{request.method} is not allowed here",
+    }
+    headers = {k.lower().replace("-", "_"): v for k, v in (error.headers or {}).items()}
+    return Error(ApiError(error.status_code, messages.get(error.status_code, str(error.detail)), **headers))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which ends what is being written before it waits for it."""
+
+    api = None
+
+    async def shutdown(self, sockets=None):
+        """Stop within a second."""
+        self.api.close()
+        await super().shutdown(sockets)
+
+
+def make_server(shelf, options, extra_routes=()):
+    """Return a Server that is not running yet."""
+    app, api = make_app(shelf, options, extra_routes)
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", loop="asyncio", log_config=None,
+        log_level="critical", access_log=False, server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=1, timeout_keep_alive=20, backlog=1024,
+    )  # fmt: skip
+    server = Server(config)
+    server.api = api
+    return server
+
+
+def serve(folders, options):
+    """Serve until Ctrl-C; raise ValueError, OSError for what cannot be served."""
+    options.check()
+    shelf = Shelf(folders, options.device, options.rows, options.queue)
+    shelf.refresh()
+    listener = listen(options.host, options.port)
+    port = listener.getsockname()[1]
+    if port != options.port and options.port:
+        print(f"port {options.port} is taken; {port} is free")
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"http://{shown}:{port}/"
+    print(f"{', '.join(shelf.models) or 'no model yet'}: {address}  (Ctrl-C ends it)", flush=True)
+    server = make_server(shelf, options)
+    if options.browser and has_display():
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    finally:
+        shelf.close()
+    print("stopped")
+    return 0
+
+
+def listen(host, port):
+    """Return a socket that listens at `port`, or at the first free one after it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + PORTS_TO_TRY, 65536)) if port else [0]:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+            listener.listen(1024)
+            return listener
+        except OSError as error:
+            listener.close()
+            last = error
+    raise OSError(f"{host}:{port} cannot be listened at: {last.strerror}; give another --port")
+
+
+def has_display():
+    """Tell whether a browser could be seen."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
