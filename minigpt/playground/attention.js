@@ -11,8 +11,14 @@ import { hue, spoken, write } from "./tokenizer_text.js";
 
 const TOP = 6; // tokens looked at most, in numbers
 
-// Fill `root` for the ids of a text; `selected`: the index in `ids` to begin with, the last if none.
+const shown = new WeakMap(); // root -> what it shows, so that a second call only moves on
+
+// Fill `root` for the ids of a text; `selected`: the index in `ids` to read, the last if none.
+// Called again for the same text, it keeps the layer and the head.
 export function showAttention(root, { api, model, ids, selected }) {
+  const text = JSON.stringify([model, ids]);
+  const before = shown.get(root);
+  if (before?.text === text && root.contains(before.view)) return before.select(selected);
   const layers = el("div", { class: "layers", role: "group", "aria-label": "Layer" });
   const heads = el("div", { class: "heads" });
   const reading = el("div", { class: "reading" });
@@ -20,13 +26,13 @@ export function showAttention(root, { api, model, ids, selected }) {
   const state = { layer: 0, head: 0, at: selected ?? ids.length - 1 };
   const answers = new Map(); // layer -> {tokens, n_layer, n_head, heads: [weights of each]}
 
-  root.classList.add("attention-view");
-  fill(root,
+  const view = el("div", { class: "attention-view" },
     el("p", {},
       "To guess the next token, every token looks back at those before it and takes over something " +
       "of what they mean: that is attention. Each head of a layer looks in its own way; the darker " +
       "a square, the more its row's token looks at its column's."),
     problem, layers, heads, reading);
+  fill(root, view);
 
   async function showLayer(layer) {
     state.layer = layer;
@@ -80,15 +86,20 @@ export function showAttention(root, { api, model, ids, selected }) {
   }
 
   function drawReading(answer) {
-    const cut = ids.length - answer.tokens.length; // of a long text the last tokens are shown
-    fill(reading, readHead(answer, state, cut));
+    fill(reading, readHead(answer, state));
   }
 
-  showLayer(0);
+  function select(place) {
+    state.at = place ?? ids.length - 1;
+    if (answers.has(state.layer)) drawReading(answers.get(state.layer));
+  }
+
+  shown.set(root, { text, view, select });
+  return showLayer(0);
 }
 
 // The text as tokens; pointing at one, or the arrow keys, show whom it looks at in this head.
-function readHead({ tokens, heads }, state, cut) {
+function readHead({ tokens, heads, first: cut }, state) {
   const size = tokens.length;
   const weights = heads[state.head];
   const sentence = el("p", { "aria-live": "polite" });
@@ -100,7 +111,8 @@ function readHead({ tokens, heads }, state, cut) {
     return box;
   });
   const list = el("div", { class: "token-boxes", role: "listbox",
-    "aria-label": "The text. Arrow keys go from token to token." }, boxes);
+    "aria-label": "The text. Arrow keys go from token to token." },
+    boxes.map((box, t) => [box, tokens[t].text.includes("\n") && el("span", { class: "break" })]));
   const at = (i) => Math.min(size - 1, Math.max(0, i));
 
   function look(t) {
@@ -140,7 +152,7 @@ function readHead({ tokens, heads }, state, cut) {
   });
   if (size) look(at(state.at - cut));
   const note = cut > 0 && el("p", { class: "soft" },
-    `The text is long: its last ${size} tokens are shown, since the model sees no more of it here.`);
+    `The text is long: these are its last ${size} tokens.`);
   return [note, list, sentence, top];
 }
 

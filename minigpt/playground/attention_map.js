@@ -12,7 +12,7 @@ export function attentionMap(weights, size) {
   const image = context.createImageData(size, size);
   for (let i = 0; i < size * size; i++) {
     image.data.set(INK, 4 * i);
-    image.data[4 * i + 3] = 255 * Math.sqrt(weights[i] / 255); // the root lets small weights be seen
+    image.data[4 * i + 3] = 255 * (weights[i] / 255) ** 0.4; // so that small weights are seen, too
   }
   context.putImageData(image, 0, 0);
   return canvas;

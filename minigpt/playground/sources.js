@@ -14,12 +14,11 @@ export function showSources(root, { api, model, text }) {
   const state = el("p", { role: "status" });
   const answer = el("div", { class: "answer" });
   const list = el("ol", { class: "spans" });
-  root.classList.add("sources-view");
-  fill(root,
+  fill(root, el("div", { class: "sources-view" },
     el("p", {},
       "A model keeps no pages, only weights. Yet what it read often, it can repeat: these spans of " +
       "the text stand word for word in what it was trained on."),
-    state, answer, list);
+    state, answer, list));
 
   async function ask() {
     if (!root.contains(state)) return; // something else is shown here by now
@@ -31,7 +30,8 @@ export function showSources(root, { api, model, text }) {
       return;
     }
     if (found.indexing) {
-      state.textContent = "Reading the training text, so that it can be searched …";
+      const share = `${Math.round(100 * (found.share ?? 0))} %`;
+      state.textContent = `Reading the training text, so that it can be searched: ${share} …`;
       setTimeout(ask, AGAIN_MS);
     } else if (found.missing) {
       state.textContent = found.missing;
@@ -40,10 +40,11 @@ export function showSources(root, { api, model, text }) {
     }
   }
 
-  function draw({ spans, words }) {
+  function draw({ spans }) {
     state.textContent = spans.length
       ? `${spans.length} ${spans.length === 1 ? "span was" : "spans were"} found, longest first.`
-      : `No span of ${words ?? "several"} words stands in the training text: written, not copied.`;
+      : "No span of five words or more that are not everybody's stands in the training text: " +
+        "written, not copied.";
     fill(answer, spans.length > 0 && marked(text, spans));
     fill(list, spans.map((span) => spanItem(span, text, api)));
   }
@@ -66,21 +67,26 @@ function marked(text, spans) {
   return parts;
 }
 
-function spanItem({ start, end, words, times, places }, text, api) {
+function spanItem({ start, end, words, times, documents, places }, text, api) {
   const span = [...text].slice(start, end).join("");
-  const where = times === 1 ? "once" : `${times.toLocaleString("en")} times`;
+  const often = times === 1 ? "once" : `${times.toLocaleString("en")} times`;
+  const pages = documents === 1 ? "one page" : `${documents.toLocaleString("en")} pages`;
+  const some = places.length < documents ? `; ${places.length} of them:` : "";
   return el("li", {},
     el("blockquote", {}, span),
-    el("p", { class: "soft" }, `${words} words, ${where} in the training text`),
+    el("p", { class: "soft" }, `${words} words, ${often} in ${pages}${some}`),
     el("ul", {}, places.map((place) => placeItem(place, api))));
 }
 
-function placeItem({ url, title, excerpt, page }, api) {
+function placeItem({ url, title, excerpt, mark, page }, api) {
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const show = el("button", { type: "button" }, "Show the text");
   show.addEventListener("click", async () => {
     try {
-      showPage(await api.get(page));
+      const document = await api.get(page);
+      if (document.indexing) throw new Error("The training text changed and is read anew; try again soon.");
+      if (document.missing) throw new Error(document.missing);
+      showPage(document);
       problem.hidden = true;
     } catch (error) {
       problem.textContent = error.message;
@@ -88,7 +94,14 @@ function placeItem({ url, title, excerpt, page }, api) {
     }
   });
   return el("li", {}, address(url, title), " ", show,
-    excerpt && el("p", { class: "excerpt soft" }, excerpt), problem);
+    excerpt && el("p", { class: "excerpt soft" }, around(excerpt, mark)), problem);
+}
+
+// An excerpt with the span in it marked: `mark` is [start, end] in code points.
+function around(excerpt, [start, end]) {
+  const characters = [...excerpt];
+  const part = (from, to) => characters.slice(from, to).join("");
+  return ["… ", part(0, start), el("mark", {}, part(start, end)), part(end), " …"];
 }
 
 // The page's name; a link only where its address is one of the web, since any other kind

@@ -24,7 +24,7 @@ export function mount(root, { api, announce }) {
   root.append(
     el("h2", {}, "Training"),
     el("p", { class: "intro" },
-      "A model learns by guessing the next token of a text, billions of times. The loss says how " +
+      "A model learns by guessing the next token of a text, again and again. The loss says how " +
       "badly it guesses: the lower, the better. What counts is the validation loss, on text that " +
       "it never trains on."),
     problem, none, list, run, cleaning);
@@ -43,10 +43,9 @@ export function mount(root, { api, announce }) {
       await ask();
       problem.hidden = true;
     } catch (error) {
-      const kept = chosen ? " What is drawn is what it told last." : "";
-      problem.textContent = error.message + kept;
+      say(problem, error.message);
       problem.hidden = false;
-      if (chosen) state.textContent = "The server is gone; it is asked again every two seconds.";
+      if (chosen) say(state, "What is drawn is what the server told last; it is asked again every two seconds.");
     }
     clearTimeout(timer);
     if (visible) timer = setTimeout(poll, EVERY_MS);
@@ -98,9 +97,8 @@ export function mount(root, { api, announce }) {
     const time = about.seconds ? `, ${duration(about.seconds)}` : "";
     const done = about.step >= about.steps;
     const where = `step ${step}${of}${time}.`;
-    state.textContent = about.running
-      ? `Running: ${where} New steps appear by themselves.`
-      : done ? `Finished: ${where}` : `Stopped: ${where} The command that began it continues it.`;
+    const ended = done ? `Finished: ${where}` : `Stopped: ${where} The command that began it continues it.`;
+    say(state, about.running ? `Running: ${where} New steps appear by themselves.` : ended);
     if (wasRunning && !about.running) announce(`The run ${about.name} has ended.`);
   }
 
@@ -143,6 +141,11 @@ export function mount(root, { api, announce }) {
 
 const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
 const names = ({ name, stage, running }) => [name, stage, running];
+
+// Write a sentence that is read aloud when it changes; so it is left alone where it does not.
+function say(element, sentence) {
+  if (element.textContent !== sentence) element.textContent = sentence;
+}
 
 // 3 min 20 s
 function duration(seconds) {

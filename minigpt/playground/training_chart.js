@@ -37,7 +37,7 @@ export function chart({ title, height, onStep }) {
   function draw(newData) {
     data = newData;
     const { series, logX = false, label = title } = data;
-    unit.textContent = data.unit ?? "";
+    unit.textContent = data.unit ? `${data.unit}, by step` : "by step";
     if (!width) return;
     const drawn = series.filter(({ points }) => points.length);
     picture.setAttribute("aria-label", label);
@@ -47,8 +47,8 @@ export function chart({ title, height, onStep }) {
     const xs = drawn.flatMap(({ points }) => points.map(([x]) => x));
     const ys = drawn.flatMap(({ points }) => points.map(([, y]) => y));
     const [low, high] = padded(Math.min(...ys), Math.max(...ys));
-    const x = scale(Math.min(...xs), Math.max(...xs), MARGIN.left, width - MARGIN.right, logX);
-    const y = scale(low, high, height - MARGIN.bottom, MARGIN.top);
+    const x = scale(Math.min(...xs), Math.max(...xs), MARGIN.left, width - MARGIN.right, { log: logX, wanted: width / 110 });
+    const y = scale(low, high, height - MARGIN.bottom, MARGIN.top, { wanted: height / 45 });
     shown = { series: drawn, x, y };
     picture.append(grid(x, y, width, height), ...drawn.map((one, i) => curve(one, i, x, y)), cross);
     cross.replaceChildren();

@@ -11,10 +11,10 @@ export function samplesByStep() {
   const chosen = card();
   const first = card();
   const last = card();
-  const body = el("div", {},
-    el("div", { class: "controls wide" }, el("label", { for: "training-sample" }, "Sample"), slider),
-    chosen.element,
-    el("div", { class: "beside" }, first.element, last.element));
+  const choice = el("div", { class: "controls wide" },
+    el("label", { for: "training-sample" }, "In between"), slider);
+  const body = el("div", {}, choice,
+    el("div", { class: "beside" }, first.element, chosen.element, last.element));
   const none = el("p", { class: "soft" },
     "Nothing has been written yet: every few hundred steps the model is asked to write a little.");
   const element = el("section", { "aria-label": "Samples by step" },
@@ -23,7 +23,7 @@ export function samplesByStep() {
       "without order, then words, then sentences; sense comes last, if at all."),
     none, body);
   let samples = [];
-  let follows = true; // the newest is shown until the reader chooses another
+  let untouched = true; // the middle one is shown until the reader chooses another
 
   function update(list) {
     samples = list;
@@ -31,8 +31,8 @@ export function samplesByStep() {
     none.hidden = samples.length > 0;
     if (!samples.length) return;
     slider.max = String(samples.length - 1);
-    if (follows) slider.value = slider.max;
-    slider.parentElement.hidden = chosen.element.hidden = samples.length < 3;
+    if (untouched) slider.value = String(Math.floor((samples.length - 1) / 2));
+    choice.hidden = chosen.element.hidden = samples.length < 3;
     first.show("First", samples[0]);
     last.show("Latest", samples.at(-1));
     last.element.hidden = samples.length < 2;
@@ -41,12 +41,12 @@ export function samplesByStep() {
 
   function choose() {
     const sample = samples[Number(slider.value)];
-    chosen.show("Chosen", sample);
+    chosen.show("In between", sample);
     slider.setAttribute("aria-valuetext", `step ${sample.step.toLocaleString("en")}`);
   }
 
   slider.addEventListener("input", () => {
-    follows = slider.value === slider.max;
+    untouched = false;
     choose();
   });
   return { element, update };

@@ -1,12 +1,12 @@
 // From numbers to places on a picture, and the round numbers ("ticks") along its edges.
 
-// A scale from values low..high to places from..to; `log` counts in powers: x and 10 x are as far
-// apart wherever they stand.
-export function scale(low, high, from, to, log = false) {
+// A scale from values low..high to places from..to, with about `wanted` ticks; `log` counts in
+// powers: x and 10 x are as far apart wherever they stand.
+export function scale(low, high, from, to, { wanted = 4, log = false } = {}) {
   const f = log ? Math.log : (value) => value;
   const [a, b] = [f(low), f(high)];
   const place = (value) => (b === a ? (from + to) / 2 : from + ((f(value) - a) / (b - a)) * (to - from));
-  return { place, ticks: log ? logTicks(low, high) : ticks(low, high, 4) };
+  return { place, ticks: log ? logTicks(low, high) : ticks(low, high, wanted) };
 }
 
 // About `wanted` round numbers within low..high: multiples of 1, 2 or 5 times a power of ten.
