@@ -25,8 +25,6 @@ from minigpt.api_requests import Fields, find_model, read_chat, read_completion,
 from minigpt.api_streams import Wakeups, Writing
 from minigpt.engine import Busy
 
-MAX_TOKENIZED_CHARS = 200_000
-
 
 class Gone(Exception):
     """The client has gone away, or takes nothing."""
@@ -76,7 +74,8 @@ class Api:
         fields = Fields(read_json(body), {"model", "input"})
         served, text = find_model(self.shelf.models, fields.required("model")), fields.text("input")
         ids = served.tokenizer.encode_ordinary(text)
-        data = [{"id": id, "text": served.text_of(id)[0], "bytes": served.text_of(id)[1]} for id in ids]
+        both = [(id, *served.text_of(id)) for id in ids]
+        data = [{"id": id, "text": text, "bytes": data} for id, text, data in both]
         return {"object": "list", "count": len(ids), "data": data}
 
     # ---- texts --------------------------------------------------------------------------------

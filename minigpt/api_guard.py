@@ -41,9 +41,12 @@ ENCODED = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 class Guard:
     """An ASGI app around another."""
 
-    def __init__(self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, log=None):
+    def __init__(
+        self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, max_open=800, log=None
+    ):
+        """`max_open`: requests that may be answered at the same time; `log` takes lines."""
         self.app, self.host, self.api_key, self.log = app, host, api_key, log
-        self.body_timeout_s = body_timeout_s
+        self.body_timeout_s, self.max_open, self.n_open = body_timeout_s, max_open, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -59,9 +62,12 @@ class Guard:
                     message["headers"].append((b"cache-control", b"no-cache"))
             await send(message)
 
+        self.n_open += 1
         try:
             headers = dict(scope["headers"])
             self._check(scope, headers)
+            if self.n_open > self.max_open:
+                raise unavailable("there are too many connections; try again soon")
             if scope["method"] == "POST":
                 receive = await self._with_body(receive, headers)
             await self.app(scope, receive, send_guarded)
@@ -73,6 +79,8 @@ class Guard:
             say_where(error)
             if status is None:  # else uvicorn closes the connection, as the answer is not whole
                 await send_error(send_guarded, ApiError(500, "the server made a mistake"))
+        finally:
+            self.n_open -= 1
         if self.log:
             path = scope.get("raw_path", b"").decode("ascii", "replace")[:100]
             ms = 1000 * (time.monotonic() - started)

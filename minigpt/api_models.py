@@ -69,64 +69,88 @@ class Served:
 class Shelf:
     """The models by name, and the folders they come from."""
 
-    def __init__(self, folders, device="cpu", n_rows=64, max_waiting=128, say=print):
-        """Raise ValueError for a path that is no folder where no model could be either."""
-        self.folders, self.device, self.say = [Path(folder) for folder in folders], device, say
+    def __init__(self, paths, device="cpu", n_rows=64, max_waiting=128, say=print):
+        """Raise ValueError for a path that does not exist, and where none of them is a folder."""
+        self.paths, self.device, self.say = [Path(path) for path in paths], device, say
         self.n_rows, self.max_waiting = n_rows, max_waiting
         self.models, self._old, self._failed = {}, [], {}
-        for folder in self.folders:
-            if not folder.exists():
-                raise ValueError(f"{folder} does not exist; give a model's folder, as out/chat")
+        for path in self.paths:
+            if not path.exists():
+                raise ValueError(f"{path} does not exist; give a model's folder, as out/chat")
+        self.folders = [path for path in self.paths if path.is_dir()]
+        if not self.folders:
+            raise ValueError(f"{self.paths[0]} is no folder; give a model's folder, as out/chat")
 
     def model_folders(self):
         """List the folders that hold a model now, in order."""
         found = {}
         for folder in self.folders:
-            if is_model(folder):
-                found[folder.resolve()] = folder
-            elif folder.is_dir():
-                for inner in sorted(folder.iterdir()):
-                    if is_model(inner):
-                        found.setdefault(inner.resolve(), inner)
+            for model in models_in(folder):
+                found.setdefault(model.resolve(), model)
         return list(found.values())
 
-    def refresh(self):
-        """Load what is new or has changed; return whether anything has."""
-        folders = self.model_folders()
+    def without_models(self):
+        """List the paths that hold no model now."""
+        return [path for path in self.paths if not (path.is_dir() and models_in(path))]
+
+    def refresh(self, strict=False):
+        """Load what is new or has changed; see `look`."""
+        self.put(self.look(strict))
+
+    def look(self, strict=False):
+        """Return the models there are now, by name; `put` makes them those that are served.
+
+        One that cannot be loaded is left out and `say` says why, but with `strict` it raises
+        ValueError if it was given itself.
+        """
+        folders, models = self.model_folders(), {}
         known = {served.folder: served for served in self.models.values()}
-        for served in [s for s in self._old if not s.engine.stats()["running"]]:
-            self._old.remove(served)
-            served.engine.close()
-        models = {}
         for folder, name in zip(folders, distinct_names(folders), strict=True):
-            served = known.get(folder)
-            version = version_of(folder)
-            if served is None or served.version != version or served.name != name:
-                served = self._load(folder, name, version) or served
+            served, version = known.get(folder), version_of(folder)
+            if served is None or (served.version, served.name) != (version, name):
+                served = self._load(folder, name, version, strict) or served
             if served is not None:
                 models[served.name] = served
-        gone = [served for served in known.values() if served not in models.values()]
-        self._old += gone
-        changed = models.keys() != self.models.keys() or bool(gone)
-        self.models = models
-        return changed
+        return models
 
-    def _load(self, folder, name, version):
+    def put(self, models):
+        """Serve these models; what others have begun they go on with.
+
+        The dict stays the same one, for others hold it too.
+        """
+        here = list(models.values())
+        self._old += [served for served in self.models.values() if served not in here]
+        self.models.clear()
+        self.models.update(models)
+        for served in [served for served in self._old if not served.engine.stats()["running"]]:
+            self._old.remove(served)
+            served.engine.close()
+
+    def _load(self, folder, name, version, strict):
         if self._failed.get(folder) == version:
             return None
         try:
             model, tokenizer = load(folder, self.device)
-            engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
         except (ValueError, OSError) as error:
+            if strict and folder in self.folders:
+                raise
             self._failed[folder] = version
             self.say(f"not served: {error}")
             return None
+        engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
         return Served(name, folder, model, tokenizer, engine, version)
 
     def close(self):
         """Have every engine stop."""
         for served in [*self.models.values(), *self._old]:
             served.engine.close()
+
+
+def models_in(folder):
+    """List the models of a folder: itself, or else those right below it."""
+    if is_model(folder):
+        return [folder]
+    return [inner for inner in sorted(folder.iterdir()) if is_model(inner)]
 
 
 def is_model(folder):

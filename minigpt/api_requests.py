@@ -122,9 +122,7 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise invalid(name, f"{name} is {shorten(value)}; it must be {what}", "invalid_type")
         if not least <= value <= most or not math.isfinite(value):
-            raise invalid(
-                name, f"{name} is {shorten(value)}; it must be from {least} to {most}"
-            )
+            raise invalid(name, f"{name} is {shorten(value)}; it must be from {least} to {most}")
         return value
 
     def text(self, name):
@@ -294,7 +292,8 @@ def read_messages(messages):
             if role == "system":
                 continue  # nothing said is as good as no message
             if role == "user":
-                raise invalid(f"{where}.content", f"{where}.content is empty; it must say something")
+                text = f"{where}.content is empty; it must say something"
+                raise invalid(f"{where}.content", text)
             content = "..."  # the model has learnt no empty answers
         expected = ("user", "assistant")[len([m for m in read if m["role"] != "system"]) % 2]
         if role == "system" and not read:
@@ -307,7 +306,8 @@ def read_messages(messages):
             )
         read.append({"role": role, "content": content})
     if not read or read[-1]["role"] != "user":
-        raise invalid("messages", "the last of messages is not the user's; the assistant answers to one")
+        text = "the last of messages is not the user's; the assistant answers to one"
+        raise invalid("messages", text)
     return read
 
 
@@ -335,7 +335,7 @@ def read_content(content, where):
         if not isinstance(part, dict) or part.get("type") != "text":
             kind = part.get("type") if isinstance(part, dict) else part
             raise invalid(
-                f"{where}[{i}]", f"{where}[{i}] is {shorten(kind)}; it must be of type \"text\""
+                f"{where}[{i}]", f'{where}[{i}] is {shorten(kind)}; it must be of type "text"'
             )
         if not isinstance(part.get("text"), str):
             raise invalid(f"{where}[{i}].text", f"{where}[{i}].text must be text", "invalid_type")

@@ -7,6 +7,7 @@ so that a chunk holds several tokens: the more streams, the fewer chunks each ge
 """
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 
@@ -28,10 +29,8 @@ class Wakeups:
             if self._scheduled:
                 return
             self._scheduled = True
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._wake_in_time)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            pass
 
     def _wake_in_time(self):
         self.loop.call_at(max(self._earliest, self.loop.time()), self._wake)

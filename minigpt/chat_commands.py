@@ -91,7 +91,8 @@ def add_serving(parser):
     add("--queue", type=int, default=128, metavar="N",
         help="let so many requests wait for that (%(default)s)")  # fmt: skip
     add("--documents", nargs="+", default=(), metavar="FILE",
-        help="what the models were trained on, to find their words in (OUT/documents.jsonl.gz)")  # fmt: skip
+        help="what they were trained on, to find their words in "
+        "(OUT/documents.jsonl.gz)")  # fmt: skip
     add("--out", help="folder of the training runs to show (default: the one the models are in)")
     add("--log", action="store_true", help="print a line for each request: no text, no query")
     add_paths(parser, "--device")

@@ -153,15 +153,19 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     if messages[-1]["role"] != "user":
         raise ValueError("the last message is not the user's; the assistant answers to one")
     first = int(messages[0]["role"] == "system")
-    for start in range(first, len(messages), 2):
-        ids = [*render(tokenizer, messages[:first] + messages[start:])[0]]
-        ids.append(tokenizer.special_tokens[START["assistant"]])
-        if max_tokens is None or len(ids) <= max_tokens:
-            return ids
-    raise ValueError(
-        f"the message is {len(ids)} tokens long, with what the system says; at most {max_tokens} "
-        f"fit: say it in fewer words"
-    )
+    # each message is encoded once: a conversation may be long
+    n_tokens = [2 + len(tokenizer.encode_ordinary(m["content"])) for m in messages]
+    total, start = 2 + sum(n_tokens), first  # <|bos|>, and the one after which is answered
+    while max_tokens is not None and total > max_tokens:
+        if start == len(messages) - 1:
+            raise ValueError(
+                f"the message is {total} tokens long, with what the system says; at most "
+                f"{max_tokens} fit: say it in fewer words"
+            )
+        total -= sum(n_tokens[start : start + 2])
+        start += 2
+    ids, _ = render(tokenizer, messages[:first] + messages[start:])
+    return [*ids, tokenizer.special_tokens[START["assistant"]]]
 
 
 def cut_at_turn(tokenizer, messages, max_tokens):

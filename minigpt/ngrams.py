@@ -18,6 +18,7 @@ WINDOW, STRIDE = 8, 3
 SHORTEST = WINDOW + STRIDE - 1  # tokens; every match as long as this is found
 BLOCK = 1 << 20  # windows hashed at a time
 FOLLOWED = 1 << 16  # places of one window that `matches` follows: beyond, it is the first ones
+COMPARED = 1 << 16  # ids compared at a time
 MULTIPLIER, MIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, irregular
 
 
@@ -64,30 +65,21 @@ class NgramIndex:
             if first < last:
                 yield i, (self.keys[first:last] & self.low_bits).astype(np.int64) * STRIDE
 
-    def _agreeing(self, places, ids):
-        """Return how many of `ids` stand in the text from each place on: (M,)."""
-        counts = np.zeros(len(places), np.int64)
-        alive = np.arange(len(places))
-        for k, i in enumerate(ids):
-            at = places[alive] + k
-            inside = at < len(self.tokens)
-            alive, at = alive[inside], at[inside]
-            alive = alive[self.tokens[at] == i]
-            if not len(alive):
-                break
-            counts[alive] += 1
-        return counts
+    def _agreeing(self, places, ids, step=1):
+        """Return how many of `ids` stand in the text from each place on: (M,).
 
-    def _agreeing_before(self, places, ids):
-        """Return how many of the last of `ids` stand in the text just before each place: (M,)."""
+        With `step` -1 the text is read backward.
+        """
         counts = np.zeros(len(places), np.int64)
-        alive = np.arange(len(places))
-        for k, i in enumerate(ids[::-1], 1):
-            alive = alive[places[alive] >= k]
-            alive = alive[self.tokens[places[alive] - k] == i]
-            if not len(alive):
-                break
-            counts[alive] += 1
+        alive, k, n = np.arange(len(places)), 0, 2 * WINDOW
+        while len(alive) and k < len(ids):
+            n = max(1, min(2 * n, len(ids) - k, COMPARED // len(alive)))
+            at = places[alive, None] + step * np.arange(k, k + n)  # (M, n)
+            inside = (at >= 0) & (at < len(self.tokens))
+            same = inside & (self.tokens[np.where(inside, at, 0)] == ids[k : k + n])
+            agreeing = np.where(same.all(1), n, same.argmin(1))
+            counts[alive] += agreeing
+            alive, k = alive[agreeing == n], k + n
         return counts
 
     def matches(self, ids, followed=FOLLOWED):
@@ -100,11 +92,16 @@ class NgramIndex:
         ids = np.asarray(ids)
         T = len(ids)
         ends, places = np.zeros(T, np.int64), np.zeros(T, np.int64)  # of matches by their start
+        # matches that have not ended: what place - i is in all of a match, and where it ends
+        open_matches = np.zeros((2, 0), np.int64)
         for i, found in self._windows(ids):
+            open_matches = open_matches[:, open_matches[1] >= i + WINDOW]
             found = found[:followed]
+            found = found[~np.isin(found - i, open_matches[0])]
             right = self._agreeing(found, ids[i:])
             found, right = found[right >= WINDOW], right[right >= WINDOW]
-            left = self._agreeing_before(found, ids[:i])
+            left = self._agreeing(found - 1, ids[:i][::-1], -1)
+            open_matches = np.hstack([open_matches, [found - i, i + right]])
             longer = i + right > ends[i - left]
             start, end, place = (i - left)[longer], (i + right)[longer], (found - left)[longer]
             np.maximum.at(ends, start, end)

@@ -1,141 +1,168 @@
-"""What the page asks beyond OpenAI's API: tokens, merges, attention, sources, training runs.
+"""What the page asks beyond OpenAI's API, all of it below /playground/api/:
 
-Routes for Starlette, JSON in and out; `routes` has the list. Errors are in OpenAI's shape. What
-takes longer than a moment runs in a thread. The ideas themselves are in modules that know nothing
-of HTTP: attention.py, sources.py, runs.py, and the package bpe.
+    GET  tokenizers   what texts can be cut with
+    POST tokenize     {"text", "tokenizers": [name]} -> a text's tokens, for each tokenizer
+    POST merges       {"text", "tokenizer"} -> how the tokens came about, merge by merge
+    POST attention    {"model", "ids", "layer"} -> who looks at whom
+    POST sources      {"text", "model"} -> what of the text stands in the training documents
+    GET  page         ?document=&start=&end= -> the text of such a document
+    GET  runs         the training runs; runs/NAME?after=STEP -> one of them, as it goes on
+    GET  funnel       what cleaning kept of the crawled pages
+
+JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
+attention.py, sources.py, runs.py, playground_tokenizers.py. What may take longer than a moment
+runs in a thread, and everything is bounded.
 """
 
 import base64
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.routing import Route
 
-from bpe.merges import merge_steps
 from bpe.page import panel
-from bpe.show import visible
-from bpe.split import to_bytes
 from minigpt import runs
+from minigpt.api_errors import ApiError, invalid
+from minigpt.api_requests import Fields, find_model, read_json
 from minigpt.attention import attention_weights
-from minigpt.playground_json import Refused, endpoint, number, read_fields, text_field
-from minigpt.playground_tokenizers import Shelf
+from minigpt.playground_tokenizers import Tokenizers, play
 from minigpt.sources import Library
 
-MOST_TEXT = 20_000  # characters to tokenize or to look for
+MOST_TEXT = 20_000  # characters to cut into tokens or to look for
 MOST_PANELS = 8
-MOST_PLAYED, MOST_CHUNKS, MOST_CHUNK = 2_000, 50, 200  # characters, chunks, bytes: merges to play
+MOST_PLAYED = 2_000  # characters whose merges are played
 MOST_LOOKED_AT = 256  # tokens of an attention matrix
-MOST_IDS = 100_000
+NO_OUT = "it is not known where the training's files are; serve their folder: serve out"
 
 
 @dataclass
 class Places:
-    """Where the page's knowledge comes from: models by name, and what made them.
+    """Where the answers come from: the models by name, and the files they were made with.
 
-    A served model has `.model`, `.tokenizer` and `.folder`. `out` holds runs, tokens and reports;
-    `documents` are the files the tokens were made from.
+    A served model has `.model`, `.tokenizer` and `.folder`. Where models come and go, `models` is
+    a function that returns them. `out` holds tokens, runs and reports; `documents` are the files
+    the tokens were made from.
     """
 
-    models: dict
+    models: dict | Callable[[], dict]
     out: Path | None = None
-    documents: list = field(default_factory=list)
+    documents: tuple = ()
+
+    def now(self):
+        """Return the models that are served now, by name."""
+        return self.models() if callable(self.models) else self.models
 
 
 def routes(places):
-    """Return the list of Routes, all below /playground/api/."""
+    """Return the list of Routes."""
     insight = Insight(places)
     table = [
-        ("tokenizers", insight.tokenizers, "GET"),
-        ("tokenize", insight.tokenize, "POST"),
-        ("merges", insight.merges, "POST"),
-        ("attention", insight.attention, "POST"),
-        ("sources", insight.sources, "POST"),
-        ("page", insight.page, "GET"),
-        ("runs", insight.runs, "GET"),
-        ("runs/{name}", insight.run, "GET"),
-        ("funnel", insight.funnel, "GET"),
+        ("tokenizers", "GET", insight.tokenizers),
+        ("tokenize", "POST", insight.tokenize),
+        ("merges", "POST", insight.merges),
+        ("attention", "POST", insight.attention),
+        ("sources", "POST", insight.sources),
+        ("page", "GET", insight.page),
+        ("runs", "GET", insight.runs),
+        ("runs/{name}", "GET", insight.run),
+        ("funnel", "GET", insight.funnel),
     ]
     return [
-        Route(f"/playground/api/{path}", endpoint(function), methods=[method])
-        for path, function, method in table
+        Route(f"/playground/api/{path}", in_thread(function), methods=[method])
+        for path, method, function in table
     ]
+
+
+def in_thread(function):
+    """Return an endpoint: what `function` makes of the request and its body, as JSON."""
+
+    def work(request, body):
+        # in ASCII: text from the web may hold half a surrogate pair, which UTF-8 cannot write
+        value = function(request, body) if request.method == "POST" else function(request)
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+    async def respond(request):
+        body = await request.body()
+        content = await run_in_threadpool(work, request, body)
+        return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
+
+    return respond
 
 
 class Insight:
-    """The endpoints: each takes a Starlette Request and returns what is answered as JSON."""
+    """The endpoints: each takes a Request, a POST's also its body, and returns what JSON can say.
+
+    They run in threads. Raise ApiError.
+    """
 
     def __init__(self, places):
         self.places = places
-        self.shelf = Shelf(places.models, places.out)
-        tokens = places.out and Path(places.out) / "tokens"
-        tokenizers = [served.tokenizer for served in places.models.values()]
-        self.library = Library(tokens, places.documents, tokenizers)
+        self.shelf = Tokenizers(places.out)
+        self.library = Library(places.out and Path(places.out) / "tokens", places.documents)
 
     # ---- tokens --------------------------------------------------------------------------------
 
-    async def tokenizers(self, request):
+    def tokenizers(self, request):
         """List [{"name", "n_vocab", "about"}]."""
-        return self.shelf.describe()
+        return self.shelf.describe(self.places.now())
 
-    async def tokenize(self, request):
-        """Return {"panels"}: the text as tokens of each tokenizer, see bpe/page.py for "groups"."""
-        body = await read_fields(request, "text", "tokenizers")
-        text, names = text_field(body, "text", MOST_TEXT), body["tokenizers"]
+    def tokenize(self, request, body):
+        """Return {"panels"}; bpe/page.py says what a panel is."""
+        fields = Fields(read_json(body), {"text", "tokenizers"})
+        text, names = text_of(fields, MOST_TEXT), fields.required("tokenizers")
         if not isinstance(names, list) or not 1 <= len(names) <= MOST_PANELS:
-            raise Refused(
-                f"tokenizers must be a list of 1 to {MOST_PANELS} names; "
-                f"GET /playground/api/tokenizers lists them",
-                "tokenizers",
-            )
+            raise invalid(
+                "tokenizers", f"tokenizers must be a list of 1 to {MOST_PANELS} names, of those "
+                f"that GET /playground/api/tokenizers lists"
+            )  # fmt: skip
+        models = self.places.now()
+        found = [self.shelf.tokenizer(models, name, "tokenizers") for name in names]
+        return {
+            "panels": [panel(text, name, t, False) for name, t in zip(names, found, strict=True)]
+        }
 
-        def work():
-            return [panel(text, name, self.shelf.tokenizer(name), False) for name in names]
-
-        return {"panels": await run_in_threadpool(work)}
-
-    async def merges(self, request):
-        """Return {"chunks", "left_out"}: each chunk's merges step by step, the last step whole."""
-        body = await read_fields(request, "text", "tokenizer")
-        text = text_field(body, "text", MOST_PLAYED)
-        return await run_in_threadpool(
-            lambda: played(self.shelf.tokenizer(body["tokenizer"], "tokenizer"), text)
-        )
+    def merges(self, request, body):
+        """Return {"chunks", "left_out"}; see playground_tokenizers.play."""
+        fields = Fields(read_json(body), {"text", "tokenizer"})
+        text, name = text_of(fields, MOST_PLAYED), fields.required("tokenizer")
+        tokenizer = self.shelf.tokenizer(self.places.now(), name, "tokenizer")
+        try:
+            return play(tokenizer, text)
+        except ValueError as error:
+            raise invalid("text", str(error)) from None
 
     # ---- a model ---------------------------------------------------------------------------------
 
-    def served(self, body):
-        """Return the served model that a body names."""
-        name = body["model"]
-        if not isinstance(name, str) or name not in self.places.models:
-            known = ", ".join(self.places.models)
-            raise Refused(
-                f"there is no model {str(name)[:60]!r}; there are {known}", "model",
-                404, "model_not_found",
-            )  # fmt: skip
-        return self.places.models[name]
+    def attention(self, request, body):
+        """Return {"tokens", "first", "n_layer", "n_head", "weights"} of the last ids.
 
-    async def attention(self, request):
-        """Return {"tokens", "first", "n_layer", "n_head", "weights"} of the last ids."""
-        body = await read_fields(request, "model", "ids", "layer")
-        served, ids = self.served(body), body["ids"]
-        if (
-            not isinstance(ids, list)
-            or not 1 <= len(ids) <= MOST_IDS
-            or not all(type(i) is int and 0 <= i < served.tokenizer.n_vocab for i in ids)
-        ):
-            raise Refused(
-                f"ids must be a list of 1 to {MOST_IDS} ids from 0 to "
-                f"{served.tokenizer.n_vocab - 1}, as token_ids has them",
-                "ids",
-            )
-        c = served.model.config
-        layer = number(body["layer"], "layer", 0, c.n_layer - 1)
+        `first` is the number of ids before them; `weights` is base64 of bytes (H, T, T), 255 for
+        all of the attention.
+        """
+        fields = Fields(read_json(body), {"model", "ids", "layer"})
+        served, ids = (
+            find_model(self.places.now(), fields.required("model")),
+            fields.required("ids"),
+        )
+        c, n_vocab = served.model.config, served.tokenizer.n_vocab
+        if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < n_vocab for i in ids):
+            raise invalid("ids", f"ids must be a list of whole numbers from 0 to {n_vocab - 1}")
+        if not ids:
+            raise invalid("ids", "ids is empty; it must have at least one id")
+        fields.required("layer")
+        layer = fields.number("layer", 0, c.n_layer - 1, whole=True)
         shown = ids[-min(MOST_LOOKED_AT, c.n_positions) :]
-        weights = await run_in_threadpool(attention_weights, served.model, shown, layer)
+        try:
+            tokens = served.tokenizer.decode_tokens_bytes(shown)
+        except ValueError as error:
+            raise invalid("ids", str(error)) from None
+        weights = attention_weights(served.model, shown, layer)
         levels = np.rint(weights * 255).astype(np.uint8)  # (H, T, T)
-        tokens = served.tokenizer.decode_tokens_bytes(shown)
         return {
             "tokens": [
                 {"id": i, "text": token.decode("utf-8", "replace")}
@@ -144,71 +171,71 @@ class Insight:
             "first": len(ids) - len(shown),
             "n_layer": c.n_layer,
             "n_head": c.n_head,
-            "weights": base64.b64encode(levels.tobytes()).decode("ascii"),
+            "weights": base64.b64encode(levels).decode("ascii"),
         }
 
     # ---- the documents ---------------------------------------------------------------------------
 
-    async def sources(self, request):
+    def sources(self, request, body):
         """Return {"spans"}, {"indexing": true, "share"} or {"missing": reason}."""
-        body = await read_fields(request, "text", "model")
-        text, served = text_field(body, "text", MOST_TEXT), self.served(body)
-        return await run_in_threadpool(self.library.look_up, text, served.tokenizer)
+        fields = Fields(read_json(body), {"text", "model"})
+        text = text_of(fields, MOST_TEXT)
+        served = find_model(self.places.now(), fields.required("model"))
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        return self.library.look_up(text, served.tokenizer)
 
-    async def page(self, request):
+    def page(self, request):
         """Return {"url", "title", "text", "start", "end", "first"} of a document."""
-        query = request.query_params
         document, start, end = (
-            number(query.get(name), name, 0, 2**53) for name in ("document", "start", "end")
+            query_number(request, name) for name in ("document", "start", "end")
         )
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        tokenizers = [served.tokenizer for served in self.places.now().values()]
         try:
-            return await run_in_threadpool(self.library.page, document, start, end)
+            return self.library.page(document, start, end, tokenizers)
         except ValueError as error:
-            raise Refused(str(error), "document", 404, "page_not_found") from None
+            raise ApiError(404, str(error), "document", "page_not_found") from None
 
     # ---- training --------------------------------------------------------------------------------
 
-    async def runs(self, request):
-        """List the training runs of the out folder."""
-        return await run_in_threadpool(runs.runs, self.places.out) if self.places.out else []
+    def runs(self, request):
+        """List the training runs, see runs.describe."""
+        return runs.runs(self.places.out) if self.places.out else []
 
-    async def run(self, request):
+    def run(self, request):
         """Return {"metrics", "samples", "running"} of a run, later than step `after`."""
-        after = number(request.query_params.get("after", "-1"), "after", -1, 2**53)
-        name = request.path_params["name"]
+        after = query_number(request, "after", -1, -1)
         try:
-            folder = await run_in_threadpool(runs.find_run, self.places.out or "", name)
+            folder = runs.find_run(self.places.out or "", request.path_params["name"])
         except ValueError as error:
-            raise Refused(str(error), "name", 404, "run_not_found") from None
-        return await run_in_threadpool(runs.read_run, folder, after)
+            raise ApiError(404, str(error), "name", "run_not_found") from None
+        return runs.read_run(folder, after)
 
-    async def funnel(self, request):
+    def funnel(self, request):
         """Return {"steps"} of the cleaning, or {"missing": reason}."""
-        if not self.places.out:
-            return {"missing": "no out folder is known; serve a model that `make train` made"}
-        return await run_in_threadpool(runs.funnel, self.places.out)
+        return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
 
 
-def played(tokenizer, text):
-    """Return the merges of each chunk of `text`, and how many chunks are left out."""
-    chunks = tokenizer.splitter.chunks(text)
-    found = []
-    for chunk in chunks[:MOST_CHUNKS]:
-        if len(to_bytes(chunk)) > MOST_CHUNK:
-            raise Refused(
-                f"the chunk {chunk[:20]!r}... has {len(to_bytes(chunk))} bytes; it must have at "
-                f"most {MOST_CHUNK}, so that its merges can be played: put a space into it",
-                "text",
-            )
-        steps = [
-            {
-                "pieces": [visible(token) for token in tokenizer.decode_tokens_bytes(step.ids)],
-                "ids": step.ids,
-                "at": step.at,
-                "rank": step.rank,
-                "new_id": step.new_id,
-            }
-            for step in merge_steps(tokenizer, chunk)
-        ]
-        found.append({"text": chunk, "steps": steps})
-    return {"chunks": found, "left_out": max(0, len(chunks) - MOST_CHUNKS)}
+def text_of(fields, most):
+    """Return the field "text", of at most so many characters."""
+    text = fields.text("text")
+    if len(text) > most:
+        raise invalid(
+            "text", f"text has {len(text):,} characters; it must have at most {most:,}: send a part"
+        )
+    return text
+
+
+def query_number(request, name, least=0, default=None):
+    """Return a whole number of a query; one that is not there is `default`, unless None."""
+    text = request.query_params.get(name)
+    if text is None and default is not None:
+        return default
+    digits = (text or "").removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) < 16 and int(text) >= least:
+        return int(text)
+    raise invalid(
+        name, f"{name} is {(text or '')[:20]!r}; it must be a whole number of {least} or more"
+    )

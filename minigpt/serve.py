@@ -6,9 +6,12 @@
 API, api_guard.py for who may ask, playground_api.py for the page's own endpoints.
 """
 
+import asyncio
 import contextlib
+import math
 import mimetypes
 import os
+import re
 import socket
 import sys
 import threading
@@ -18,15 +21,20 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from minigpt import playground_api
 from minigpt.api import Api
+from minigpt.api_connection import Connection
 from minigpt.api_errors import ApiError
-from minigpt.api_guard import Guard, send_error
+from minigpt.api_guard import LOOPBACK, Guard, send_error
 from minigpt.api_models import Shelf
+from minigpt.distribution import check_integer
+from minigpt.playground_api import Places
 
 PAGE = Path(__file__).parent / "playground"
 PORTS_TO_TRY = 20
@@ -46,15 +54,31 @@ class Options:
     queue: int = 128  # requests that may wait
     rows: int = 64  # texts that are written at the same time
     timeout_s: float = 120  # that one answer may take
-    documents: tuple = ()
-    out: str | None = None
+    documents: tuple = ()  # files; default: documents.jsonl.gz in `out`
+    out: str | None = None  # folder of the training runs; default: where the models are
     log: bool = False
 
     def check(self):
         """Raise ValueError for options that cannot be."""
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; it must be from 0, any free one, to 65535")
+        for name, least in (("max_tokens", 1), ("queue", 0), ("rows", 1)):
+            check_integer(name, getattr(self, name), least)
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError(f"timeout_s is {self.timeout_s}; it must be above 0")
+        if self.api_key is not None and not re.fullmatch(r"[!-~]+", self.api_key):
+            raise ValueError("the API key must be of ASCII characters, without blanks")
+        if self.host not in LOOPBACK and not self.api_key:
+            raise ValueError(
+                f"host is {self.host}, which others can reach; give an --api-key, or leave --host "
+                "away: then only this machine can"
+            )
+        for path in (*self.documents, *([self.out] if self.out else [])):
+            if not Path(path).exists():
+                raise ValueError(f"{path} does not exist")
 
 
-def make_app(shelf, options, extra_routes=()):
+def make_app(shelf, options):
     """Return (the ASGI app, its Api)."""
     mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, or nothing
     api = Api(shelf, options.max_tokens, options.timeout_s)
@@ -66,7 +90,7 @@ def make_app(shelf, options, extra_routes=()):
     routes = [
         Route("/", index),
         *api.routes(),
-        *extra_routes,
+        *page_routes(shelf, options),
         Mount("/playground", StaticFiles(directory=PAGE, check_dir=False)),
     ]
     handlers = {HTTPException: on_http_error, ApiError: on_api_error, Exception: on_mistake}
@@ -78,6 +102,15 @@ def make_app(shelf, options, extra_routes=()):
             print(line, file=sys.stderr, flush=True)
 
     return Guard(app, options.host, options.api_key, log=log), api
+
+
+def page_routes(shelf, options):
+    """Return the routes of the page's own endpoints."""
+    models = shelf.model_folders()
+    out = Path(options.out or (models[0].resolve().parent if models else shelf.folders[0]))
+    usual = out / "documents.jsonl.gz"
+    documents = list(options.documents) or ([usual] if usual.exists() else [])
+    return playground_api.routes(Places(shelf.models, out, documents))
 
 
 class Error:
@@ -106,38 +139,57 @@ async def on_http_error(request, error):
         405: f"{request.method} is not allowed here",
     }
     headers = {k.lower().replace("-", "_"): v for k, v in (error.headers or {}).items()}
-    return Error(ApiError(error.status_code, messages.get(error.status_code, str(error.detail)), **headers))
+    message = messages.get(error.status_code, str(error.detail))
+    return Error(ApiError(error.status_code, message, **headers))
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which ends what is being written before it waits for it."""
+    """uvicorn's, with models that come while it runs, and an end within a second."""
 
-    api = None
+    def __init__(self, config, shelf, api):
+        super().__init__(config)
+        self.shelf, self.api, self.watcher = shelf, api, None
+
+    async def startup(self, sockets=None):
+        """Listen, and look for models."""
+        await super().startup(sockets)
+        self.watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self):
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            before = list(self.shelf.models.values())
+            self.shelf.put(await run_in_threadpool(self.shelf.look))
+            for served in self.shelf.models.values():
+                if served not in before:
+                    self.shelf.say(f"{served.name} is served now")
 
     async def shutdown(self, sockets=None):
-        """Stop within a second."""
+        """End what is being written, then stop."""
+        self.watcher.cancel()
         self.api.close()
         await super().shutdown(sockets)
 
 
-def make_server(shelf, options, extra_routes=()):
+def make_server(shelf, options):
     """Return a Server that is not running yet."""
-    app, api = make_app(shelf, options, extra_routes)
+    app, api = make_app(shelf, options)
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", loop="asyncio", log_config=None,
+        app, http=Connection, ws="none", lifespan="off", loop="asyncio", log_config=None,
         log_level="critical", access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=1, timeout_keep_alive=20, backlog=1024,
     )  # fmt: skip
-    server = Server(config)
-    server.api = api
-    return server
+    return Server(config, shelf, api)
 
 
 def serve(folders, options):
     """Serve until Ctrl-C; raise ValueError, OSError for what cannot be served."""
     options.check()
     shelf = Shelf(folders, options.device, options.rows, options.queue)
-    shelf.refresh()
+    shelf.refresh(strict=True)
+    if shelf.models and (skipped := [path.name for path in shelf.without_models()]):
+        more = f" and {len(skipped) - 4} more" if len(skipped) > 4 else ""
+        print(f"skipped, no model is in them: {', '.join(skipped[:4])}{more}")
     listener = listen(options.host, options.port)
     port = listener.getsockname()[1]
     if port != options.port and options.port:

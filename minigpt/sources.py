@@ -226,9 +226,8 @@ class Library:
     True, "share": 0 to 1} while it is made.
     """
 
-    def __init__(self, folder, files=(), tokenizers=()):
-        self.folder = Path(folder) if folder else None
-        self.files, self.tokenizers = [Path(file) for file in files], list(tokenizers)
+    def __init__(self, folder, files=()):
+        self.folder, self.files = folder and Path(folder), [Path(file) for file in files]
         self._lock, self._searching = threading.Lock(), threading.Lock()
         self._plain = {}  # id of a tokenizer -> (tokenizer, {fingerprint: what it is of})
         self._stamp, self._sources, self._problem = None, None, None
@@ -242,20 +241,22 @@ class Library:
         with self._searching:  # one at a time: a search is all Python and would slow all others
             return {"spans": sources.look_up(text)}
 
-    def page(self, document, start, end):
-        """Return a document; see Sources.page, also for what is raised."""
-        answers = []
-        for tokenizer in self.tokenizers:
-            answers.append(self.open(tokenizer))
-            if not isinstance(answers[-1], dict):
-                return answers[-1].page(document, start, end)
-        working = [answer for answer in answers if "indexing" in answer]
-        return (working or answers or [{"missing": "no model is served"}])[0]
+    def page(self, document, start, end, tokenizers):
+        """Return a document that was read with one of `tokenizers`.
+
+        See Sources.page, also for what is raised.
+        """
+        answer = {"missing": "no model is loaded yet"}
+        for tokenizer in tokenizers:
+            answer = self.open(tokenizer)
+            if isinstance(answer, Sources):
+                return answer.page(document, start, end)
+            if "indexing" in answer:
+                break
+        return answer
 
     def open(self, tokenizer):
         """Return Sources that fit `tokenizer`, or what there is instead of it."""
-        if self.folder is None:
-            return {"missing": "no out folder is known; serve a model that `make train` made"}
         try:
             report = read_report(self.folder)
             stamp = [report["tokenizer"], *map(look, [self.folder / REPORT, *self.files])]

@@ -14,7 +14,10 @@
 
 import { endsAnswer, textOf, tokenOf } from "./tokens.js";
 
-const WATCH = { logprobs: true, top_logprobs: 10, return_token_ids: true };
+// each way of asking has its own form of "and show me the tokens"; 5 is the most that OpenAI's
+// older API allows
+const WATCH_CHAT = { logprobs: true, top_logprobs: 10, return_token_ids: true };
+const WATCH_COMPLETION = { logprobs: 5, return_token_ids: true };
 
 // Make the request for an answer: {path, body}.
 export function requestFor(model, messages, settings) {
@@ -22,16 +25,13 @@ export function requestFor(model, messages, settings) {
   if (model.minigpt.assistant) {
     // half of the window at most, or nothing of the conversation would fit beside the answer
     const most = Math.min(settings.max_tokens, Math.floor(model.minigpt.n_positions / 2));
-    return { path: "/v1/chat/completions", body: { ...drawn, ...WATCH, messages, max_tokens: most } };
+    return { path: "/v1/chat/completions", body: { ...drawn, ...WATCH_CHAT, messages, max_tokens: most } };
   }
-  return continuation(model, messages.at(-1).content, settings);
+  const { max_tokens } = settings;
+  return continuation({ ...drawn, prompt: messages.at(-1).content, max_tokens });
 }
 
-// Make the request that goes on with a text, or with ids.
-function continuation(model, prompt, settings, max_tokens = settings.max_tokens) {
-  const body = { model: model.id, ...sampling(settings), prompt, max_tokens };
-  return { path: "/v1/completions", body: { ...body, logprobs: 10, return_token_ids: true } };
-}
+const continuation = (body) => ({ path: "/v1/completions", body: { ...body, ...WATCH_COMPLETION } });
 
 // Give the settings as fields of a request; what is not set is not sent.
 function sampling({ max_tokens, ...settings }) {
@@ -87,9 +87,11 @@ export function branchAt(node, old, i, alternative, model, settings) {
     Object.assign(node, { finish: "stop", kept: node.tokens.length });
     return null;
   }
-  const ids = [...old.promptIds, ...node.tokens.map((token) => token.id)];
-  const left = Math.max(1, settings.max_tokens - node.tokens.length);
-  return continuation(model, ids, settings, left);
+  const prompt = [...old.promptIds, ...node.tokens.map((token) => token.id)];
+  const max_tokens = Math.max(1, settings.max_tokens - node.tokens.length);
+  // -1: of what does not fit the window, only the end is seen
+  const window = { prompt, max_tokens, truncate_prompt_tokens: -1 };
+  return continuation({ model: model.id, ...sampling(settings), ...window });
 }
 
 // Give the figures of an answer: {n, meanSurprise, tokensPerSecond}; null where they are unknown.

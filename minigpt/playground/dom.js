@@ -19,14 +19,17 @@ export function el(tag, attributes = {}, ...children) {
 
 // Put children into an element instead of those that are there.
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child != null && child !== false));
+  element.replaceChildren();
+  for (const child of children.flat(Infinity)) {
+    if (child != null && child !== false) element.append(child); // a string becomes a text node
+  }
   return element;
 }
 
 // Make a button with a picture and a name that is read aloud and shown when pointed at.
 export function iconButton(icon, name, onclick, attributes = {}) {
-  const button = { type: "button", class: "icon", title: name, "aria-label": name };
-  return el("button", { ...button, ...attributes, onclick }, picture(icon));
+  const standard = { type: "button", class: "icon", title: name, "aria-label": name };
+  return el("button", { ...standard, ...attributes, onclick }, picture(icon));
 }
 
 // Pictures are paths on a grid of 24, drawn as lines in the colour of the text.

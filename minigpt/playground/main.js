@@ -41,8 +41,8 @@ async function show(name) {
   views[name] ??= mount(name);
   const view = await views[name];
   if (current !== name) return; // left again meanwhile
-  view?.show();
   window.scrollTo(0, scrolled[name] ?? 0);
+  view?.show();
 }
 
 async function mount(name) {

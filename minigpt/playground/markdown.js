@@ -5,6 +5,7 @@
 // goes to http or https or is none. Time is linear in the length of the text: no expression looks
 // twice at the same characters. (A subset: CommonMark 0.31, and tables as GitHub writes them.)
 
+import { copyText } from "./clipboard.js";
 import { el, fill } from "./dom.js";
 import { inline } from "./markdown_inline.js";
 
@@ -82,8 +83,7 @@ const MAKE = {
     const code = el("code", {}, lines.slice(1).join("\n"));
     const copy = el("button", { type: "button", class: "copy-code" }, "Copy");
     copy.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(code.textContent);
-      fill(copy, "Copied");
+      fill(copy, (await copyText(code.textContent)) ? "Copied" : "Not allowed");
     });
     return el("figure", { class: "code" },
       el("figcaption", {}, el("span", {}, language || "code"), copy),

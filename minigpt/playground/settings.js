@@ -13,7 +13,7 @@ const FIELDS = [
     "Draws only from this many of the likeliest tokens. Empty: from all."],
   ["min_p", "Min-p", 0, 1, 0.01, null,
     "Leaves out tokens less probable than this share of the likeliest one's probability. Empty: none."],
-  ["max_tokens", "Max tokens", 1, 4096, 1, 100,
+  ["max_tokens", "Max tokens", 1, 2048, 1, 100,
     "The answer ends after this many tokens at the latest. An assistant writes at most half its window."],
   ["seed", "Seed", 0, Number.MAX_SAFE_INTEGER, 1, null,
     "With the same number the same question gets the same answer. Empty: another one every time."],

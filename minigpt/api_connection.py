@@ -1,0 +1,87 @@
+"""A connection with limits: uvicorn's HTTP/1.1 protocol, which trusts its clients, on a leash.
+
+Who takes long to say what is wanted, or to take what was sent, is cut off, and so is whoever comes
+when there are too many connections: otherwise a few idle clients could hold all there are. What is
+no HTTP gets an answer in the shape of the API's. Limits on bodies are in api_guard.py.
+
+Source: the "slowloris" attack; RFC 9112, section 9.5 (a server may close a connection any time).
+"""
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from minigpt.api_errors import ApiError
+from minigpt.api_guard import HEADERS
+
+MAX_CONNECTIONS = 1000
+HEADER_TIMEOUT_S = 15  # from the first byte, or the connection, to the last header
+LINGER_S = 30  # for the end of an answer to be taken
+
+
+class Connection(H11Protocol):
+    """A connection to a client."""
+
+    header_timeout_s = HEADER_TIMEOUT_S
+    linger_s = LINGER_S
+    max_connections = MAX_CONNECTIONS
+    _header_timer = _linger_timer = None
+
+    def connection_made(self, transport):
+        """Begin, or refuse where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            transport.abort()
+        else:
+            self._time_headers()
+
+    def data_received(self, data):
+        """Take bytes."""
+        super().data_received(data)
+        self._time_headers()
+
+    def _time_headers(self):
+        """Have the timer run while a request's headers have not come."""
+        waiting = self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+        if waiting and self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_timeout_s, self.transport.abort)
+        elif not waiting:
+            self._header_timer = cancelled(self._header_timer)
+
+    def on_response_complete(self):
+        """Wait for the next request, and for this answer to be taken."""
+        super().on_response_complete()
+        self._linger_timer = cancelled(self._linger_timer)
+        if self.transport.get_write_buffer_size():
+            self._linger_timer = self.loop.call_later(self.linger_s, self._give_up)
+
+    def _give_up(self):
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def connection_lost(self, exc):
+        """Clear up."""
+        self._header_timer = cancelled(self._header_timer)
+        self._linger_timer = cancelled(self._linger_timer)
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg):
+        """Answer to what is no HTTP."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE) or self.answering():
+            self.transport.abort()  # an answer is on its way: nothing can be said any more
+            return
+        body = ApiError(400, "this is no HTTP/1.1 request that is understood here").body()
+        own = {"content-type": "application/json", "content-length": len(body)}
+        headers = own | HEADERS | {"connection": "close"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{lines}\r\n".encode() + body)
+        self.transport.close()
+
+    def answering(self):
+        """Tell whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+
+def cancelled(timer):
+    """Cancel a timer that may be None; return None."""
+    if timer is not None:
+        timer.cancel()

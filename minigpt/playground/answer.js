@@ -1,0 +1,116 @@
+// An answer as it is seen: its text or its tokens, how it came to be, and what can be done with it.
+
+import { figures } from "./ask.js";
+import { copyText } from "./clipboard.js";
+import { el, fill, iconButton, relabel } from "./dom.js";
+import { tokenView } from "./inspector.js";
+import { renderMarkdown } from "./markdown.js";
+
+const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tokens" };
+
+// Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
+// or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
+// continueFrom(i, alternative), showTokens(whether); and {place, of} among the answers beside it.
+export function answerView(node, model, { api, announce, place, of, open, does }) {
+  const body = el("div", { class: "body" });
+  const problem = el("div");
+  const about = el("p", { class: "about small soft number" });
+  let tokens = null; // the token view, while it is open
+
+  const copy = iconButton("copy", "Copy answer", async () => {
+    const copied = await copyText(node.content);
+    announce(copied ? "Copied." : "The browser does not allow copying.");
+    relabel(copy, copied ? "check" : "close", copied ? "Copied" : "Copying is not allowed");
+  }, { "data-key": "copy" });
+  const again = iconButton("again", "Answer again", does.again, { "data-key": "again" });
+  const lid = el("button", {
+    type: "button", class: "quiet", "data-key": "tokens", "aria-pressed": String(open),
+    onclick: () => showTokens(!open),
+  }, "Show tokens");
+  const tools = el("div", { class: "tools" }, leaves(place, of, does.leaf), copy, again, lid);
+
+  function showTokens(whether) {
+    open = whether;
+    does.showTokens(open);
+    lid.setAttribute("aria-pressed", open);
+    tokens = null;
+    fill(body);
+    update();
+  }
+
+  function update() {
+    const writing = !node.finish;
+    body.setAttribute("aria-busy", writing);
+    element.classList.toggle("writing", writing);
+    if (open) drawTokens();
+    else if (model && !model.minigpt.assistant) fill(body, el("p", { class: "plain" }, node.content));
+    else renderMarkdown(body, node.content);
+    if (!writing && !node.content.trim() && !node.problem && !open) {
+      fill(body, el("p", { class: "soft" }, "(It ended at once, without a word.)"));
+    }
+    fill(problem, node.problem && complaint(node.problem, does.again));
+    fill(about, node.note && el("span", {}, node.note), summary(node));
+    tools.hidden = writing && !node.tokens?.length;
+    again.hidden = writing;
+  }
+
+  function drawTokens() {
+    if (!node.tokens?.length) {
+      const reason = node.finish
+        ? "Nothing is known of this answer's tokens: it was imported, or room had to be made."
+        : "The first token is on its way.";
+      fill(body, el("p", { class: "soft" }, reason), el("p", { class: "plain" }, node.content));
+    } else if (tokens) tokens.update();
+    else {
+      // a branch begins where the model can be given all that came before
+      const onContinue = model && node.promptIds ? does.continueFrom : null;
+      tokens = tokenView(node, { api, onContinue });
+      fill(body, tokens.element);
+    }
+  }
+
+  const element = el("div", { class: "answer" },
+    model && !model.minigpt.assistant && baseModelNote(node.model), body, problem, about, tools);
+  update();
+  return { element, update };
+}
+
+// The answers beside each other are leafed through: ‹ 2/3 ›. A button that leads nowhere stays, or
+// the focus on it would be lost.
+function leaves(place, of, leaf) {
+  if (of < 2) return null;
+  const button = (icon, name, by, possible) =>
+    iconButton(icon, name, () => possible && leaf(by), { "aria-disabled": !possible && "true", "data-key": name });
+  return el("span", { class: "leaves", role: "group", "aria-label": "Versions" },
+    button("before", "Earlier version", -1, place > 0),
+    el("span", { class: "number small", "aria-label": `Version ${place + 1} of ${of}` }, `${place + 1}/${of}`),
+    button("after", "Later version", 1, place < of - 1));
+}
+export { leaves };
+
+function baseModelNote(name) {
+  return el("p", { class: "lesson small" },
+    el("b", {}, name ?? "This"), " is a base model. It has learned to go on with a text, not to answer one: ",
+    "it took your last message for the beginning of a page, and wrote on.");
+}
+
+function complaint({ message, retryable }, again) {
+  return el("div", { class: "problem" }, el("span", {}, message),
+    el("button", { type: "button", onclick: again, "data-key": "retry" }, retryable ? "Try again" : "Ask again"));
+}
+
+// One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · first after 0.09 s
+function summary(node) {
+  const { n, meanSurprise, tokensPerSecond } = figures(node);
+  const parts = [
+    n > 0 && `${n} token${n === 1 ? "" : "s"}`,
+    n > 0 && `${meanSurprise.toFixed(1)} bits of surprise each`,
+    tokensPerSecond && `${tokensPerSecond.toFixed(0)} tokens/s`,
+    node.firstMs != null && `first after ${seconds(node.firstMs)}`,
+    node.ms != null && `all in ${seconds(node.ms)}`,
+    ENDS[node.finish],
+  ];
+  return el("span", {}, parts.filter(Boolean).join(" · "));
+}
+
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;

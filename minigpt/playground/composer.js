@@ -1,0 +1,46 @@
+// Where a message is written: Enter sends, Shift+Enter begins a line, Escape stops an answer. While
+// one is being written the button that sends is the one that stops, so the focus need not move.
+
+import { el, iconButton, relabel } from "./dom.js";
+
+// Make it: {element, input, setRunning(whether)}. `tools` stand beneath the text.
+export function makeComposer({ label, placeholder, onSend, onStop, tools = [] }) {
+  let running = false;
+  const input = el("textarea", { rows: 1, placeholder, "aria-label": label, enterkeyhint: "send" });
+  const button = iconButton("send", "Send", null, { type: "submit", class: "icon send" });
+  const element = el("form", { class: "composer" }, input, el("div", { class: "row" }, tools, button));
+
+  function send() {
+    if (running) return onStop();
+    const text = input.value.trim();
+    if (!text) return input.focus();
+    if (onSend(text) === false) return; // it says itself why not
+    input.value = "";
+    fit();
+  }
+
+  const fit = () => {
+    input.style.height = "auto";
+    input.style.height = `${Math.min(input.scrollHeight + 2, window.innerHeight / 3)}px`;
+  };
+
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  input.addEventListener("input", fit);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && running) onStop();
+    // while a word is being composed (Japanese, Chinese, ...) Enter belongs to it
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!running) send();
+  });
+
+  function setRunning(whether) {
+    running = whether;
+    relabel(button, running ? "stop" : "send", running ? "Stop" : "Send");
+  }
+
+  return { element, input, fit, setRunning };
+}

@@ -1,0 +1,116 @@
+// The list of saved conversations: open, rename, delete with a way back, export, import.
+
+import { newConversation, titleOf } from "./conversation.js";
+import { el, fill, iconButton } from "./dom.js";
+import * as saved from "./saved.js";
+
+// Make it: {element, render()}. `current()` gives the conversation that is open; `onOpen(conversation)`
+// opens another.
+export function makeSidebar({ announce, current, onOpen }) {
+  const entries = el("ul", { class: "conversations" });
+  const message = el("div");
+  const file = el("input", { type: "file", accept: ".jsonl,.json", hidden: true, onchange: importFile });
+  const element = el("div", { class: "sidebar" },
+    el("button", { type: "button", class: "new", onclick: () => onOpen(newConversation()) }, "New conversation"),
+    message,
+    entries,
+    el("p", { class: "buttons small" },
+      el("button", { type: "button", class: "quiet", onclick: exportAll }, "Export"),
+      el("button", { type: "button", class: "quiet", onclick: () => file.click() }, "Import"),
+      file),
+    el("p", { class: "soft small" }, "Kept in this browser, on this machine."));
+
+  function render() {
+    const focused = document.activeElement?.dataset?.entry;
+    const all = saved.list();
+    fill(entries, all.map(entry));
+    if (!all.length) fill(entries, el("li", { class: "soft small none" }, "What you ask will be listed here."));
+    if (focused && document.activeElement === document.body) {
+      entries.querySelector(`[data-entry="${focused}"]`)?.focus();
+    }
+  }
+
+  function entry(conversation) {
+    const { id, title } = conversation;
+    return el("li", {},
+      el("button", {
+        type: "button", class: "open", "data-entry": id, onclick: () => onOpen(conversation),
+        "aria-current": current().id === id && "true",
+      }, title),
+      iconButton("edit", `Rename “${title}”`, (event) => rename(conversation, event.currentTarget.parentElement)),
+      iconButton("remove", `Delete “${title}”`, () => remove(conversation)));
+  }
+
+  function rename(conversation, item) {
+    const input = el("input", { "aria-label": "New title", maxlength: 100 });
+    input.value = conversation.title;
+    let over = false;
+    const done = (keep) => {
+      if (over) return; // removing the input takes its focus, which calls this again
+      over = true;
+      if (keep) {
+        conversation.title = input.value.trim() || titleOf(conversation);
+        saved.save(conversation);
+      }
+      const focused = document.activeElement === input;
+      render();
+      if (focused) entries.querySelector(`[data-entry="${conversation.id}"]`)?.focus();
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") done(true);
+      if (event.key === "Escape") done(false);
+    });
+    input.addEventListener("blur", () => done(true));
+    fill(item, input);
+    input.focus();
+    input.select();
+  }
+
+  function remove(conversation) {
+    saved.remove(conversation.id);
+    if (current().id === conversation.id) onOpen(newConversation(), { quietly: true });
+    render();
+    const undo = el("button", { type: "button", class: "link", onclick: () => {
+      saved.save(conversation);
+      fill(message);
+      onOpen(conversation);
+    } }, "Undo");
+    fill(message, el("p", { class: "undo small" }, el("span", {}, `Deleted “${conversation.title}”.`), undo));
+    announce(`Deleted ${conversation.title}. It can be undone.`);
+    undo.focus();
+  }
+
+  function exportAll() {
+    const text = saved.toLines(saved.list());
+    if (!text) return fill(message, el("p", { class: "problem small" }, "There is nothing to export yet."));
+    const url = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
+    const link = el("a", { href: url, download: "conversations.jsonl" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    announce("Exported.");
+  }
+
+  async function importFile() {
+    const text = await file.files[0].text();
+    file.value = ""; // so that the same file can be chosen again
+    try {
+      const conversations = saved.fromLines(text);
+      const kept = conversations.filter(saved.save).length;
+      const missing = conversations.length - kept;
+      const n = `${kept} conversation${kept === 1 ? "" : "s"}`;
+      fill(message, el("p", { class: "small" }, `Imported ${n}.`, missing > 0 && ` There was no room for ${missing} more.`));
+      announce(`Imported ${n}.`);
+    } catch (error) {
+      fill(message, el("p", { class: "problem small" }, error.message));
+      announce(error.message);
+    }
+    render();
+  }
+
+  window.addEventListener("storage", (event) => {
+    saved.forgetOpened(event.key);
+    render();
+  });
+
+  return { element, render };
+}

@@ -1,0 +1,185 @@
+// The messages of a conversation, drawn one beneath the other, and what is done with them: answer,
+// answer again, stop, edit, leaf through versions, go on from another token.
+//
+// The chat shows one thread, the comparison one for each model.
+
+import { answerView, leaves } from "./answer.js";
+import { ask, branchAt, requestFor } from "./ask.js";
+import { add, choose, messages, parentOf, path, siblings } from "./conversation.js";
+import { copyText } from "./clipboard.js";
+import { el, fill, iconButton } from "./dom.js";
+import { settings } from "./settings.js";
+
+// Make the thread of `conversation` in `root` (an ol). `model()` gives the model that answers;
+// `onChange()` is called when something is to be saved or a button to be changed.
+export function makeThread(root, conversation, { context, model, onChange, editable = true }) {
+  const { api, announce } = context;
+  const open = new Set(); // nodes whose tokens are shown
+  let views = new Map(); // node -> its view
+
+  const modelOf = (node) => context.models.find((each) => each.id === node.model) ?? (node.model ? undefined : model());
+
+  function render() {
+    const focused = keyOfFocus();
+    views = new Map();
+    fill(root, path(conversation).map((node) => el("li", { class: node.role }, draw(node))));
+    restoreFocus(focused);
+  }
+
+  function draw(node) {
+    const beside = siblings(conversation, node);
+    const place = beside.indexOf(node);
+    const leaf = (by) => {
+      choose(conversation, beside[place + by]);
+      render();
+      onChange();
+      announce(`Version ${place + by + 1} of ${beside.length}.`);
+    };
+    if (node.role === "user") return question(node, place, beside.length, leaf);
+    const does = {
+      leaf,
+      again: () => answer(parentOf(conversation, node)),
+      continueFrom: (i, alternative) => continueFrom(node, i, alternative),
+      showTokens: (whether) => (whether ? open.add(node) : open.delete(node)),
+    };
+    const view = answerView(node, modelOf(node), { api, announce, place, of: beside.length, open: open.has(node), does });
+    views.set(node, view);
+    const name = node.model ?? "Assistant";
+    return [el("h3", { class: "who small" }, name), view.element];
+  }
+
+  function question(node, place, of, leaf) {
+    const text = el("div", { class: "plain" }, node.content);
+    const tools = el("div", { class: "tools" },
+      leaves(place, of, leaf),
+      iconButton("copy", "Copy message", async () => {
+        announce((await copyText(node.content)) ? "Copied." : "The browser does not allow copying.");
+      }, { "data-key": "copy" }),
+      editable && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }));
+    const box = el("div", { class: "question" }, text);
+    return [el("h3", { class: "for-ears" }, "You"), box, tools];
+  }
+
+  // Put a form in the place of a message; sending it begins a branch beside the message.
+  function edit(node, box) {
+    const input = el("textarea", { rows: Math.min(10, node.content.split("\n").length + 1), "aria-label": "Edit message" });
+    input.value = node.content;
+    const done = () => {
+      render();
+      root.children[path(conversation).indexOf(node)]?.querySelector("[data-key=edit]")?.focus();
+    };
+    const form = el("form", {},
+      input,
+      el("p", { class: "buttons" },
+        el("button", { class: "main" }, "Send"),
+        el("button", { type: "button", onclick: done }, "Cancel")));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!input.value.trim()) return;
+      say(input.value.trim(), parentOf(conversation, node));
+    });
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") done();
+      if (event.key === "Enter" && !event.shiftKey && event.target === input && !event.isComposing) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+    fill(box, form);
+    box.classList.add("editing");
+    input.focus();
+  }
+
+  // Say something after `parent`, by default after the last message, and have it answered.
+  function say(text, parent = path(conversation).at(-1) ?? null) {
+    stop();
+    return answer(add(conversation, parent, "user", text));
+  }
+
+  // Have a question answered, perhaps beside answers that it has.
+  function answer(question) {
+    stop();
+    const drawn = { ...settings };
+    let note = null;
+    const earlier = conversation.nodes.filter((node) => node.parent === question.id).length;
+    const node = add(conversation, question, "assistant", "");
+    // the same settings and the same seed would only say the same again
+    if (earlier && drawn.temperature === 0) {
+      drawn.temperature = 0.7;
+      note = "Drawn at temperature 0.7, since 0 would say the same again. ";
+    }
+    if (earlier && drawn.seed !== null) drawn.seed += earlier;
+    node.note = note;
+    return run(node, requestFor(model(), messages(conversation, question), drawn));
+  }
+
+  function continueFrom(old, i, alternative) {
+    stop();
+    const answering = modelOf(old);
+    const node = add(conversation, parentOf(conversation, old), "assistant", "");
+    const request = branchAt(node, old, i, alternative, answering, settings);
+    node.note = `Goes on from another token, the ${ordinal(i + 1)}. `;
+    node.temperature = settings.temperature;
+    open.add(node);
+    if (request) return run(node, request);
+    render();
+    onChange();
+  }
+
+  async function run(node, request) {
+    const controller = (node.controller = new AbortController());
+    let scheduled = false;
+    const draw = () => {
+      scheduled = false;
+      const follow = nearEnd();
+      views.get(node)?.update();
+      if (follow && views.has(node)) toEnd();
+    };
+    // a screen is drawn sixty times a second at most, however fast tokens come
+    const onProgress = () => {
+      if (!scheduled) requestAnimationFrame(draw);
+      scheduled = true;
+    };
+    const asked = ask(api, node, request, { onProgress, signal: controller.signal });
+    render();
+    onChange();
+    if (editable) toEnd();
+    await asked;
+    delete node.controller;
+    draw();
+    onChange();
+    announce(outcome(node));
+  }
+
+  function outcome(node) {
+    if (node.problem) return node.problem.message;
+    const text = node.content.trim() || "nothing";
+    return `${node.model}${node.finish === "stopped" ? ", stopped," : ""} says: ${text.slice(0, 600)}`;
+  }
+
+  const running = () => conversation.nodes.find((node) => node.controller) ?? null;
+  const stop = () => running()?.controller.abort();
+
+  // The focus stays where it was: at the same button of the same message, or the message before.
+  function keyOfFocus() {
+    const key = document.activeElement?.dataset?.key;
+    const i = [...root.children].findIndex((item) => item.contains(document.activeElement));
+    return i < 0 ? null : { i, key };
+  }
+
+  function restoreFocus(focused) {
+    if (!focused || root.contains(document.activeElement)) return;
+    const item = root.children[Math.min(focused.i, root.children.length - 1)];
+    const same = focused.key && item?.querySelector(`[data-key="${focused.key}"]`);
+    (same || item?.querySelector("[data-key=tokens], [data-key=copy]"))?.focus();
+  }
+
+  render();
+  return { render, say, stop, running };
+}
+
+const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th"}`;
+
+// The page is followed while it grows, unless its reader has gone up.
+const nearEnd = () => window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 120;
+const toEnd = () => window.scrollTo(0, document.documentElement.scrollHeight);
