@@ -132,9 +132,10 @@ function readHead({ tokens, heads, first: cut }, state) {
       const where = s === t ? "itself" : s === t - 1 ? "the token before" : `${t - s} tokens before`;
       const amount = el("span", { class: "amount", "aria-hidden": "true" });
       amount.style.width = `${100 * weight}%`;
-      return el("li", {}, write(el("code", {}), tokens[s].text), " ",
-        el("span", { class: "number" }, `${Math.round(100 * weight)} %`), " ",
-        el("span", { class: "soft" }, where), amount);
+      return el("li", {}, write(el("code", {}), tokens[s].text),
+        el("span", { class: "track" }, amount),
+        el("span", { class: "number" }, `${Math.round(100 * weight)} %`),
+        el("span", { class: "soft" }, where));
     }));
   }
 

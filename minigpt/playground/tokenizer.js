@@ -20,7 +20,7 @@ export function mount(root, { api }) {
     id: "tokenizer-text", rows: "4", maxlength: String(LONGEST), spellcheck: "false",
   });
   text.value = EXAMPLE;
-  const choice = el("fieldset", { class: "choice" });
+  const choice = el("fieldset", { class: "choices" });
   const panels = el("div", { class: "panels" });
   const detail = el("p", { class: "token-detail", "aria-live": "polite" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });

@@ -70,13 +70,13 @@ function drawGroup([text, ...parts], special, tokens) {
     // The line breaks after the box that holds the newline, as the text's own line does.
     return text.includes("\n") ? fragment(element, el("span", { class: "break" })) : element;
   }
-  const row = el("span", { class: "parts", role: "presentation" });
+  const row = el("span", { class: "spelling", role: "presentation" });
   for (let k = 0; k < parts.length; k += 2) {
     const bytes = parts[k + 1];
     row.append(token(parts[k], bytes, el("span", { class: "piece bytes" }, bytes), false));
   }
   const whole = write(el("span", { class: "whole", "aria-hidden": "true" }), text);
-  return el("span", { class: "character", role: "presentation" }, whole, row);
+  return el("span", { class: "spelled", role: "presentation" }, whole, row);
 }
 
 function fragment(...children) {

@@ -10,7 +10,7 @@ import { samplesByStep } from "./training_samples.js";
 const EVERY_MS = 2000;
 
 export function mount(root, { api, announce }) {
-  const list = el("fieldset", { class: "runs choice" });
+  const list = el("fieldset", { class: "runs choices" });
   const state = el("p", { class: "state", role: "status" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const none = el("p", { class: "intro", hidden: true },

@@ -25,7 +25,7 @@ export function curves() {
     sentence,
     el("div", { class: "controls" },
       unit.element, el("label", {}, logX, " steps on a logarithmic scale")),
-    el("p", { class: "legend" },
+    el("p", { class: "keys" },
       el("span", { class: "c0" }, "validation: text it never trains on"),
       el("span", { class: "c1" }, "training")),
     charts[0].element,
@@ -163,6 +163,6 @@ function picker(name, choices) {
     button.checked = i === 0;
     return el("label", {}, button, " ", label);
   });
-  const element = el("fieldset", { class: "choice" }, el("legend", { class: "for-ears" }, name), ...buttons);
+  const element = el("fieldset", { class: "choices" }, el("legend", { class: "for-ears" }, name), ...buttons);
   return { element, value: () => element.querySelector("input:checked").value };
 }

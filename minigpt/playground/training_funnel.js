@@ -37,7 +37,7 @@ export function funnel(data) {
       `${number(first.characters_in)} characters ${number(last.characters_out)} ` +
       `(${percent(last.characters_out, first.characters_in)}). Before the text is taken out of the ` +
       "pages, characters count the HTML, too."),
-    el("p", { class: "legend" },
+    el("p", { class: "keys" },
       el("span", { class: "c0" }, "documents"), el("span", { class: "c1" }, "characters")),
     el("ol", { class: "funnel" }, ...steps.map((step) => row(step, first))),
     el("details", {}, el("summary", {}, "The numbers as a table"), tableOf(steps)));
@@ -63,7 +63,7 @@ function bar(kind, out, into, whole) {
   left.style.width = `${(100 * out) / Math.max(1, whole)}%`;
   taken.style.width = `${(100 * (into - out)) / Math.max(1, whole)}%`;
   const label = out === into ? number(out) : `${number(into)} → ${number(out)}`;
-  return el("div", { class: `bar ${kind}` },
+  return el("div", { class: `amounts ${kind}` },
     el("div", { class: "track", "aria-hidden": "true" }, left, taken),
     el("span", { class: "soft" }, label));
 }
