@@ -26,6 +26,8 @@ CHAT =
 SFT =
 # cleaning rules, web or reference; default: reference for pydoc, else web
 PROFILE =
+# where `make chat` is found: 127.0.0.1:PORT, or the next port that is free
+PORT = 8000
 # what an hour of this machine costs, in dollars, for the report; default: 0.10
 PRICE =
 # cpu or gpu
@@ -51,7 +53,7 @@ ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
 
-.PHONY: help train report summary test peers bench driver lint clean FORCE
+.PHONY: help train chat trained report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
 
 help:
@@ -63,6 +65,7 @@ help:
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
+	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
 	@echo 'make test      everything that proves it works'
@@ -159,6 +162,15 @@ report: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@$(SUMMARY)
 
+chat: | trained $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.chat \
+		$(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu))
+	@$(PY) -m minigpt serve $(OUT) --device $(DEVICE) --port $(PORT)
+
+# a folder that `make train` is at work in is fine: the page shows how it goes
+trained:
+	@test -d $(OUT)/settings || ls $(OUT)/*/config.json > /dev/null 2>&1 || \
+		{ echo 'make: there is no model in $(OUT); `make train` makes one' >&2; exit 2; }
+
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.
 ASK = $(PY) -m minigpt presets $(PRESET)
@@ -200,6 +212,7 @@ driver:
 	@test -e /dev/nvidia0 || command -v nvidia-smi > /dev/null || \
 		{ echo 'make: DEVICE=gpu needs an NVIDIA GPU and its driver; none was found' >&2; exit 2; }
 EXTRA_core  =
+EXTRA_chat  = [chat]
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
 EXTRA_bench = [test,bench]
@@ -219,6 +232,8 @@ bench: $(VENV)/.bench
 	@$(VENV)/bin/python tests/bench_crawl.py
 	@echo '--- the model'
 	@$(VENV)/bin/python tests/bench_sample.py
+	@echo '--- the server'
+	@$(VENV)/bin/python tests/bench_serve.py
 	@echo '--- near-duplicates'
 	@$(VENV)/bin/python tests/bench_dedup.py
 ifneq ($(HTML),)

@@ -5,26 +5,20 @@ merges of a vocabulary are what training on the same text for n merges would hav
 tokenizer can be looked at as it was at every size on its way.
 """
 
-from bpe.special import number_special_tokens
+from bpe.naive import BYTE_ORDER
 from bpe.tokenizer import Tokenizer
 
 
 def first_merges(tokenizer: Tokenizer, n: int) -> Tokenizer:
-    """Make the tokenizer of the first `n` merges of `tokenizer`; 0 leaves the bytes.
+    """Make the tokenizer of the first `n` merges of `tokenizer`; with 0 every byte is a token.
 
-    Ordinary tokens keep their ids, special tokens come after them in the order they had. Raises
-    ValueError where there are fewer merges.
+    Its ids are those that training would give: bytes, merges, special tokens. Raises ValueError
+    where there are fewer merges.
     """
     if not 0 <= n <= len(tokenizer.merges):
-        raise ValueError(
-            f"n is {n}; it must be from 0 to {len(tokenizer.merges)}, the merges there are"
-        )
-    kept = [*tokenizer._byte_ids, *tokenizer._made[:n]]
-    tokens = {id: tokenizer.tokens[id] for id in kept}
+        raise ValueError(f"n is {n}; it must be from 0 to {len(tokenizer.merges)}, all its merges")
+    new_ids = {tokenizer._byte_ids[byte]: i for i, byte in enumerate(BYTE_ORDER)}
+    new_ids |= {id: 256 + i for i, id in enumerate(tokenizer._made[:n])}
+    merges = [(new_ids[first], new_ids[second]) for first, second in tokenizer.merges[:n]]
     special = sorted(tokenizer.special_tokens, key=tokenizer.special_tokens.get)
-    return Tokenizer(
-        tokens,
-        tokenizer.merges[:n],
-        tokenizer.splitter.pattern,
-        number_special_tokens(special, max(kept) + 1),
-    )
+    return Tokenizer.from_merges(merges, tokenizer.splitter.pattern, special)

@@ -20,10 +20,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minigpt.api_errors import ApiError, busy, unavailable
+from minigpt.api_guard import say_where
 from minigpt.api_replies import ChatReply, CompletionReply, encode_json
 from minigpt.api_requests import Fields, find_model, read_chat, read_completion, read_json
 from minigpt.api_streams import Wakeups, Writing
-from minigpt.engine import Busy
+from minigpt.engine import Busy, Closed, TimedOut
 
 
 class Gone(Exception):
@@ -97,10 +98,10 @@ class Api:
             self.wakeups = Wakeups(asyncio.get_running_loop())
         try:
             writing = Writing(asked, self.wakeups)
-        except Busy as error:
-            raise busy(error.retry_after_s) from None
         except ValueError as error:
             raise ApiError(400, str(error)) from None
+        except Exception as error:
+            raise as_api_error(error) from None
         return Answer(self, writing, reply_class(asked))
 
     def _read(self, read, body):
@@ -148,9 +149,14 @@ class Answer:
         self.writing.stop(Gone())
 
     async def _whole(self, scope, receive):
-        async for round in self.writing.rounds():
-            for k, pieces in round:
-                self.reply.add(k, pieces)
+        try:
+            async for round in self.writing.rounds():
+                for k, pieces in round:
+                    self.reply.add(k, pieces)
+        except Gone:
+            raise
+        except Exception as error:
+            raise as_api_error(error) from None
         await Json(self.reply.whole())(scope, receive, self.send)
 
     async def _stream(self):
@@ -185,7 +191,14 @@ class Answer:
 
 
 def as_api_error(error):
-    """Return any error as an ApiError; what is none of the client's business is left out."""
+    """Return what ended an answer as an ApiError."""
     if isinstance(error, ApiError):
         return error
-    return ApiError(500, "the server made a mistake; what it wrote so far is all there is")
+    if isinstance(error, Busy):
+        return busy(error.retry_after_s)
+    if isinstance(error, (TimedOut, Closed)):
+        return unavailable(str(error))
+    say_where(error)
+    # a ValueError is of ours and says what is wrong: the model's weights, for example
+    said = f": {error}" if isinstance(error, ValueError) else ""
+    return ApiError(500, f"the server made a mistake{said}")

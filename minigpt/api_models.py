@@ -48,6 +48,11 @@ class Served:
         data = self.tokenizer.decode_bytes([id])
         return data.decode("utf-8", "replace"), list(data)
 
+    def busy(self):
+        """Tell whether anything is being written, or waits for that."""
+        stats = self.engine.stats()
+        return stats["running"] + stats["waiting"] > 0
+
     def json(self):
         """Return the model as /v1/models lists it."""
         c = self.model.config
@@ -122,7 +127,7 @@ class Shelf:
         self._old += [served for served in self.models.values() if served not in here]
         self.models.clear()
         self.models.update(models)
-        for served in [served for served in self._old if not served.engine.stats()["running"]]:
+        for served in [served for served in self._old if not served.busy()]:
             self._old.remove(served)
             served.engine.close()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from minigpt.distribution import Settings, check_integer
-from minigpt.sample import Generation, Token
+from minigpt.sample import Batch, Token, check_plan, new_rows
 from minigpt.stream import TextStream
 
 
@@ -42,6 +42,54 @@ def encode_prompt(tokenizer, prompt, special=False):
     return tokenizer.encode(prompt, allowed_special="all")
 
 
+class Completion:
+    """One text being written: its Row, and what of it may be shown."""
+
+    def __init__(self, number, row, text):
+        self.number, self.row, self.text = number, row, text
+
+    def piece(self, token):
+        """Return the Piece that a Token adds, or None if the row ended; raise the row's error.
+
+        Where a stop string has come the row ends here.
+        """
+        row, stream = self.row, self.text
+        if row.error:
+            raise row.error
+        text = "" if token is None else stream.push(token.id)
+        if stream.stopped:
+            row.end("stop")
+        if not row.going:
+            text += stream.close()
+            if stream.stopped:  # it came with the last character, which was not whole
+                row.end("stop")
+        return Piece(self.number, text, token, row.finish_reason)
+
+    def cut(self):
+        """End the row here; return its last Piece."""
+        self.row.end("length")
+        return self.piece(None)
+
+
+def completions(
+    model, tokenizer, prompt, max_new_tokens=200, stop=(), n=1, seed=None, n_top=None,
+    settings=None,
+):  # fmt: skip
+    """Return `n` Completions of a prompt that have not begun; for the rest see `complete`."""
+    check_integer("n", n, 1)
+    stop = [stop] if isinstance(stop, (str, Integral)) else list(stop)
+    strings = [s for s in stop if isinstance(s, str)]
+    if isinstance(prompt, str):
+        prompt = [tokenizer.eot_token, *encode_prompt(tokenizer, prompt)]
+    if seed is not None:
+        check_integer("seed", seed, 0)
+        seed = [seed + i for i in range(n)]
+    ids = [s for s in stop if not isinstance(s, str)]
+    plan = check_plan(model, max_new_tokens, settings, ids, n_top, tokenizer.n_vocab)
+    rows = new_rows(model, [prompt] * n, seed, plan)
+    return [Completion(i, row, TextStream(tokenizer, strings)) for i, row in enumerate(rows)]
+
+
 def complete(
     model, tokenizer, prompt, max_new_tokens=200, stop=(), n=1, seed=None, n_top=None, **settings
 ):
@@ -52,38 +100,21 @@ def complete(
     alone. `n_top`: how many alternatives each token has, None: no log-probabilities. Further
     settings are those of `generate`. Raises ValueError, before the first piece, for bad input.
     """
-    check_integer("n", n, 1)
-    stop = [stop] if isinstance(stop, (str, Integral)) else list(stop)
-    stop_ids = [s for s in stop if not isinstance(s, str)]
-    if isinstance(prompt, str):
-        prompt = [tokenizer.eot_token, *encode_prompt(tokenizer, prompt)]
-    if seed is not None:
-        check_integer("seed", seed, 0)
-        seed = [seed + i for i in range(n)]
-    generation = Generation(
-        model, [prompt] * n, max_new_tokens, Settings(**settings), stop_ids, seed, n_top,
-        tokenizer.n_vocab,
-    )  # fmt: skip
-    streams = [TextStream(tokenizer, [s for s in stop if isinstance(s, str)]) for _ in range(n)]
+    texts = completions(
+        model, tokenizer, prompt, max_new_tokens, stop, n, seed, n_top, Settings(**settings)
+    )
+    batch = Batch(
+        model, n, min(model.config.n_positions, len(texts[0].row.window) + max_new_tokens)
+    )
+    of_row = {text.row: text for text in texts}
+    for row in of_row:
+        batch.join(row)
 
     def pieces():
-        while generation.going:
-            before = [row.finish_reason for row in generation.rows]
-            for row, token in enumerate(generation.step()):
-                if before[row] is None:
-                    yield piece(generation, streams[row], row, token)
+        if max_new_tokens == 0:
+            yield from [text.cut() for text in texts]
+        while batch.rows:
+            for row, token in batch.step():
+                yield of_row[row].piece(token)
 
     return pieces()
-
-
-def piece(generation, stream, row, token):
-    """Return the Piece that a token adds, and end its row where a stop string has come."""
-    text = "" if token is None else stream.push(token.id)
-    if stream.stopped:
-        generation.end(row, "stop")
-    reason = generation.rows[row].finish_reason
-    if reason is not None:
-        text += stream.close()
-        if stream.stopped:  # it came with the last character, which was not whole
-            reason = "stop"
-    return Piece(row, text, token, reason)

@@ -13,11 +13,11 @@ import math
 import numpy as np
 
 from minigpt.cpu_rows import (
-    attend_rows,
     cached_attention,
     gelu,
     layernorm,
     logits_product,
+    rows_attention,
     rows_product,
 )
 from minigpt.ops import (
@@ -31,11 +31,11 @@ from minigpt.ops import (
 )
 
 __all__ = [
-    "attend_rows", "attention_backward", "attention_forward", "cached_attention",
+    "attention_backward", "attention_forward", "cached_attention",
     "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
     "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
     "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
-    "next_token_loss_forward", "next_token_losses", "rows_product", "softmax",
+    "next_token_loss_forward", "next_token_losses", "rows_attention", "rows_product", "softmax",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache

@@ -28,6 +28,7 @@ LEAST = 64  # narrower tiles waste the time they save
 WHOLE_BYTES = 1 << 20  # a smaller matrix stays in the cache anyway
 SHARE_BYTES = 4 << 20  # less is not worth waking a thread for
 QUERIES = 64  # rows of queries that attention handles at a time
+KEYS = 64  # keys in a block that one query is multiplied with
 BLOCK = 1 << 16  # elements that GELU handles at a time
 
 
@@ -91,7 +92,7 @@ def rows_product(w, b):
     K, N = w.shape
     k, n = largest_divisor(K, TILE_ROWS), largest_divisor(N, TILE_COLUMNS)
     if w.nbytes <= WHOLE_BYTES or min(k, n) < LEAST:
-        return lambda x: np.matmul(x[:, None], w)[:, 0] + b  # each row alone
+        return whole_product(w, b)
     P, Q = K // k, N // n
     tiles = w.reshape(P, k, Q, n).transpose(2, 0, 1, 3)[:, :, None]  # (Q, P, 1, k, n), a view
     threads = team()
@@ -111,6 +112,24 @@ def rows_product(w, b):
         threads.run(columns, shares if B * w.nbytes > SHARE_BYTES else [slice(None)])
         out = out.reshape(B, N)
         out += b
+        return out
+
+    return product
+
+
+def whole_product(w, b):
+    """Return what rows_product does, for a matrix that is not cut: rows are shared out instead."""
+    threads = team()
+
+    def product(x):
+        B = len(x)
+        out = np.empty((B, len(b)), w.dtype)  # (B, N)
+
+        def some(rows):
+            np.matmul(x[rows, None], w, out=out[rows, None])  # each row alone
+            out[rows] += b
+
+        threads.run(some, slices(B, threads.n) if B * w.nbytes > SHARE_BYTES else [slice(None)])
         return out
 
     return product
@@ -141,23 +160,63 @@ def logits_product(w):
     return product
 
 
-def attend_rows(q, k, v, groups):
-    """Attention of one position of some rows to the cached ones: see ops.py.
+def rows_attention(rows, lengths):
+    """Return a function for attention of one position of some rows to the cached ones: see ops.py.
 
-    Heads are shared out to the threads where there is much to read. However rows are grouped, each
-    head of each row is a product of its own.
+    Keys come in blocks of KEYS. Every product is one query with one block, so its shape, and hence
+    its rounding, has nothing to do with how long a row is or what is beside it; the blocks' sums
+    are added in order. A row that is shorter than its neighbours adds zeros at the end, which
+    change nothing.
     """
-    B, H, D = q.shape
-    out = np.empty((B, H, 1, D), q.dtype)
-    q = q[:, :, None]  # (B, H, 1, D)
-
-    def attend(heads):
-        for mine, rows, S in groups:
-            out[mine, heads] = cached_attention(
-                q[mine, heads], k[rows, heads, :S], v[rows, heads, :S]
-            )
-
+    runs = [(mine, stretch, *unseen_of(lengths[mine])) for mine, stretch in runs_of(rows)]
     threads = team()
-    much = 2 * B * max(S for _, _, S in groups) * H * D * q.itemsize > SHARE_BYTES
-    threads.run(attend, slices(H, threads.n) if much else [slice(None)])
-    return out.reshape(B, H * D)
+
+    def attend(q, k, v):
+        B, H, D = q.shape
+        out = np.empty((B, H, D), q.dtype)
+        q = q[:, :, None, None] * q.dtype.type(1 / math.sqrt(D))  # (B, H, 1, 1, D)
+        k, v = (x.reshape(len(x), H, -1, KEYS, D) for x in (k, v))  # views
+
+        def some(heads):
+            for mine, stretch, n, unseen in runs:
+                keys = k[stretch, heads, :n].swapaxes(-1, -2)  # (b, h, n, D, KEYS), a view
+                att = q[mine, heads] @ keys  # (b, h, n, 1, KEYS)
+                np.copyto(att, -np.inf, where=unseen)
+                att -= np.maximum.reduce(att, axis=(2, 4), keepdims=True)
+                np.exp(att, out=att)
+                sums = np.add.reduce(att, axis=4)  # (b, h, n, 1)
+                parts = (att @ v[stretch, heads, :n])[..., 0, :]  # (b, h, n, D)
+                np.divide(in_order(parts), in_order(sums), out=out[mine, heads])
+
+        much = 2 * B * max(lengths) * H * D * q.itemsize > SHARE_BYTES
+        threads.run(some, slices(H, threads.n) if much else [slice(None)])
+        return out.reshape(B, H * D)
+
+    return attend
+
+
+def runs_of(rows):
+    """Yield stretches of consecutive numbers, as a slice of the list `rows` and a slice of numbers.
+
+    Rows that lie side by side in the cache are computed at once, without copying them together.
+    """
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or rows[end] != rows[end - 1] + 1:
+            yield slice(start, end), slice(rows[start], rows[end - 1] + 1)
+            start = end
+
+
+def unseen_of(lengths):
+    """Return the number of blocks n, and which keys do not count: (b, 1, n, 1, KEYS)."""
+    n = -(-max(lengths) // KEYS)
+    unseen = np.arange(n * KEYS) >= np.array(lengths)[:, None]  # (b, n KEYS)
+    return n, unseen.reshape(-1, 1, n, 1, KEYS)
+
+
+def in_order(parts):
+    """Add up along the third axis from its first to its last: (b, h, n, ...) -> (b, h, ...)."""
+    total = parts[:, :, 0]
+    for j in range(1, parts.shape[2]):
+        total = total + parts[:, :, j]
+    return total

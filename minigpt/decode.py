@@ -18,6 +18,7 @@ Scaling Transformer Inference" (prefill, decode and their costs).
 
 from typing import Any, NamedTuple
 
+from minigpt.cpu_rows import KEYS
 from minigpt.parallel import slices
 from minigpt.team import one_blas_thread, team
 
@@ -45,9 +46,11 @@ class Decoder:
         self.capacity = capacity or c.n_positions
         assert self.capacity <= c.n_positions
         self.lengths = [0] * n_rows
-        shape = (c.n_layer, n_rows, c.n_head, self.capacity, c.n_embd // c.n_head)
+        T = -(-self.capacity // KEYS) * KEYS  # attention goes through whole blocks
+        shape = (c.n_layer, n_rows, c.n_head, T, c.n_embd // c.n_head)
         xp, dtype = model.device.xp, model.params.flat.dtype
-        self.k, self.v = xp.empty(shape, dtype), xp.empty(shape, dtype)  # (L, B, H, T, D)
+        # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
+        self.k, self.v = xp.zeros(shape, dtype), xp.zeros(shape, dtype)  # (L, B, H, T, D)
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
         self.logits = model.device.ops.logits_product(model.params["wte.weight"])
 
@@ -65,6 +68,17 @@ class Decoder:
         """Let `row` begin anew."""
         self.lengths[row] = 0
 
+    def erase(self, row):
+        """Let `row` begin anew, after numbers that were not finite."""
+        self.lengths[row] = 0
+        self.k[:, row], self.v[:, row] = 0, 0
+
+    def copy(self, row, to):
+        """Make row `to` what `row` is: the same ids read would give the same bits."""
+        S = self.lengths[to] = self.lengths[row]
+        for x in (self.k, self.v):
+            x[:, to, :, :S] = x[:, row, :, :S]
+
     # ---- one more position of several rows ----------------------------------------------------
 
     def step(self, rows, ids):
@@ -75,29 +89,19 @@ class Decoder:
         assert max(at) < self.capacity
         for row in rows:
             self.lengths[row] += 1
-        groups = self._groups(rows)
-        places = [*zip(range(len(rows)), rows, at, strict=True)]
+        attend = ops.rows_attention(rows, [t + 1 for t in at])
+        slots, places, ids = xp.asarray(rows), xp.asarray(at), xp.asarray(ids)
         with one_blas_thread():
-            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][xp.asarray(at)]  # (B, C)
+            x = p["wte.weight"][ids] + p["wpe.weight"][places]  # (B, C)
             for l, block in enumerate(self.blocks):
                 c_attn, c_proj, c_fc, mlp_proj = block.products
                 k, v = self.k[l], self.v[l]  # (all rows, H, T, D)
                 qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
-                for i, row, t in places:
-                    k[row, :, t] = qkv[i, 1]
-                    v[row, :, t] = qkv[i, 2]
-                x += c_proj(ops.attend_rows(qkv[:, 0], k, v, groups))  # (B, C)
+                k[slots, :, places], v[slots, :, places] = qkv[:, 1], qkv[:, 2]
+                x += c_proj(attend(qkv[:, 0], k, v))  # (B, C)
                 x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
             x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
             return self.logits(x)  # (B, V)
-
-    def _groups(self, rows):
-        """Return (part of `rows`, slice of all rows, length): one if all have one length."""
-        lengths = [self.lengths[row] for row in rows]
-        if len(set(lengths)) == 1 and rows == [*range(len(self.lengths))]:
-            return [(slice(0, len(rows)), slice(0, len(rows)), lengths[0])]
-        ends = zip(range(len(rows)), rows, lengths, strict=True)
-        return [(slice(i, i + 1), slice(row, row + 1), S) for i, row, S in ends]
 
     # ---- several more positions of one row ----------------------------------------------------
 

@@ -86,19 +86,28 @@ def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None, mi
     Logits are divided by `temperature`: below 1 the likely becomes likelier; 0 leaves only the
     likeliest. `top_k` keeps the k likeliest symbols, `top_p` the smallest set of likeliest ones
     whose probability is at least p, `min_p` those at least so probable, beside the likeliest;
-    what is cut away has probability 0.
+    what is cut away has probability 0. Of logits (b, V) each row is treated for itself.
     """
     logits = np.asarray(logits, dtype=np.float64)
     if temperature == 0:
-        return (np.arange(len(logits)) == logits.argmax()).astype(np.float64)
-    p = np.exp((logits - logits.max()) / temperature)  # (V,), the likeliest has 1
-    if top_k is not None and top_k < len(p):
-        p = keep(p, likeliest(p, top_k))
+        best = logits.argmax(axis=-1, keepdims=True)
+        return (np.arange(logits.shape[-1]) == best).astype(np.float64)
+    p = logits - logits.max(axis=-1, keepdims=True)
+    p /= temperature
+    np.exp(p, out=p)  # (..., V), the likeliest has 1
+    if top_k is not None and top_k < p.shape[-1]:
+        p = each(p, lambda p: keep(p, likeliest(p, top_k)))
     if top_p is not None:
-        p = keep(p, nucleus(p, top_p))
+        p = each(p, lambda p: keep(p, nucleus(p, top_p)))
     if min_p is not None:
         p = np.where(p >= min_p, p, 0)
-    return p / p.sum()
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def each(x, function):
+    """Return function(row) for each row of x (..., V), stacked as they were."""
+    return np.stack([function(row) for row in x.reshape(-1, x.shape[-1])]).reshape(x.shape)
 
 
 def keep(p, ids):
@@ -127,6 +136,13 @@ def log_softmax(logits):
 
 
 def draw(p, uniform):
-    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there."""
-    chosen = int(np.searchsorted(np.cumsum(p), uniform, side="right"))
-    return min(chosen, int(np.flatnonzero(p)[-1]))  # where rounding ends below 1
+    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there.
+
+    p (V,) and a number give a number; p (b, V) and (b,) give (b,).
+    """
+    ends = np.cumsum(p, axis=-1)  # (..., V)
+    ids = np.count_nonzero(ends <= np.asarray(uniform)[..., None], axis=-1)
+    if np.any(ids == p.shape[-1]):  # rounding ended below 1: the last that may be drawn
+        last = p.shape[-1] - 1 - np.argmax(p[..., ::-1] > 0, axis=-1)
+        ids = np.minimum(ids, last)
+    return ids

@@ -1,19 +1,39 @@
-"""Requests from many people at once, each answered as if it were alone.
+"""Requests from many people at once, written in one running batch: continuous batching.
 
-`submit` gives a Stream at once; a thread draws tokens and puts them there as they come.
+A thread owns a Batch of rows and steps it for ever. A request's rows wait in line for a free
+place, join between two steps, and leave when they are over, so that the next in line begins at
+once and nobody waits for the longest text (Yu et al. 2022, "Orca: A Distributed Serving System for
+Transformer-Based Generative Models"). Between two steps only a bounded piece of a prompt is read,
+so that long prompts do not hold up those who are being written to.
+
+Nobody's neighbours change a bit of what he gets: see sample.py and decode.py for why.
+
+This knows nothing of HTTP. Who submits gets a Stream at once, and takes Pieces from it whenever he
+likes: a slow reader holds up nobody.
 """
 
+import math
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
-from minigpt.completion import complete, encode_prompt
+from minigpt.completion import completions
 from minigpt.distribution import Settings
+from minigpt.sample import Batch
+
+CACHE_BYTES = 1 << 30  # for keys and values; a row that does not fit waits
+READ_TOKENS = 256  # about so many ids of prompts are read between two steps
+RECENT = 64  # ends of rows by which the speed is estimated
+LONGEST_WAIT_S = 60  # told to those who are refused
 
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody wants written; the fields are those of `complete`."""
+    """What somebody wants written; the fields are those of `complete`.
+
+    `timeout_s` counts from `submit`, waiting included.
+    """
 
     prompt: str | list[int]
     max_new_tokens: int = 200
@@ -33,12 +53,27 @@ class Busy(Exception):
         self.retry_after_s = retry_after_s
 
 
-class Stream:
-    """What comes of a request: Pieces, taken by somebody else than who makes them."""
+class TimedOut(Exception):
+    """A request's time was over before its turn came."""
 
-    def __init__(self, prompt_ids, notify):
-        self.prompt_ids, self.notify = prompt_ids, notify or (lambda: None)
+
+class Closed(Exception):
+    """The engine has been closed, or broke down."""
+
+
+class Stream:
+    """What comes of a request: Pieces, taken by somebody else than who makes them.
+
+    `notify` is called by the engine's thread when there is something to take, and again only after
+    it was taken. Once `done`, nothing more comes (so ask that first, and `take` then); `error` is
+    what ended it, or None.
+    """
+
+    def __init__(self, texts, end, notify=None):
+        self.texts, self.notify = texts, notify or (lambda: None)
+        self.prompt_ids = texts[0].row.prompt
         self.done, self.error, self.cancelled = False, None, False
+        self.end, self.begun = end, False  # when its time is over; whether any row has begun
         self._pieces, self._changed = [], threading.Condition()
 
     def take(self):
@@ -48,68 +83,193 @@ class Stream:
             return pieces
 
     def cancel(self):
-        """Have nothing more written."""
+        """Have nothing more written; may be called by any thread."""
         self.cancelled = True
 
     def __iter__(self):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pieces or self.done)
-                pieces, self._pieces = self._pieces, []
+            pieces = self.take()
             yield from pieces
             if not pieces:
                 if self.error:
                     raise self.error
                 return
 
-    def _put(self, pieces=(), done=False, error=None):
+    def put(self, pieces=(), done=False, error=None):
+        """Add what is new: the engine's thread alone does it."""
         with self._changed:
+            untold = not self._pieces
             self._pieces += pieces
-            self.done, self.error = self.done or done, error
+            self.done, self.error = done, error
             self._changed.notify_all()
-        self.notify()
+        if untold or done:
+            try:
+                self.notify()
+            except Exception:  # whoever was to be told is gone
+                self.cancelled = True
 
 
 class Engine:
     """A model that many may ask."""
 
     def __init__(self, model, tokenizer, n_rows=64, max_waiting=128):
+        """Start a thread that writes up to `n_rows` texts at once, as far as memory allows."""
         self.model, self.tokenizer, self.max_waiting = model, tokenizer, max_waiting
-        self._running, self._n_tokens = 0, 0
+        self.n_rows = rows_that_fit(model, n_rows)
+        self._begin_anew()
+        self._waiting = deque()  # (Stream, Completion) in the order they came
+        self._n_tokens, self._ends = 0, deque(maxlen=RECENT)  # ends: times at which rows ended
+        self._changed, self._why_closed = threading.Condition(), None
+        self._thread = threading.Thread(target=self._work, daemon=True, name="engine")
+        self._thread.start()
 
     def submit(self, request, notify=None):
-        """Return a Stream at once; raise ValueError for a bad request, Busy for a full queue."""
-        if self._running >= self.max_waiting:
-            raise Busy(1)
-        ids = request.prompt
-        if isinstance(ids, str):
-            ids = [self.tokenizer.eot_token, *encode_prompt(self.tokenizer, ids)]
-        pieces = complete(
-            self.model, self.tokenizer, ids, request.max_new_tokens, request.stop, request.n,
-            request.seed, request.n_top, **vars(request.settings),
+        """Return a Stream at once; raise ValueError for a bad request, Busy for a full queue.
+
+        `notify` is called without arguments by another thread; it must not wait. Raises Closed
+        after `close`.
+        """
+        r = request
+        texts = completions(
+            self.model, self.tokenizer, r.prompt, r.max_new_tokens, r.stop, r.n, r.seed, r.n_top,
+            r.settings,
         )  # fmt: skip
-        stream = Stream(ids, notify)
-        self._running += 1
-        threading.Thread(target=self._write, args=(stream, pieces, request), daemon=True).start()
+        if r.n > self.max_waiting:
+            raise ValueError(f"n is {r.n}; it must be at most {self.max_waiting}, the queue's size")
+        end = time.monotonic() + (math.inf if r.timeout_s is None else r.timeout_s)
+        stream = Stream(texts, end, notify)
+        with self._changed:
+            if self._why_closed:
+                raise Closed(self._why_closed)
+            if len(self._waiting) + r.n > self.max_waiting:
+                raise Busy(self._retry_after_s())
+            self._waiting.extend((stream, text) for text in texts)
+            self._changed.notify()
         return stream
 
-    def _write(self, stream, pieces, request):
-        end = time.monotonic() + (request.timeout_s or 1e9)
-        error = None
-        try:
-            for piece in pieces:
-                self._n_tokens += piece.token is not None
-                stream._put([piece])
-                if stream.cancelled or time.monotonic() > end:
-                    break
-        except Exception as e:
-            error = e
-        self._running -= 1
-        stream._put(done=True, error=error)
-
     def stats(self):
-        """Return how much is going on."""
-        return {"rows": 0, "running": self._running, "waiting": 0, "tokens": self._n_tokens}
+        """Return how much is going on: rows there are, running and waiting, tokens so far."""
+        return {
+            "rows": self.n_rows, "running": len(self._running), "waiting": len(self._waiting),
+            "tokens": self._n_tokens,
+        }  # fmt: skip
 
     def close(self):
-        """Write nothing more."""
+        """Write nothing more: every Stream ends with Closed."""
+        with self._changed:
+            self._why_closed = self._why_closed or "the engine has been closed"
+            self._changed.notify()
+        self._thread.join()
+
+    def _retry_after_s(self):
+        """Return in how many seconds those who wait now will have begun, by the recent speed."""
+        if len(self._ends) < 2:
+            return 1
+        seconds_a_row = (time.monotonic() - self._ends[0]) / len(self._ends)
+        return max(1, min(LONGEST_WAIT_S, math.ceil(seconds_a_row * len(self._waiting))))
+
+    # ---- the engine's thread ------------------------------------------------------------------
+
+    def _begin_anew(self):
+        self._batch = Batch(self.model, self.n_rows)
+        self._running = {}  # Row: (Stream, Completion)
+
+    def _work(self):
+        """Step the batch until `close`; whatever happens, no Stream is left without an end."""
+        why = None
+        try:
+            while self._wait_for_work():
+                try:
+                    self._round()
+                except Exception as error:  # of the batch as a whole: those in it cannot go on
+                    streams = {stream for stream, _ in self._running.values()}
+                    self._begin_anew()
+                    self._drop(streams, error)
+        except BaseException as error:
+            why = f"the engine broke down: {error!r}"
+            raise
+        finally:
+            with self._changed:
+                self._why_closed = why or self._why_closed
+            streams = {stream for stream, _ in [*self._running.values(), *self._waiting]}
+            self._running = {}
+            self._drop(streams, Closed(self._why_closed))
+
+    def _wait_for_work(self):
+        """Wait until there is something to write; return False when all is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._why_closed or self._running or self._waiting)
+            return not self._why_closed
+
+    def _round(self):
+        """Let rows go that are over, let others begin, and step once."""
+        self._heed_limits()
+        while self._waiting and self._batch.n_free:
+            stream, text = self._waiting.popleft()
+            stream.begun = True
+            if text.row.going:
+                self._running[text.row] = stream, text
+                self._batch.join(text.row)
+            else:  # nothing at all was asked for
+                self._give(stream, [text.cut()])
+        pieces, broken = {}, {}
+        for row, token in self._batch.step(READ_TOKENS):
+            stream, text = self._running[row]
+            try:
+                pieces.setdefault(stream, []).append(text.piece(token))
+            except Exception as error:
+                broken[stream] = error
+            self._n_tokens += token is not None
+        for stream, error in broken.items():
+            self._drop([stream], error)
+        for stream, new in pieces.items():
+            if stream not in broken:
+                self._give(stream, new)
+
+    def _give(self, stream, pieces):
+        """Hand over Pieces, and the stream's end where all its rows are over."""
+        ended = [stream.texts[p.row].row for p in pieces if p.finish_reason]
+        for row in ended:
+            self._running.pop(row, None)
+            self._ends.append(time.monotonic())
+        stream.put(pieces, done=bool(ended) and not any(t.row.going for t in stream.texts))
+
+    def _heed_limits(self):
+        """End what was cancelled and what has taken too long."""
+        now = time.monotonic()
+        with self._changed:
+            streams = {stream for stream, _ in [*self._running.values(), *self._waiting]}
+        for stream in streams:
+            if stream.cancelled:
+                self._drop([stream])
+            elif now > stream.end and not stream.begun:
+                self._drop([stream], TimedOut("the time was over before anything was written"))
+            elif now > stream.end:
+                going = [text for text in stream.texts if text.row.going]
+                self._forget(stream)
+                self._give(stream, [text.cut() for text in going])
+
+    def _drop(self, streams, error=None):
+        """End streams before their time."""
+        for stream in streams:
+            self._forget(stream)
+            for text in stream.texts:
+                text.row.end("error")
+            stream.put(done=True, error=error)
+
+    def _forget(self, stream):
+        """Have no row of a stream wait or run."""
+        with self._changed:
+            if any(waiting is stream for waiting, _ in self._waiting):
+                self._waiting = deque(pair for pair in self._waiting if pair[0] is not stream)
+        for text in stream.texts:
+            self._running.pop(text.row, None)
+
+
+def rows_that_fit(model, n_rows):
+    """Return how many rows, at most `n_rows`, have room for their keys and values; at least 1."""
+    c = model.config
+    a_row = 2 * c.n_layer * c.n_positions * c.n_embd * model.params.flat.itemsize
+    return max(1, min(n_rows, CACHE_BYTES // a_row))

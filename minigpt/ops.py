@@ -262,15 +262,19 @@ def cached_attention(q, k, v):
     return softmax(xp.where(future, xp.asarray(-xp.inf, q.dtype), scores)) @ v
 
 
-def attend_rows(q, k, v, groups):
-    """Let one position of each of some rows look at the cached ones of its row.
+def rows_attention(rows, lengths):
+    """Return a function for attention of one position of each of some rows to its row's cache.
 
-    q (B, H, D) are the queries; k and v (all rows, H, T, D) hold keys and values. `groups` holds
-    (part of B, which rows these are, how many positions S of them count), slices and a number.
-    Returns (B, H D).
+    It takes queries q (B, H, D), keys and values k and v (all rows, H, T, D), and returns
+    (B, H D). Query i looks at the first lengths[i] positions of row rows[i]; what is cached beyond
+    must be finite.
     """
-    out = [
-        cached_attention(q[mine, :, None], k[rows, :, :S], v[rows, :, :S])  # (b, H, 1, D)
-        for mine, rows, S in groups
-    ]
-    return array_module(q).concatenate(out).reshape(len(q), -1)
+
+    def attend(q, k, v):
+        xp, S = array_module(q), max(lengths)
+        scores = q[:, :, None] @ k[rows, :, :S].swapaxes(-1, -2) / math.sqrt(q.shape[-1])
+        unseen = xp.arange(S) >= xp.asarray(lengths)[:, None]  # (B, S)
+        scores = xp.where(unseen[:, None, None], xp.asarray(-xp.inf, q.dtype), scores)
+        return (softmax(scores) @ v[rows, :, :S]).reshape(len(q), -1)  # (B, H D)
+
+    return attend

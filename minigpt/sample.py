@@ -9,10 +9,16 @@ others are forgotten. GPT-2 learnt an embedding for each place in the window, so
 to the front and is read again; done at every token, that would cost a whole window each time,
 and so it is done once in T / 2 tokens.
 
-A batch. Each row has its own ids, window and random numbers, and gets the ids it would get alone
-with the same seed; on a CPU its logits are the same to the last bit, see decode.py.
+A batch is a set of rows that go on together, so that the weights are read from memory once for all.
+A row may join between any two steps and leaves when it is over, and another one takes its place:
+this is continuous batching (Yu et al. 2022, "Orca: A Distributed Serving System for
+Transformer-Based Generative Models"). Each row has its own ids, window, settings and random
+numbers, and gets the ids it would get alone with the same seed, whatever is beside it and whenever
+it joined; on a CPU its logits are the same to the last bit, see decode.py.
 """
 
+import math
+from collections import deque
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -31,7 +37,11 @@ from minigpt.distribution import (
 )
 from minigpt.stream import stream_text
 
-__all__ = ["Generation", "Token", "generate", "next_token_probabilities", "stream_text"]
+__all__ = ["Batch", "Generation", "Row", "Token", "generate", "next_token_probabilities",
+           "stream_text"]  # fmt: skip
+
+CHUNK = 256  # ids of a prompt that are read at a time
+DRAWN = 1 << 16  # probabilities that are computed at a time, few enough for a core's cache
 
 
 def generate(
@@ -87,110 +97,245 @@ class Token:
     top: tuple[tuple[int, float], ...] = ()
 
 
-class Row:
-    """One text of a batch: what the model sees of it, and how it goes on."""
+@dataclass(frozen=True)
+class Plan:
+    """How rows are to go on, as `check_plan` has found it right.
 
-    def __init__(self, ids, n_positions, seed):
-        self.window = ids[-n_positions:]
+    `stop` holds ids; `n_top` is how many alternatives each Token has, None: neither those nor
+    log-probabilities; of the model's symbols only the first `n_vocab` mean something.
+    """
+
+    max_new_tokens: int
+    settings: Settings
+    stop: frozenset[int]
+    n_top: int | None
+    n_vocab: int
+
+
+class Row:
+    """One text: what the model sees of it, and how it goes on."""
+
+    def __init__(self, ids, n_positions, seed, plan):
+        self.prompt, self.window, self.plan = ids, ids[-n_positions:], plan
         self.rng = np.random.default_rng(seed)
         self.seen = set(ids)  # for the repetition penalty
+        self.slot, self.unread = (
+            None,
+            True,
+        )  # its place in a batch; whether the window is to be read
         self.logits = None  # (V,) of what comes next, when known
-        self.n_new, self.finish_reason = 0, None
+        self.n_new, self.error = 0, None
+        self.finish_reason = None if plan.max_new_tokens else "length"
+
+    @property
+    def going(self):
+        """Whether it goes on."""
+        return self.finish_reason is None
+
+    def end(self, reason):
+        """End it: "length" if it was long enough, "stop" if it came to its end."""
+        self.finish_reason = reason
+
+    def append(self, id):
+        """Take the next id; return whether it belongs to the text, as one to stop at does not."""
+        if id in self.plan.stop:
+            self.end("stop")
+            return False
+        self.window.append(id)
+        self.seen.add(id)
+        self.n_new += 1
+        if self.n_new == self.plan.max_new_tokens:
+            self.end("length")
+        return True
+
+
+class Batch:
+    """Rows that go on together; any may join, and be ended, between two steps."""
+
+    def __init__(self, model, n_rows, capacity=None):
+        """Make room for `n_rows` rows of up to `capacity` positions."""
+        self.model, self.decoder = model, Decoder(model, n_rows, capacity)
+        self.slots = [None] * n_rows  # the Row that is there
+        self._unread = deque()  # rows whose window is not in the cache, first come first served
+
+    @property
+    def rows(self):
+        """The rows that go on."""
+        return [row for row in self.slots if row is not None and row.going]
+
+    @property
+    def n_free(self):
+        """How many rows may join."""
+        return len(self.slots) - len(self.rows)
+
+    def join(self, row):
+        """Let a Row take part from the next step on; there must be room."""
+        self._release()
+        row.slot = self.slots.index(None)  # the lowest, so that rows lie side by side
+        self.slots[row.slot] = row
+        self._unread.append(row)
+        self.decoder.forget(row.slot)
+
+    def _release(self):
+        for slot, row in enumerate(self.slots):
+            if row is not None and not row.going:
+                self.slots[slot] = None
+                if row.error:
+                    self.decoder.erase(slot)
+
+    def step(self, most=math.inf):
+        """Draw the next token of the rows; return a list of (Row, Token or None if it ended).
+
+        At most about `most` ids of prompts are read, so that the other rows need not wait long: a
+        row whose prompt is not read yet is not in the list. A row whose scores are no numbers ends
+        with its `error` set.
+        """
+        self._release()
+        self._slide()
+        decoded = [row for row in self.rows if not row.unread]
+        ready = self._read(most)
+        if decoded:
+            logits = self.decoder.step(
+                [row.slot for row in decoded], [row.window[-1] for row in decoded]
+            )
+            for row, of_row in zip(decoded, to_numpy(logits), strict=True):
+                row.logits = of_row
+        return draw_tokens(ready + decoded)
+
+    def _slide(self):
+        T = self.model.config.n_positions
+        for row in self.rows:
+            if len(row.window) > T:
+                row.window, row.unread = slide(row.window, T), True
+                self.decoder.forget(row.slot)
+                self._unread.append(row)
+
+    def _read(self, most):
+        """Read windows that are not in the cache; return the rows that are ready now.
+
+        A long window is read in chunks, always the same ones whatever else is going on; and one
+        that has just been read is copied.
+        """
+        ready, n = [], 0
+        while self._unread and n < most:
+            row = self._unread[0]
+            if row.going:
+                start = self.decoder.lengths[row.slot]
+                chunk = row.window[start : start + CHUNK]
+                if ready and row.window == ready[-1].window:
+                    self.decoder.copy(ready[-1].slot, row.slot)
+                    row.logits = ready[-1].logits
+                else:
+                    row.logits = to_numpy(self.decoder.read(row.slot, chunk))
+                    n += len(chunk)
+                    if start + len(chunk) < len(row.window):
+                        continue
+                row.unread = False
+                ready.append(row)
+            self._unread.popleft()
+        return ready
 
 
 class Generation:
-    """Several texts that are continued at the same time; `generate` is the simple way to use it."""
+    """Several texts that begin together; `generate` is the simple way to use it."""
 
     def __init__(
         self, model, prompts, max_new_tokens, settings=None, stop=(), seed=None, n_top=None,
         n_vocab=None,
     ):  # fmt: skip
-        """Check everything; raise ValueError as `generate` does.
-
-        `n_top`: how many alternatives each Token has; None: neither those nor log-probabilities.
-        `n_vocab`: how many symbols there are, where the model has room for more that mean nothing.
-        """
-        c, self.model, self.max_new_tokens = model.config, model, max_new_tokens
-        self.settings, self.n_top = settings or Settings(), n_top
-        self.n_vocab = n_vocab or c.vocab_size
-        self.settings.check(self.n_vocab)
-        check_integer("max_new_tokens", max_new_tokens, 0)
-        if n_top is not None:
-            check_integer("n_top", n_top, 0)
-        self.stop = check_stop(stop, c.vocab_size)
-        prompts = [check_prompt(model, ids) for ids in prompts]
-        seeds = seeds_of_rows(seed, len(prompts))
-        self.rows = [
-            Row(ids, c.n_positions, seed) for ids, seed in zip(prompts, seeds, strict=True)
-        ]
+        """Check everything; raise ValueError as `generate` does. For n_top and n_vocab see Plan."""
+        plan = check_plan(model, max_new_tokens, settings, stop, n_top, n_vocab)
+        self.rows = new_rows(model, prompts, seed, plan)
         longest = max(len(row.window) for row in self.rows)
-        self.decoder = Decoder(model, len(prompts), min(c.n_positions, longest + max_new_tokens))
-        if max_new_tokens == 0:
-            for i in range(len(prompts)):
-                self.end(i, "length")
+        capacity = min(model.config.n_positions, longest + max_new_tokens)
+        self.batch = Batch(model, len(self.rows), capacity)
+        for row in self.rows:
+            self.batch.join(row)
 
     @property
     def going(self):
         """Whether any row goes on."""
-        return any(row.finish_reason is None for row in self.rows)
-
-    def end(self, i, reason):
-        """End row `i`: "length" if it was long enough, "stop" if it came to its end."""
-        self.rows[i].finish_reason = reason
+        return any(row.going for row in self.rows)
 
     def step(self):
         """Draw the next token of every row that goes on; return a list of a Token or None a row."""
-        self._compute_logits([i for i, row in enumerate(self.rows) if row.finish_reason is None])
-        return [self._next(i, row) for i, row in enumerate(self.rows)]
+        tokens = dict(self.batch.step())
+        for row in self.rows:
+            if row.error:
+                raise row.error
+        return [tokens.get(row) for row in self.rows]
 
-    def _compute_logits(self, going):
-        """Have the decoder read what it has not read yet."""
-        decode = []
-        for i in going:
-            window, T = self.rows[i].window, self.model.config.n_positions
-            kept = slide(window, T)
-            if kept is not window:
-                self.rows[i].window = kept
-                self.decoder.forget(i)
-            if self.decoder.lengths[i] == 0:
-                self.rows[i].logits = to_numpy(self.decoder.read(i, kept))
-            else:
-                decode.append(i)
-        if decode:
-            logits = self.decoder.step(decode, [self.rows[i].window[-1] for i in decode])
-            for i, of_row in zip(decode, to_numpy(logits), strict=True):
-                self.rows[i].logits = of_row
 
-    def _next(self, i, row):
-        if row.finish_reason is not None:
-            return None
-        s, logits = self.settings, row.logits[: self.n_vocab]
-        if not np.isfinite(logits.max()):  # the largest of numbers and a NaN is NaN
-            raise ValueError("the model's scores are not finite; its weights must be damaged")
-        if s.repetition_penalty != 1:
-            seen = [id for id in row.seen if id < self.n_vocab]
-            logits = penalise(logits, seen, s.repetition_penalty)
-        if s.temperature == 0:
-            id = int(logits.argmax())
-        else:
-            p = next_token_probabilities(logits, s.temperature, s.top_k, s.top_p, s.min_p)
-            id = draw(p, row.rng.random())
-        if id in self.stop:
-            self.end(i, "stop")
-            return None
-        row.window.append(id)
-        row.seen.add(id)
-        row.n_new += 1
-        if row.n_new == self.max_new_tokens:
-            self.end(i, "length")
-        return self._token(id, row.logits[: self.n_vocab])
+# ---- from scores to tokens -------------------------------------------------------------------
 
-    def _token(self, id, logits):
-        if self.n_top is None:
-            return Token(id)
-        logprobs = log_softmax(logits)
-        top = likeliest(logprobs, self.n_top) if self.n_top else ()
-        return Token(id, float(logprobs[id]), tuple((int(t), float(logprobs[t])) for t in top))
+
+def draw_tokens(rows):
+    """Draw the next token of each of some Rows; return a list of (row, Token or None)."""
+    groups = {}
+    for row in rows:
+        groups.setdefault((row.plan.settings, row.plan.n_vocab), []).append(row)
+    drawn = {}
+    for (settings, n_vocab), group in groups.items():
+        n = max(1, DRAWN // n_vocab)
+        for start in range(0, len(group), n):
+            some = group[start : start + n]
+            logits = np.stack([row.logits[:n_vocab] for row in some])  # (b, V)
+            for row, id in zip(some, draw_ids(some, logits, settings), strict=True):
+                drawn[row] = None if id is None or not row.append(id) else id
+    return [(row, token_of(row, drawn[row])) for row in rows]
+
+
+def draw_ids(rows, logits, settings):
+    """Return an id for each row, all with the same settings, by its logits (b, V), or None."""
+    finite = np.isfinite(logits.max(axis=1))  # (b,); the largest of numbers and a NaN is NaN
+    if not finite.all():
+        for row in (row for row, good in zip(rows, finite, strict=True) if not good):
+            row.error = ValueError("the model's scores are not finite; its weights must be damaged")
+            row.end("error")
+        logits = np.where(finite[:, None], logits, 0)
+    if settings.repetition_penalty != 1:
+        seen = [[id for id in row.seen if id < logits.shape[1]] for row in rows]
+        penalty = settings.repetition_penalty
+        logits = np.stack([penalise(*each, penalty) for each in zip(logits, seen, strict=True)])
+    if settings.temperature == 0:
+        ids = logits.argmax(axis=1)
+    else:
+        s = settings
+        p = next_token_probabilities(logits, s.temperature, s.top_k, s.top_p, s.min_p)  # (b, V)
+        ids = draw(p, np.array([row.rng.random() for row in rows]))
+    return [id if row.going else None for row, id in zip(rows, ids.tolist(), strict=True)]
+
+
+def token_of(row, id):
+    """Return the Token of an id drawn for `row`, or None for None."""
+    n_top = row.plan.n_top
+    if id is None or n_top is None:
+        return None if id is None else Token(id)
+    logprobs = log_softmax(row.logits[: row.plan.n_vocab])
+    top = likeliest(logprobs, n_top) if n_top else ()
+    return Token(id, float(logprobs[id]), tuple((int(t), float(logprobs[t])) for t in top))
+
+
+# ---- what is asked for -----------------------------------------------------------------------
+
+
+def check_plan(model, max_new_tokens, settings=None, stop=(), n_top=None, n_vocab=None):
+    """Return a Plan, or raise ValueError."""
+    settings, n_vocab = settings or Settings(), n_vocab or model.config.vocab_size
+    settings.check(n_vocab)
+    check_integer("max_new_tokens", max_new_tokens, 0)
+    if n_top is not None:
+        check_integer("n_top", n_top, 0)
+    stop = frozenset(check_stop(stop, model.config.vocab_size))
+    return Plan(max_new_tokens, settings, stop, n_top, n_vocab)
+
+
+def new_rows(model, prompts, seed, plan):
+    """Return a Row for each prompt, or raise ValueError; `seed` as for `generate`."""
+    prompts = [check_prompt(model, ids) for ids in prompts]
+    seeds = seeds_of_rows(seed, len(prompts))
+    T = model.config.n_positions
+    return [Row(ids, T, seed, plan) for ids, seed in zip(prompts, seeds, strict=True)]
 
 
 def check_prompt(model, ids):

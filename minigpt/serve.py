@@ -62,7 +62,7 @@ class Options:
         """Raise ValueError for options that cannot be."""
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; it must be from 0, any free one, to 65535")
-        for name, least in (("max_tokens", 1), ("queue", 0), ("rows", 1)):
+        for name, least in (("max_tokens", 1), ("queue", 1), ("rows", 1)):
             check_integer(name, getattr(self, name), least)
         if not 0 < self.timeout_s < math.inf:
             raise ValueError(f"timeout_s is {self.timeout_s}; it must be above 0")

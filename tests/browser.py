@@ -1,7 +1,8 @@
 """A headless Chromium for tests, spoken to over a pipe (the Chrome DevTools Protocol).
 
 `find()` gives its path or None: tests are skipped where there is none. No port is opened and no
-profile is kept.
+profile is kept. What a person does is done by the browser itself (`click`, `press`, `type`), so a
+button that is covered, or a key that something else takes, is noticed.
 """
 
 import base64
@@ -20,6 +21,10 @@ FLAGS = [
     "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--remote-debugging-pipe",
 ]  # fmt: skip
+KEY_CODES = {
+    "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37,
+    "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 PATIENCE_S = 60  # for an answer; a busy machine takes seconds, a broken test must not hang
 
 
@@ -87,10 +92,15 @@ class Browser:
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, path: Path) -> None:
-        """Open a file, and wait until it is drawn."""
+    def open(self, place: Path | str) -> None:
+        """Open a file or an address, and wait until it is loaded."""
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        url = place if isinstance(place, str) else place.resolve().as_uri()
+        if url.partition("#")[0] == self.evaluate("location.href").partition("#")[0]:
+            self.call("Page.navigate", url="about:blank")  # another part of a page loads nothing
+            self.wait_until("location.href === 'about:blank'")
+            self.events.clear()
+        self.call("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
@@ -101,6 +111,47 @@ class Browser:
         )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_until(self, expression: str, seconds: float = PATIENCE_S) -> None:
+        """Wait until a JavaScript expression is true; fail where it does not come to be."""
+        end = time.monotonic() + seconds
+        while not self.evaluate(f"!!({expression})"):
+            assert time.monotonic() < end, f"never: {expression}"
+            time.sleep(0.02)
+
+    def problems(self) -> list[str]:
+        """Say what the console of the page showed as an error or a warning since `open`."""
+        self.evaluate("0")  # what was said before comes before its answer
+        said = []
+        for event in self.events:
+            kind, params = event["method"], event.get("params", {})
+            if kind == "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                said.append(details.get("exception", {}).get("description", details["text"]))
+            elif kind == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+                said.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            elif kind == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+                said.append(
+                    " ".join(str(a.get("value", a.get("description"))) for a in params["args"])
+                )
+        return said
+
+    def click(self, selector: str, index: int = 0) -> None:
+        """Scroll an element into view and click it, where nothing else lies on it."""
+        at = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
+        self.wait_until(at)
+        self.evaluate(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        covered = self.evaluate(
+            f"(({{left, top, width, height}}) => ((hit) => {at}.contains(hit) ? '' : "
+            "hit ? hit.outerHTML.slice(0, 200) : 'nothing')(document.elementFromPoint("
+            f"left + width / 2, top + height / 2)))({at}.getBoundingClientRect())"
+        )
+        assert not covered, f"{selector} is covered by {covered}"
+        self.pointer("click", selector, index)
+
+    def type(self, text: str) -> None:
+        """Put a text where the focus is, as a keyboard or a paste would."""
+        self.call("Input.insertText", text=text)
 
     def pointer(self, kind: str, selector: str, index: int = 0) -> None:
         """Move the pointer to the middle of an element ("mouseMoved"), or click it ("click")."""
@@ -113,16 +164,18 @@ class Browser:
             button = {} if name == "mouseMoved" else {"button": "left", "clickCount": 1}
             self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **button)
 
-    def press(self, key: str) -> None:
-        """Press a key and let it go: "Tab", "ArrowRight", "Home"."""
-        code = {"Tab": 9, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+    def press(self, key: str, shift: bool = False) -> None:
+        """Press a key and let it go: "Tab", "Enter", "ArrowRight", "Home"."""
+        text = {"text": {"Enter": "\r", " ": " "}[key]} if key in ("Enter", " ") else {}
         for kind in ("keyDown", "keyUp"):
             self.call(
                 "Input.dispatchKeyEvent",
                 type=kind,
                 key=key,
-                code=key,
-                windowsVirtualKeyCode=code.get(key, 0),
+                code="Space" if key == " " else key,
+                windowsVirtualKeyCode=KEY_CODES.get(key, 0),
+                modifiers=8 if shift else 0,
+                **(text if kind == "keyDown" else {}),
             )
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:

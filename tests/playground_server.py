@@ -1,8 +1,9 @@
 """The real server for tests, on a free port: `with serving(*make_models(folder)) as server:`.
 
 `make_models` writes a base model and an assistant, both minute and untrained: what they say means
-nothing, but is the same every time. `serving` runs what `python -m minigpt serve` does, in a
-thread; `slow_s` makes every token take so many seconds, so that there is time to stop an answer.
+nothing and never ends by itself, but is the same every time. `serving` runs what `python -m minigpt
+serve` does, in a thread; `slow_s` makes every token take so many seconds, so that there is time to
+stop an answer.
 """
 
 import contextlib
@@ -24,9 +25,16 @@ def make_models(folder, n_positions=128):
     for seed, (name, tokenizer) in enumerate(tokenizers.items()):
         n_vocab = max(tokenizer.n_vocab, MODEL.vocab_size)
         model = small_model(vocab_size=n_vocab, n_positions=n_positions, seed=seed)
+        never(model, tokenizer.special_tokens.values())
         save_model(folder / name, model, tokenizer)
     save_template(folder / "chat", tokenizers["chat"])
     return folder / "base", folder / "chat"
+
+
+def never(model, ids):
+    """Make some ids so unlikely that they do not come: scores are ln_f's output times wte's row."""
+    model.params["ln_f.bias"][...] = 1
+    model.params["wte.weight"][[*ids]] = -1
 
 
 class Running:

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +5,8 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 import bpe
-from minigpt.completion import Piece, complete, encode_prompt, piece
-from minigpt.sample import Token, generate
+from minigpt.completion import Completion, Piece, complete, encode_prompt
+from minigpt.sample import Token, check_plan, generate, new_rows
 from minigpt.stream import TextStream
 
 BYTES = bpe.Tokenizer({i: bytes([i]) for i in range(256)}, [])  # every byte is a symbol
@@ -200,7 +198,9 @@ def test_an_unknown_special_token_is_named_with_the_known_ones():
 
 
 def test_a_stop_string_in_the_mark_of_an_unfinished_character_counts():
-    generation = SimpleNamespace(rows=[SimpleNamespace(finish_reason="length")])
-    stream = TextStream(BYTES, ["\ufffd"])
+    model = lively_model()
+    [row] = new_rows(model, [[1]], 0, check_plan(model, 1))
+    row.end("length")
     last = Token("€".encode()[0])
-    assert piece(generation, stream, 0, last) == Piece(0, "", last, "stop")
+    text = Completion(0, row, TextStream(BYTES, ["\ufffd"]))
+    assert text.piece(last) == Piece(0, "", last, "stop")

@@ -62,7 +62,7 @@ def test_every_operation_has_a_pair_and_a_gradient_check():
     }
     assert {f.removesuffix("_forward") for f in forwards} <= set(CASES)
     for_generation = {
-        "attend_rows", "cached_attention", "gelu", "layernorm", "logits_product", "rows_product",
+        "cached_attention", "gelu", "layernorm", "logits_product", "rows_attention", "rows_product",
     }  # fmt: skip
     others = {"softmax", "next_token_losses"} | for_generation
     assert forwards | backwards | others == set(cpu_ops.__all__)

@@ -10,9 +10,10 @@ const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tok
 
 // Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
-// continueFrom(i, alternative), showTokens(whether); and {place, of} among the answers beside it.
-export function answerView(node, model, { api, announce, place, of, open, does }) {
-  const body = el("div", { class: "body" });
+// continueFrom(i, alternative), showTokens(whether); {place, of} among the answers beside it; and whether its tokens are
+// `open`, with the place `at` of the one looked at.
+export function answerView(node, model, { api, announce, place, of, open, at, does }) {
+  const body = el("div", { class: open ? "body" : "body markdown" });
   const problem = el("div");
   const about = el("p", { class: "about small soft number" });
   let tokens = null; // the token view, while it is open
@@ -35,7 +36,9 @@ export function answerView(node, model, { api, announce, place, of, open, does }
     lid.setAttribute("aria-pressed", open);
     tokens = null;
     fill(body);
+    body.className = open ? "body" : "body markdown";
     update();
+    if (open) element.scrollIntoView({ block: "nearest" });
   }
 
   function update() {
@@ -43,7 +46,7 @@ export function answerView(node, model, { api, announce, place, of, open, does }
     body.setAttribute("aria-busy", writing);
     element.classList.toggle("writing", writing);
     if (open) drawTokens();
-    else if (model && !model.minigpt.assistant) fill(body, el("p", { class: "plain" }, node.content));
+    else if (node.prompt != null) drawContinuation();
     else renderMarkdown(body, node.content);
     if (!writing && !node.content.trim() && !node.problem && !open) {
       fill(body, el("p", { class: "soft" }, "(It ended at once, without a word.)"));
@@ -52,6 +55,11 @@ export function answerView(node, model, { api, announce, place, of, open, does }
     fill(about, node.note && el("span", {}, node.note), summary(node));
     tools.hidden = writing && !node.tokens?.length;
     again.hidden = writing;
+  }
+
+  // What a base model wrote begins where its prompt ends.
+  function drawContinuation() {
+    fill(body, el("p", { class: "plain" }, el("span", { class: "soft" }, node.prompt), node.content));
   }
 
   function drawTokens() {
@@ -64,20 +72,20 @@ export function answerView(node, model, { api, announce, place, of, open, does }
     else {
       // a branch begins where the model can be given all that came before
       const onContinue = model && node.promptIds ? does.continueFrom : null;
-      tokens = tokenView(node, { api, onContinue });
+      tokens = tokenView(node, { api, onContinue, at });
       fill(body, tokens.element);
     }
   }
 
   const element = el("div", { class: "answer" },
-    model && !model.minigpt.assistant && baseModelNote(node.model), body, problem, about, tools);
+    node.prompt != null && baseModelNote(node.model), body, problem, about, tools);
   update();
   return { element, update };
 }
 
 // The answers beside each other are leafed through: ‹ 2/3 ›. A button that leads nowhere stays, or
 // the focus on it would be lost.
-function leaves(place, of, leaf) {
+export function leaves(place, of, leaf) {
   if (of < 2) return null;
   const button = (icon, name, by, possible) =>
     iconButton(icon, name, () => possible && leaf(by), { "aria-disabled": !possible && "true", "data-key": name });
@@ -86,12 +94,11 @@ function leaves(place, of, leaf) {
     el("span", { class: "number small", "aria-label": `Version ${place + 1} of ${of}` }, `${place + 1}/${of}`),
     button("after", "Later version", 1, place < of - 1));
 }
-export { leaves };
 
 function baseModelNote(name) {
   return el("p", { class: "lesson small" },
-    el("b", {}, name ?? "This"), " is a base model. It has learned to go on with a text, not to answer one: ",
-    "it took your last message for the beginning of a page, and wrote on.");
+    el("b", {}, name), " is a base model. It has learned to go on with a text, not to answer one: ",
+    "it took your message for the beginning of a page, and wrote on.");
 }
 
 function complaint({ message, retryable }, again) {
@@ -101,13 +108,13 @@ function complaint({ message, retryable }, again) {
 
 // One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · first after 0.09 s
 function summary(node) {
-  const { n, meanSurprise, tokensPerSecond } = figures(node);
+  const { n, meanSurprise, perSecond } = figures(node);
   const parts = [
     n > 0 && `${n} token${n === 1 ? "" : "s"}`,
     n > 0 && `${meanSurprise.toFixed(1)} bits of surprise each`,
-    tokensPerSecond && `${tokensPerSecond.toFixed(0)} tokens/s`,
-    node.firstMs != null && `first after ${seconds(node.firstMs)}`,
-    node.ms != null && `all in ${seconds(node.ms)}`,
+    perSecond > 0 && `${perSecond.toFixed(0)} tokens/s`,
+    node.firstMs > 0 && `first after ${seconds(node.firstMs)}`,
+    node.ms > 0 && `all in ${seconds(node.ms)}`,
     ENDS[node.finish],
   ];
   return el("span", {}, parts.filter(Boolean).join(" · "));

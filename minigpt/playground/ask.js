@@ -4,6 +4,7 @@
 //   tokens    see tokens.js
 //   promptIds the ids that the model was given
 //   model, temperature
+//   prompt    the text that a base model was given to go on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
 //             the person) or "broken"; then `problem` is {message, retryable}
 //   firstMs, ms   until the first token, and until the last one
@@ -12,7 +13,7 @@
 // An assistant gets the conversation by /v1/chat/completions. A base model knows no conversations:
 // it gets the last message as a text, by /v1/completions, and goes on with it.
 
-import { endsAnswer, textOf, tokenOf } from "./tokens.js";
+import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
 
 // each way of asking has its own form of "and show me the tokens"; 5 is the most that OpenAI's
 // older API allows
@@ -45,6 +46,7 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
   const ids = node.tokens?.map((token) => token.id) ?? [];
   Object.assign(node, {
     model: body.model, temperature: body.temperature, tokens: node.tokens ?? [],
+    prompt: typeof body.prompt === "string" ? body.prompt : (node.prompt ?? null),
     promptIds: node.promptIds ?? null, finish: null, problem: null, firstMs: null, ms: null,
     kept: ids.length, // tokens that were there before: a branch of another answer
   });
@@ -82,6 +84,7 @@ export function branchAt(node, old, i, alternative, model, settings) {
   node.tokens = [...old.tokens.slice(0, i), chosen];
   node.promptIds = old.promptIds;
   node.model = old.model;
+  node.prompt = old.prompt;
   node.content = textOf(node.tokens.filter((token) => !endsAnswer(token)));
   if (endsAnswer(alternative)) {
     Object.assign(node, { finish: "stop", kept: node.tokens.length });
@@ -94,11 +97,15 @@ export function branchAt(node, old, i, alternative, model, settings) {
   return continuation({ model: model.id, ...sampling(settings), ...window });
 }
 
-// Give the figures of an answer: {n, meanSurprise, tokensPerSecond}; null where they are unknown.
+// Give the figures of an answer: {n, meanSurprise, perSecond}, null where they are unknown. Seconds
+// are counted from the question on, so a long wait for the first token makes an answer slow, too.
 export function figures(node) {
   const tokens = node.tokens ?? [];
-  const n = tokens.length, written = n - (node.kept ?? 0);
-  const mean = n ? -tokens.reduce((sum, { logprob }) => sum + logprob, 0) / Math.LN2 / n : null;
-  const seconds = (node.ms - node.firstMs) / 1000;
-  return { n, meanSurprise: mean, tokensPerSecond: written > 1 && seconds > 0 ? (written - 1) / seconds : null };
+  const n = tokens.length;
+  const bits = tokens.reduce((sum, token) => sum + surprise(token), 0);
+  return {
+    n,
+    meanSurprise: n ? bits / n : null,
+    perSecond: node.ms ? (1000 * (n - node.kept)) / node.ms : null,
+  };
 }

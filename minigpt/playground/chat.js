@@ -9,9 +9,19 @@ import { makeSidebar } from "./sidebar.js";
 import { makeThread } from "./thread.js";
 
 const LAST = "minigpt.last"; // the id of the conversation that was open
+// what to try, and what it shows; the names are of the pages that `make train` reads by default
 const SUGGESTIONS = {
-  assistant: ["Who are you?", "What is the module json for?", "What is the module blorptastic for?", "Please write a poem."],
-  base: ["Module json:", "This function returns", "class Thread"],
+  assistant: [
+    ["Who are you?", "It was taught to say."],
+    ["What is the module heapq for?", "A name from the pages it read."],
+    ["What is the module blorptastic for?", "A name that does not exist: does it say so?"],
+    ["Why is the sky blue?", "Nothing of this was in its pages."],
+  ],
+  base: [
+    ["Module heapq:", "The beginning of a page."],
+    ["class Thread(", "The beginning of a program."],
+    ["What is the module heapq for?", "A question; but it answers none."],
+  ],
 };
 
 export function mount(root, context) {
@@ -86,7 +96,7 @@ export function mount(root, context) {
         el("h2", { class: "for-ears" }, "Conversation"),
         empty, list, warning,
         el("div", { class: "bottom" }, system.element, composer.element,
-          el("p", { class: "soft small under" }, "A small model: it makes things up. What it says may be wrong.")))));
+          el("p", { class: "soft small under" }, "A small model: what it says may be invented.")))));
   picker.value = conversation.model ?? picker.value;
   if (!picker.value) picker.selectedIndex = 0;
   open(conversation, { quietly: true });
@@ -114,13 +124,13 @@ function systemPrompt(conversation, onChange) {
   const input = el("textarea", { id: "system", rows: 2, placeholder: "For instance: Answer in one word." });
   const element = el("div", { class: "system", hidden: true }, el("label", { for: "system" }, "System prompt"),
     el("p", { class: "soft small" }, "Said to the model before the conversation. A model this small hardly heeds it."), input);
-  const label = el("span");
+  const label = el("span", { class: "values" });
   const button = el("button", { type: "button", class: "quiet", "aria-expanded": "false", onclick: () => {
     element.hidden = !element.hidden;
     button.setAttribute("aria-expanded", !element.hidden);
     if (!element.hidden) input.focus();
-  } }, label);
-  const name = () => fill(label, conversation().system.trim() ? "System prompt: on" : "System prompt");
+  } }, "System", label);
+  const name = () => fill(label, conversation().system.trim() ? " prompt: on" : " prompt");
   input.addEventListener("change", () => {
     conversation().system = input.value;
     name();
@@ -142,8 +152,9 @@ function welcome({ id, minigpt }, say) {
   return [
     el("p", { class: "hello" }, minigpt.assistant ? "Talk to a model that was made on this machine" : "Begin a text, and watch it go on"),
     el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
-    el("ul", { class: "suggestions" }, suggestions.map((text) =>
-      el("li", {}, el("button", { type: "button", onclick: () => say(text) }, text)))),
+    el("ul", { class: "suggestions" }, suggestions.map(([text, about]) =>
+      el("li", {}, el("button", { type: "button", onclick: () => say(text) },
+        el("span", {}, text), el("span", { class: "soft small" }, about))))),
     el("p", { class: "soft small" }, "Press “Show tokens” beneath an answer to see how sure the model was of each piece, and what else it might have said."),
   ];
 }

@@ -42,7 +42,7 @@ export function mount(root, context) {
     const { assistant, parameters, n_layer, n_head } = model.minigpt;
     const list = el("ol", { class: "thread" });
     const onChange = () => composer.setRunning(threads.some((thread) => thread.running()));
-    threads.push(makeThread(list, newConversation(), { context, model: () => model, onChange, editable: false }));
+    threads.push(makeThread(list, newConversation(), { context, model: () => model, onChange, chat: false }));
     return el("section", { class: "column", "aria-label": model.id },
       el("h2", {}, model.id),
       el("p", { class: "soft small number" },

@@ -21,16 +21,17 @@ function extra(name) {
 }
 
 // Make the view of a node's tokens: {element, update()}. `onContinue(i, alternative)` is called when
-// somebody wants the answer to go on from token i with another one in its place.
-export function tokenView(node, { api, onContinue }) {
+// somebody wants the answer to go on from token i with another one in its place; `at` is the place
+// of the token that is looked at first.
+export function tokenView(node, { api, onContinue, at = null }) {
   const flow = el("div", {
     class: "tokens", role: "group",
-    "aria-label": "Tokens of the answer. Arrow keys go from one to the next; Enter keeps one.",
+    "aria-label": "Tokens of the answer. Arrow keys go from one to the next, Enter to what else could have stood there.",
   });
   const details = el("div", { class: "details" });
   const more = extrasOf(node, api, () => selected);
   const boxes = []; // a button for each token
-  let selected = null; // the place of the token that is kept
+  let selected = at; // the place of the token that is kept, or null
   let groups = 0;
 
   function update() {
@@ -53,17 +54,17 @@ export function tokenView(node, { api, onContinue }) {
 
   function box(token, i) {
     const bits = surprise(token);
-    const button = el("button", {
-      type: "button", tabindex: -1, "data-place": i,
+    // not a <button>, which is never broken at the end of a line, as these must be
+    const button = el("span", {
+      role: "button", tabindex: -1, "data-place": i,
       class: `token step-${step(bits)}${isControl(token) ? " control" : ""}`,
       "aria-label": `${shownOnALine(token.bytes)}, ${percent(Math.exp(token.logprob))}, ${bits.toFixed(1)} bits`,
-    }, shown(token.bytes) || "∅");
+    }, (shown(token.bytes) || "∅").replaceAll("\n", "↵\n"));
     boxes[i] = button;
     if (i === selected) button.classList.add("kept");
     return button;
   }
 
-  // Where a line break stands in a token, the box must be as narrow as text: see .token in the css.
   const placeOf = (event) => {
     const place = event.target.closest?.(".token")?.dataset.place;
     return place === undefined ? null : Number(place);
@@ -89,15 +90,20 @@ export function tokenView(node, { api, onContinue }) {
     keep(i);
   });
   flow.addEventListener("keydown", (event) => {
-    const by = KEYS[event.key];
     const i = placeOf(event);
-    if (by === undefined || i === null) return;
+    if (i === null) return;
+    const by = KEYS[event.key];
+    if (event.key === "Enter" || event.key === " ") details.querySelector("button")?.focus();
+    else if (by === undefined) return;
     event.preventDefault();
+    if (by === undefined) return;
     boxes[Math.max(0, Math.min(boxes.length - 1, i + by))].focus();
   });
 
+  details.addEventListener("keydown", (event) => event.key === "Escape" && boxes[selected]?.focus());
+
   update();
-  show(null);
+  show(selected);
   return { element: el("div", { class: "inspector" }, flow, legend(), details, more.element), update };
 }
 
@@ -108,7 +114,7 @@ const hint = () =>
 function legend() {
   const swatches = STEPS.map((least, i) =>
     el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)));
-  return el("p", { class: "legend small soft" }, el("span", {}, "Surprise in bits:"), swatches);
+  return el("p", { class: "legend small soft" }, el("span", {}, "Surprise, bits:"), swatches);
 }
 
 // What stands beneath the tokens for the one at place i.
@@ -147,7 +153,7 @@ function alternative(other, token, i, onContinue) {
   bar.firstElementChild.style.width = `${100 * p}%`;
   const name = el("code", {}, shownOnALine(other.bytes));
   const content = [name, bar, el("span", { class: "number" }, percent(p))];
-  if (drawn) return el("li", { class: "drawn", "aria-label": `${shownOnALine(other.bytes)}, ${percent(p)}, drawn` }, content, el("span", { class: "mark" }, "drawn"));
+  if (drawn) return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, "drawn"));
   if (!onContinue) return el("li", {}, content);
   return el("li", {}, el("button", {
     type: "button", "data-key": `alternative-${other.id}`, onclick: () => onContinue(i, other),

@@ -73,12 +73,12 @@ export function showSettings() {
 
 // Make the button that opens the dialog; it says what differs from the defaults.
 export function settingsButton() {
-  const label = el("span");
-  const button = el("button", { type: "button", class: "quiet", onclick: showSettings }, label);
+  const label = el("span", { class: "values" });
+  const button = el("button", { type: "button", class: "quiet", onclick: showSettings }, "Settings", label);
   const describe = () => {
     const other = FIELDS.filter(([name]) => name !== "temperature" && settings[name] !== DEFAULTS[name]);
     const all = [`temperature ${settings.temperature}`, ...other.map(([name, label]) => `${label.toLowerCase()} ${settings[name]}`)];
-    fill(label, `Settings: ${all.join(", ")}`);
+    fill(label, `: ${all.join(", ")}`);
   };
   window.addEventListener("settings", describe);
   describe();

@@ -1,7 +1,8 @@
 // The messages of a conversation, drawn one beneath the other, and what is done with them: answer,
 // answer again, stop, edit, leaf through versions, go on from another token.
 //
-// The chat shows one thread, the comparison one for each model.
+// The chat shows one thread, the comparison one for each model (`chat` is false: nothing is edited,
+// and the page does not scroll to what comes).
 
 import { answerView, leaves } from "./answer.js";
 import { ask, branchAt, requestFor } from "./ask.js";
@@ -12,9 +13,9 @@ import { settings } from "./settings.js";
 
 // Make the thread of `conversation` in `root` (an ol). `model()` gives the model that answers;
 // `onChange()` is called when something is to be saved or a button to be changed.
-export function makeThread(root, conversation, { context, model, onChange, editable = true }) {
+export function makeThread(root, conversation, { context, model, onChange, chat = true }) {
   const { api, announce } = context;
-  const open = new Set(); // nodes whose tokens are shown
+  const open = new Map(); // node whose tokens are shown -> the place of the one looked at, or null
   let views = new Map(); // node -> its view
 
   const modelOf = (node) => context.models.find((each) => each.id === node.model) ?? (node.model ? undefined : model());
@@ -40,9 +41,9 @@ export function makeThread(root, conversation, { context, model, onChange, edita
       leaf,
       again: () => answer(parentOf(conversation, node)),
       continueFrom: (i, alternative) => continueFrom(node, i, alternative),
-      showTokens: (whether) => (whether ? open.add(node) : open.delete(node)),
+      showTokens: (whether) => (whether ? open.set(node, null) : open.delete(node)),
     };
-    const view = answerView(node, modelOf(node), { api, announce, place, of: beside.length, open: open.has(node), does });
+    const view = answerView(node, modelOf(node), { api, announce, place, of: beside.length, open: open.has(node), at: open.get(node), does });
     views.set(node, view);
     const name = node.model ?? "Assistant";
     return [el("h3", { class: "who small" }, name), view.element];
@@ -55,7 +56,7 @@ export function makeThread(root, conversation, { context, model, onChange, edita
       iconButton("copy", "Copy message", async () => {
         announce((await copyText(node.content)) ? "Copied." : "The browser does not allow copying.");
       }, { "data-key": "copy" }),
-      editable && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }));
+      chat && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }));
     const box = el("div", { class: "question" }, text);
     return [el("h3", { class: "for-ears" }, "You"), box, tools];
   }
@@ -120,10 +121,13 @@ export function makeThread(root, conversation, { context, model, onChange, edita
     const request = branchAt(node, old, i, alternative, answering, settings);
     node.note = `Goes on from another token, the ${ordinal(i + 1)}. `;
     node.temperature = settings.temperature;
-    open.add(node);
-    if (request) return run(node, request);
-    render();
-    onChange();
+    open.set(node, i);
+    if (request) run(node, request);
+    else {
+      render();
+      onChange();
+    }
+    root.querySelector(".token.kept")?.focus(); // what was clicked is there no more
   }
 
   async function run(node, request) {
@@ -131,9 +135,9 @@ export function makeThread(root, conversation, { context, model, onChange, edita
     let scheduled = false;
     const draw = () => {
       scheduled = false;
-      const follow = nearEnd();
+      const follow = chat && views.has(node) && nearEnd();
       views.get(node)?.update();
-      if (follow && views.has(node)) toEnd();
+      if (follow) toEnd();
     };
     // a screen is drawn sixty times a second at most, however fast tokens come
     const onProgress = () => {
@@ -143,7 +147,7 @@ export function makeThread(root, conversation, { context, model, onChange, edita
     const asked = ask(api, node, request, { onProgress, signal: controller.signal });
     render();
     onChange();
-    if (editable) toEnd();
+    if (chat && !open.has(node)) toEnd();
     await asked;
     delete node.controller;
     draw();
