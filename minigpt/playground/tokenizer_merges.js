@@ -8,7 +8,7 @@
 
 import { el, fill } from "./dom.js";
 import { table } from "./table.js";
-import { hue, write } from "./tokenizer_text.js";
+import { hue, spoken, write } from "./tokenizer_text.js";
 
 const MOST_TEXT = 2000; // characters the server plays
 const quoted = (piece) => `“${piece}”`;
@@ -69,7 +69,8 @@ export function mergesPlayer({ api }) {
   function drawChunks(leftOut) {
     const first = Math.max(0, chunks.findIndex((chunk) => chunk.steps.length > 3));
     fill(chunkList, el("legend", {}, "Chunk to play"), chunks.map((chunk, i) => {
-      const button = el("input", { type: "radio", name: "chunk", class: "for-ears" });
+      const button = el("input", { type: "radio", name: "chunk", class: "for-ears",
+        "aria-label": spoken(chunk.text) });
       button.checked = i === first;
       button.addEventListener("change", () => choose(i));
       return el("label", {}, button, write(el("span", {}), chunk.text));
