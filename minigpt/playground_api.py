@@ -10,8 +10,8 @@
     GET  funnel       what cleaning kept of the crawled pages
 
 JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
-attention.py, sources.py, runs.py, playground_tokenizers.py. What may take longer than a moment
-runs in a thread, and everything is bounded.
+attention.py, sources.py, library.py, runs.py, playground_tokenizers.py. What may take longer than
+a moment runs in a thread, and everything is bounded.
 """
 
 import base64
@@ -30,8 +30,8 @@ from minigpt import runs
 from minigpt.api_errors import ApiError, invalid
 from minigpt.api_requests import Fields, find_model, read_json
 from minigpt.attention import attention_weights
+from minigpt.library import Library
 from minigpt.playground_tokenizers import Tokenizers, play
-from minigpt.sources import Library
 
 MOST_TEXT = 20_000  # characters to cut into tokens or to look for
 MOST_PANELS = 8

@@ -39,7 +39,7 @@ class Tokenizers:
 
     def __init__(self, out=None):
         self.out, self._lock = out, threading.Lock()
-        self._models, self._entries, self._made = None, {}, {}
+        self._known, self._entries, self._made = None, {}, {}
 
     def describe(self, models):
         """List [{"name", "n_vocab", "about"}]."""
@@ -63,8 +63,9 @@ class Tokenizers:
     def _look(self, models):
         """Return (entries, those made) for the models of now."""
         with self._lock:
-            if self._models != (now := list(models.items())):
-                self._models, self._entries, self._made = now, {}, {}
+            now = [(name, served.tokenizer) for name, served in models.items()]
+            if now != self._known:
+                self._known, self._entries, self._made = now, {}, {}
                 for entry in (*own(models), *smaller(models), *published(self.out)):
                     self._entries.setdefault(entry.name, entry)
             return self._entries, self._made

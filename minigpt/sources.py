@@ -15,27 +15,18 @@ particular that it hardly came about by itself:
   loss is around half of what the shares alone give), so twice as many are asked for. What a span
   repeats counts once.
 
-Held-out documents are not looked at: the model never saw them.
-
-Memory: the index takes 2.7 bytes a token beside the ids, which stay on disk: 267 MB for 100 million
-tokens; addresses and titles take some 200 bytes a document. While it is made, one byte a token
-more. There is no file of it: it is made in a thread when it is first asked for, and once for all
-models of one tokenizer.
+Held-out documents are not looked at: the model never saw them. When and for whom the index is made
+says library.py.
 """
 
 import heapq
-import threading
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 import regex
 
-from minigpt.chat_format import CONTROL_TOKENS
-from minigpt.corpus import Corpus
-from minigpt.dataset import REPORT, fingerprint, read_report
-from minigpt.ngrams import BLOCK, SHORTEST, STRIDE, NgramIndex
+from minigpt.ngrams import BLOCK, SHORTEST, NgramIndex
 
 FEWEST_WORDS = 5
 MOST_SPANS, MOST_PLACES = 20, 5
@@ -74,7 +65,7 @@ class Sources:
         text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         ids, offsets = self._encode(text)
         lengths, _ = self.index.matches(ids, FOLLOWED)
-        edges = {m.start() for m in EDGES.finditer(text)} | {0, len(text)}
+        edges = word_edges(text)
         ends = np.arange(len(ids)) + lengths
         # where a longer match than the one before begins: all others lie within these
         firsts = [i for i in np.flatnonzero(lengths) if i == 0 or ends[i] > ends[i - 1]]
@@ -115,10 +106,8 @@ class Sources:
 
     def _span(self, text, ids, start, end):
         """Return the Span without white space around it, None where it says too little."""
-        words = text[start:end]
-        start += len(words) - len(words.lstrip())
-        end -= len(words) - len(words.rstrip())
-        if len(WORDS.findall(words)) < FEWEST_WORDS:
+        start, end = trim(text, start, end)
+        if len(WORDS.findall(text[start:end])) < FEWEST_WORDS:
             return None
         if self.bits[np.unique(ids)].sum() < self.least_bits:
             return None
@@ -127,41 +116,51 @@ class Sources:
     # ---- from a span to its documents ----------------------------------------------------------
 
     def look_up(self, text):
-        """Return the spans of `text` with their places, as the page takes them."""
-        texts, found = {}, []
-        for span in self.spans(text):
-            words = text[span.start : span.end]
+        """Return the spans of `text` with their places, longest first, as the page takes them.
+
+        A list of {"start", "end", "text", "words", "times", "documents": how many, "places"}.
+        """
+        spans, edges, texts, found = self.spans(text), word_edges(text), {}, []
+        taken = {(span.start, span.end) for span in spans}
+        for span in spans:
             places = self.index.occurrences(span.ids)
-            documents = np.searchsorted(self.part.starts, places, side="right") - 1
-            documents = np.unique(documents).tolist()
-            for i in documents[:MOST_PLACES]:
+            documents = np.unique(np.searchsorted(self.part.starts, places, "right") - 1).tolist()
+            shown = documents[:MOST_PLACES]
+            for i in shown:
                 if i not in texts:
                     texts[i] = self.part.document_text(i)
+            start, end = span.start, span.end
+            if len(places) == len(shown):  # else it would hold of some places and not of others
+                taken.remove((start, end))
+                room = (
+                    max((e for _, e in taken if e <= start), default=0),
+                    min((s for s, _ in taken if s >= end), default=len(text)),
+                )
+                start, end = widen(text, start, end, room, edges, [texts[i] for i in shown])
+                taken.add((start, end))
+            words = text[start:end]
             found.append(
                 {
-                    "start": span.start,
-                    "end": span.end,
+                    "start": start,
+                    "end": end,
                     "text": words,
                     "words": len(WORDS.findall(words)),
                     "times": len(places),
                     "documents": len(documents),
-                    "places": [
-                        self._place(i, texts[i], words)
-                        for i in documents[:MOST_PLACES]
-                        if words in texts[i]
-                    ],
+                    "places": [self._place(i, texts[i], words) for i in shown if words in texts[i]],
                 }
             )
         return sorted(found, key=lambda span: span["start"] - span["end"])
 
     def _place(self, i, text, words):
+        """Return where the span `words` first stands in document `i`, which has this `text`."""
         start = text.index(words)
         end = start + len(words)
-        first, last = max(0, start - AROUND), min(end, start + MARKED)
+        first, marked = max(0, start - AROUND), min(end, start + MARKED)
         return {
             **self.name(i),
-            "excerpt": text[first : last + AROUND],
-            "mark": [start - first, last - first],
+            "excerpt": text[first : marked + AROUND],
+            "mark": [start - first, marked - first],
             "document": i,
             "start": start,
             "end": end,
@@ -198,6 +197,45 @@ def encode_with_offsets(tokenizer, text):
     return ids, [*tokenizer.decode_with_offsets(ids)[1], len(text)]
 
 
+def widen(text, start, end, room, edges, documents):
+    """Return the span of `text` made longer by the words around it that all `documents` have too.
+
+    A word at a line's start has other ids than after a space, so that equal ids may end where
+    equal words go on. It stays within `room`, and ends at two of the `edges`.
+    """
+    words, (first, last) = text[start:end], room
+    for document in documents:
+        at = document.find(words)
+        if at < 0:
+            return start, end
+        after = at + len(words)
+        first = start - agreeing(text[first:start][::-1], document[:at][-start:][::-1])
+        last = end + agreeing(text[end:last], document[after : after + len(text)])
+    inside = [edge for edge in edges if first <= edge <= last]
+    return trim(text, min(inside), max(inside))
+
+
+def agreeing(a, b):
+    """Return how many characters two texts begin with alike."""
+    n = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        n += 1
+    return n
+
+
+def trim(text, start, end):
+    """Return a span of `text` without the white space at its ends."""
+    words = text[start:end]
+    return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
+
+
+def word_edges(text):
+    """Return the set of places in `text` where a word begins or ends, and its start and end."""
+    return {m.start() for m in EDGES.finditer(text)} | {0, len(text)}
+
+
 def link(address):
     """Return an address that a page may link to, http or https, else None.
 
@@ -208,107 +246,3 @@ def link(address):
         return address if parts.scheme in ("http", "https") and parts.hostname else None
     except ValueError:
         return None
-
-
-def plain(tokenizer):
-    """Return `tokenizer` without the control tokens of conversations: what a base was made with."""
-    special = {t: i for t, i in tokenizer.special_tokens.items() if t not in CONTROL_TOKENS}
-    return type(tokenizer)(
-        tokenizer.tokens, tokenizer.merges, tokenizer.splitter.pattern, special,
-        tokenizer.ignore_merges,
-    )  # fmt: skip
-
-
-class Library:
-    """The Sources of a folder of tokens: made in a thread when asked for, anew when it changed.
-
-    Every answer is a dict: {"missing": reason} where there is nothing to look into, {"indexing":
-    True, "share": 0 to 1} while it is made.
-    """
-
-    def __init__(self, folder, files=()):
-        self.folder, self.files = folder and Path(folder), [Path(file) for file in files]
-        self._lock, self._searching = threading.Lock(), threading.Lock()
-        self._plain = {}  # id of a tokenizer -> (tokenizer, {fingerprint: what it is of})
-        self._stamp, self._sources, self._problem = None, None, None
-        self._thread, self._share = None, 0.0
-
-    def look_up(self, text, tokenizer):
-        """Return {"spans": [...]} of a text written with `tokenizer`."""
-        sources = self.open(tokenizer)
-        if isinstance(sources, dict):
-            return sources
-        with self._searching:  # one at a time: a search is all Python and would slow all others
-            return {"spans": sources.look_up(text)}
-
-    def page(self, document, start, end, tokenizers):
-        """Return a document that was read with one of `tokenizers`.
-
-        See Sources.page, also for what is raised.
-        """
-        answer = {"missing": "no model is loaded yet"}
-        for tokenizer in tokenizers:
-            answer = self.open(tokenizer)
-            if isinstance(answer, Sources):
-                return answer.page(document, start, end)
-            if "indexing" in answer:
-                break
-        return answer
-
-    def open(self, tokenizer):
-        """Return Sources that fit `tokenizer`, or what there is instead of it."""
-        try:
-            report = read_report(self.folder)
-            stamp = [report["tokenizer"], *map(look, [self.folder / REPORT, *self.files])]
-        except (OSError, ValueError) as error:
-            return {"missing": str(error)}
-        fitting = self._fingerprints(tokenizer).get(report["tokenizer"])
-        if fitting is None:
-            return {
-                "missing": f"{self.folder} was written with another tokenizer than this model's; "
-                f"serve a model that was trained on it"
-            }
-        with self._lock:
-            if self._thread is not None:
-                return {"indexing": True, "share": round(self._share, 3)}
-            if stamp != self._stamp:
-                self._stamp, self._sources, self._problem, self._share = stamp, None, None, 0.0
-                self._thread = threading.Thread(target=self._make, args=(fitting,), daemon=True)
-                self._thread.start()
-                return {"indexing": True, "share": 0.0}
-            return self._sources or {"missing": self._problem}
-
-    def wait(self, timeout_s=None):
-        """Wait until nothing is being indexed."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout_s)
-
-    def _fingerprints(self, tokenizer):
-        """Return {fingerprint: tokenizer}: of itself, and of itself without control tokens."""
-        if id(tokenizer) not in self._plain:
-            fitting = {fingerprint(t): t for t in (tokenizer, plain(tokenizer))}
-            self._plain[id(tokenizer)] = tokenizer, fitting  # held, so that its id stays its own
-        return self._plain[id(tokenizer)][1]
-
-    def _make(self, tokenizer):
-        try:
-            part = Corpus(self.folder, tokenizer, self.files).train
-            n_blocks = max(1, len(part.ids) // STRIDE // BLOCK)
-
-            def progress(blocks):
-                for i, block in enumerate(blocks):
-                    self._share = min(0.1 + 0.9 * i / n_blocks, 0.99)
-                    yield block
-
-            self._sources = Sources(part, progress)
-        except (OSError, ValueError, LookupError) as error:
-            self._problem = str(error)
-        finally:
-            self._thread = None
-
-
-def look(path):
-    """Return what tells a file from one written later."""
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
