@@ -1,14 +1,12 @@
-"""The page's views of tokenizers, training, attention and sources, in a browser, on the real server.
+"""The page's views of tokenizers, training, attention and sources, in a browser.
 
-A newcomer's walk through each; then what the text of strangers must not do, narrow screens, and
-what axe-core says for who does not see or does not point.
+On the real server: a newcomer's walk through each; then what the text of strangers must not do,
+narrow screens, and what axe-core says for who does not see or does not point.
 """
 
 import json
 import math
-import time
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -33,7 +31,6 @@ HOSTILE = (
     "</textarea><svg onload=\"document.title = 'run'\">"
 )
 SCRIPT_URL = "javascript:document.title='run'"
-NUMBER = count()
 
 
 # ---- a server with something to show ------------------------------------------------------------
@@ -106,22 +103,11 @@ class Reader:
 
     def __init__(self, browser, url):
         self.browser, self.url = browser, url
+        self.value, self.until = browser.evaluate, browser.wait_until
 
     def open(self, view):
         """Load the page anew at a view."""
-        self.browser.events.clear()
-        self.browser.call("Page.navigate", url=f"{self.url}/?{next(NUMBER)}#{view}")
-        self.until("document.readyState === 'complete'")
-
-    def value(self, expression):
-        return self.browser.evaluate(expression)
-
-    def until(self, expression, seconds=20):
-        """Wait until a JavaScript expression holds."""
-        end = time.monotonic() + seconds
-        while not self.browser.evaluate(f"!!({expression})"):
-            assert time.monotonic() < end, f"{expression} did not come to hold"
-            time.sleep(0.02)
+        self.browser.open(f"{self.url}/#{view}")
 
     def text(self, selector):
         return self.value(f"document.querySelector({json.dumps(selector)})?.textContent")
@@ -131,33 +117,29 @@ class Reader:
             f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)"
         )
 
-    def click(self, selector, index=0):
-        self.value(f"document.querySelectorAll({json.dumps(selector)})[{index}].click()")
+    def focus(self, selector):
+        self.value(f"document.querySelector({json.dumps(selector)}).focus()")
+
+    def point(self, selector, index=0):
+        """Move the pointer to an element."""
+        at = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
+        self.value(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.browser.pointer("mouseMoved", selector, index)
 
     def press_button(self, name):
         """Click the button with this text."""
-        self.value(f"[...document.querySelectorAll('button')].find((b) => b.textContent === {json.dumps(name)}).click()")  # fmt: skip # noqa: E501
+        buttons = "[...document.querySelectorAll('button')]"
+        at = self.value(f"{buttons}.findIndex((b) => b.textContent === {json.dumps(name)})")
+        self.browser.click("button", at)
 
     def enter(self, selector, value):
         """Put a value into a field, as typing or sliding does."""
         self.value(
             f"((e) => {{ e.value = {json.dumps(value)};"
             " e.dispatchEvent(new Event('input', {bubbles: true}));"
+            " e.dispatchEvent(new Event('change', {bubbles: true}));"
             f" }})(document.querySelector({json.dumps(selector)}))"
         )
-
-    def problems(self):
-        """Return what the console complained of."""
-        said = []
-        for event in self.browser.events:
-            kind, params = event["method"], event.get("params", {})
-            if kind == "Runtime.exceptionThrown":
-                said.append(params["exceptionDetails"])
-            elif kind == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-                said.append(params["args"])
-            elif kind == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
-                said.append(params["entry"]["text"])
-        return said
 
     # -- the views ---------------------------------------------------------------------------------
 
@@ -167,8 +149,8 @@ class Reader:
         self.until("document.querySelector('.merging li')")
         if text is not None:
             self.enter("#tokenizer-text", text)
-            shown = f"[...document.querySelectorAll('.chunks label')].map((e) => e.textContent).join('') === {json.dumps(text)}"  # noqa: E501
-            self.until(shown)
+            labels = "[...document.querySelectorAll('.chunks label')].map((e) => e.textContent)"
+            self.until(f"{labels}.join('') === {json.dumps(text)}")
 
     def read_training(self):
         self.open("training")
@@ -210,7 +192,7 @@ def reader(browser, server):
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
     reader = Reader(browser, server.url)
     yield reader
-    assert reader.problems() == []
+    assert reader.browser.problems() == []
     assert reader.value("document.title") != "run"
 
 
@@ -245,14 +227,14 @@ def test_what_is_typed_is_cut_into_tokens_at_once(reader):
 def test_a_tokenizer_is_chosen_or_left_away(reader):
     reader.read_tokenizers()
     for _ in range(2):
-        reader.click(".choices input:checked")
+        reader.browser.click(".choices input:checked")
     reader.until("document.querySelectorAll('.panel').length === 0")
     assert "Choose a tokenizer" in reader.text(".token-detail")
 
 
 def test_pointing_at_a_token_tells_its_id_and_bytes(reader):
     reader.read_tokenizers("returns a value")
-    reader.browser.pointer("mouseMoved", ".panel .token-box", 0)
+    reader.point(".panel .token-box", 0)
     id = TOKENIZER.encode_ordinary("returns a value")[0]
     token = TOKENIZER.decode([id])
     detail = reader.text(".token-detail")
@@ -264,7 +246,7 @@ def test_pointing_at_a_token_tells_its_id_and_bytes(reader):
 
 def test_arrow_keys_go_from_token_to_token(reader):
     reader.read_tokenizers("returns a value")
-    reader.value("document.querySelector('.panel .token-box').focus()")
+    reader.focus(".panel .token-box")
     reader.browser.press("ArrowRight")
     assert "token 2 of" in reader.text(".token-detail")
     assert reader.value("document.activeElement.ariaSelected") == "true"
@@ -291,15 +273,18 @@ def test_white_space_is_seen_but_not_copied(reader):
     reader.read_tokenizers("a\n b\tc")
     shown = reader.texts(".panel:nth-child(2) .piece")
     assert "".join(shown) == "a\n b\tc"
-    marks = "[...document.querySelectorAll('.panel:nth-child(2) i')].map((e) => getComputedStyle(e, '::before').content)"  # noqa: E501
-    assert reader.value(marks) == ['"↵"', '"·"', '"→"']
+    marks = reader.value(
+        "[...document.querySelectorAll('.panel:nth-child(2) i')]"
+        ".map((e) => getComputedStyle(e, '::before').content)"
+    )
+    assert marks == ['"↵"', '"·"', '"→"']
 
 
 def test_part_of_a_character_is_shown_with_its_bytes(reader):
     reader.read_tokenizers("€")
     assert reader.text(".panel .whole") == "€"
     assert " ".join(reader.texts(".panels .panel:nth-child(1) .bytes")) == "E2 82 AC"
-    reader.value("document.querySelector('.panel .token-box').focus()")
+    reader.focus(".panel .token-box")
     assert "part of “€”" in reader.text(".token-detail")
 
 
@@ -327,7 +312,7 @@ def test_merges_are_stepped_through_forth_and_back(reader):
         reader.press_button("Step")
     reader.press_button("Back")
     assert [*map(int, reader.texts(".merging small"))] == steps[2].ids
-    reader.value("document.querySelector('#merges-step').focus()")
+    reader.focus("#merges-step")
     reader.browser.press("End")
     assert [*map(int, reader.texts(".merging small"))] == steps[-1].ids
     rows = reader.texts(".merges tbody tr")
@@ -336,13 +321,10 @@ def test_merges_are_stepped_through_forth_and_back(reader):
 
 def test_another_chunk_and_another_tokenizer_can_be_played(reader):
     reader.read_tokenizers("the returns")
-    reader.click(".chunks input", 0)
+    reader.browser.click(".chunks label", 0)
     assert "".join(reader.texts(".merging li")).startswith("t")
-    reader.value(
-        "((e) => { e.value = 'bytes only'; e.dispatchEvent(new Event('change')); })"
-        "(document.querySelector('#merges-tokenizer'))"
-    )
-    reader.until("/The chunk is \\d+ tokens/.test(document.querySelector('.step-sentence').textContent)")  # noqa: E501
+    reader.enter("#merges-tokenizer", "bytes only")
+    reader.until(r"/The chunk is \d+ tokens/.test(document.querySelector('.merges').textContent)")
 
 
 def test_nothing_moves_for_who_wants_no_motion(reader):
@@ -377,24 +359,23 @@ def test_a_finished_run_is_told_in_words_pictures_and_a_table(reader):
 def test_a_step_is_read_by_pointer_and_by_keyboard(reader):
     reader.read_training()
     assert reader.text(".readout").startswith("Step 40: validation 2.541")
-    reader.value("document.querySelector('#training-step').focus()")
+    reader.focus("#training-step")
     reader.browser.press("Home")
     assert reader.text(".readout").startswith("Step 0: validation 6.000, training –")
-    reader.value("document.querySelector('.chart').scrollIntoView({block: 'center'})")
-    reader.browser.pointer("mouseMoved", ".chart")
+    reader.point(".chart")
     assert reader.text(".readout").startswith("Step 20:")
     assert reader.value("document.querySelectorAll('.cross path').length") == 4
 
 
 def test_units_and_scale_can_be_changed(reader):
     reader.read_training()
-    ticks = "[...document.querySelectorAll('.chart')[0].querySelectorAll('text')].map((e) => e.textContent)"  # noqa: E501
-    before = reader.value(ticks)
-    reader.click("[value=bits]")
-    assert reader.value(ticks) != before
+    before = reader.texts(".curves:nth-of-type(1) .grid text")
+    reader.browser.click("[value=bits]")
+    assert reader.texts(".curves:nth-of-type(1) .grid text") != before
     assert "bits per byte" in reader.text(".curves figcaption")
-    reader.click(".run-curves [type=checkbox]")
-    assert "0" not in reader.value(ticks)[-3:]  # a logarithm has no zero
+    reader.browser.click(".run-curves [type=checkbox]")
+    steps = reader.texts(".curves:nth-of-type(1) .grid text[text-anchor=middle]")
+    assert steps and "0" not in steps  # a logarithm has no zero
 
 
 def test_a_run_is_watched_while_it_goes_on(reader, out):
@@ -422,7 +403,7 @@ def test_samples_are_looked_through_by_step(reader):
         "First: step 10", "In between: step 20", "Latest: step 40",
     ]  # fmt: skip
     assert reader.texts(".sample .written")[1] == HOSTILE
-    reader.value("document.querySelector('#training-sample').focus()")
+    reader.focus("#training-sample")
     reader.browser.press("ArrowRight")
     assert reader.texts(".sample .written") == [
         "e e the", "the list of the list", "the list is a list.",
@@ -478,14 +459,13 @@ def test_attention_is_that_of_the_model(reader, out):
     reader.read_attention(ids)
     model = load_model(out / "base")
     for layer, head in ((0, 0), (1, 1)):
-        reader.click(".layers button", layer)
-        reader.until(
-            f"document.querySelectorAll('.layers button')[{layer}].ariaPressed === 'true'"
-        )
-        reader.click(".head", head)
+        reader.browser.click(".layers button", layer)
+        reader.until(f"document.querySelectorAll('.layers button')[{layer}].ariaPressed === 'true'")
+        reader.browser.click(".head", head)
         weights = attention_weights(model, ids, layer)[head]
-        reader.browser.pointer("mouseMoved", ".reading .token-box", 5)
-        reader.until(f"/head {head + 1} of layer {layer + 1}/.test(document.querySelector('.reading').innerText)")  # noqa: E501
+        reader.point(".reading .token-box", 5)
+        sentence = f"In head {head + 1} of layer {layer + 1}, "
+        reader.until(f"document.querySelector('.reading p').textContent.startsWith('{sentence}')")
         shown = reader.texts(".looked-at .number")
         expected = sorted(weights[5, :6], reverse=True)
         for number, weight in zip(shown, expected, strict=True):
@@ -495,9 +475,10 @@ def test_attention_is_that_of_the_model(reader, out):
 def test_attention_begins_at_the_token_that_was_asked_for(reader):
     ids = TOKENIZER.encode_ordinary("the list of the list returns a value")
     reader.read_attention(ids, selected=3)
-    chosen = "[...document.querySelectorAll('.reading .token-box')].findIndex((e) => e.ariaSelected === 'true')"  # noqa: E501
+    boxes = "[...document.querySelectorAll('.reading .token-box')]"
+    chosen = f"{boxes}.findIndex((e) => e.ariaSelected === 'true')"
     assert reader.value(chosen) == 3
-    reader.value("document.querySelector('.reading [tabindex=\"0\"]').focus()")
+    reader.focus(".reading [tabindex='0']")
     reader.browser.press("ArrowLeft")
     assert reader.value(chosen) == 2
     reader.browser.press("End")
@@ -508,9 +489,9 @@ def test_attention_begins_at_the_token_that_was_asked_for(reader):
 
 def test_asked_again_attention_keeps_layer_and_head(reader):
     reader.read_attention(TOKENIZER.encode_ordinary("the list of the list returns a value"))
-    reader.click(".layers button", 1)
+    reader.browser.click(".layers button", 1)
     reader.until("document.querySelectorAll('.layers button')[1].ariaPressed === 'true'")
-    reader.click(".head", 1)
+    reader.browser.click(".head", 1)
     reader.value(
         "import('/playground/attention.js').then(({showAttention}) =>"
         " showAttention(window.part, {...window.given, selected: 1}))"
@@ -561,7 +542,7 @@ def test_a_copied_span_is_found_marked_and_shown_in_its_page(reader):
     assert "14 words, 2 times in 2 pages" in reader.text(".spans")
     link = reader.value("document.querySelector('.spans a').href")
     assert link == "https://example.org/3"
-    reader.click(".spans button")
+    reader.browser.click(".spans button")
     reader.until("document.querySelector('dialog[open] mark')")
     assert reader.text("dialog mark") == COPIED
     assert HOSTILE in reader.text("dialog .document")
@@ -583,10 +564,11 @@ def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(r
     }  # fmt: skip
     span = {"start": 0, "end": 8, "words": 1, "times": 1, "documents": 1, "places": [place]}
     page = {"url": "data:text/html,x", "title": HOSTILE, "text": HOSTILE, "start": 0, "end": 8}
-    api = f"{{post: async () => ({{spans: [{json.dumps(span)}]}}), get: async () => ({json.dumps(page)})}}"  # noqa: E501
+    found, shown = json.dumps({"spans": [span]}), json.dumps(page)
+    api = f"{{post: async () => ({found}), get: async () => ({shown})}}"
     reader.show("sources", "showSources", {"model": "base", "text": HOSTILE}, api)
     reader.until("document.querySelector('.spans li')")
-    reader.click(".spans button")
+    reader.browser.click(".spans button")
     reader.until("document.querySelector('dialog[open]')")
     assert reader.text("dialog .document") == HOSTILE
     assert reader.value("document.querySelectorAll('main a, dialog a, img').length") == 0
@@ -606,22 +588,26 @@ def test_sources_say_why_there_are_none(reader, answer, said):
     reader.until(f"/{said}/.test(document.querySelector('.sources-view').innerText)")
 
 
-# ---- every view, on every screen, for everybody ---------------------------------------------------
+# ---- every view, on every screen, for everybody -------------------------------------------------
 
 IDS = TOKENIZER.encode_ordinary("the list of the list returns a value")
 VIEWS = {
-    "tokenizer": lambda reader: reader.read_tokenizers(),
+    "tokenizer": lambda reader: reader.read_tokenizers("a list, größer\n数 7 🙂"),
     "training": lambda reader: reader.read_training(),
     "attention": lambda reader: reader.read_attention(IDS),
     "sources": lambda reader: reader.read_sources(f"x {COPIED} " + "y" * 200),
 }
 
 
+def open_details(reader):
+    reader.value("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_wider_than_a_phone(reader, view):
     reader.browser.resize(360, 740)
     VIEWS[view](reader)
-    reader.value("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+    open_details(reader)
     assert reader.value("document.documentElement.scrollWidth") <= 360
 
 
@@ -644,13 +630,13 @@ def ruled_out(browser):
 def test_axe_finds_nothing_serious(reader, axe, view):
     with ruled_out(reader.browser):
         VIEWS[view](reader)
-        reader.value("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+        open_details(reader)
         reader.value(axe + ";0")
         for dark in (False, True):
             reader.browser.resize(1280, 900, dark)
             found = reader.value(
                 "axe.run().then(({violations}) => violations"
                 ".filter(({impact}) => ['serious', 'critical'].includes(impact))"
-                ".map(({id, nodes}) => [id, nodes.slice(0, 3).map((n) => n.html + n.failureSummary)]))"
+                ".map(({id, nodes}) => [id, nodes.map((n) => n.html + n.failureSummary)]))"
             )
             assert found == [], f"dark: {dark}"

@@ -1,15 +1,13 @@
 // Whom does a token look at? The attention of every head of a layer over a text.
 //
 // All heads are small pictures (attention_map.js), each with what it does on average
-// (attention_measures.js); the chosen one is read in the text: pointing at a token colours the
-// tokens that it looks at. The weights are the server's (POST /playground/api/attention).
+// (attention_measures.js); the chosen one is read in the text (attention_reading.js). The weights
+// are the server's, POST /playground/api/attention: {tokens, first, n_layer, n_head, weights}.
 
 import { el, fill } from "./dom.js";
 import { attentionMap } from "./attention_map.js";
-import { habit, measures, strongest } from "./attention_measures.js";
-import { hue, spoken, write } from "./tokenizer_text.js";
-
-const TOP = 6; // tokens looked at most, in numbers
+import { habit, measures } from "./attention_measures.js";
+import { readHead } from "./attention_reading.js";
 
 const shown = new WeakMap(); // root -> what it shows, so that a second call only moves on
 
@@ -96,65 +94,6 @@ export function showAttention(root, { api, model, ids, selected }) {
 
   shown.set(root, { text, view, select });
   return showLayer(0);
-}
-
-// The text as tokens; pointing at one, or the arrow keys, show whom it looks at in this head.
-function readHead({ tokens, heads, first: cut }, state) {
-  const size = tokens.length;
-  const weights = heads[state.head];
-  const sentence = el("p", { "aria-live": "polite" });
-  const top = el("ol", { class: "looked-at" });
-  const boxes = tokens.map(({ id, text }) => {
-    const box = el("span", { class: "token-box", role: "option", "aria-selected": "false",
-      "aria-label": spoken(text) }, write(el("span", {}), text));
-    box.style.setProperty("--hue", hue(id));
-    return box;
-  });
-  const list = el("div", { class: "token-boxes", role: "listbox",
-    "aria-label": "The text. Arrow keys go from token to token." },
-    boxes.map((box, t) => [box, tokens[t].text.includes("\n") && el("span", { class: "break" })]));
-  const at = (i) => Math.min(size - 1, Math.max(0, i));
-
-  function look(t) {
-    state.at = t + cut;
-    const most = Math.max(1, ...weights.subarray(t * size, t * size + t + 1));
-    boxes.forEach((box, s) => {
-      const weight = s <= t ? weights[t * size + s] : 0;
-      box.style.setProperty("--weight", `${Math.round((100 * weight) / most)}%`);
-      box.classList.toggle("later", s > t);
-      box.setAttribute("aria-selected", String(s === t));
-      box.tabIndex = s === t ? 0 : -1;
-    });
-    const found = strongest(weights, size, t, TOP);
-    sentence.textContent = `In head ${state.head + 1} of layer ${state.layer + 1}, ` +
-      `${spoken(tokens[t].text)} looks, to guess what comes after it, at:`;
-    fill(top, found.map(({ at: s, weight }) => {
-      const where = s === t ? "itself" : s === t - 1 ? "the token before" : `${t - s} tokens before`;
-      const amount = el("span", { class: "amount", "aria-hidden": "true" });
-      amount.style.width = `${100 * weight}%`;
-      return el("li", {}, write(el("code", {}), tokens[s].text),
-        el("span", { class: "track" }, amount),
-        el("span", { class: "number" }, `${Math.round(100 * weight)} %`),
-        el("span", { class: "soft" }, where));
-    }));
-  }
-
-  list.addEventListener("pointerover", (event) => {
-    const t = boxes.indexOf(event.target.closest(".token-box"));
-    if (t >= 0) look(t);
-  });
-  list.addEventListener("keydown", (event) => {
-    const t = state.at - cut;
-    const to = { ArrowLeft: t - 1, ArrowRight: t + 1, Home: 0, End: size - 1 }[event.key];
-    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    look(at(to));
-    boxes[at(to)].focus();
-  });
-  if (size) look(at(state.at - cut));
-  const note = cut > 0 && el("p", { class: "soft" },
-    `The text is long: these are its last ${size} tokens.`);
-  return [note, list, sentence, top];
 }
 
 // The answer with its weights as bytes, one (T * T) array for each head.

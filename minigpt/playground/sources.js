@@ -16,8 +16,8 @@ export function showSources(root, { api, model, text }) {
   const list = el("ol", { class: "spans" });
   fill(root, el("div", { class: "sources-view" },
     el("p", {},
-      "A model keeps no pages, only weights. Yet what it read often, it can repeat: these spans of " +
-      "the text stand word for word in what it was trained on."),
+      "A model keeps no pages, only weights; yet it can repeat what it read. Here its words are " +
+      "looked for in the text that it was trained on, letter for letter."),
     state, answer, list));
 
   async function ask() {
@@ -43,8 +43,8 @@ export function showSources(root, { api, model, text }) {
   function draw({ spans }) {
     state.textContent = spans.length
       ? `${spans.length} ${spans.length === 1 ? "span was" : "spans were"} found, longest first.`
-      : "No span of five words or more that are not everybody's stands in the training text: " +
-        "written, not copied.";
+      : "No long span of it (five words or more, and no phrase that everybody uses) stands in the " +
+        "training text: written, not copied.";
     fill(answer, spans.length > 0 && marked(text, spans));
     fill(list, spans.map((span) => spanItem(span, text, api)));
   }

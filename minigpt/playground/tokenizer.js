@@ -5,7 +5,7 @@
 
 import { el } from "./dom.js";
 import { describe, drawPanel } from "./tokenizer_panel.js";
-import { mergesPlayer } from "./tokenizer_merges.js";
+import { merges } from "./tokenizer_merges.js";
 
 const EXAMPLE =
   "Tokenization cuts words into pieces: unbelievable!\n" +
@@ -22,9 +22,9 @@ export function mount(root, { api }) {
   text.value = EXAMPLE;
   const choice = el("fieldset", { class: "choices" });
   const panels = el("div", { class: "panels" });
-  const detail = el("p", { class: "token-detail", "aria-live": "polite" });
+  const detail = el("p", { class: "token-detail" }); // for the eye: each token's label says it, too
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
-  const player = mergesPlayer({ api });
+  const player = merges(api);
   root.classList.add("tokenizer-view");
   root.append(
     el("h2", {}, "Tokenizer"),
@@ -54,9 +54,12 @@ export function mount(root, { api }) {
         ...tokenizers.map(({ name, n_vocab: size, about }, i) => chooser(name, size, about, i)),
       );
       player.setTokenizers(tokenizers.map(({ name }) => name));
-      await refresh();
+      await ask();
     });
   }
+
+  // Show the text as it is now.
+  const refresh = () => (tokenizers.length ? guarded(ask) : load());
 
   function chooser(name, size, about, i) {
     const box = el("input", { type: "checkbox", value: name });
@@ -67,17 +70,16 @@ export function mount(root, { api }) {
       el("span", { class: "soft" }, note));
   }
 
-  async function refresh() {
+  async function ask() {
     const number = ++asked;
     const chosen = [...choice.querySelectorAll("input:checked")].map((box) => box.value);
-    await guarded(async () => {
-      const question = { text: text.value, tokenizers: chosen };
-      const answer = chosen.length
-        ? await api.post("/playground/api/tokenize", question)
-        : { panels: [] };
-      if (number === asked) draw(answer.panels, question.text);
-    });
-    if (number === asked) player.setText(text.value);
+    const question = { text: text.value, tokenizers: chosen };
+    const answer = chosen.length
+      ? await api.post("/playground/api/tokenize", question)
+      : { panels: [] };
+    if (number !== asked) return;
+    draw(answer.panels, question.text);
+    player.setText(question.text);
   }
 
   function draw(data, drawnText) {
@@ -96,7 +98,7 @@ export function mount(root, { api }) {
       return self;
     });
     panels.replaceChildren(...drawn.map((panel) => panel.element));
-    detail.textContent = data.length ? HINT : "Choose a tokenizer above.";
+    detail.textContent = data.length ? HINT : tokenizers.length ? CHOOSE : NONE;
   }
 
   async function guarded(work) {
@@ -124,4 +126,6 @@ export function mount(root, { api }) {
   };
 }
 
+const CHOOSE = "Choose a tokenizer above.";
+const NONE = "There is no tokenizer yet; it comes with the first model (make train).";
 const HINT = "Point at a token, or press Tab and the arrow keys, to see its id and bytes.";

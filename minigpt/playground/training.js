@@ -1,128 +1,91 @@
 // The training view: the runs there are, and of the chosen one the curves (training_curves.js) and
-// samples (training_samples.js), read again every two seconds while it is running; below, the
+// samples (training_samples.js), asked for again every two seconds while somebody looks; below, the
 // cleaning funnel (training_funnel.js) of the text it learns from.
 
 import { el, fill } from "./dom.js";
 import { curves } from "./training_curves.js";
 import { funnel } from "./training_funnel.js";
+import { Run } from "./training_run.js";
 import { samplesByStep } from "./training_samples.js";
 
 const EVERY_MS = 2000;
+const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
 
 export function mount(root, { api, announce }) {
-  const list = el("fieldset", { class: "runs choices" });
-  const state = el("p", { class: "state", role: "status" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const list = el("fieldset", { class: "runs choices", hidden: true });
+  const state = el("p", { class: "state", role: "status" });
   const none = el("p", { class: "intro", hidden: true },
     "There is no run yet. In a terminal, ", el("code", {}, "make train"), " crawls, cleans and " +
     "trains a small model; its curves appear here by themselves, while it learns.");
   const picture = curves();
   const samples = samplesByStep();
-  const run = el("div", { hidden: true }, state, picture.element, samples.element);
+  const shown = el("div", { hidden: true }, state, picture.element, samples.element);
   const cleaning = el("div");
   root.classList.add("training-view");
-  root.append(
-    el("h2", {}, "Training"),
-    el("p", { class: "intro" },
-      "A model learns by guessing the next token of a text, again and again. The loss says how " +
-      "badly it guesses: the lower, the better. What counts is the validation loss, on text that " +
-      "it never trains on."),
-    problem, none, list, run, cleaning);
+  root.append(el("h2", {}, "Training"), introduction(), problem, none, list, shown, cleaning);
 
-  let runs = [];
-  let chosen = null; // the name of the run that is shown
-  let lines = []; // its metrics
-  let written = []; // its samples
-  let timer = null;
+  let runs = []; // what the server lists
+  let run = null; // the Run that is shown
   let visible = false;
+  let timer = null;
 
   // Ask what is new, draw it, and ask again in a while, as long as somebody looks.
   async function poll() {
-    clearTimeout(timer);
     try {
       await ask();
       problem.hidden = true;
     } catch (error) {
       say(problem, error.message);
       problem.hidden = false;
-      if (chosen) say(state, "What is drawn is what the server told last; it is asked again every two seconds.");
+      if (run) say(state, "What is drawn is what the server told last; it is asked again every two seconds.");
     }
     clearTimeout(timer);
     if (visible) timer = setTimeout(poll, EVERY_MS);
   }
 
   async function ask() {
-    const newRuns = await api.get("/playground/api/runs");
-    const changed = JSON.stringify(newRuns.map(names)) !== JSON.stringify(runs.map(names));
-    runs = newRuns;
+    const before = JSON.stringify(runs.map(listed));
+    runs = await api.get("/playground/api/runs");
     none.hidden = runs.length > 0;
-    run.hidden = list.hidden = runs.length === 0;
-    if (!runs.some(({ name }) => name === chosen)) {
-      chosen = (runs.find(({ running }) => running) ?? runs[0])?.name ?? null;
-      lines = written = [];
+    shown.hidden = list.hidden = runs.length === 0;
+    if (!runs.some(({ name }) => name === run?.name)) {
+      const first = runs.find(({ running }) => running) ?? runs[0];
+      run = first ? new Run(first.name) : null;
     }
-    if (changed) drawList();
-    if (chosen) await askRun(runs.find(({ name }) => name === chosen));
+    if (JSON.stringify(runs.map(listed)) !== before) drawList();
+    if (run) await askRun(run);
   }
 
-  async function askRun(about) {
-    if (about.step < lines.at(-1)?.step) lines = written = []; // went back to what was saved
-    const last = lines.at(-1)?.step ?? -1;
-    const known = lines.at(-2)?.step ?? -1; // the last step's sample may have come after its line
-    const wasRunning = state.dataset.running === chosen;
-    const finished = !about.running && !wasRunning && lines.length > 0;
-    if (!finished) {
-      const path = `/playground/api/runs/${encodeURIComponent(chosen)}?after=${known}`;
-      const { metrics, samples: more, running } = await api.get(path);
-      if (about.name !== chosen) return; // another was chosen meanwhile
-      about.running = running;
-      const isNew = (line) => line.step > last;
-      const isUnseen = ({ step }) => !written.some((sample) => sample.step === step);
-      if (last < 0 || metrics.some(isNew)) {
-        lines = [...lines, ...metrics.filter(isNew)];
-        picture.update(lines);
-      }
-      if (last < 0 || more.some(isUnseen)) {
-        written = [...written, ...more.filter(isUnseen)];
-        samples.update(written);
-      }
-    }
-    tell(about, wasRunning);
-  }
-
-  function tell(about, wasRunning) {
-    state.dataset.running = about.running ? about.name : "";
-    const step = (lines.at(-1)?.step ?? about.step).toLocaleString("en");
-    const of = about.steps ? ` of ${about.steps.toLocaleString("en")}` : "";
-    const time = about.seconds ? `, ${duration(about.seconds)}` : "";
-    const done = about.step >= about.steps;
-    const where = `step ${step}${of}${time}.`;
-    const ended = done ? `Finished: ${where}` : `Stopped: ${where} The command that began it continues it.`;
-    say(state, about.running ? `Running: ${where} New steps appear by themselves.` : ended);
-    if (wasRunning && !about.running) announce(`The run ${about.name} has ended.`);
+  async function askRun(asked) {
+    const about = runs.find(({ name }) => name === asked.name);
+    const changed = await asked.refresh(api, about);
+    if (asked !== run) return; // another was chosen meanwhile
+    if (changed.metrics) picture.update(run.metrics);
+    if (changed.samples) samples.update(run.samples);
+    if (changed.ended) announce(`The run ${run.name} has ended.`);
+    state.classList.toggle("running", run.running);
+    say(state, told(run, about));
   }
 
   function drawList() {
     fill(list, el("legend", {}, "Runs"), runs.map(({ name, stage, running }) => {
       const button = el("input", { type: "radio", name: "run", value: name });
-      button.checked = name === chosen;
-      button.addEventListener("change", () => choose(name));
+      button.checked = name === run.name;
+      button.addEventListener("change", () => {
+        run = new Run(name);
+        poll();
+      });
       const note = `${STAGES[stage] ?? stage ?? ""}${running ? ", running" : ""}`;
       return el("label", {}, button, " ", name, " ", el("span", { class: "soft" }, note));
     }));
-  }
-
-  function choose(name) {
-    chosen = name;
-    lines = written = [];
-    poll();
   }
 
   async function showFunnel() {
     try {
       fill(cleaning, funnel(await api.get("/playground/api/funnel")));
     } catch {
-      // The run above says that the server is gone; the funnel comes when the view is shown again.
+      // The list of runs says that the server is gone; the funnel comes when the view is shown again.
     }
   }
 
@@ -139,8 +102,22 @@ export function mount(root, { api, announce }) {
   };
 }
 
-const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
-const names = ({ name, stage, running }) => [name, stage, running];
+const introduction = () =>
+  el("p", { class: "intro" },
+    "A model learns by guessing the next token of a text, again and again. The loss says how badly " +
+    "it guesses: the lower, the better. What counts is the validation loss, on text that it never " +
+    "trains on.");
+
+const listed = ({ name, stage, running }) => [name, stage, running];
+
+// How far a run is, in a sentence.
+function told(run, { step, steps, seconds }) {
+  const at = Math.max(step, run.metrics.at(-1)?.step ?? 0);
+  const of = steps ? ` of ${steps.toLocaleString("en")}` : "";
+  const where = `step ${at.toLocaleString("en")}${of}${seconds ? `, ${duration(seconds)}` : ""}.`;
+  if (run.running) return `Running: ${where} New steps appear by themselves.`;
+  return at >= steps ? `Finished: ${where}` : `Stopped: ${where} The command that began it continues it.`;
+}
 
 // Write a sentence that is read aloud when it changes; so it is left alone where it does not.
 function say(element, sentence) {

@@ -37,8 +37,6 @@ export function funnel(data) {
       `${number(first.characters_in)} characters ${number(last.characters_out)} ` +
       `(${percent(last.characters_out, first.characters_in)}). Before the text is taken out of the ` +
       "pages, characters count the HTML, too."),
-    el("p", { class: "keys" },
-      el("span", { class: "c0" }, "documents"), el("span", { class: "c1" }, "characters")),
     el("ol", { class: "funnel" }, ...steps.map((step) => row(step, first))),
     el("details", {}, el("summary", {}, "The numbers as a table"), tableOf(steps)));
   return section;
@@ -50,22 +48,22 @@ function row(step, first) {
   return el("li", {},
     el("div", { class: "step" }, el("b", {}, step.step), " ",
       el("span", { class: "soft" }, MEANING[step.step] ?? "")),
-    bar("c0", step.documents_out, step.documents_in, first.documents_in),
-    bar("c1", step.characters_out, step.characters_in, first.characters_in),
+    bar("c0", "documents", step.documents_out, step.documents_in, first.documents_in),
+    bar("c1", "characters", step.characters_out, step.characters_in, first.characters_in),
     reasons.length > 0 && el("details", {},
       el("summary", {}, `Why ${number(removed)} ${removed === 1 ? "was" : "were"} kept out`),
       el("ul", {}, ...reasons.map(([why, n]) => el("li", {}, `${why}: ${number(n)}`)))));
 }
 
 // A bar as long as what is left of the beginning; paler, what this step took.
-function bar(kind, out, into, whole) {
+function bar(kind, unit, out, into, whole) {
   const [left, taken] = [el("span", { class: "left" }), el("span", { class: "taken" })];
   left.style.width = `${(100 * out) / Math.max(1, whole)}%`;
   taken.style.width = `${(100 * (into - out)) / Math.max(1, whole)}%`;
   const label = out === into ? number(out) : `${number(into)} → ${number(out)}`;
   return el("div", { class: `amounts ${kind}` },
     el("div", { class: "track", "aria-hidden": "true" }, left, taken),
-    el("span", { class: "soft" }, label));
+    el("span", { class: "soft" }, `${label} ${unit}`));
 }
 
 function tableOf(steps) {
