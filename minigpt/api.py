@@ -22,23 +22,22 @@ from starlette.routing import Route
 from minigpt.api_errors import ApiError, busy, unavailable
 from minigpt.api_guard import say_where
 from minigpt.api_replies import ChatReply, CompletionReply, encode_json
-from minigpt.api_requests import Fields, find_model, read_chat, read_completion, read_json
+from minigpt.api_requests import Fields, find_model, read_chat, read_completion, read_json, too_deep
 from minigpt.api_streams import Wakeups, Writing
 from minigpt.engine import Busy, Closed, TimedOut
 
 
 class Gone(Exception):
-    """The client has gone away, or takes nothing."""
+    """The client has gone away."""
 
 
 class Api:
     """Answers requests about the models of a Shelf."""
 
-    def __init__(self, shelf, max_tokens=2048, timeout_s=120, send_timeout_s=30):
-        """`send_timeout_s`: a client that takes nothing for so long is cut off."""
+    def __init__(self, shelf, max_tokens=2048, timeout_s=120):
+        """`max_tokens`, `timeout_s`: that one answer may have, and take."""
         self.shelf, self.max_tokens, self.timeout_s = shelf, max_tokens, timeout_s
-        self.send_timeout_s, self.closing, self.wakeups = send_timeout_s, False, None
-        self.writings = set()
+        self.closing, self.wakeups, self.writings = False, None, set()
 
     def routes(self):
         """Return the routes."""
@@ -69,10 +68,11 @@ class Api:
 
     async def tokenize(self, request):
         """Cut a text into tokens."""
-        return Json(await run_in_threadpool(self._tokenize, await request.body()))
+        body = await request.body()
+        return Json(await run_in_threadpool(checked, body, self._tokenize))
 
     def _tokenize(self, body):
-        fields = Fields(read_json(body), {"model", "input"})
+        fields = Fields(body, {"model", "input"})
         served, text = find_model(self.shelf.models, fields.required("model")), fields.text("input")
         ids = served.tokenizer.encode_ordinary(text)
         both = [(id, *served.text_of(id)) for id in ids]
@@ -91,7 +91,8 @@ class Api:
 
     async def _answer(self, request, read, reply_class):
         body = await request.body()
-        asked = await run_in_threadpool(self._read, read, body)
+        limits = self.max_tokens, self.timeout_s
+        asked = await run_in_threadpool(checked, body, read, self.shelf.models, *limits)
         if self.closing:
             raise unavailable("the server is shutting down")
         if self.wakeups is None:
@@ -104,14 +105,19 @@ class Api:
             raise as_api_error(error) from None
         return Answer(self, writing, reply_class(asked))
 
-    def _read(self, read, body):
-        return read(read_json(body), self.shelf.models, self.max_tokens, self.timeout_s)
-
     def close(self):
         """Take no more requests, and end what is being written."""
         self.closing = True
         for writing in self.writings:
             writing.stop(unavailable("the server is shutting down"))
+
+
+def checked(body, read, *arguments):
+    """Return what `read` makes of the JSON object in a body."""
+    try:
+        return read(read_json(body), *arguments)
+    except RecursionError:  # it could be parsed, but hardly
+        raise too_deep() from None
 
 
 class Json(Response):
@@ -183,11 +189,7 @@ class Answer:
             await self._send(b"data: %b\n\n" % encode_json(value).encode(), more)
 
     async def _send(self, body, more):
-        try:
-            async with asyncio.timeout(self.api.send_timeout_s):
-                await self.send({"type": "http.response.body", "body": body, "more_body": more})
-        except (TimeoutError, OSError):
-            raise Gone from None
+        await self.send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 def as_api_error(error):

@@ -15,16 +15,16 @@ from minigpt.api_guard import HEADERS
 
 MAX_CONNECTIONS = 1000
 HEADER_TIMEOUT_S = 15  # from the first byte, or the connection, to the last header
-LINGER_S = 30  # for the end of an answer to be taken
+SEND_TIMEOUT_S = 30  # for what was sent to be taken
 
 
 class Connection(H11Protocol):
     """A connection to a client."""
 
     header_timeout_s = HEADER_TIMEOUT_S
-    linger_s = LINGER_S
+    send_timeout_s = SEND_TIMEOUT_S
     max_connections = MAX_CONNECTIONS
-    _header_timer = _linger_timer = None
+    _header_timer = _send_timer = None
 
     def connection_made(self, transport):
         """Begin, or refuse where there are too many."""
@@ -47,12 +47,24 @@ class Connection(H11Protocol):
         elif not waiting:
             self._header_timer = cancelled(self._header_timer)
 
+    def pause_writing(self):
+        """Wait: more was sent than is taken."""
+        super().pause_writing()
+        self._time_sending()
+
+    def resume_writing(self):
+        """Go on."""
+        super().resume_writing()
+        self._send_timer = cancelled(self._send_timer)
+
     def on_response_complete(self):
-        """Wait for the next request, and for this answer to be taken."""
+        """Wait for the next request, and for the rest of this answer to be taken."""
         super().on_response_complete()
-        self._linger_timer = cancelled(self._linger_timer)
-        if self.transport.get_write_buffer_size():
-            self._linger_timer = self.loop.call_later(self.linger_s, self._give_up)
+        self._time_sending()
+
+    def _time_sending(self):
+        cancelled(self._send_timer)
+        self._send_timer = self.loop.call_later(self.send_timeout_s, self._give_up)
 
     def _give_up(self):
         if self.transport.get_write_buffer_size():
@@ -61,7 +73,7 @@ class Connection(H11Protocol):
     def connection_lost(self, exc):
         """Clear up."""
         self._header_timer = cancelled(self._header_timer)
-        self._linger_timer = cancelled(self._linger_timer)
+        self._send_timer = cancelled(self._send_timer)
         super().connection_lost(exc)
 
     def send_400_response(self, msg):

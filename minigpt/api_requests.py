@@ -72,7 +72,7 @@ def read_json(body):
         if SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
-        raise invalid(None, "the body is nested too deeply; it must be a JSON object") from None
+        raise too_deep() from None
     except UnicodeDecodeError as error:
         raise invalid(None, f"the body is no UTF-8 (byte {error.start}); send UTF-8") from None
     except UnicodeEncodeError:
@@ -86,6 +86,11 @@ def read_json(body):
     if not isinstance(value, dict):
         raise invalid(None, f"the body is {shorten(value)}; it must be a JSON object")
     return value
+
+
+def too_deep():
+    """Return the ApiError of a body that is nested too deeply to be read."""
+    return invalid(None, "the body is nested too deeply; no field needs that")
 
 
 class Fields:
@@ -246,8 +251,8 @@ def read_chat(body, models, max_tokens, timeout_s):
     served = find_model(models, fields.required("model"))
     if not served.assistant:
         raise invalid(
-            "model", f"{served.name} has no chat template: it goes on with a text, and does not "
-            "answer; use /v1/completions", "no_chat_template",
+            "model", f"model {served.name} has no chat template: it goes on with a text and does "
+            "not answer; use /v1/completions", "no_chat_template",
         )  # fmt: skip
     messages = read_messages(fields.required("messages"))
     T = served.model.config.n_positions
@@ -275,40 +280,44 @@ def read_messages(messages):
         raise invalid("messages", message, "invalid_type")
     if not messages:
         raise invalid("messages", "messages is empty; it must hold a message at least")
-    read = []
+    system, turns = [], []
     for i, message in enumerate(messages):
         where = f"messages[{i}]"
-        if not isinstance(message, dict):
-            text = f"{where} is {shorten(message)}; it must be an object"
-            raise invalid(where, text, "invalid_type")
-        role = read_role(message, where)
-        content = read_content(message.get("content"), f"{where}.content")
-        for name in ("tool_calls", "function_call", "audio", "tool_call_id"):
-            if message.get(name):
-                raise invalid(
-                    f"{where}.{name}", f"{where}.{name} is not supported", "unsupported_parameter"
-                )
-        if not content.strip():
-            if role == "system":
-                continue  # nothing said is as good as no message
-            if role == "user":
-                text = f"{where}.content is empty; it must say something"
-                raise invalid(f"{where}.content", text)
-            content = "..."  # the model has learnt no empty answers
-        expected = ("user", "assistant")[len([m for m in read if m["role"] != "system"]) % 2]
-        if role == "system" and not read:
-            pass
-        elif role != expected:
+        role, content = read_message(message, where)
+        if role == "system" and not turns and not system:
+            # nothing said is as good as no message
+            system += [{"role": role, "content": content}] if content.strip() else []
+            continue
+        expected = ("user", "assistant")[len(turns) % 2]
+        if role != expected:
             raise invalid(
                 f"{where}.role",
                 f"{where}.role is {role!r}; it must be {expected!r}: after one message of the "
                 "system, or none, user and assistant take turns",
             )
-        read.append({"role": role, "content": content})
-    if not read or read[-1]["role"] != "user":
+        if not content.strip():
+            if role == "user":
+                text = f"{where}.content is empty; it must say something"
+                raise invalid(f"{where}.content", text)
+            content = "..."  # the model has learnt no empty answers
+        turns.append({"role": role, "content": content})
+    if len(turns) % 2 == 0:
         text = "the last of messages is not the user's; the assistant answers to one"
         raise invalid("messages", text)
-    return read
+    return system + turns
+
+
+def read_message(message, where):
+    """Return (role, content) of a message."""
+    if not isinstance(message, dict):
+        text = f"{where} is {shorten(message)}; it must be an object"
+        raise invalid(where, text, "invalid_type")
+    for name in ("tool_calls", "function_call", "audio", "tool_call_id"):
+        if message.get(name):
+            text = f"{where}.{name} is not supported"
+            raise invalid(f"{where}.{name}", text, "unsupported_parameter")
+    role = read_role(message, where)
+    return role, read_content(message.get("content"), f"{where}.content")
 
 
 def read_role(message, where):

@@ -122,14 +122,17 @@ def whole_product(w, b):
     threads = team()
 
     def product(x):
-        B = len(x)
-        out = np.empty((B, len(b)), w.dtype)  # (B, N)
+        if len(x) * w.nbytes <= SHARE_BYTES:
+            out = np.matmul(x[:, None], w)[:, 0]  # (B, N), each row alone
+            out += b
+            return out
+        out = np.empty((len(x), len(b)), w.dtype)  # (B, N)
 
         def some(rows):
-            np.matmul(x[rows, None], w, out=out[rows, None])  # each row alone
+            np.matmul(x[rows, None], w, out=out[rows, None])
             out[rows] += b
 
-        threads.run(some, slices(B, threads.n) if B * w.nbytes > SHARE_BYTES else [slice(None)])
+        threads.run(some, slices(len(x), threads.n))
         return out
 
     return product

@@ -47,10 +47,10 @@ class Decoder:
         assert self.capacity <= c.n_positions
         self.lengths = [0] * n_rows
         T = -(-self.capacity // KEYS) * KEYS  # attention goes through whole blocks
-        shape = (c.n_layer, n_rows, c.n_head, T, c.n_embd // c.n_head)
+        shape = (c.n_layer, 2, n_rows, c.n_head, T, c.n_embd // c.n_head)
         xp, dtype = model.device.xp, model.params.flat.dtype
         # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
-        self.k, self.v = xp.zeros(shape, dtype), xp.zeros(shape, dtype)  # (L, B, H, T, D)
+        self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
         self.logits = model.device.ops.logits_product(model.params["wte.weight"])
 
@@ -71,13 +71,12 @@ class Decoder:
     def erase(self, row):
         """Let `row` begin anew, after numbers that were not finite."""
         self.lengths[row] = 0
-        self.k[:, row], self.v[:, row] = 0, 0
+        self.kv[:, :, row] = 0
 
     def copy(self, row, to):
         """Make row `to` what `row` is: the same ids read would give the same bits."""
         S = self.lengths[to] = self.lengths[row]
-        for x in (self.k, self.v):
-            x[:, to, :, :S] = x[:, row, :, :S]
+        self.kv[:, :, to, :, :S] = self.kv[:, :, row, :, :S]
 
     # ---- one more position of several rows ----------------------------------------------------
 
@@ -90,15 +89,17 @@ class Decoder:
         for row in rows:
             self.lengths[row] += 1
         attend = ops.rows_attention(rows, [t + 1 for t in at])
-        slots, places, ids = xp.asarray(rows), xp.asarray(at), xp.asarray(ids)
+        slots, places = xp.asarray(rows), xp.asarray(at)
+        if len(rows) == 1:
+            slots, places = rows[0], at[0]  # the same, faster
         with one_blas_thread():
-            x = p["wte.weight"][ids] + p["wpe.weight"][places]  # (B, C)
+            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][places]  # (B, C)
             for l, block in enumerate(self.blocks):
                 c_attn, c_proj, c_fc, mlp_proj = block.products
-                k, v = self.k[l], self.v[l]  # (all rows, H, T, D)
+                kv = self.kv[l]  # (2, all rows, H, T, D)
                 qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
-                k[slots, :, places], v[slots, :, places] = qkv[:, 1], qkv[:, 2]
-                x += c_proj(attend(qkv[:, 0], k, v))  # (B, C)
+                kv[:, slots, :, places] = qkv[:, 1:]
+                x += c_proj(attend(qkv[:, 0], *kv))  # (B, C)
                 x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
             x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
             return self.logits(x)  # (B, V)
@@ -120,7 +121,7 @@ class Decoder:
             x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)
             qkv = xp.empty((T, 3 * c.n_embd), x.dtype)  # (T, 3C)
             for l, block in enumerate(self.blocks):
-                k, v = self.k[l, row, :, :S], self.v[l, row, :, :S]  # (H, S, D)
+                k, v = self.kv[l, :, row, :, :S]  # (H, S, D)
 
                 def look(part, block=block, k=k, v=v):
                     h = ops.layernorm(x[part], *block.ln_1, eps)

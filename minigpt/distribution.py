@@ -136,13 +136,8 @@ def log_softmax(logits):
 
 
 def draw(p, uniform):
-    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there.
-
-    p (V,) and a number give a number; p (b, V) and (b,) give (b,).
-    """
-    ends = np.cumsum(p, axis=-1)  # (..., V)
-    ids = np.count_nonzero(ends <= np.asarray(uniform)[..., None], axis=-1)
-    if np.any(ids == p.shape[-1]):  # rounding ended below 1: the last that may be drawn
-        last = p.shape[-1] - 1 - np.argmax(p[..., ::-1] > 0, axis=-1)
-        ids = np.minimum(ids, last)
-    return ids
+    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there."""
+    chosen = int(p.cumsum().searchsorted(uniform, side="right"))
+    if chosen == len(p):  # rounding ended below 1: the last that may be drawn
+        chosen = int(np.flatnonzero(p)[-1])
+    return chosen

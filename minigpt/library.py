@@ -54,7 +54,7 @@ class Library:
         answer = {"missing": "no model is loaded yet"}
         for tokenizer in tokenizers:
             answer = self.open(tokenizer)
-            if isinstance(answer, Sources):
+            if not isinstance(answer, dict):
                 return answer.page(document, start, end)
             if "indexing" in answer:
                 break

@@ -20,6 +20,7 @@ it joined; on a CPU its logits are the same to the last bit, see decode.py.
 import math
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
@@ -110,6 +111,11 @@ class Plan:
     stop: frozenset[int]
     n_top: int | None
     n_vocab: int
+
+    @cached_property
+    def alike(self):
+        """What rows must have in common to be drawn for together."""
+        return (*vars(self.settings).values(), self.n_vocab)
 
 
 class Row:
@@ -273,9 +279,10 @@ def draw_tokens(rows):
     """Draw the next token of each of some Rows; return a list of (row, Token or None)."""
     groups = {}
     for row in rows:
-        groups.setdefault((row.plan.settings, row.plan.n_vocab), []).append(row)
+        groups.setdefault(row.plan.alike, []).append(row)
     drawn = {}
-    for (settings, n_vocab), group in groups.items():
+    for group in groups.values():
+        settings, n_vocab = group[0].plan.settings, group[0].plan.n_vocab
         n = max(1, DRAWN // n_vocab)
         for start in range(0, len(group), n):
             some = group[start : start + n]
@@ -298,12 +305,12 @@ def draw_ids(rows, logits, settings):
         penalty = settings.repetition_penalty
         logits = np.stack([penalise(*each, penalty) for each in zip(logits, seen, strict=True)])
     if settings.temperature == 0:
-        ids = logits.argmax(axis=1)
+        ids = logits.argmax(axis=1).tolist()
     else:
         s = settings
         p = next_token_probabilities(logits, s.temperature, s.top_k, s.top_p, s.min_p)  # (b, V)
-        ids = draw(p, np.array([row.rng.random() for row in rows]))
-    return [id if row.going else None for row, id in zip(rows, ids.tolist(), strict=True)]
+        ids = [draw(each, row.rng.random()) for each, row in zip(p, rows, strict=True)]
+    return [id if row.going else None for row, id in zip(rows, ids, strict=True)]
 
 
 def token_of(row, id):

@@ -91,7 +91,7 @@ def make_app(shelf, options):
         Route("/", index),
         *api.routes(),
         *page_routes(shelf, options),
-        Mount("/playground", StaticFiles(directory=PAGE, check_dir=False)),
+        *([Mount("/playground", StaticFiles(directory=PAGE))] if PAGE.is_dir() else []),
     ]
     handlers = {HTTPException: on_http_error, ApiError: on_api_error, Exception: on_mistake}
     app = Starlette(routes=routes, exception_handlers=handlers)

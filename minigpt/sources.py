@@ -9,6 +9,7 @@ What counts as a span. Everybody writes "of the list and the"; a span must be so
 particular that it hardly came about by itself:
 
 - SHORTEST tokens (what the index is sure to find) and FEWEST_WORDS whole words;
+- in at most COMMON_SHARE of the documents: what stands in more of them says nothing of any;
 - 2 log2(N) bits of different tokens, for N tokens of training text. A token of share p has
   -log2(p) bits. Were tokens independent, log2(N) bits would be expected once in the text by
   chance; they are not: the rest of a sentence tells about half of what comes next (a small model's
@@ -29,8 +30,10 @@ import regex
 from minigpt.ngrams import BLOCK, SHORTEST, NgramIndex
 
 FEWEST_WORDS = 5
+COMMON_SHARE = 0.25
 MOST_SPANS, MOST_PLACES = 20, 5
-FOLLOWED = 1000  # places of one window: of a phrase that stands more often, the first ones
+MOST_TRIED = 100  # spans: to look up one that stands a million times takes some 50 ms
+FOLLOWED = 200  # places of one window. A passage with one rarer window in it is found whole
 AROUND, MARKED = 100, 400  # characters of an excerpt: before and after the span, and of it
 MOST_TITLE = 200
 MOST_SHOWN = 100_000  # characters of a document
@@ -39,11 +42,12 @@ WORDS = regex.compile(r"\w+")
 
 
 class Span(NamedTuple):
-    """A part of a text: characters from `start` to `end`, and the ids it was found by."""
+    """A part of a text, and where its tokens stand in the documents."""
 
-    start: int
+    start: int  # characters of the text
     end: int
-    ids: list
+    times: int
+    documents: list  # their numbers
 
 
 class Sources:
@@ -64,30 +68,29 @@ class Sources:
         """Return the Spans of `text` that stand in the documents, longest first."""
         text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         ids, offsets = self._encode(text)
-        lengths, _ = self.index.matches(ids, FOLLOWED)
-        edges = word_edges(text)
-        ends = np.arange(len(ids)) + lengths
-        # where a longer match than the one before begins: all others lie within these
-        firsts = [i for i in np.flatnonzero(lengths) if i == 0 or ends[i] > ends[i - 1]]
-        heap = [(-lengths[i], i, ends[i]) for i in firsts]
-        heapq.heapify(heap)
-        taken, found = np.zeros(len(ids) + 1, bool), []
-        while heap and len(found) < MOST_SPANS:
-            negative, start, end = map(int, heapq.heappop(heap))
-            # what was taken is longer, so it is cut at its start or its end, never inside
-            while start < end and (taken[start] or offsets[start] not in edges):
-                start += 1
-            while start < end and (taken[end - 1] or offsets[end] not in edges):
-                end -= 1
-            if end - start < -negative:
-                if end - start >= SHORTEST:
-                    heapq.heappush(heap, (start - end, start, end))
+        edges, spans, tried = word_edges(text), [], 0
+        taken = np.zeros(len(ids), bool)
+        heap = candidates(self.index.matches(ids, FOLLOWED)[0])
+        while heap and len(spans) < MOST_SPANS and tried < MOST_TRIED:
+            minus_length, first, last = heapq.heappop(heap)
+            # what is taken is longer, so it covers a beginning or an end, never a middle
+            while first < last and (taken[first] or offsets[first] not in edges):
+                first += 1
+            while first < last and (taken[last - 1] or offsets[last] not in edges):
+                last -= 1
+            if last - first < SHORTEST:
                 continue
-            span = self._span(text, ids[start:end], offsets[start], offsets[end])
-            if span:
-                taken[start:end] = True
-                found.append(span)
-        return found
+            if last - first < -minus_length:  # shorter now: others may come before it
+                heapq.heappush(heap, (first - last, first, last))
+                continue
+            start, end = trim(text, offsets[first], offsets[last])
+            if self._is_particular(text[start:end], ids[first:last]):
+                tried += 1
+                times, documents = self._find(ids[first:last])
+                if len(documents) <= max(MOST_PLACES, COMMON_SHARE * len(self.part)):
+                    taken[first:last] = True
+                    spans.append(Span(start, end, times, documents))
+        return spans
 
     def _encode(self, text):
         """Return the ids of `text`, and at which character of it each begins and the last ends.
@@ -104,14 +107,17 @@ class Sources:
                 return other, [max(0, offset - 1) for offset in moved]
         return ids, offsets
 
-    def _span(self, text, ids, start, end):
-        """Return the Span without white space around it, None where it says too little."""
-        start, end = trim(text, start, end)
-        if len(WORDS.findall(text[start:end])) < FEWEST_WORDS:
-            return None
-        if self.bits[np.unique(ids)].sum() < self.least_bits:
-            return None
-        return Span(start, end, ids)
+    def _is_particular(self, words, ids):
+        """Tell whether a span has words enough, and hardly came about by itself."""
+        if len(WORDS.findall(words)) < FEWEST_WORDS:
+            return False
+        return self.bits[np.unique(ids)].sum() >= self.least_bits
+
+    def _find(self, ids):
+        """Return how often a span stands in the documents, and the numbers of these."""
+        places = self.index.occurrences(ids)
+        documents = np.searchsorted(self.part.starts, places, side="right") - 1
+        return len(places), np.unique(documents).tolist()
 
     # ---- from a span to its documents ----------------------------------------------------------
 
@@ -123,14 +129,12 @@ class Sources:
         spans, edges, texts, found = self.spans(text), word_edges(text), {}, []
         taken = {(span.start, span.end) for span in spans}
         for span in spans:
-            places = self.index.occurrences(span.ids)
-            documents = np.unique(np.searchsorted(self.part.starts, places, "right") - 1).tolist()
-            shown = documents[:MOST_PLACES]
+            shown = span.documents[:MOST_PLACES]
             for i in shown:
                 if i not in texts:
                     texts[i] = self.part.document_text(i)
             start, end = span.start, span.end
-            if len(places) == len(shown):  # else it would hold of some places and not of others
+            if span.times == len(shown):  # else it would hold of some places and not of others
                 taken.remove((start, end))
                 room = (
                     max((e for _, e in taken if e <= start), default=0),
@@ -145,8 +149,8 @@ class Sources:
                     "end": end,
                     "text": words,
                     "words": len(WORDS.findall(words)),
-                    "times": len(places),
-                    "documents": len(documents),
+                    "times": span.times,
+                    "documents": len(span.documents),
                     "places": [self._place(i, texts[i], words) for i in shown if words in texts[i]],
                 }
             )
@@ -189,6 +193,19 @@ class Sources:
         shown = text[first : first + MOST_SHOWN]
         end = min(end - first, len(shown))
         return {**self.name(i), "text": shown, "start": start - first, "end": end, "first": first}
+
+
+def candidates(lengths):
+    """Return the matches that lie in no other as a heap of (-length, first, last + 1).
+
+    `lengths` (T,) says how far the longest match from each token on goes.
+    """
+    ends = np.arange(len(lengths)) + lengths
+    before = np.concatenate([[0], ends[:-1]])
+    firsts = np.flatnonzero((lengths > 0) & (ends > before))
+    heap = [(-int(lengths[i]), int(i), int(ends[i])) for i in firsts]
+    heapq.heapify(heap)
+    return heap
 
 
 def encode_with_offsets(tokenizer, text):

@@ -112,7 +112,7 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait_until(self, expression: str, seconds: float = PATIENCE_S) -> None:
+    def wait_until(self, expression: str, seconds: float = 20) -> None:
         """Wait until a JavaScript expression is true; fail where it does not come to be."""
         end = time.monotonic() + seconds
         while not self.evaluate(f"!!({expression})"):
@@ -131,9 +131,8 @@ class Browser:
             elif kind == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
                 said.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
             elif kind == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-                said.append(
-                    " ".join(str(a.get("value", a.get("description"))) for a in params["args"])
-                )
+                args = params["args"]
+                said.append(" ".join(str(a.get("value", a.get("description"))) for a in args))
         return said
 
     def click(self, selector: str, index: int = 0) -> None:
@@ -144,7 +143,7 @@ class Browser:
         covered = self.evaluate(
             f"(({{left, top, width, height}}) => ((hit) => {at}.contains(hit) ? '' : "
             "hit ? hit.outerHTML.slice(0, 200) : 'nothing')(document.elementFromPoint("
-            f"left + width / 2, top + height / 2)))({at}.getBoundingClientRect())"
+            f"left + width / 2, top + height / 2)))({at}.getClientRects()[0])"
         )
         assert not covered, f"{selector} is covered by {covered}"
         self.pointer("click", selector, index)
@@ -154,10 +153,13 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def pointer(self, kind: str, selector: str, index: int = 0) -> None:
-        """Move the pointer to the middle of an element ("mouseMoved"), or click it ("click")."""
+        """Move the pointer to the middle of an element ("mouseMoved"), or click it ("click").
+
+        Of an element that is broken over several lines it is the middle of the first one's part.
+        """
         x, y = self.evaluate(
             f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
-            f"(document.querySelectorAll({json.dumps(selector)})[{index}].getBoundingClientRect())"
+            f"(document.querySelectorAll({json.dumps(selector)})[{index}].getClientRects()[0])"
         )
         kinds = ("mousePressed", "mouseReleased") if kind == "click" else (kind,)
         for name in kinds:

@@ -38,10 +38,11 @@ def never(model, ids):
 
 
 class Running:
-    """A server that runs: `url` ends without a slash, `shelf` has the models, `api` the routes."""
+    """A server that runs; `url` ends without a slash."""
 
     def __init__(self, server, shelf, port):
-        self.server, self.shelf, self.api, self.port = server, shelf, server.api, port
+        self.server, self.shelf, self.port = server, shelf, port
+        self.api, self.guard = server.api, server.config.app
         self.url = f"http://127.0.0.1:{port}"
 
     def rows_busy(self):

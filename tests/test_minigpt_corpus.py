@@ -36,6 +36,19 @@ def test_every_document_has_its_url_in_either_part(tmp_path):
                 assert part.document(place) == i
 
 
+def test_titles_stand_beside_the_addresses(tmp_path):
+    titles = [None if i == 2 else 7 if i == 3 else " \n" if i == 4 else f"T{i}" for i in range(25)]
+    lines = [
+        json.dumps({"text": text, "url": f"u{i}", "title": title})
+        for i, (text, title) in enumerate(zip(example_texts(25), titles, strict=True))
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    corpus = make(tmp_path / "tokens", [tmp_path / "a.jsonl"])
+    assert corpus.train.titles[:6] == ["T0", "T1", None, None, None, "T5"]
+    assert corpus.val.titles == ["T19"]
+    assert Corpus(tmp_path / "tokens", example_tokenizer()).val.titles == [None]
+
+
 def test_empty_documents_are_no_documents(tmp_path):
     texts = example_texts(25)
     texts[3] = texts[19] = ""

@@ -52,6 +52,17 @@ def test_a_window_found_too_often_is_followed_at_its_first_places_only(monkeypat
     assert len(NgramIndex(np.array(text, np.uint16)).occurrences([7] * 50)) == 251
 
 
+@pytest.mark.parametrize("compared", [1, 7, 1 << 16])
+def test_matches_longer_than_a_block_are_whole(monkeypatch, compared):
+    monkeypatch.setattr("minigpt.ngrams.COMPARED", compared)
+    text = np.random.default_rng(0).integers(0, 9, 1000, dtype=np.uint16)
+    ids = np.concatenate([text[400:700], [9], text[:300], text[701:]]).tolist()
+    lengths, places = NgramIndex(text).matches(ids)
+    for start, length, place in ((0, 300, 400), (301, 300, 0), (601, 299, 701)):
+        assert (lengths[start], places[start]) == (length, place)
+        assert (lengths[start + 250], places[start + 250]) == (length - 250, place + 250)
+
+
 def test_collisions_of_hashes_give_no_wrong_answer(monkeypatch):
     monkeypatch.setattr("minigpt.ngrams.hash_windows", lambda tokens, n, stride: np.zeros(n, "u8"))
     text = np.random.default_rng(0).integers(0, 50, 500, dtype=np.uint16)

@@ -37,8 +37,12 @@ def run(example, out, model=MODEL, say=lambda text: None, fresh=False, **changes
     return pretrain(example.tokens, example.tokenizer, out, model, config, "cpu", fresh, say)
 
 
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def metrics(out):
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return lines_of(out / "metrics.jsonl")
 
 
 def without_seconds(lines):
@@ -53,6 +57,7 @@ def same_run(out, other):
         other_array = safetensors.numpy.load_file(other / checkpoint.STATE)[name]
         np.testing.assert_array_equal(array, other_array, err_msg=name)
     assert without_seconds(metrics(out)) == without_seconds(metrics(other))
+    assert lines_of(out / "samples.jsonl") == lines_of(other / "samples.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +94,8 @@ def test_a_run_leaves_a_model_that_has_learned(whole):
 def test_the_folder_is_complete_and_nothing_is_left_over(whole):
     assert sorted(file.name for file in whole.iterdir()) == [
         "config.json", "generation_config.json", "metrics.jsonl", "model.safetensors",
-        "tokenizer.json", "tokenizer_config.json", "training.json", "training_state.safetensors",
+        "samples.jsonl", "tokenizer.json", "tokenizer_config.json", "training.json",
+        "training_state.safetensors",
     ]  # fmt: skip
 
 
@@ -143,6 +149,26 @@ def test_a_run_says_how_it_goes(example, tmp_path):
     said.clear()
     run(example, tmp_path / "quiet", say=said.append, sample_every=0, eval_every=100)
     assert [text.split(":")[0].strip() for text in said] == ["step     0", "step    12"]
+
+
+def test_samples_are_what_was_said_and_who_wants_none_gets_no_file(whole, example, tmp_path):
+    out, said = tmp_path / "base", []
+    run(example, out, say=said.append)
+    samples = lines_of(out / "samples.jsonl")
+    assert [sample["step"] for sample in samples] == [6, 12]
+    written = [text for text in said if "writes: " in text]
+    assert written == [f"  writes: {sample['text']!r}" for sample in samples]
+    run(example, out, sample_every=0, seed=5)
+    assert not (out / "samples.jsonl").exists()
+    assert lines_of(tmp_path / "base.previous/samples.jsonl") == samples
+
+
+def test_samples_of_an_unfinished_run_do_not_stay_in_a_new_one(example, tmp_path):
+    out = tmp_path / "base"
+    out.mkdir()
+    (out / "samples.jsonl").write_text('{"step": 6, "text": "of a run without a model"}\n')
+    run(example, out)
+    assert [sample["step"] for sample in lines_of(out / "samples.jsonl")] == [6, 12]
 
 
 def test_the_same_settings_give_the_same_bytes_and_another_seed_others(whole, example, tmp_path):
@@ -278,13 +304,15 @@ def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, b
     assert not out.with_name("base.previous").exists()
 
 
+@pytest.mark.parametrize("record", ["metrics.jsonl", "samples.jsonl"])
+@pytest.mark.parametrize("step", [4, 8])
 def test_lines_that_are_later_than_the_checkpoint_or_cut_off_are_taken_back(
-    whole, example, tmp_path
+    whole, example, tmp_path, record, step
 ):
     out = tmp_path / "base"
-    assert run(example, out, say=stop_at(4)) is None
-    with open(out / "metrics.jsonl", "a") as file:
-        file.write('{"step": 8, "val_loss": 1.0}\n{"step": 12, "val')
+    assert run(example, out, say=stop_at(step)) is None
+    with open(out / record, "a") as file:
+        file.write('{"step": 9, "val_loss": 1.0, "text": "x"}\n{"step": 12, "val')
     run(example, out)
     same_run(out, whole)
 
@@ -369,10 +397,11 @@ def test_an_unfinished_run_does_not_take_the_place_of_a_finished_one(whole, exam
     same_run(tmp_path / "base.previous", whole)
 
 
-def test_damaged_lines_of_metrics_are_dropped(whole, example, tmp_path):
+@pytest.mark.parametrize("record", ["metrics.jsonl", "samples.jsonl"])
+def test_damaged_lines_of_the_records_are_dropped(whole, example, tmp_path, record):
     out = tmp_path / "base"
-    assert run(example, out, say=stop_at(4)) is None
-    with open(out / "metrics.jsonl", "ab") as file:
+    assert run(example, out, say=stop_at(8)) is None
+    with open(out / record, "ab") as file:
         file.write(b"\0\0\0\n[1]\ngarbage\n{}\n")
     run(example, out)
     same_run(out, whole)

@@ -172,7 +172,7 @@ def test_a_run_gives_metrics_and_samples_later_than_a_step(tmp_path):
 def test_only_a_run_of_the_folder_can_be_named(tmp_path, name):
     write_lines(tmp_path / "base/metrics.jsonl", line(0))
     assert find_run(tmp_path, "base") == tmp_path / "base"
-    with pytest.raises(ValueError, match="there is no run .*there are base"):
+    with pytest.raises(ValueError, match=r"there is no run .*there are base"):
         find_run(tmp_path, name)
 
 

@@ -58,7 +58,16 @@ def test_a_base_without_control_tokens_grows_and_it_is_said(whole):
     _, said, _ = whole
     assert "control tokens" in said[0]
     assert f"grows by {len(CONTROL_TOKENS)} rows to {N_VOCAB}" in said[0]
-    assert any(line.startswith("  writes: ") and " -> " in line for line in said)
+
+
+def test_samples_are_a_question_and_the_answer_that_were_said(whole, start):
+    out, said, _ = whole
+    samples = [json.loads(line) for line in (out / "samples.jsonl").open()]
+    assert [sample["step"] for sample in samples] == [20, 40]
+    question = json.loads((start / "conversations/val.jsonl").open().readline())["messages"][-2]
+    assert {sample["prompt"] for sample in samples} == {question["content"]}
+    pairs = [f"{sample['prompt']} -> {sample['text']}" for sample in samples]
+    assert [line for line in said if "writes: " in line] == [f"  writes: {p!r}" for p in pairs]
 
 
 def test_an_assistant_can_be_fine_tuned_again_without_growing(whole, start, tmp_path):
@@ -101,6 +110,8 @@ def same_run(out, other):
     ours, theirs = (safetensors.numpy.load_file(o / checkpoint.STATE) for o in (out, other))
     for name in ours:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    samples, expected = ((o / "samples.jsonl").read_text() for o in (out, other))
+    assert samples == expected
 
 
 def test_a_stopped_run_continues_to_the_same_weights(whole, start, tmp_path):

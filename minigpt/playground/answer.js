@@ -53,8 +53,6 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
     }
     fill(problem, node.problem && complaint(node.problem, does.again));
     fill(about, node.note && el("span", {}, node.note), summary(node));
-    tools.hidden = writing && !node.tokens?.length;
-    again.hidden = writing;
   }
 
   // What a base model wrote begins where its prompt ends.

@@ -35,7 +35,7 @@ export async function stream(path, body, { onChunk, signal }) {
       if (!line.startsWith("data:")) continue;
       const data = line.slice(5).trim();
       if (data === "[DONE]") return;
-      const chunk = JSON.parse(data);
+      const chunk = parse(data);
       if (chunk.error) throw problem(chunk.error.message);
       onChunk(chunk);
     }
@@ -73,6 +73,14 @@ async function refusal(response) {
     return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
   }
   return problem(sentence ?? `The server refused (status ${response.status}).`);
+}
+
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw problem("A piece of the answer cannot be read. What came is kept; try again.", true);
+  }
 }
 
 const broken = () =>

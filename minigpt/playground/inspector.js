@@ -32,7 +32,8 @@ export function tokenView(node, { api, onContinue, at = null }) {
   const more = extrasOf(node, api, () => selected);
   const boxes = []; // a button for each token
   let selected = at; // the place of the token that is kept, or null
-  let groups = 0;
+  let visible; // the place of the token whose details are seen, or null
+  let groups = 0; // of tokens that are drawn
 
   function update() {
     const all = groupsOf(node.tokens);
@@ -69,7 +70,12 @@ export function tokenView(node, { api, onContinue, at = null }) {
     const place = event.target.closest?.(".token")?.dataset.place;
     return place === undefined ? null : Number(place);
   };
-  const show = (i) => fill(details, i === null ? hint() : detailsOf(node, i, onContinue));
+
+  function show(i) {
+    if (i === visible) return; // a button that is pressed just now must stay
+    visible = i;
+    fill(details, i === null ? hint() : detailsOf(node, i, onContinue));
+  }
 
   function keep(i) {
     if (selected !== null) boxes[selected]?.classList.remove("kept");

@@ -126,7 +126,7 @@ function items(lines) {
 }
 
 const cellsOf = (line) => line.trim().replace(/^\|/, "").replace(/\|$/, "").split("|").map((cell) => cell.trim());
-const isDelimiter = (line) => !!line?.includes("-") && cellsOf(line).every((cell) => /^:?-+:?$/.test(cell));
+const isDelimiter = (line) => !!line?.includes("-") && line.includes("|") && cellsOf(line).every((cell) => /^:?-+:?$/.test(cell));
 
 function makeTable([head, delimiter, ...rows]) {
   const sides = cellsOf(delimiter).map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "middle" : "end") : null));

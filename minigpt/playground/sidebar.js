@@ -57,8 +57,9 @@ export function makeSidebar({ announce, current, onOpen }) {
       if (focused) entries.querySelector(`[data-entry="${conversation.id}"]`)?.focus();
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") done(true);
-      if (event.key === "Escape") done(false);
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault(); // or Enter would press the button that gets the focus
+      done(event.key === "Enter");
     });
     input.addEventListener("blur", () => done(true));
     fill(item, input);

@@ -1,0 +1,380 @@
+"""Who may ask, and how much: other origins, other hosts, slow clients, large bodies."""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+from playground_server import make_models, serving, until
+from raw_http import connect, exchange, get, post, read_all, read_answer, request
+
+from minigpt.api_connection import Connection
+from minigpt.api_guard import HEADERS, MAX_BODY_BYTES, host_name
+
+CHAT = "/v1/chat/completions"
+HELLO = {"model": "chat", "messages": [{"role": "user", "content": "a list"}], "max_tokens": 2}
+LONG = HELLO | {"max_tokens": 2048, "stream": True}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return make_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def server(folders):
+    with serving(*folders) as running:
+        yield running
+
+
+def is_refused(answer, status, code=None):
+    """Check an error's shape; every one has all headers that guard a page."""
+    assert answer.status == status
+    assert answer.error["type"] == "invalid_request_error"
+    assert answer.error["message"]
+    if code:
+        assert answer.error["code"] == code
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    return True
+
+
+# ---- who asks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8000", "localhost:9", "[::1]:80", "LocalHost"]
+)
+def test_names_of_this_machine_are_hosts(server, host):
+    assert get(server.port, "/v1/models", Host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "",
+     "127.0.0.1@evil.example", "[::1", "0.0.0.0", "localhost:80:80@x"],
+)  # fmt: skip
+def test_a_name_that_somebody_pointed_here_is_no_host(server, host):
+    for path in ("/", "/v1/models", "/playground/x.js"):
+        is_refused(get(server.port, path, Host=host), 403, "host_not_allowed")
+    is_refused(post(server.port, CHAT, HELLO, Host=host), 403, "host_not_allowed")
+
+
+def test_http_1_0_without_a_host_is_refused(server):
+    is_refused(exchange(server.port, b"GET /v1/models HTTP/1.0\r\n\r\n"), 403)
+
+
+def test_hosts_are_compared_by_name():
+    assert host_name("LOCALHOST:80") == "localhost"
+    assert host_name("[::1]:80") == "::1"
+    assert host_name("[") == ""
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:1", "file://", "", "http://127.0.0.1.evil.example"]
+)  # fmt: skip
+def test_a_page_of_another_origin_may_not_ask(server, origin):
+    host = f"127.0.0.1:{server.port}"
+    is_refused(post(server.port, CHAT, HELLO, Host=host, Origin=origin), 403, "origin_not_allowed")
+    is_refused(get(server.port, "/v1/models", Host=host, Origin=origin), 403, "origin_not_allowed")
+
+
+def test_our_own_page_may_ask(server):
+    for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
+        assert post(server.port, CHAT, HELLO, Host=host, Origin=f"http://{host}").status == 200
+
+
+def test_a_form_of_another_page_is_refused(server):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None,
+                 "text/plain; x=application/json", "application/jsonp"):  # fmt: skip
+        is_refused(post(server.port, CHAT, HELLO, Content_Type=kind), 415)
+    assert (
+        post(server.port, CHAT, HELLO, Content_Type="Application/JSON; charset=utf-8").status == 200
+    )
+
+
+def test_a_preflight_is_allowed_nothing(server):
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = exchange(server.port, request("OPTIONS", CHAT, **asked))
+    is_refused(answer, 403)
+    assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def test_a_key_is_needed_where_one_was_given(folders):
+    with serving(*folders, api_key="secret") as server:
+        for path in ("/v1/models", "/playground/api/runs"):
+            is_refused(get(server.port, path), 401, "invalid_api_key")
+            for given in ("Bearer wrong", "secret", "Basic secret", "Bearer", "Bearer secret2"):
+                is_refused(get(server.port, path, Authorization=given), 401)
+            assert get(server.port, path, Authorization="Bearer secret").status == 200
+        is_refused(post(server.port, CHAT, HELLO), 401)
+        assert get(server.port, "/health").status == 200
+        assert get(server.port, "/").status == 200  # the page, which asks for the key
+
+
+# ---- paths and methods ---------------------------------------------------------------------------
+
+
+def test_every_answer_guards_the_page(server):
+    for path in ("/", "/health", "/v1/models", "/playground/api/runs", "/nowhere"):
+        answer = get(server.port, path)
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value
+        assert "server" not in answer.headers
+    assert "default-src 'none'" in HEADERS["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nope", "/v1", "/v1/", "/v1/models/", "/v2/models", "//", "/v1/chat/completions/x",
+     "/playground", "/playground/nope.js", "/playground/../serve.py", "/playground/..%2fserve.py",
+     "/playground/%2e%2e/serve.py", "/playground/..%5cserve.py", "/playground//etc/passwd",
+     "/playground/%00", "/playground/" + "a" * 5000],
+)  # fmt: skip
+def test_what_is_not_there_is_not_found(server, path):
+    answer = get(server.port, path)
+    assert answer.status in (404, 307)
+    assert b"import" not in answer.body
+    if answer.status == 404:
+        is_refused(answer, 404)
+        assert len(answer.body) < 1000
+
+
+def test_other_methods_are_not_allowed(server):
+    for method, path in (("GET", CHAT), ("DELETE", "/v1/models"), ("PUT", "/health"),
+                         ("OPTIONS", CHAT), ("PATCH", "/")):  # fmt: skip
+        answer = exchange(server.port, request(method, path))
+        is_refused(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"]
+    is_refused(post(server.port, "/v1/models", {}), 405)
+
+
+def test_head_is_get_without_a_body(server):
+    for path in ("/health", "/v1/models"):
+        head = exchange(server.port, request("HEAD", path))
+        assert head.status == 200
+        assert head.body == b""
+        assert int(head.headers["content-length"]) > 0
+
+
+def test_no_header_can_be_injected(server):
+    for path in (
+        "/nope%0d%0aX-Evil:%201",
+        "/v1/models/a%0d%0aX-Evil:%201",
+        "/playground/%0aX-Evil:1",
+    ):
+        answer = get(server.port, path)
+        assert "x-evil" not in answer.headers
+        assert answer.status == 404
+    smuggled = {"model": "chat\r\nX-Evil: 1", "messages": []}
+    assert "x-evil" not in post(server.port, CHAT, smuggled).headers
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\r\n\r\n\r\nnonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n",
+     b"GET / HTTP/9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+     b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n",
+     b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+     b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"],
+    ids=lambda data: repr(data[:60]),
+)  # fmt: skip
+def test_what_is_no_http_is_refused_in_the_same_shape(server, data):
+    with connect(server.port) as s:
+        with contextlib.suppress(OSError):
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+        answer = read_answer(s)
+    if answer.status:  # one that is not whole gets no answer
+        is_refused(answer, 400)
+    assert get(server.port, "/health").status == 200
+
+
+# ---- bodies --------------------------------------------------------------------------------------
+
+
+def memory_mb():
+    """Return what this process, in which the server is, holds in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def push(port, head, part, n):
+    """Send headers, then a part n times until the server has had enough; return (Answer, sent)."""
+    sent = 0
+    with connect(port) as s:
+        with contextlib.suppress(OSError):
+            s.sendall(head)
+            for _ in range(n):
+                s.sendall(part)
+                sent += len(part)
+        return read_answer(s), sent
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc here")
+def test_bodies_of_100_mb_are_refused_and_not_kept(server):
+    part, before = b"x" * 1_000_000, memory_mb()
+    types = {"Content-Type": "application/json", "Connection": None}
+    for _ in range(3):
+        head = request("POST", CHAT, Content_Length=100_000_000, **types)
+        answer, sent = push(server.port, head, part, 100)
+        is_refused(answer, 413, "request_too_large")
+        assert sent < 20_000_000
+        head = request("POST", CHAT, Transfer_Encoding="chunked", **types)
+        answer, sent = push(server.port, head, b"f4240\r\n" + part + b"\r\n", 100)
+        is_refused(answer, 413, "request_too_large")
+        assert sent < 20_000_000
+    assert memory_mb() - before < 30
+    assert get(server.port, "/health").status == 200
+
+
+def test_a_body_of_the_limit_is_read(server):
+    body = b'{"model": "nope"' + b" " * (MAX_BODY_BYTES - 17) + b"}"
+    assert len(body) == MAX_BODY_BYTES
+    assert post(server.port, CHAT, body).status == 404
+    is_refused(post(server.port, CHAT, body + b" "), 413)
+    absurd = request("POST", CHAT, b"{}", Content_Length="9" * 19)
+    is_refused(exchange(server.port, absurd), 413)
+
+
+# ---- slow and vanishing clients ------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(folders, monkeypatch):
+    """A server that waits for tenths of seconds where another waits for many."""
+    monkeypatch.setattr(Connection, "header_timeout_s", 0.3)
+    monkeypatch.setattr(Connection, "send_timeout_s", 0.3)
+    with serving(*folders) as running:
+        running.guard.body_timeout_s = 0.3
+        yield running
+
+
+def test_headers_that_do_not_come_end_the_connection(impatient):
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connect(impatient.port)) for _ in range(20)]
+        for i, s in enumerate(slow):
+            s.sendall(b"GET /health HTTP/1.1\r\nHost: localh"[: 3 * i])
+        until(lambda: not impatient.server.server_state.connections)
+        assert all(read_all(s) == b"" for s in slow)
+    assert get(impatient.port, "/health").status == 200
+
+
+def test_headers_in_drops_end_the_connection(impatient):
+    with connect(impatient.port) as s, contextlib.suppress(OSError):
+        for i in range(1000):
+            s.sendall(b"GET /health HTTP/1.1\r\n" if i == 0 else b"X: y\r\n")
+            time.sleep(0.02)
+        raise AssertionError("it was served for ever")
+
+
+def test_a_second_request_must_come_in_time_too(impatient):
+    with connect(impatient.port) as s:
+        s.sendall(request("GET", "/health", Connection=None))
+        assert s.recv(1000).startswith(b"HTTP/1.1 200")
+        s.sendall(b"GET /hea")
+        read_all(s)  # ends: a test that hangs here has failed
+    until(lambda: not impatient.server.server_state.connections)
+
+
+def test_a_body_that_does_not_come_is_a_timeout(impatient):
+    body = json.dumps(HELLO).encode()
+    head = request("POST", CHAT, Content_Type="application/json", Content_Length=len(body))
+    is_refused(exchange(impatient.port, head + body[:-1]), 408, "request_timeout")
+    with connect(impatient.port) as s:
+        s.sendall(head)
+        with contextlib.suppress(OSError):
+            for byte in body:
+                s.sendall(bytes([byte]))
+                time.sleep(0.05)
+        is_refused(read_answer(s), 408)
+
+
+def test_a_client_that_takes_nothing_is_cut_off(impatient):
+    small = connect(impatient.port)
+    with small as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        asked = LONG | {"n": 16, "logprobs": True, "top_logprobs": 20, "max_tokens": 1000}
+        s.sendall(request("POST", CHAT, json.dumps(asked).encode()))
+        until(lambda: impatient.rows_busy() > 0)
+        until(lambda: impatient.rows_busy() == 0)
+        until(lambda: not impatient.server.server_state.connections)
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_nothing_is_written_for_who_has_gone(folders, how, stream):
+    with serving(*folders, slow_s=0.002) as server:
+        served = server.shelf.models["chat"]
+        clients = [connect(server.port) for _ in range(5)]
+        for s in clients:
+            s.sendall(request("POST", CHAT, json.dumps(LONG | {"stream": stream}).encode()))
+        until(lambda: server.rows_busy() == 5)
+        for s in clients:
+            if how == "reset":
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if how == "half":
+                s.shutdown(socket.SHUT_WR)
+            else:
+                s.close()
+        until(lambda: server.rows_busy() == 0)
+        assert served.engine.stats()["tokens"] < 5 * 2048
+        for s in clients:
+            s.close()
+        assert post(server.port, CHAT, HELLO).status == 200
+
+
+def test_who_goes_while_the_body_comes_is_forgotten(server):
+    for _ in range(5):
+        with connect(server.port) as s:
+            s.sendall(request("POST", CHAT, b"{}", Content_Length=1000))
+    until(lambda: not server.guard.n_open)
+    assert get(server.port, "/health").status == 200
+
+
+def test_a_crowd_is_refused_politely(folders):
+    with (
+        serving(*folders, slow_s=0.002, rows=2, queue=4) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(connect(server.port)) for _ in range(60)]
+        for s in clients:
+            s.sendall(request("POST", CHAT, json.dumps(HELLO | {"max_tokens": 30}).encode()))
+        answers = [read_answer(s) for s in clients]
+        refused = [answer for answer in answers if answer.status == 429]
+        assert len(refused) >= 30
+        assert {answer.status for answer in answers} == {200, 429}
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+        assert all(answer.error["code"] == "rate_limit_exceeded" for answer in refused)
+
+
+def test_too_many_requests_at_once_are_unavailable(folders):
+    with serving(*folders, slow_s=0.01) as server:
+        server.guard.max_open = 1
+        with connect(server.port) as s:
+            s.sendall(request("POST", CHAT, json.dumps(LONG).encode()))
+            until(lambda: server.rows_busy() == 1)
+            answer = get(server.port, "/health")
+            assert answer.status == 503
+            assert answer.error["type"] == "server_error"
+            assert int(answer.headers["retry-after"]) > 0
+        until(lambda: server.rows_busy() == 0)
+        until(lambda: get(server.port, "/health").status == 200)
+
+
+def test_connections_beyond_the_most_are_closed(folders, monkeypatch):
+    monkeypatch.setattr(Connection, "max_connections", 3)
+    with serving(*folders) as server:
+        held = [connect(server.port) for _ in range(3)]
+        until(lambda: len(server.server.server_state.connections) == 3)
+        with connect(server.port) as s:
+            assert read_all(s) == b""
+        for s in held:
+            s.close()
+        until(lambda: not server.server.server_state.connections)
+        assert get(server.port, "/health").status == 200

@@ -1,0 +1,117 @@
+"""The page in a real browser: by keyboard, on a phone, in the dark, and what axe-core says."""
+
+from pathlib import Path
+
+import pytest
+from playground_page import ask, finished, focus, go, reply, texts
+
+pytest_plugins = ["playground_page"]
+
+
+def test_everything_goes_by_keyboard(page):
+    page.press("Tab")
+    assert focus(page) == "Skip to the view"
+    page.press("Tab")
+    assert focus(page) == "Chat"
+    page.press("ArrowRight")
+    assert focus(page) == "Side by side"
+    page.wait_until("document.querySelector('#compare .composer')")
+    page.press("ArrowLeft")
+    assert focus(page) == "Chat"
+    tab_to(page, "Message")
+    page.type("rain")
+    page.press("Enter", shift=True)
+    page.type("snow")
+    page.press("Enter")
+    finished(page, 1)
+    assert texts(page, ".question") == ["rain\nsnow"]
+    assert focus(page) == "Message"
+    page.evaluate("document.querySelector('[data-key=again]').focus()")
+    page.press("Tab")
+    assert focus(page) == "Show tokens"
+    page.press(" ")
+    page.evaluate("document.querySelector('.who').focus()")
+    page.evaluate("document.querySelector('.tokens .token').focus()")
+    page.press("ArrowRight")
+    page.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.place") == "2"
+    page.press("Enter")
+    assert focus(page).endswith("continue from here with it")
+    page.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.place") == "2"
+    page.press("Enter")
+    page.press("Enter")
+    page.wait_until("document.querySelector('.leaves')")
+    finished(page, 1)
+    assert page.evaluate("document.activeElement.dataset.place") == "2"
+
+
+def tab_to(page, name):
+    for _ in range(30):
+        if focus(page) == name:
+            return
+        page.press("Tab")
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_phone_nothing_is_wider_than_the_screen(page, dark):
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.click(".token", 1)
+    reply(
+        page,
+        "```\n" + "wide " * 100 + "\n```\n" + "w" * 300 + "\n\n" + "|a" * 40 + "\n" + "|-" * 40,
+    )
+    ask(page, "x" * 300)
+    finished(page, 2)
+    page.resize(360, 740, dark)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.click(".phone-row button")
+    assert page.evaluate("document.querySelector('dialog.drawer').open")
+    page.click("dialog.drawer .new")
+    page.wait_until("!document.querySelector('dialog')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    go(page, "compare")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.click("#compare .quiet")
+    assert page.evaluate("document.querySelector('dialog').getBoundingClientRect().right") <= 360
+    page.press("Escape")
+
+
+AXE_RUN = """
+axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
+  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_serious_problem(page, dark):
+    axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python, of the test extra")
+    source = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+    def check():
+        assert page.evaluate(AXE_RUN) == []
+
+    page.resize(1280, 900, dark)
+    page.evaluate(source + "; 0")
+    check()  # the empty chat
+    reply(page, "# One\n- a\n\n> b\n\n```py\nx\n```\na|b\n-|-\n1|https://example.org")
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate("delete window.fetch")
+    ask(page, "snow")
+    finished(page, 2)
+    page.click("[data-key=tokens]", 1)
+    page.click(".tokens .token", 2)
+    page.click("[aria-expanded=false].quiet")
+    check()
+    page.click(".composer .quiet")
+    check()  # the settings
+    page.press("Escape")
+    go(page, "compare")
+    ask(page, "rain", "#compare")
+    finished(page, 2, "#compare")
+    check()

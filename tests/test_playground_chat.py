@@ -1,0 +1,220 @@
+"""The page in a real browser: asking, stopping, versions, settings, and what goes wrong."""
+
+import json
+
+import pytest
+from playground_page import announced, ask, finished, focus, reply, set_settings, spy, texts
+
+pytest_plugins = ["playground_page"]
+
+
+def test_a_newcomer_is_told_what_the_model_can_do_and_asks_by_a_click(page):
+    assert "cannot reason" in texts(page, ".empty")[0]
+    page.click(".suggestions button")
+    finished(page, 1)
+    assert texts(page, ".question") == ["Who are you?"]
+    assert texts(page, ".answer .body")[0]
+    assert "tokens/s" in texts(page, ".about")[0]
+
+
+def test_an_answer_streams_and_can_be_stopped(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.answer .body').innerText.length > 3")
+    before = texts(page, ".answer .body")[0]
+    page.wait_until(f"document.querySelector('.body').innerText.length > {len(before) + 3}")
+    assert page.evaluate("document.querySelector('.composer .send').title") == "Stop"
+    page.click(".composer .send")
+    finished(page, 1)
+    assert "stopped" in texts(page, ".about")[0]
+    assert len(texts(page, ".answer .body")[0]) > len(before)
+    page.wait_until("document.getElementById('announcer').textContent.includes('stopped')")
+
+
+def test_escape_stops_and_the_focus_stays_in_the_message(slow_page):
+    ask(slow_page, "rain")
+    slow_page.wait_until("document.querySelector('.answer .about').innerText.includes('token')")
+    slow_page.press("Escape")
+    finished(slow_page, 1)
+    assert focus(slow_page) == "Message"
+
+
+def test_a_finished_answer_is_announced_once_and_no_token_before(slow_page):
+    page = slow_page
+    page.evaluate(
+        "window.said = []; new MutationObserver(() => said.push(announcer.textContent))"
+        ".observe(announcer, {childList: true}); 0"
+    )
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.answer .about').innerText.includes('token')")
+    assert page.evaluate("said.filter(Boolean).length") == 0
+    page.press("Escape")
+    page.wait_until("said.filter(Boolean).length")
+    assert page.evaluate("said.filter(Boolean)") == [announced(page)]
+    assert announced(page).startswith("chat, stopped, says: ")
+
+
+def test_another_answer_keeps_the_earlier_one_to_leaf_back_to(page):
+    ask(page, "rain")
+    finished(page, 1)
+    first = texts(page, ".body")[0]
+    page.click("[data-key=again]")
+    finished(page, 1)
+    page.wait_until("document.querySelector('.leaves')")
+    assert focus(page) == "Answer again"
+    assert texts(page, ".leaves") == ["2/2"]
+    assert texts(page, ".body")[0] != first
+    page.click("[title='Earlier version']")
+    assert (texts(page, ".body")[0], texts(page, ".leaves")) == (first, ["1/2"])
+    assert focus(page) == "Earlier version"  # still there, though it leads nowhere now
+
+
+def test_at_temperature_0_another_answer_is_another_one(page):
+    set_settings(page, temperature="0")
+    ask(page, "rain")
+    finished(page, 1)
+    first = texts(page, ".body")[0]
+    page.click("[data-key=again]")
+    page.wait_until("document.querySelector('.leaves')")
+    finished(page, 1)
+    assert texts(page, ".body")[0] != first
+    assert "temperature 0.7" in texts(page, ".about")[0]
+
+
+def test_an_edited_message_begins_a_branch(page):
+    ask(page, "rain")
+    finished(page, 1)
+    ask(page, "and then?")
+    finished(page, 2)
+    page.click("[data-key=edit]")
+    assert focus(page) == "Edit message"
+    page.evaluate("document.activeElement.select()")
+    page.type("snow")
+    page.press("Enter")
+    finished(page, 1)
+    assert texts(page, ".question") == ["snow"]
+    page.click("li.user [title='Earlier version']")
+    assert texts(page, ".question") == ["rain", "and then?"]
+    page.click("[data-key=edit]")
+    page.press("Escape")
+    assert texts(page, ".question") == ["rain", "and then?"]
+    assert focus(page) == "Edit message"  # the button again
+
+
+def test_the_conversation_so_far_is_sent_with_the_system_prompt(page):
+    spy(page)
+    page.click("[aria-expanded=false].quiet")
+    page.type("Speak like rain.")
+    ask(page, "one")
+    finished(page, 1)
+    ask(page, "two")
+    finished(page, 2)
+    sent = page.evaluate("sent.at(-1)")
+    roles = [message["role"] for message in sent["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+    assert sent["messages"][0]["content"] == "Speak like rain."
+    assert sent["logprobs"] and sent["return_token_ids"]
+
+
+def test_settings_are_sent_and_kept(page):
+    set_settings(
+        page, temperature="0.25", top_p="0.9", top_k="7", min_p="0.1", max_tokens="5", seed="3"
+    )
+    expected = {
+        "temperature": 0.25,
+        "top_p": 0.9,
+        "top_k": 7,
+        "min_p": 0.1,
+        "max_tokens": 5,
+        "seed": 3,
+    }
+    spy(page)
+    ask(page, "rain")
+    finished(page, 1)
+    assert page.evaluate("sent[0]").items() >= expected.items()
+    assert texts(page, ".about")[0].startswith("5 tokens")
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.composer .values')")
+    assert texts(page, ".composer .values")[0] == (
+        ": temperature 0.25, top-p 0.9, top-k 7, min-p 0.1, max tokens 5, seed 3"
+    )
+
+
+def test_a_setting_out_of_range_is_not_saved(page):
+    set_settings(page, temperature="3")
+    assert page.evaluate("document.querySelector('dialog').open")  # the browser says why
+    page.press("Escape")
+    page.wait_until("!document.querySelector('dialog')")
+    assert "0.5" in texts(page, ".composer .values")[0]
+    assert focus(page).startswith("Settings")
+
+
+def test_a_base_model_goes_on_with_the_text(page):
+    page.evaluate("document.querySelector('.picker').value = 'base'")
+    page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+    ask(page, "the rain")
+    finished(page, 1)
+    assert "base is a base model" in texts(page, ".lesson")[0]
+    body = texts(page, ".body")[0]
+    assert body.startswith("the rain") and len(body) > len("the rain")
+
+
+# ---- when something is wrong -------------------------------------------------------------------
+
+
+def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(page):
+    reply(page, "It was going to", cut=True)
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.answer .problem')")
+    assert texts(page, ".body") == ["It was going to"]
+    assert "stopped in the middle" in texts(page, ".problem span")[0]
+    reply(page, "It rains.")
+    page.click("[data-key=retry]")
+    finished(page, 1)
+    assert texts(page, ".body") == ["It rains."]
+
+
+@pytest.mark.parametrize(
+    ("fake", "said"),
+    [
+        ("Promise.reject(new TypeError('x'))", "The server does not answer"),
+        (
+            "answer(429, 'x', {'Retry-After': '7'})",
+            "Too many are asking at once. Try again in 7 s.",
+        ),
+        ("answer(503, 'x')", "The server is busy or starting. Try again in a moment."),
+        ("answer(500, 'the disk is full')", "the disk is full"),
+        ("answer(400, 'messages: 200 tokens; at most 100 fit')", "at most 100 fit"),
+        ("new Response('<h1>no</h1>', {status: 418})", "The server refused (status 418)."),
+        ('new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')', "time is up"),
+        ("new Response('data: {\\n\\n')", "cannot be read"),
+    ],
+)
+def test_errors_are_sentences_and_can_be_tried_again(page, fake, said):
+    page.evaluate(
+        "window.answer = (status, message, headers) =>"
+        " new Response(JSON.stringify({ error: { message } }), { status, headers });"
+        f"window.fetch = async () => {fake}; 0"
+    )
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.answer .problem')")
+    assert said in texts(page, ".problem span")[0]
+    assert texts(page, ".problem button")
+    page.wait_until(f"announcer.textContent.includes({json.dumps(said)})")
+
+
+def test_a_message_too_long_for_the_window_says_so(page):
+    ask(page, "rain and snow " * 200)
+    page.wait_until("document.querySelector('.answer .problem')")
+    assert "fewer words" in texts(page, ".problem span")[0]
+    page.events[:] = [e for e in page.events if "400 (Bad Request)" not in json.dumps(e)]
+
+
+def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):
+    from playground_server import serving
+
+    with serving(tmp_path) as server:
+        browser.open(server.url + "/")
+        browser.wait_until("document.querySelector('.hello')")
+        assert texts(browser, ".hello") == ["There is no model yet"]
+        assert "make train" in texts(browser, ".empty")[0]

@@ -1,0 +1,151 @@
+"""The page in a real browser: Markdown is drawn, and hostile text is text."""
+
+import json
+
+import pytest
+from playground_page import ask, finished, reply, texts
+
+pytest_plugins = ["playground_page"]
+
+
+HOSTILE = """# <img src=x onerror="document.title='run'">
+
+<script>document.title='run'</script> **<b onclick=run()>bold</b>**
+[click](javascript:document.title='run') [data](data:text/html,<script>1</script>)
+![picture](http://example.org/x.png) [fine](https://example.org/a?b=1&c="2")
+- <iframe src="https://example.org"></iframe>
+  1. `<svg onload=run()>`
+> <style>* { display: none }</style>
+
+| a | <i>b</i> |
+|---|:-:|
+| <u>1</u> | [x](vbscript:run) |
+
+```html" onload="run()
+<script>document.title='run'</script>
+```
+<!-- a comment --> &lt;p&gt; **open _and `never closed
+"""
+ALLOWED = {
+    "P", "H4", "H5", "H6", "UL", "OL", "LI", "BLOCKQUOTE", "HR", "FIGURE", "FIGCAPTION", "SPAN",
+    "BUTTON", "PRE", "CODE", "DIV", "TABLE", "THEAD", "TBODY", "TR", "TH", "TD", "STRONG", "EM",
+    "DEL", "A",
+}  # fmt: skip
+
+
+def test_what_a_model_says_is_text_however_hostile(page):
+    reply(page, HOSTILE)
+    ask(page, HOSTILE)
+    finished(page, 1)
+    elements = page.evaluate("[...document.querySelectorAll('.body *')].map((e) => e.tagName)")
+    assert set(elements) <= ALLOWED
+    assert page.evaluate("document.querySelectorAll('.question *:not(div)').length") == 0
+    attributes = page.evaluate(
+        "[...new Set([...document.querySelectorAll('.body *')]"
+        ".flatMap((e) => e.getAttributeNames()))]"
+    )
+    assert set(attributes) <= {
+        "href", "target", "rel", "title", "class", "type", "tabindex", "role", "aria-label",
+        "start",
+    }  # fmt: skip
+    links = page.evaluate("[...document.querySelectorAll('.body a')].map((a) => [a.href, a.rel])")
+    assert links == [
+        ["http://example.org/x.png", "noopener noreferrer"],
+        ["https://example.org/a?b=1&c=%222%22", "noopener noreferrer"],
+        ["https://example.org/", "noopener noreferrer"],  # the iframe's, as text
+    ]
+    assert page.evaluate("document.title") == "Chat · minigpt"
+    body = texts(page, ".body")[0]
+    for written in ("<img src=x", "<script>document", "<iframe", "javascript:", "<!-- a comment"):
+        assert written in body
+
+
+def test_no_script_but_the_pages_own_can_run(page):
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'),"
+        " {textContent: 'document.title = 1'}))"
+    )
+    assert page.evaluate("document.title") == "Chat · minigpt"
+    page.events.clear()  # the browser said that it refused
+
+
+def test_nothing_is_asked_of_any_other_server(page):
+    ask(page, "![x](http://example.org/x.png)")
+    finished(page, 1)
+    home = page.evaluate("location.origin")
+    sent = [e["params"] for e in page.events if e["method"] == "Network.requestWillBeSent"]
+    assert len(sent) > 10
+    assert all(each["request"]["url"].startswith((home, "data:")) for each in sent)
+
+
+MARKDOWN = [
+    ("a *b* **c** `d*` ~~e~~ \\*f\\*", "p>a |em>b| |strong>c| |code>d*| |del>e| *f*"),
+    ("snake_case_name 3 * 4 * 5", "p>snake_case_name 3 * 4 * 5"),
+    ("*open **both", "p>*open **both"),
+    ("# One\n###### Six", "h4>One/h6>Six"),
+    ("one\ntwo\n\nthree", "p>one\ntwo/p>three"),
+    ("- a\n- b\n  1. c\n- d", "ul>|li>a||li>b|ol>|li>c||||li>d|"),
+    ("```py\nx < 1\n\n# y", "figure>|figcaption>|span>py||button>Copy|||pre>|code>x < 1\n\n# y||"),
+    ("> a\n> > b", "blockquote>|p>a||blockquote>|p>b||"),
+    ("see https://example.org/a.", "p>see |a>https://example.org/a|."),
+    ("a | b\n--|--\n1 | 2 | 3", "div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||||"),
+    ("---\na", "hr>/p>a"),
+    ("_a_ __b__ *a*b", "p>|em>a| |strong>b| |em>a|b"),
+]
+
+
+@pytest.mark.parametrize(("text", "drawn"), MARKDOWN, ids=[text[:12] for text, _ in MARKDOWN])
+def test_markdown_is_drawn(page, text, drawn):
+    """As outlined: name>content, an element within a text between bars."""
+    assert draw(page, [text]) == drawn
+    halves = [text[:i] for i in range(1, len(text) + 1)]
+    assert draw(page, halves) == drawn  # while streaming it comes to the same
+
+
+def draw(page, texts):
+    return page.evaluate(
+        """import("/playground/markdown.js").then(({ renderMarkdown }) => {
+          const root = document.createElement("div");
+          for (const text of TEXTS) renderMarkdown(root, text);
+          const outline = (e) => e.tagName.toLowerCase() + ">" + [...e.childNodes].map((n) =>
+            n.nodeType === 3 ? n.data : "|" + outline(n) + "|").join("");
+          return [...root.children].map(outline).join("/");
+        })""".replace("TEXTS", json.dumps(texts))
+    )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "*a_b",
+        "[",
+        "[a](",
+        "`",
+        "``a",
+        "> ",
+        "- ",
+        "  - a\n",
+        "|",
+        "a|b\n-|-\n",
+        "http://.",
+        "\\",
+        "#",
+        "**a",
+        "_",
+        "~~~\n",
+        "1. a\n    ",
+    ],
+)
+def test_a_long_hostile_text_is_drawn_in_linear_time(page, piece):
+    """Ten times the text takes about ten times as long; the bound is far from both 10 and 100."""
+    ratio = page.evaluate(
+        """import("/playground/markdown.js").then(({ renderMarkdown }) => {
+          const seconds = (n) => Math.min(...[1, 2, 3].map(() => {
+            const root = document.createElement("div"), start = performance.now();
+            renderMarkdown(root, PIECE.repeat(n));
+            return performance.now() - start;
+          }));
+          return seconds(20000) / Math.max(1, seconds(2000));
+        })""".replace("PIECE", json.dumps(piece))
+    )
+    assert ratio < 45

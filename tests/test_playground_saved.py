@@ -1,0 +1,104 @@
+"""The page in a real browser: saved conversations."""
+
+import json
+
+import pytest
+from playground_page import ask, finished, focus, texts
+
+pytest_plugins = ["playground_page"]
+
+
+def test_a_conversation_survives_a_reload_with_its_tokens(page):
+    ask(page, "rain")
+    finished(page, 1)
+    body = texts(page, ".body")
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.answer')")
+    assert texts(page, ".body") == body
+    page.click("[data-key=tokens]")
+    page.click(".token")
+    assert len(texts(page, ".alternatives li")) >= 10
+
+
+def test_conversations_are_renamed_and_deleted_and_brought_back(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.click(".conversations .icon", 0)
+    page.type("Weather")
+    page.press("Enter")
+    assert (texts(page, ".conversations .open"), focus(page)) == (["Weather"], "Weather")
+    page.click(".sidebar .new")
+    ask(page, "snow")
+    finished(page, 1)
+    assert texts(page, ".conversations .open") == ["snow", "Weather"]
+    page.click("[title='Delete “Weather”']")
+    assert texts(page, ".conversations .open") == ["snow"]
+    assert focus(page) == "Undo"
+    page.press("Enter")
+    assert texts(page, ".conversations .open") == ["Weather", "snow"]
+    assert texts(page, ".question") == ["rain"]
+
+
+def test_conversations_are_exported_as_lines_and_imported_again(page):
+    ask(page, "rain & <b>snow</b>")
+    finished(page, 1)
+    body = page.evaluate(
+        "import('/playground/saved.js').then((saved) => saved.list()[0].nodes[1].content)"
+    )
+    lines = page.evaluate(
+        "import('/playground/saved.js').then((saved) => saved.toLines(saved.list()))"
+    )
+    messages = json.loads(lines)["messages"]
+    assert [m["role"] for m in messages] == ["user", "assistant"]
+    assert [m["content"] for m in messages] == ["rain & <b>snow</b>", body]
+    import_file(page, lines * 2)
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 3")
+    page.click(".conversations .open", 0)
+    assert texts(page, ".question") == ["rain & <b>snow</b>"]
+    page.click("[data-key=tokens]")
+    assert "Nothing is known" in texts(page, ".body")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The file is empty"),
+        ("{", "Line 1: this is no JSON"),
+        ('{"messages": []}', "Line 1: there are no messages"),
+        ('{"messages": [{"role": "assistant", "content": "x"}]}', "message 1 must be of the user"),
+        ('{"messages": [{"role": "user", "content": 1}]}', "message 1 has no text"),
+        ('{"messages": [null]}', "message 1 has no text"),
+        ("null", "Line 1"),
+    ],
+)
+def test_a_file_that_holds_no_conversations_is_refused_with_a_reason(page, text, said):
+    import_file(page, text)
+    page.wait_until("document.querySelector('.sidebar .problem')")
+    assert said in texts(page, ".sidebar .problem")[0]
+
+
+def import_file(page, text):
+    page.evaluate(
+        "((input, data) => { data.items.add(new File([" + json.dumps(text) + "], 'x.jsonl'));"
+        " input.files = data.files; input.dispatchEvent(new Event('change')); })"
+        "(document.querySelector('[type=file]'), new DataTransfer())"
+    )
+
+
+def test_when_the_storage_is_full_old_tokens_make_room(page):
+    ask(page, "rain")
+    finished(page, 1)
+    kept = page.evaluate(
+        """import('/playground/saved.js').then(async (saved) => {
+          const [old] = saved.list();
+          for (let size = 1 << 20; size; size >>= 1) {
+            const filler = localStorage.getItem("filler") ?? "";
+            try { localStorage.setItem("filler", filler + "x".repeat(size)); size *= 2; } catch {}
+          }
+          const { newConversation, add } = await import('/playground/conversation.js');
+          const fresh = newConversation();
+          add(fresh, null, "user", "y".repeat(1000));
+          return [saved.save(fresh), old.nodes.some((node) => node.tokens), old.nodes.length];
+        })"""
+    )
+    assert kept == [True, False, 2]

@@ -1,0 +1,112 @@
+"""The page in a real browser: several models side by side, and every token with the lid off."""
+
+from playground_page import ask, finished, go, texts
+
+pytest_plugins = ["playground_page"]
+
+
+# ---- side by side ------------------------------------------------------------------------------
+
+
+def test_the_same_text_goes_to_several_models_at_once(page):
+    go(page, "compare")
+    ask(page, "the rain", "#compare")
+    finished(page, 2, "#compare")
+    assert texts(page, ".column h2") == ["base", "chat"]
+    assert all("tokens/s" in about for about in texts(page, "#compare .about"))
+    assert len(texts(page, "#compare .lesson")) == 1
+    page.click("#compare [data-key=tokens]")
+    page.click("#compare .token")
+    page.click("#compare .alternatives button")
+    page.wait_until("document.querySelector('.leaves')")
+    finished(page, 2, "#compare")
+    assert texts(page, "#compare .leaves") == ["2/2"]
+
+
+def test_without_a_chosen_model_a_sentence_says_so_and_the_text_stays(page):
+    go(page, "compare")
+    for i in range(2):
+        page.click("#compare [type=checkbox]", i)
+    ask(page, "the rain", "#compare")
+    assert "Choose a model" in texts(page, "#compare .ask > p")[0]
+    assert page.evaluate("document.querySelector('#compare textarea').value") == "the rain"
+
+
+# ---- tokens ------------------------------------------------------------------------------------
+
+
+def test_tokens_are_the_answer_and_tell_what_else_could_have_stood_there(page):
+    ask(page, "rain")
+    finished(page, 1)
+    text = page.evaluate(
+        "import('/playground/saved.js').then((saved) => saved.list()[0].nodes[1].content)"
+    )
+    page.click("[data-key=tokens]")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.tokens > *')].map((e) =>"
+        " (e.querySelector('.whole') ?? e).textContent).join('')"
+    )
+    assert "⟨" in shown or shown.replace("↵\n", "\n") == text
+    page.pointer("mouseMoved", ".tokens .token", 2)
+    facts = texts(page, ".facts dd")
+    assert facts[1].endswith("%") and facts[2].endswith("bits")
+    assert len(texts(page, ".alternatives li")) in (10, 11)
+    shares = page.evaluate(
+        "[...document.querySelectorAll('.share')].map((e) => parseFloat(e.style.width))"
+    )
+    assert shares[:10] == sorted(shares[:10], reverse=True)
+    assert len(texts(page, ".alternatives .drawn")) == 1
+
+
+def test_an_alternative_begins_a_branch_that_keeps_what_came_before(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    ids = token_ids(page, 1)
+    page.click(".tokens .token", 4)
+    key = page.evaluate("document.querySelector('.alternatives button').dataset.key")
+    page.click(".alternatives button")
+    page.wait_until("document.querySelector('.leaves')")
+    finished(page, 1)
+    branch = token_ids(page, 2)
+    assert branch[:4] == ids[:4]
+    assert f"alternative-{branch[4]}" == key
+    assert texts(page, ".leaves") == ["2/2"]
+    assert "Goes on from another token, the 5th" in texts(page, ".about")[0]
+    assert page.evaluate("document.activeElement.dataset.place") == "4"
+
+
+def token_ids(page, node):
+    return page.evaluate(
+        "import('/playground/saved.js').then((saved) =>"
+        f" saved.list()[0].nodes[{node}].tokens.map((token) => token.id))"
+    )
+
+
+def test_an_alternative_that_ends_the_answer_ends_it(page):
+    ask(page, "rain")
+    finished(page, 1)
+    asked = page.evaluate(
+        """Promise.all([import('/playground/ask.js'), import('/playground/saved.js')]).then(
+          ([{ branchAt }, saved]) => {
+            const old = saved.list()[0].nodes[1], node = {};
+            const bytes = [...new TextEncoder().encode("<|assistant_end|>")];
+            const end = { id: 9, logprob: -1, bytes };
+            const request = branchAt(node, old, 2, end, { id: "chat" }, {});
+            return [request, node.finish, node.tokens.length];
+          })"""
+    )
+    assert asked == [None, "stop", 3]
+
+
+def test_bytes_that_are_no_whole_character_are_shown_as_bytes(page):
+    shown = page.evaluate(
+        "import('/playground/tokens.js').then(({ shown, groupsOf, textOf }) => {"
+        " const tokens = [[0x20, 0xe2, 0x80], [0x99], [0x73], [0xff], [0x80], [0xe6, 0xb8, 0xa1],"
+        "  [0xf0], [0x9f, 0x9a], [0xa2, 0x21]].map((bytes) => ({ bytes }));"
+        " return [tokens.map((token) => shown(token.bytes)),"
+        "  groupsOf(tokens).map((group) => group.tokens.length), textOf(tokens)]; })"
+    )
+    assert shown[0] == [" ⟨E2 80⟩", "⟨99⟩", "s", "⟨FF⟩", "⟨80⟩", "渡", "⟨F0⟩", "⟨9F 9A⟩", "⟨A2⟩!"]
+    assert shown[1] == [2, 1, 2, 1, 3]  # FF may begin a character for all one knows
+    assert shown[2] == " ’s\ufffd\ufffd渡🚢!"
