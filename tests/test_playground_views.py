@@ -7,6 +7,7 @@ narrow screens, and what axe-core says for who does not see or does not point.
 import json
 import math
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ HOSTILE = (
     "<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
     "</textarea><svg onload=\"document.title = 'run'\">"
 )
+NUMBER = count()  # in the address, so that opening a view always loads the page
 SCRIPT_URL = "javascript:document.title='run'"
 
 
@@ -107,7 +109,7 @@ class Reader:
 
     def open(self, view):
         """Load the page anew at a view."""
-        self.browser.open(f"{self.url}/#{view}")
+        self.browser.open(f"{self.url}/?{next(NUMBER)}#{view}")
 
     def text(self, selector):
         return self.value(f"document.querySelector({json.dumps(selector)})?.textContent")
@@ -128,9 +130,10 @@ class Reader:
 
     def press_button(self, name):
         """Click the button with this text."""
-        buttons = "[...document.querySelectorAll('button')]"
-        at = self.value(f"{buttons}.findIndex((b) => b.textContent === {json.dumps(name)})")
-        self.browser.click("button", at)
+        at = "[...document.querySelectorAll('button')]"
+        at += f".findIndex((button) => button.textContent === {json.dumps(name)})"
+        self.until(f"{at} >= 0")
+        self.browser.click("button", self.value(at))
 
     def enter(self, selector, value):
         """Put a value into a field, as typing or sliding does."""
@@ -531,6 +534,23 @@ def test_attention_of_hostile_text_and_of_a_refusal(reader):
     refusing = "{post: async () => { throw new Error('layer is 9; it must be at most 1') }}"
     reader.show("attention", "showAttention", {"model": "x", "ids": [1]}, refusing)
     reader.until("/layer is 9/.test(document.querySelector('.problem').textContent)")
+
+
+def test_the_inspector_opens_attention_and_sources(reader):
+    """From an answer to what it looked at and where it has it from."""
+    reader.open("chat")
+    reader.browser.click("#chat .composer textarea")
+    reader.browser.type("the list")
+    reader.browser.press("Enter")
+    reader.until("document.querySelector('.answer .about') && !document.querySelector('.writing')")
+    reader.press_button("Show tokens")
+    reader.focus(".inspector [data-place='2']")
+    reader.press_button("Attention")
+    reader.until("document.querySelector('.looked-at li')")
+    reader.browser.press("ArrowRight")
+    reader.press_button("Where did it get that?")
+    reader.until("/written, not copied/.test(document.querySelector('.inspector').innerText)")
+    assert reader.value("document.querySelectorAll('.attention-view').length") == 0
 
 
 # ---- sources ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ export function showAttention(root, { api, model, ids, selected }) {
   const reading = el("div", { class: "reading" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const state = { layer: 0, head: 0, at: selected ?? ids.length - 1 };
-  const answers = new Map(); // layer -> {tokens, n_layer, n_head, heads: [weights of each]}
+  const answers = new Map(); // layer -> the server's answer, with `layer` and `heads`
 
   const view = el("div", { class: "attention-view" },
     el("p", {},
@@ -36,7 +36,8 @@ export function showAttention(root, { api, model, ids, selected }) {
     state.layer = layer;
     try {
       if (!answers.has(layer)) {
-        answers.set(layer, unpacked(await api.post("/playground/api/attention", { model, ids, layer })));
+        const answer = await api.post("/playground/api/attention", { model, ids, layer });
+        answers.set(layer, { ...answer, layer, heads: headsOf(answer) });
       }
     } catch (error) {
       problem.textContent = error.message;
@@ -96,11 +97,9 @@ export function showAttention(root, { api, model, ids, selected }) {
   return showLayer(0);
 }
 
-// The answer with its weights as bytes, one (T * T) array for each head.
-function unpacked(answer) {
-  const size = answer.tokens.length;
-  const bytes = Uint8Array.from(atob(answer.weights), (c) => c.charCodeAt(0));
-  const heads = Array.from({ length: answer.n_head }, (_, head) =>
-    bytes.subarray(head * size * size, (head + 1) * size * size));
-  return { ...answer, heads };
+// The weights of each head as bytes, (T * T,).
+function headsOf({ weights, tokens, n_head: count }) {
+  const size = tokens.length ** 2;
+  const bytes = Uint8Array.from(atob(weights), (c) => c.charCodeAt(0));
+  return Array.from({ length: count }, (_, head) => bytes.subarray(head * size, (head + 1) * size));
 }

@@ -9,7 +9,7 @@ const TOP = 6; // tokens looked at most, in numbers
 
 // Make the elements for the head `state.head` of an answer; `state.at` is the place in the whole text
 // of the token that is read, and follows the reader.
-export function readHead({ tokens, heads, first: cut }, state) {
+export function readHead({ tokens, heads, layer, first: cut }, state) {
   const size = tokens.length;
   const weights = heads[state.head];
   const sentence = el("p");
@@ -34,7 +34,7 @@ export function readHead({ tokens, heads, first: cut }, state) {
       box.tabIndex = s === t ? 0 : -1;
     });
     const found = strongest(weights, size, t, TOP);
-    sentence.textContent = `In head ${state.head + 1} of layer ${state.layer + 1}, ` +
+    sentence.textContent = `In head ${state.head + 1} of layer ${layer + 1}, ` +
       `${spoken(tokens[t].text)} looks, to guess what comes after it, at:`;
     fill(top, found.map(({ at, weight }) => lookedAt(tokens[at].text, weight, t - at)));
   }

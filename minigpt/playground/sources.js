@@ -84,7 +84,7 @@ function placeItem({ url, title, excerpt, mark, page }, api) {
   show.addEventListener("click", async () => {
     try {
       const document = await api.get(page);
-      if (document.indexing) throw new Error("The training text changed and is read anew; try again soon.");
+      if (document.indexing) throw new Error("The training text is being read anew; try again soon.");
       if (document.missing) throw new Error(document.missing);
       showPage(document);
       problem.hidden = true;

@@ -38,7 +38,7 @@ export function mount(root, { api, announce }) {
     } catch (error) {
       say(problem, error.message);
       problem.hidden = false;
-      if (run) say(state, "What is drawn is what the server told last; it is asked again every two seconds.");
+      if (run) say(state, "This is what the server told last; it is asked again every two seconds.");
     }
     clearTimeout(timer);
     if (visible) timer = setTimeout(poll, EVERY_MS);
@@ -116,7 +116,8 @@ function told(run, { step, steps, seconds }) {
   const of = steps ? ` of ${steps.toLocaleString("en")}` : "";
   const where = `step ${at.toLocaleString("en")}${of}${seconds ? `, ${duration(seconds)}` : ""}.`;
   if (run.running) return `Running: ${where} New steps appear by themselves.`;
-  return at >= steps ? `Finished: ${where}` : `Stopped: ${where} The command that began it continues it.`;
+  if (at >= steps) return `Finished: ${where}`;
+  return `Stopped: ${where} The command that began it continues it.`;
 }
 
 // Write a sentence that is read aloud when it changes; so it is left alone where it does not.

@@ -47,8 +47,9 @@ export function chart({ title, height, onStep }) {
     const xs = drawn.flatMap(({ points }) => points.map(([x]) => x));
     const ys = drawn.flatMap(({ points }) => points.map(([, y]) => y));
     const [low, high] = padded(Math.min(...ys), Math.max(...ys));
-    const x = scale(Math.min(...xs), Math.max(...xs), MARGIN.left, width - MARGIN.right, { log: logX, wanted: width / 110 });
-    const y = scale(low, high, height - MARGIN.bottom, MARGIN.top, { wanted: height / 45 });
+    const [left, right, bottom] = [MARGIN.left, width - MARGIN.right, height - MARGIN.bottom];
+    const x = scale(Math.min(...xs), Math.max(...xs), left, right, { log: logX, wanted: width / 110 });
+    const y = scale(low, high, bottom, MARGIN.top, { wanted: height / 45 });
     shown = { series: drawn, x, y };
     picture.append(grid(x, y, width, height), ...drawn.map((one, i) => curve(one, i, x, y)), cross);
     cross.replaceChildren();

@@ -30,7 +30,8 @@ export function curves() {
       el("span", { class: "c1" }, "training")),
     charts[0].element,
     el("div", { class: "small-multiples" }, ...charts.slice(1).map((one) => one.element)),
-    el("div", { class: "controls wide" }, el("label", { for: "training-step" }, "Read at step"), slider),
+    el("div", { class: "controls wide" },
+      el("label", { for: "training-step" }, "Read at step"), slider),
     readout,
     details,
   );
@@ -163,6 +164,7 @@ function picker(name, choices) {
     button.checked = i === 0;
     return el("label", {}, button, " ", label);
   });
-  const element = el("fieldset", { class: "choices" }, el("legend", { class: "for-ears" }, name), ...buttons);
+  const legend = el("legend", { class: "for-ears" }, name);
+  const element = el("fieldset", { class: "choices" }, legend, buttons);
   return { element, value: () => element.querySelector("input:checked").value };
 }

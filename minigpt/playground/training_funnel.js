@@ -24,7 +24,8 @@ const percent = (part, whole) =>
 
 // Draw the funnel: `data` is {steps} or {missing: reason}.
 export function funnel(data) {
-  const section = el("section", { "aria-label": "The cleaning funnel" }, el("h3", {}, "The cleaning funnel"));
+  const section = el("section", { "aria-label": "The cleaning funnel" },
+    el("h3", {}, "The cleaning funnel"));
   if (data.missing || !data.steps.length) {
     section.append(el("p", { class: "soft" }, data.missing ?? "No step of the cleaning is told."));
     return section;
