@@ -16,7 +16,7 @@ export function samplesByStep() {
   const body = el("div", {}, choice,
     el("div", { class: "beside" }, first.element, chosen.element, last.element));
   const none = el("p", { class: "soft" },
-    "Nothing has been written yet: every few hundred steps the model is asked to write a little.");
+    "No sample is there yet: every few hundred steps of training the model writes a little.");
   const element = el("section", { "aria-label": "Samples by step" },
     el("h3", {}, "What it wrote, step by step"),
     el("p", {}, "The same beginning is given each time. First come letters and pieces of words " +
