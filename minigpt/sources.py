@@ -8,7 +8,9 @@ same in many places, and a text made of other words can say the same.
 What counts as a span. Everybody writes "of the list and the"; a span must be so long and so
 particular that it hardly came about by itself:
 
-- SHORTEST tokens (what the index is sure to find) and FEWEST_WORDS whole words;
+- FEWEST_WORDS whole words, and six tokens: windows of five, every second one indexed, are sure to
+  find that many, for 4 bytes a token. (Of ten tokens, the default of ngrams.py, many a sentence
+  that an assistant copies has fewer: "Set the action for the given signal.");
 - in at most COMMON_SHARE of the documents: what stands in more of them says nothing of any;
 - 2 log2(N) bits of different tokens, for N tokens of training text. A token of share p has
   -log2(p) bits. Were tokens independent, log2(N) bits would be expected once in the text by
@@ -27,8 +29,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import regex
 
-from minigpt.ngrams import BLOCK, SHORTEST, NgramIndex
+from minigpt.ngrams import BLOCK, NgramIndex
 
+WINDOW, STRIDE = 5, 2  # tokens
 FEWEST_WORDS = 5
 COMMON_SHARE = 0.25
 MOST_SPANS, MOST_PLACES = 20, 5
@@ -55,7 +58,7 @@ class Sources:
 
     def __init__(self, part, progress=lambda blocks: blocks):
         self.part, self.tokenizer = part, part.tokenizer
-        self.index = NgramIndex(part.ids, progress)
+        self.index = NgramIndex(part.ids, progress, WINDOW, STRIDE)
         counts = np.ones(self.tokenizer.n_vocab)
         for first in range(0, len(part.ids), BLOCK):
             counts += np.bincount(part.ids[first : first + BLOCK], minlength=len(counts))
@@ -78,7 +81,7 @@ class Sources:
                 first += 1
             while first < last and (taken[last - 1] or offsets[last] not in edges):
                 last -= 1
-            if last - first < SHORTEST:
+            if last - first < self.index.shortest:
                 continue
             if last - first < -minus_length:  # shorter now: others may come before it
                 heapq.heappush(heap, (first - last, first, last))
@@ -101,7 +104,7 @@ class Sources:
         ids, offsets = encode_with_offsets(self.tokenizer, text)
         if text[:1].strip():
             other, moved = encode_with_offsets(self.tokenizer, " " + text)
-            n = 4 * SHORTEST
+            n = 4 * self.index.shortest
             as_it_is, after_space = (self.index.matches(x[:n], FOLLOWED)[0] for x in (ids, other))
             if after_space.max(initial=0) > as_it_is.max(initial=0):
                 return other, [max(0, offset - 1) for offset in moved]
