@@ -354,6 +354,8 @@ def test_a_finished_run_is_told_in_words_pictures_and_a_table(reader):
     assert reader.value("document.querySelectorAll('.chart').length") == 4
     label = reader.value("document.querySelector('.chart').getAttribute('aria-label')")
     assert label == reader.text(".sentence")
+    reader.browser.click(".run-curves summary")
+    reader.until("document.querySelector('.run-curves table')")
     rows = reader.texts(".run-curves tbody tr")
     assert len(rows) == 5
     assert rows[-1].startswith("40") and rows[-1].endswith("200")  # 1000 tokens in 5 s
@@ -367,6 +369,10 @@ def test_a_step_is_read_by_pointer_and_by_keyboard(reader):
     assert reader.text(".readout").startswith("Step 0: validation 6.000, training –")
     reader.point(".chart")
     assert reader.text(".readout").startswith("Step 20:")
+    assert reader.value("document.querySelectorAll('.cross path').length") == 4
+    width = reader.value("document.querySelector('.chart .grid path').getBBox().width")
+    reader.browser.resize(700, 900)  # drawn anew, the crosshair stays
+    reader.until(f"document.querySelector('.chart .grid path').getBBox().width < {width}")
     assert reader.value("document.querySelectorAll('.cross path').length") == 4
 
 
@@ -388,6 +394,7 @@ def test_a_run_is_watched_while_it_goes_on(reader, out):
     reader.open("training")
     reader.until("document.querySelector('[value=live]')?.checked")
     reader.until("/^Running: step 0/.test(document.querySelector('.state').textContent)")
+    reader.browser.click(".run-curves summary")
     write_lines(folder / "metrics.jsonl", metrics(10), metrics(20))
     write_lines(folder / "samples.jsonl", {"step": 10, "prompt": "a list?", "text": "the the"})
     reader.until("/^Running: step 20/.test(document.querySelector('.state').textContent)")

@@ -9,7 +9,8 @@ import { nearest, scale, short } from "./training_scale.js";
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 24 };
 
-export function svg(tag, attributes = {}, ...children) {
+// Make an SVG element, as el does an HTML one.
+function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
@@ -17,8 +18,8 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 // Make a chart. `onStep(step)` is called with the step the pointer is at.
-// draw({series: [{colour, points: [[step, value]]}], logX, label}) draws it anew;
-// cross(step or null) moves the crosshair.
+// draw({series: [{colour, points: [[step, value]]}], logX, label, unit}) draws it anew; `colour` is
+// the number of one in training.css; cross(step) moves the crosshair.
 export function chart({ title, height, onStep }) {
   const picture = svg("svg", { role: "img", class: "chart", height });
   const cross = svg("g", { class: "cross" });
@@ -28,6 +29,7 @@ export function chart({ title, height, onStep }) {
   let width = 0; // in pixels, so that letters are as large on a phone as on a desk
   let data = { series: [] };
   let shown = null; // {series, x, y} as drawn last
+  let crossed = null; // the step where the crosshair is
 
   new ResizeObserver(([{ contentRect }]) => {
     width = contentRect.width;
@@ -51,23 +53,24 @@ export function chart({ title, height, onStep }) {
     const x = scale(Math.min(...xs), Math.max(...xs), left, right, { log: logX, wanted: width / 110 });
     const y = scale(low, high, bottom, MARGIN.top, { wanted: height / 45 });
     shown = { series: drawn, x, y };
-    picture.append(grid(x, y, width, height), ...drawn.map((one, i) => curve(one, i, x, y)), cross);
-    cross.replaceChildren();
+    picture.append(grid(x, y, width, height), ...drawn.map((one) => curve(one, x, y)), cross);
+    moveCross(crossed);
   }
 
   function moveCross(step) {
+    crossed = step;
     cross.replaceChildren();
     if (!shown || step === null) return;
     const { series, x, y } = shown;
     const at = x.place(series[0].points[nearest(series[0].points, step)][0]);
     cross.append(svg("path", { d: `M${at} ${MARGIN.top}V${height - MARGIN.bottom}` }));
-    series.forEach(({ points, colour }, i) => {
+    for (const { points, colour } of series) {
       const point = points[nearest(points, step)];
-      if (point[0] !== step) return;
+      if (point[0] !== step) continue;
       cross.append(svg("circle", {
-        cx: x.place(point[0]), cy: y.place(point[1]), r: 5, class: `c${colour ?? i}`,
+        cx: x.place(point[0]), cy: y.place(point[1]), r: 5, class: `c${colour}`,
       }));
-    });
+    }
   }
 
   picture.addEventListener("pointermove", (event) => {
@@ -103,10 +106,9 @@ function grid(x, y, width, height) {
   return group;
 }
 
-function curve({ points, colour }, i, x, y) {
-  const kind = `c${colour ?? i}`;
+function curve({ points, colour }, x, y) {
   const places = points.map(([step, value]) => [x.place(step).toFixed(1), y.place(value).toFixed(1)]);
-  const group = svg("g", { class: `curve ${kind}` });
+  const group = svg("g", { class: `curve c${colour}` });
   group.append(svg("path", { d: "M" + places.map((place) => place.join(" ")).join("L") }));
   if (places.length <= 40) {
     for (const [cx, cy] of places) group.append(svg("circle", { cx, cy, r: 3 }));

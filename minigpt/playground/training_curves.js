@@ -4,7 +4,7 @@
 // A line of metrics.jsonl: {step, tokens, train_loss, val_loss, bits_per_byte, learning_rate,
 // grad_norm, seconds}; losses in nats per token, null where there is nothing to tell yet.
 
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { chart } from "./training_chart.js";
 import { short } from "./training_scale.js";
 import { table } from "./table.js";
@@ -57,7 +57,12 @@ export function curves() {
     sentence.textContent = sentenceOf(metrics);
     slider.max = String(Math.max(0, metrics.length - 1));
     read(last ? metrics.length - 1 : Math.min(Number(slider.value), metrics.length - 1));
-    details.replaceChildren(details.firstChild, tableOf(metrics));
+    drawTable();
+  }
+
+  // The table may be long, and few open it.
+  function drawTable() {
+    fill(details, details.firstChild, details.open && tableOf(metrics));
   }
 
   // Read the metrics' line i: move the crosshairs there and write its numbers.
@@ -72,6 +77,7 @@ export function curves() {
 
   unit.element.addEventListener("change", draw);
   logX.addEventListener("change", draw);
+  details.addEventListener("toggle", drawTable);
   slider.addEventListener("input", () => read(Number(slider.value)));
   return { element, update };
 }
