@@ -161,7 +161,8 @@ class Browser:
             f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])"
             f"(document.querySelectorAll({json.dumps(selector)})[{index}].getClientRects()[0])"
         )
-        kinds = ("mousePressed", "mouseReleased") if kind == "click" else (kind,)
+        clicks = ("mouseMoved", "mousePressed", "mouseReleased")
+        kinds = clicks if kind == "click" else (kind,)
         for name in kinds:
             button = {} if name == "mouseMoved" else {"button": "left", "clickCount": 1}
             self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **button)

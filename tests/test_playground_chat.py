@@ -5,7 +5,7 @@ import json
 import pytest
 from playground_page import announced, ask, finished, focus, reply, set_settings, spy, texts
 
-pytest_plugins = ["playground_page"]
+pytest_plugins = ["playground_fixtures"]
 
 
 def test_a_newcomer_is_told_what_the_model_can_do_and_asks_by_a_click(page):

@@ -5,7 +5,7 @@ import json
 import pytest
 from playground_page import ask, finished, reply, texts
 
-pytest_plugins = ["playground_page"]
+pytest_plugins = ["playground_fixtures"]
 
 
 HOSTILE = """# <img src=x onerror="document.title='run'">

@@ -5,7 +5,7 @@ import json
 import pytest
 from playground_page import ask, finished, focus, texts
 
-pytest_plugins = ["playground_page"]
+pytest_plugins = ["playground_fixtures"]
 
 
 def test_a_conversation_survives_a_reload_with_its_tokens(page):
@@ -35,7 +35,7 @@ def test_conversations_are_renamed_and_deleted_and_brought_back(page):
     assert texts(page, ".conversations .open") == ["snow"]
     assert focus(page) == "Undo"
     page.press("Enter")
-    assert texts(page, ".conversations .open") == ["Weather", "snow"]
+    assert texts(page, ".conversations .open") == ["snow", "Weather"]
     assert texts(page, ".question") == ["rain"]
 
 

@@ -2,7 +2,7 @@
 
 from playground_page import ask, finished, go, texts
 
-pytest_plugins = ["playground_page"]
+pytest_plugins = ["playground_fixtures"]
 
 
 # ---- side by side ------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ export function fromMessages(given) {
     const turn = last?.role === "user" ? "assistant" : "user";
     if (role !== turn) throw new Error(`${where} must be of the ${turn}, since they take turns`);
     last = add(conversation, last, role, content);
+    if (role === "assistant") last.finish = "stop";
   });
   if (!last) throw new Error("there is nothing but what the system says");
   conversation.title = titleOf(conversation);

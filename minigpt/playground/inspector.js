@@ -33,17 +33,20 @@ export function tokenView(node, { api, onContinue, at = null }) {
   const boxes = []; // a button for each token
   let selected = at; // the place of the token that is kept, or null
   let visible; // the place of the token whose details are seen, or null
-  let groups = 0; // of tokens that are drawn
 
   function update() {
     const all = groupsOf(node.tokens);
-    // the last group drawn may have got another token since
-    const from = Math.max(0, groups - 1);
-    while (flow.children.length > from) flow.lastElementChild.remove();
-    boxes.length = all[from]?.start ?? boxes.length;
-    for (const group of all.slice(from)) flow.append(drawGroup(group));
-    groups = all.length;
-    if (boxes.length) boxes[selected ?? 0].tabIndex = 0;
+    let focused = -1;
+    // the last group that is drawn may have got another token since
+    const last = flow.children.length - 1;
+    if (last >= 0 && boxes.length < all[last].start + all[last].tokens.length) {
+      focused = boxes.indexOf(document.activeElement);
+      flow.lastElementChild.remove();
+      boxes.length = all[last].start;
+    }
+    for (const group of all.slice(flow.children.length)) flow.append(drawGroup(group));
+    boxes[selected ?? 0].tabIndex = 0;
+    if (focused >= all[last]?.start) boxes[focused].focus();
   }
 
   function drawGroup({ start, tokens }) {

@@ -14,16 +14,16 @@ const DEEPEST = 6; // quotes and lists within each other; below, all are at the 
 // Draw `text` in `root`, reusing the blocks that are there and did not change.
 export function renderMarkdown(root, text) {
   const blocks = cut(text.replace(/\r\n?/g, "\n").split("\n"));
+  const drawn = [...root.children];
   blocks.forEach((block, i) => {
     const key = `${block.kind} ${block.lines.join("\n")}`;
-    const old = root.children[i];
-    if (old?.source === key) return;
+    if (drawn[i]?.source === key) return;
     const element = MAKE[block.kind](block, 0);
     element.source = key;
-    if (old) old.replaceWith(element);
+    if (drawn[i]) drawn[i].replaceWith(element);
     else root.append(element);
   });
-  while (root.children.length > blocks.length) root.lastElementChild.remove();
+  for (const old of drawn.slice(blocks.length)) old.remove();
 }
 
 // ---- lines -> blocks: {kind, lines} ----------------------------------------------------------
