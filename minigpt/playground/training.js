@@ -1,0 +1,133 @@
+// The training view: the runs there are, and of the chosen one the curves (training_curves.js) and
+// samples (training_samples.js), asked for again every two seconds while somebody looks; below, the
+// cleaning funnel (training_funnel.js) of the text it learns from.
+
+import { el, fill } from "./dom.js";
+import { curves } from "./training_curves.js";
+import { funnel } from "./training_funnel.js";
+import { Run } from "./training_run.js";
+import { samplesByStep } from "./training_samples.js";
+
+const EVERY_MS = 2000;
+const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
+
+export function mount(root, { api, announce }) {
+  const problem = el("p", { class: "problem", role: "alert", hidden: true });
+  const list = el("fieldset", { class: "runs choices", hidden: true });
+  const state = el("p", { class: "state", role: "status" });
+  const none = el("p", { class: "intro", hidden: true },
+    "There is no run yet. In a terminal, ", el("code", {}, "make train"), " crawls, cleans and " +
+    "trains a small model; its curves appear here by themselves, while it learns.");
+  const picture = curves();
+  const samples = samplesByStep();
+  const shown = el("div", { hidden: true }, state, picture.element, samples.element);
+  const cleaning = el("div");
+  root.classList.add("training-view");
+  root.append(el("h2", {}, "Training"), introduction(), problem, none, list, shown, cleaning);
+
+  let runs = []; // what the server lists
+  let run = null; // the Run that is shown
+  let visible = false;
+  let timer = null;
+
+  // Ask what is new, draw it, and ask again in a while, as long as somebody looks.
+  async function poll() {
+    try {
+      await ask();
+      problem.hidden = true;
+    } catch (error) {
+      say(problem, error.message);
+      problem.hidden = false;
+      if (run) say(state, "This is what the server told last; it is asked again every two seconds.");
+    }
+    clearTimeout(timer);
+    if (visible) timer = setTimeout(poll, EVERY_MS);
+  }
+
+  async function ask() {
+    const before = JSON.stringify(runs.map(listed));
+    runs = await api.get("/playground/api/runs");
+    none.hidden = runs.length > 0;
+    shown.hidden = list.hidden = runs.length === 0;
+    if (!runs.some(({ name }) => name === run?.name)) {
+      const first = runs.find(({ running }) => running) ?? runs[0];
+      run = first ? new Run(first.name) : null;
+    }
+    if (JSON.stringify(runs.map(listed)) !== before) drawList();
+    if (run) await askRun(run);
+  }
+
+  async function askRun(asked) {
+    const about = runs.find(({ name }) => name === asked.name);
+    const changed = await asked.refresh(api, about);
+    if (asked !== run) return; // another was chosen meanwhile
+    if (changed.metrics) picture.update(run.metrics);
+    if (changed.samples) samples.update(run.samples);
+    if (changed.ended) announce(`The run ${run.name} has ended.`);
+    state.classList.toggle("running", run.running);
+    say(state, told(run, about));
+  }
+
+  function drawList() {
+    fill(list, el("legend", {}, "Runs"), runs.map(({ name, stage, running }) => {
+      const button = el("input", { type: "radio", name: "run", value: name });
+      button.checked = name === run.name;
+      button.addEventListener("change", () => {
+        run = new Run(name);
+        poll();
+      });
+      const note = `${STAGES[stage] ?? stage ?? ""}${running ? ", running" : ""}`;
+      return el("label", {}, button, " ", name, " ", el("span", { class: "soft" }, note));
+    }));
+  }
+
+  async function showFunnel() {
+    try {
+      fill(cleaning, funnel(await api.get("/playground/api/funnel")));
+    } catch {
+      // The list of runs says that the server is gone; the funnel comes when the view is shown again.
+    }
+  }
+
+  return {
+    show() {
+      visible = true;
+      poll();
+      showFunnel();
+    },
+    hide() {
+      visible = false;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const introduction = () =>
+  el("p", { class: "intro" },
+    "A model learns by guessing the next token of a text, again and again. The loss says how badly " +
+    "it guesses: the lower, the better. What counts is the validation loss, on text that it never " +
+    "trains on.");
+
+const listed = ({ name, stage, running }) => [name, stage, running];
+
+// How far a run is, in a sentence.
+function told(run, { step, steps, seconds }) {
+  const at = Math.max(step, run.metrics.at(-1)?.step ?? 0);
+  const of = steps ? ` of ${steps.toLocaleString("en")}` : "";
+  const where = `step ${at.toLocaleString("en")}${of}${seconds ? `, ${duration(seconds)}` : ""}.`;
+  if (run.running) return `Running: ${where} New steps appear by themselves.`;
+  if (at >= steps) return `Finished: ${where}`;
+  return `Stopped: ${where} The command that began it continues it.`;
+}
+
+// Write a sentence that is read aloud when it changes; so it is left alone where it does not.
+function say(element, sentence) {
+  if (element.textContent !== sentence) element.textContent = sentence;
+}
+
+// 3 min 20 s
+function duration(seconds) {
+  const [minutes, rest] = [Math.floor(seconds / 60), Math.round(seconds % 60)];
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
+}

@@ -1,0 +1,176 @@
+// The curves of one run: the losses large, learning rate, gradient norm and speed small, all read
+// at one step by the pointer or by a slider, told in a sentence and listed in a table.
+//
+// A line of metrics.jsonl: {step, tokens, train_loss, val_loss, bits_per_byte, learning_rate,
+// grad_norm, seconds}; losses in nats per token, null where there is nothing to tell yet.
+
+import { el, fill } from "./dom.js";
+import { chart } from "./training_chart.js";
+import { short } from "./training_scale.js";
+import { table } from "./table.js";
+
+const WORSE = 1.01; // times the best validation loss: so much higher is a rise, not noise
+
+// Make the curves; update(metrics) draws them anew.
+export function curves() {
+  const unit = picker("Unit", { nats: "nats per token", bits: "bits per byte" });
+  const logX = el("input", { type: "checkbox" });
+  const slider = el("input", { type: "range", min: "0", step: "1", id: "training-step" });
+  const readout = el("output", { class: "readout", for: "training-step" });
+  const sentence = el("p", { class: "sentence" });
+  const charts = CHARTS.map(({ title, height }) =>
+    chart({ title, height, onStep: (step) => read(metrics.findIndex((line) => line.step === step)) }));
+  const details = el("details", {}, el("summary", {}, "The numbers as a table"));
+  const element = el("div", { class: "run-curves" },
+    sentence,
+    el("div", { class: "controls" },
+      unit.element, el("label", {}, logX, " steps on a logarithmic scale")),
+    el("p", { class: "keys" },
+      el("span", { class: "c0" }, "validation: text it never trains on"),
+      el("span", { class: "c1" }, "training")),
+    charts[0].element,
+    el("div", { class: "small-multiples" }, ...charts.slice(1).map((one) => one.element)),
+    el("div", { class: "controls wide" },
+      el("label", { for: "training-step" }, "Read at step"), slider),
+    readout,
+    details,
+  );
+  let metrics = [];
+  let last = true; // the newest step is read until the reader chooses another
+
+  function update(lines) {
+    metrics = lines;
+    draw();
+  }
+
+  function draw() {
+    const inBits = unit.value() === "bits";
+    const rows = logX.checked ? metrics.filter((line) => line.step > 0) : metrics;
+    CHARTS.forEach((one, k) => {
+      const series = one.series(rows, inBits).map((points, i) => ({
+        points: points.filter(([, value]) => Number.isFinite(value)),
+        colour: one.colours[i],
+      }));
+      const label = k === 0 ? sentenceOf(metrics) : one.title;
+      charts[k].draw({ series, logX: logX.checked, label, unit: one.unit(inBits) });
+    });
+    sentence.textContent = sentenceOf(metrics);
+    slider.max = String(Math.max(0, metrics.length - 1));
+    read(last ? metrics.length - 1 : Math.min(Number(slider.value), metrics.length - 1));
+    drawTable();
+  }
+
+  // The table may be long, and few open it.
+  function drawTable() {
+    fill(details, details.firstChild, details.open && tableOf(metrics));
+  }
+
+  // Read the metrics' line i: move the crosshairs there and write its numbers.
+  function read(i) {
+    if (!metrics[i]) return;
+    last = i === metrics.length - 1;
+    slider.value = String(i);
+    readout.textContent = told(metrics, i);
+    slider.setAttribute("aria-valuetext", readout.textContent);
+    for (const one of charts) one.cross(metrics[i].step);
+  }
+
+  unit.element.addEventListener("change", draw);
+  logX.addEventListener("change", draw);
+  details.addEventListener("toggle", drawTable);
+  slider.addEventListener("input", () => read(Number(slider.value)));
+  return { element, update };
+}
+
+// bits per byte = nats per token / ln 2 * tokens per byte; how many tokens a byte has is known of
+// the validation text, and taken to be the same in the training text.
+const perToken = ({ bits_per_byte: bits, val_loss: nats }) => (nats ? bits / nats : NaN);
+
+const CHARTS = [
+  {
+    title: "Loss", height: 300, colours: [0, 1],
+    unit: (inBits) => (inBits ? "bits per byte" : "nats per token"),
+    series: (lines, inBits) => [
+      lines.map((line) => [line.step, inBits ? line.bits_per_byte : line.val_loss ?? NaN]),
+      lines.map((line) =>
+        [line.step, (line.train_loss ?? NaN) * (inBits ? perToken(line) : 1)]),
+    ],
+  },
+  {
+    title: "Learning rate", height: 130, colours: [2], unit: () => "",
+    series: (lines) => [lines.map((line) => [line.step, line.learning_rate ?? NaN])],
+  },
+  {
+    title: "Gradient norm", height: 130, colours: [3], unit: () => "",
+    series: (lines) => [lines.map((line) => [line.step, line.grad_norm ?? NaN])],
+  },
+  {
+    title: "Speed", height: 130, colours: [4], unit: () => "tokens/s",
+    series: (lines) => [lines.map((line, i) => [line.step, speed(lines, i)])],
+  },
+];
+
+// Tokens a second since the line before.
+function speed(lines, i) {
+  if (i === 0) return NaN;
+  const seconds = lines[i].seconds - lines[i - 1].seconds;
+  return seconds > 0 ? (lines[i].tokens - lines[i - 1].tokens) / seconds : NaN;
+}
+
+const write = (value) => (Number.isFinite(value) ? short(value) : "–");
+const loss = (value) => (Number.isFinite(value) ? value.toFixed(3) : "–");
+
+function told(lines, i) {
+  const line = lines[i];
+  return (
+    `Step ${line.step.toLocaleString("en")}: validation ${loss(line.val_loss)}, ` +
+    `training ${loss(line.train_loss)} nats per token; ${loss(line.bits_per_byte)} bits per byte; ` +
+    `learning rate ${write(line.learning_rate)}; gradient norm ${write(line.grad_norm)}; ` +
+    `${write(speed(lines, i))} tokens/s`
+  );
+}
+
+// What one sees, in words. exp(loss) is the perplexity: as unsure as among so many equal choices.
+export function sentenceOf(metrics) {
+  const lines = metrics.filter((line) => Number.isFinite(line.val_loss));
+  if (!lines.length) return "No step has been measured yet.";
+  const [first, last] = [lines[0], lines.at(-1)];
+  const unsure = (line) => short(Math.round(Math.exp(line.val_loss)));
+  if (lines.length === 1) {
+    return `At step ${last.step.toLocaleString("en")} the validation loss is ` +
+      `${last.val_loss.toFixed(2)}: unsure of the next token as among ${unsure(last)} equal choices.`;
+  }
+  const best = lines.reduce((a, b) => (b.val_loss < a.val_loss ? b : a));
+  const way = last.val_loss < first.val_loss ? "fell" : "rose";
+  const rise = last.val_loss > best.val_loss * WORSE
+    ? ` It was lowest at step ${best.step.toLocaleString("en")}; since then the model learns its ` +
+      "training text by heart rather than the language."
+    : "";
+  return `In ${(last.step - first.step).toLocaleString("en")} steps the validation loss ${way} from ` +
+    `${first.val_loss.toFixed(2)} to ${last.val_loss.toFixed(2)} nats per token: the model was ` +
+    `unsure of the next token as among ${unsure(first)} equal choices, now as among ` +
+    `${unsure(last)}.${rise}`;
+}
+
+function tableOf(metrics) {
+  const heads = ["step", "validation", "training", "bits per byte", "learning rate",
+    "gradient norm", "tokens/s"];
+  const rows = metrics.map((line, i) => [
+    line.step.toLocaleString("en"), loss(line.val_loss), loss(line.train_loss),
+    loss(line.bits_per_byte), write(line.learning_rate), write(line.grad_norm),
+    write(speed(metrics, i)),
+  ]);
+  return table("Every measured step; losses in nats per token", heads, rows);
+}
+
+// A group of radio buttons in a row: {element, value()}.
+function picker(name, choices) {
+  const buttons = Object.entries(choices).map(([value, label], i) => {
+    const button = el("input", { type: "radio", name: "training-unit", value });
+    button.checked = i === 0;
+    return el("label", {}, button, " ", label);
+  });
+  const legend = el("legend", { class: "for-ears" }, name);
+  const element = el("fieldset", { class: "choices" }, legend, buttons);
+  return { element, value: () => element.querySelector("input:checked").value };
+}

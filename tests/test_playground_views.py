@@ -1,0 +1,669 @@
+"""The page's views of tokenizers, training, attention and sources, in a browser.
+
+On the real server: a newcomer's walk through each; then what the text of strangers must not do,
+narrow screens, and what axe-core says for who does not see or does not point.
+"""
+
+import json
+import math
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from browser import Browser, find
+from minigpt_examples import example_texts, example_tokenizer
+
+pytest.importorskip("starlette", reason="needs the extra chat")
+
+from playground_server import make_models, serving
+
+from bpe.merges import merge_steps
+from minigpt.attention import attention_weights
+from minigpt.checkpoint import load_model
+from minigpt.dataset import tokenize
+
+pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium on the path")
+
+TOKENIZER = example_tokenizer()
+COPIED = "the ferryman's lantern swings slowly over the dark water of a quiet harbour"
+HOSTILE = (
+    "<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
+    "</textarea><svg onload=\"document.title = 'run'\">"
+)
+NUMBER = count()  # in the address, so that opening a view always loads the page
+SCRIPT_URL = "javascript:document.title='run'"
+
+
+# ---- a server with something to show ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """What `make train` leaves, minute: two models, documents, tokens, a run, a cleaning."""
+    out = tmp_path_factory.mktemp("out")
+    make_models(out)
+    records = [
+        {"text": text, "url": f"https://example.org/{i}", "title": f"Page {i}"}
+        for i, text in enumerate(example_texts())
+    ]
+    records[3]["text"] += f"At night {COPIED}, and nobody knows why. {HOSTILE}\n"
+    records[4]["text"] += f"Every night {COPIED}, once more.\n"
+    records[4] |= {"url": SCRIPT_URL, "title": HOSTILE}
+    documents = out / "documents.jsonl"
+    documents.write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+    tokenize([documents], TOKENIZER, out / "tokens")
+    write_lines(out / "base" / "metrics.jsonl", *map(metrics, range(0, 50, 10)))
+    texts = ["e e the", HOSTILE, "the list of the list", "the list is a list."]
+    samples = [{"step": 10 * (i + 1), "text": text} for i, text in enumerate(texts)]
+    write_lines(out / "base" / "samples.jsonl", *samples)
+    (out / "base" / "training.json").write_text('{"stage": "pretrain", "steps": 40}')
+    (out / "clean.json").write_text(json.dumps({"steps": FUNNEL}))
+    return out
+
+
+FUNNEL = [
+    {
+        "step": "language", "documents_in": 80, "documents_out": 72,
+        "characters_in": 90_000, "characters_out": 81_000, "reasons": {HOSTILE: 2, "not en": 6},
+    },
+    {
+        "step": "exact", "documents_in": 72, "documents_out": 60,
+        "characters_in": 81_000, "characters_out": 70_000, "reasons": {"same text": 12},
+    },
+]  # fmt: skip
+
+
+def metrics(step):
+    """Return a line of metrics.jsonl."""
+    loss = 2 + 4 * math.exp(-step / 20)
+    return {
+        "step": step, "tokens": 100 * step, "train_loss": loss - 0.1 if step else None,
+        "val_loss": loss, "bits_per_byte": loss / 2, "learning_rate": 0.001,
+        "grad_norm": 1.5 if step else None, "seconds": step / 2,
+    }  # fmt: skip
+
+
+def write_lines(path, *values):
+    """Append values to a file of JSON Lines."""
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(value) + "\n" for value in values))
+
+
+@pytest.fixture(scope="module")
+def server(out):
+    with serving(out / "base", out / "chat", documents=[out / "documents.jsonl"]) as server:
+        yield server
+
+
+# ---- a reader -----------------------------------------------------------------------------------
+
+
+class Reader:
+    """Somebody in front of the page."""
+
+    def __init__(self, browser, url):
+        self.browser, self.url = browser, url
+        self.value, self.until = browser.evaluate, browser.wait_until
+
+    def open(self, view):
+        """Load the page anew at a view."""
+        self.browser.open(f"{self.url}/?{next(NUMBER)}#{view}")
+
+    def text(self, selector):
+        return self.value(f"document.querySelector({json.dumps(selector)})?.textContent")
+
+    def texts(self, selector):
+        return self.value(
+            f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)"
+        )
+
+    def focus(self, selector):
+        self.value(f"document.querySelector({json.dumps(selector)}).focus()")
+
+    def point(self, selector, index=0):
+        """Move the pointer to an element."""
+        at = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
+        self.value(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.browser.pointer("mouseMoved", selector, index)
+
+    def press_button(self, name):
+        """Click the button with this text."""
+        at = "[...document.querySelectorAll('button')]"
+        at += f".findIndex((button) => button.textContent === {json.dumps(name)})"
+        self.until(f"{at} >= 0")
+        self.browser.click("button", self.value(at))
+
+    def enter(self, selector, value):
+        """Put a value into a field, as typing or sliding does."""
+        self.value(
+            f"((e) => {{ e.value = {json.dumps(value)};"
+            " e.dispatchEvent(new Event('input', {bubbles: true}));"
+            " e.dispatchEvent(new Event('change', {bubbles: true}));"
+            f" }})(document.querySelector({json.dumps(selector)}))"
+        )
+
+    # -- the views ---------------------------------------------------------------------------------
+
+    def read_tokenizers(self, text=None):
+        """Open the tokenizer view with a text."""
+        self.open("tokenizer")
+        self.until("document.querySelector('.merging li')")
+        if text is not None:
+            self.enter("#tokenizer-text", text)
+            labels = "[...document.querySelectorAll('.chunks label')].map((e) => e.textContent)"
+            self.until(f"{labels}.join('') === {json.dumps(text)}")
+
+    def read_training(self):
+        self.open("training")
+        self.until("document.querySelector('.chart circle') && document.querySelector('.funnel')")
+
+    def read_attention(self, ids, model="base", selected=None):
+        """Open attention over `ids`, as the inspector does."""
+        self.show("attention", "showAttention", {"model": model, "ids": ids, "selected": selected})
+        self.until("document.querySelector('.looked-at li')")
+
+    def read_sources(self, text):
+        self.show("sources", "showSources", {"model": "base", "text": text})
+        self.until(r"!/Searching|Reading/.test(document.querySelector('.sources-view').innerText)")
+
+    def show(self, module, function, given, api="import('/playground/api.js')"):
+        """Open a module's part alone in the frame of the page; `api` may be a stand-in."""
+        self.open("chat")
+        self.value(
+            f"Promise.all([import('/playground/{module}.js'), {api}]).then(([module, api]) => {{"
+            " const root = window.part = document.createElement('div');"
+            " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
+            " document.querySelector('main').append(root);"
+            f" window.given = {{...{json.dumps(given)}, api}};"
+            f" module.{function}(root, window.given); }})"
+        )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as browser:
+        browser.call("Emulation.setFocusEmulationEnabled", enabled=True)
+        yield browser
+
+
+@pytest.fixture
+def reader(browser, server):
+    """Somebody in front of the page, whose console must stay empty."""
+    browser.resize(1280, 900)
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    reader = Reader(browser, server.url)
+    yield reader
+    assert reader.browser.problems() == []
+    assert reader.value("document.title") != "run"
+
+
+# ---- the tokenizer view -------------------------------------------------------------------------
+
+
+def panel_ids(reader, panel=0):
+    """Return the ids that a panel shows."""
+    script = f"[...document.querySelectorAll('.panel')[{panel}].querySelectorAll('small')]"
+    return reader.value(script + ".map((e) => Number(e.textContent))")
+
+
+def test_the_tokenizer_view_begins_with_an_example(reader):
+    reader.read_tokenizers()
+    assert reader.texts(".panel h3") == ["base", "bytes only"]
+    text = reader.value("document.querySelector('#tokenizer-text').value")
+    assert panel_ids(reader) == TOKENIZER.encode_ordinary(text)
+    assert f"{len(TOKENIZER.encode_ordinary(text))} tokens" in reader.text(".panel .figures")
+
+
+def test_what_is_typed_is_cut_into_tokens_at_once(reader):
+    text = "the list returns a value, größer\n数 7"
+    reader.read_tokenizers(text)
+    ids = TOKENIZER.encode_ordinary(text)
+    assert panel_ids(reader) == ids
+    assert panel_ids(reader, 1) == [
+        TOKENIZER.encode_single_token(bytes([byte])) for byte in text.encode()
+    ]
+    assert f"{len(text) / len(ids):.2f} characters per token" in reader.text(".panel .figures")
+
+
+def test_a_tokenizer_is_chosen_or_left_away(reader):
+    reader.read_tokenizers()
+    for _ in range(2):
+        reader.browser.click(".choices input:checked")
+    reader.until("document.querySelectorAll('.panel').length === 0")
+    assert "Choose a tokenizer" in reader.text(".token-detail")
+
+
+def test_pointing_at_a_token_tells_its_id_and_bytes(reader):
+    reader.read_tokenizers("returns a value")
+    reader.point(".panel .token-box", 0)
+    id = TOKENIZER.encode_ordinary("returns a value")[0]
+    token = TOKENIZER.decode([id])
+    detail = reader.text(".token-detail")
+    assert f"“{token}”, id {id}, " in detail
+    assert token.encode().hex(" ").upper() in detail
+    near = "document.querySelectorAll('.panel')[1].querySelectorAll('.near').length"
+    assert reader.value(near) == len(token.encode())
+
+
+def test_arrow_keys_go_from_token_to_token(reader):
+    reader.read_tokenizers("returns a value")
+    reader.focus(".panel .token-box")
+    reader.browser.press("ArrowRight")
+    assert "token 2 of" in reader.text(".token-detail")
+    assert reader.value("document.activeElement.ariaSelected") == "true"
+    reader.browser.press("End")
+    number = len(TOKENIZER.encode_ordinary("returns a value"))
+    assert f"token {number} of {number}" in reader.text(".token-detail")
+    reader.browser.press("Home")
+    assert "token 1 of" in reader.text(".token-detail")
+    stops = "document.querySelector('.panel').querySelectorAll('[tabindex=\"0\"]').length"
+    assert reader.value(stops) == 1
+
+
+def test_the_same_token_has_the_same_colour(reader):
+    reader.read_tokenizers("a list of a list")
+    colours = reader.value(
+        "[...document.querySelectorAll('.panels .token-box')].map((e) =>"
+        " [e.querySelector('small').textContent, getComputedStyle(e).backgroundColor])"
+    )
+    assert len({colour for _, colour in colours}) == len({id for id, _ in colours}) > 3
+    assert len(dict(colours)) == len(set(map(tuple, colours)))
+
+
+def test_white_space_is_seen_but_not_copied(reader):
+    reader.read_tokenizers("a\n b\tc")
+    shown = reader.texts(".panel:nth-child(2) .piece")
+    assert "".join(shown) == "a\n b\tc"
+    marks = reader.value(
+        "[...document.querySelectorAll('.panel:nth-child(2) i')]"
+        ".map((e) => getComputedStyle(e, '::before').content)"
+    )
+    assert marks == ['"↵"', '"·"', '"→"']
+
+
+def test_part_of_a_character_is_shown_with_its_bytes(reader):
+    reader.read_tokenizers("€")
+    assert reader.text(".panel .whole") == "€"
+    assert " ".join(reader.texts(".panels .panel:nth-child(1) .bytes")) == "E2 82 AC"
+    reader.focus(".panel .token-box")
+    assert "part of “€”" in reader.text(".token-detail")
+
+
+def test_merges_are_played_to_the_end(reader):
+    reader.read_tokenizers(" object")
+    reader.enter("#merges-speed", "3")
+    reader.press_button("Play")
+    assert "Pause" in reader.texts("button")
+    reader.until("/no pair is left/.test(document.querySelector('.step-sentence').textContent)")
+    ids = TOKENIZER.encode_ordinary(" object")
+    assert [*map(int, reader.texts(".merging small"))] == ids
+    assert "Pause" not in reader.texts("button")
+
+
+def test_merges_are_stepped_through_forth_and_back(reader):
+    reader.read_tokenizers(" object")
+    steps = list(merge_steps(TOKENIZER, " object"))
+    for i in (0, 1, 2):
+        step = steps[i]
+        assert [*map(int, reader.texts(".merging small"))] == step.ids
+        pair = [*map(int, reader.texts(".merging .pair small"))]
+        assert pair == step.ids[step.at : step.at + 2]
+        sentence = reader.text(".step-sentence")
+        assert f"id {step.new_id}:" in sentence and f"(rank {step.rank})" in sentence
+        reader.press_button("Step")
+    reader.press_button("Back")
+    assert [*map(int, reader.texts(".merging small"))] == steps[2].ids
+    reader.focus("#merges-step")
+    reader.browser.press("End")
+    assert [*map(int, reader.texts(".merging small"))] == steps[-1].ids
+    rows = reader.texts(".merges tbody tr")
+    assert len(rows) == len(steps) - 1
+
+
+def test_another_chunk_and_another_tokenizer_can_be_played(reader):
+    reader.read_tokenizers("the returns")
+    reader.browser.click(".chunks label", 0)
+    assert "".join(reader.texts(".merging li")).startswith("t")
+    reader.enter("#merges-tokenizer", "bytes only")
+    reader.until(r"/The chunk is \d+ tokens/.test(document.querySelector('.merges').textContent)")
+
+
+def test_nothing_moves_for_who_wants_no_motion(reader):
+    reader.read_tokenizers("returns")
+    reduced = {"name": "prefers-reduced-motion", "value": "reduce"}
+    reader.browser.call("Emulation.setEmulatedMedia", features=[reduced])
+    reader.press_button("Step")
+    assert reader.value("getComputedStyle(document.querySelector('.made')).animationName") == "none"
+
+
+def test_hostile_text_becomes_tokens_and_nothing_else(reader):
+    reader.read_tokenizers(HOSTILE)
+    assert "".join(reader.texts(".panels .panel:nth-child(1) .piece")) == HOSTILE
+    assert reader.value("document.querySelectorAll('main img, main script').length") == 0
+
+
+# ---- the training view --------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_told_in_words_pictures_and_a_table(reader):
+    reader.read_training()
+    assert "Finished: step 40 of 40" in reader.text(".state")
+    assert "In 40 steps the validation loss fell from 6.00 to 2.54" in reader.text(".sentence")
+    assert reader.value("document.querySelectorAll('.chart').length") == 4
+    label = reader.value("document.querySelector('.chart').getAttribute('aria-label')")
+    assert label == reader.text(".sentence")
+    reader.browser.click(".run-curves summary")
+    reader.until("document.querySelector('.run-curves table')")
+    rows = reader.texts(".run-curves tbody tr")
+    assert len(rows) == 5
+    assert rows[-1].startswith("40") and rows[-1].endswith("200")  # 1000 tokens in 5 s
+
+
+def test_a_step_is_read_by_pointer_and_by_keyboard(reader):
+    reader.read_training()
+    assert reader.text(".readout").startswith("Step 40: validation 2.541")
+    reader.focus("#training-step")
+    reader.browser.press("Home")
+    assert reader.text(".readout").startswith("Step 0: validation 6.000, training –")
+    reader.point(".chart")
+    assert reader.text(".readout").startswith("Step 20:")
+    assert reader.value("document.querySelectorAll('.cross path').length") == 4
+    width = reader.value("document.querySelector('.chart .grid path').getBBox().width")
+    reader.browser.resize(700, 900)  # drawn anew, the crosshair stays
+    reader.until(f"document.querySelector('.chart .grid path').getBBox().width < {width}")
+    assert reader.value("document.querySelectorAll('.cross path').length") == 4
+
+
+def test_units_and_scale_can_be_changed(reader):
+    reader.read_training()
+    before = reader.texts(".curves:nth-of-type(1) .grid text")
+    reader.browser.click("[value=bits]")
+    assert reader.texts(".curves:nth-of-type(1) .grid text") != before
+    assert "bits per byte" in reader.text(".curves figcaption")
+    reader.browser.click(".run-curves [type=checkbox]")
+    steps = reader.texts(".curves:nth-of-type(1) .grid text[text-anchor=middle]")
+    assert steps and "0" not in steps  # a logarithm has no zero
+
+
+def test_a_run_is_watched_while_it_goes_on(reader, out):
+    """Lines that are appended to its files appear, and so does its end."""
+    folder = out / "live"
+    write_lines(folder / "metrics.jsonl", metrics(0))
+    reader.open("training")
+    reader.until("document.querySelector('[value=live]')?.checked")
+    reader.until("/^Running: step 0/.test(document.querySelector('.state').textContent)")
+    reader.browser.click(".run-curves summary")
+    write_lines(folder / "metrics.jsonl", metrics(10), metrics(20))
+    write_lines(folder / "samples.jsonl", {"step": 10, "prompt": "a list?", "text": "the the"})
+    reader.until("/^Running: step 20/.test(document.querySelector('.state').textContent)")
+    assert reader.text(".readout").startswith("Step 20:")
+    reader.until("document.querySelector('.sample .written')?.textContent === 'the the'")
+    assert reader.text(".sample .prompt") == "a list?"
+    write_lines(folder / "metrics.jsonl", metrics(30))
+    (folder / "training.json").write_text('{"stage": "sft", "steps": 30}')
+    reader.until("/^Finished: step 30/.test(document.querySelector('.state').textContent)")
+    assert len(reader.texts(".run-curves tbody tr")) == 4
+
+
+def test_samples_are_looked_through_by_step(reader):
+    reader.read_training()
+    assert reader.texts(".sample h4") == [
+        "First: step 10", "In between: step 20", "Latest: step 40",
+    ]  # fmt: skip
+    assert reader.texts(".sample .written")[1] == HOSTILE
+    reader.focus("#training-sample")
+    reader.browser.press("ArrowRight")
+    assert reader.texts(".sample .written") == [
+        "e e the", "the list of the list", "the list is a list.",
+    ]  # fmt: skip
+
+
+def test_the_funnel_tells_what_was_kept_out_and_why(reader):
+    reader.read_training()
+    told = reader.text("[aria-label='The cleaning funnel']")
+    assert "Of 80 crawled pages 60 (75 %) are left" in told
+    assert reader.texts(".funnel summary") == ["Why 8 were kept out", "Why 12 were kept out"]
+    assert reader.texts(".funnel ul li") == ["not en: 6", f"{HOSTILE}: 2", "same text: 12"]
+    widths = "[...document.querySelectorAll('.funnel .left')].map((e) => e.style.width)"
+    assert reader.value(widths) == ["90%", "90%", "75%", "77.7778%"]
+
+
+def mount_training(reader, api):
+    """Mount the training view over a stand-in of the server."""
+    reader.open("chat")
+    reader.value(
+        "import('/playground/training.js').then(({mount}) => {"
+        " const root = document.createElement('div');"
+        " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
+        " document.querySelector('main').append(root);"
+        f" mount(root, {{api: {api}, announce() {{}}}}).show(); }})"
+    )
+
+
+def test_without_a_run_it_says_how_to_begin_one(reader):
+    mount_training(
+        reader, "{get: async (path) => path.endsWith('runs') ? [] : {missing: 'no clean.json'}}"
+    )
+    reader.until("/make train/.test(document.querySelector('main').innerText)")
+    reader.until("/no clean.json/.test(document.querySelector('main').innerText)")
+    assert "loss curves" not in reader.text("main")
+
+
+def test_a_server_that_goes_away_is_said_and_the_curves_stay(browser, out):
+    with serving(out / "base", out / "chat", out=str(out)) as server:
+        reader = Reader(browser, server.url)
+        reader.read_training()
+    reader.until("!document.querySelector('.training-view .problem').hidden")
+    assert "Start it again" in reader.text(".training-view .problem")
+    assert "told last" in reader.text(".state")
+    assert reader.value("document.querySelectorAll('.chart circle').length") > 0
+
+
+# ---- attention ----------------------------------------------------------------------------------
+
+
+def test_attention_is_that_of_the_model(reader, out):
+    ids = TOKENIZER.encode_ordinary("the list of the list returns a value")
+    reader.read_attention(ids)
+    model = load_model(out / "base")
+    for layer, head in ((0, 0), (1, 1)):
+        reader.browser.click(".layers button", layer)
+        reader.until(f"document.querySelectorAll('.layers button')[{layer}].ariaPressed === 'true'")
+        reader.browser.click(".head", head)
+        weights = attention_weights(model, ids, layer)[head]
+        reader.point(".reading .token-box", 5)
+        sentence = f"In head {head + 1} of layer {layer + 1}, "
+        reader.until(f"document.querySelector('.reading p').textContent.startsWith('{sentence}')")
+        shown = reader.texts(".looked-at .number")
+        expected = sorted(weights[5, :6], reverse=True)
+        for number, weight in zip(shown, expected, strict=True):
+            assert abs(float(number.removesuffix(" %")) - 100 * weight) <= 1
+
+
+def test_attention_begins_at_the_token_that_was_asked_for(reader):
+    ids = TOKENIZER.encode_ordinary("the list of the list returns a value")
+    reader.read_attention(ids, selected=3)
+    boxes = "[...document.querySelectorAll('.reading .token-box')]"
+    chosen = f"{boxes}.findIndex((e) => e.ariaSelected === 'true')"
+    assert reader.value(chosen) == 3
+    reader.focus(".reading [tabindex='0']")
+    reader.browser.press("ArrowLeft")
+    assert reader.value(chosen) == 2
+    reader.browser.press("End")
+    assert reader.value(chosen) == len(ids) - 1
+    later = reader.value("document.querySelectorAll('.reading .later').length")
+    assert later == 0
+
+
+def test_asked_again_attention_keeps_layer_and_head(reader):
+    reader.read_attention(TOKENIZER.encode_ordinary("the list of the list returns a value"))
+    reader.browser.click(".layers button", 1)
+    reader.until("document.querySelectorAll('.layers button')[1].ariaPressed === 'true'")
+    reader.browser.click(".head", 1)
+    reader.value(
+        "import('/playground/attention.js').then(({showAttention}) =>"
+        " showAttention(window.part, {...window.given, selected: 1}))"
+    )
+    assert "In head 2 of layer 2" in reader.text(".reading")
+    assert reader.texts(".looked-at .soft")[0] in ("itself", "the token before")
+
+
+def test_a_head_is_named_by_its_habit(reader):
+    """Heads that were made to look at one kind of place, over a text that repeats itself."""
+    reader.open("chat")
+    said = reader.value("""import('/playground/attention_measures.js').then(({measures, habit}) => {
+      const ids = [1, 2, 3, 4, 1, 2, 3, 4];
+      const head = (place) => {
+        const weights = new Uint8Array(64);
+        ids.forEach((_, t) => (weights[t * 8 + Math.max(0, place(t))] = 255));
+        return habit(measures(weights, ids));
+      };
+      const even = new Uint8Array(64);
+      for (let t = 0; t < 8; t++) even.fill(255 / (t + 1), t * 8, t * 8 + t + 1);
+      return [head((t) => t), head((t) => t - 1), head(() => 0), head((t) => t - 4),
+        head((t) => t - 3), habit(measures(even.map((w) => w / 3), ids))];
+    })""")
+    assert said == [
+        "mostly at itself, 100 %",
+        "mostly at the token before, 100 %",
+        "mostly at the first token, 100 %",
+        "mostly at the same token, earlier, 100 %",
+        "mostly at what followed the same token, earlier, 100 %",
+        "spread over many tokens",
+    ]
+
+
+def test_attention_of_hostile_text_and_of_a_refusal(reader):
+    reader.read_attention(TOKENIZER.encode_ordinary(HOSTILE)[-60:])
+    assert "onload" in "".join(reader.texts(".reading .token-box"))
+    refusing = "{post: async () => { throw new Error('layer is 9; it must be at most 1') }}"
+    reader.show("attention", "showAttention", {"model": "x", "ids": [1]}, refusing)
+    reader.until("/layer is 9/.test(document.querySelector('.problem').textContent)")
+
+
+def test_the_inspector_opens_attention_and_sources(reader):
+    """From an answer to what it looked at and where it has it from."""
+    reader.open("chat")
+    reader.browser.click("#chat .composer textarea")
+    reader.browser.type("the list")
+    reader.browser.press("Enter")
+    reader.until("document.querySelector('.answer .about') && !document.querySelector('.writing')")
+    reader.press_button("Show tokens")
+    reader.focus(".inspector [data-place='2']")
+    reader.press_button("Attention")
+    reader.until("document.querySelector('.looked-at li')")
+    reader.browser.press("ArrowRight")
+    reader.press_button("Where did it get that?")
+    reader.until("/written, not copied/.test(document.querySelector('.inspector').innerText)")
+    assert reader.value("document.querySelectorAll('.attention-view').length") == 0
+
+
+# ---- sources ------------------------------------------------------------------------------------
+
+
+def test_a_copied_span_is_found_marked_and_shown_in_its_page(reader):
+    reader.read_sources(f"Nobody: {COPIED}!")
+    assert reader.texts(".answer mark") == [COPIED]
+    assert "14 words, 2 times in 2 pages" in reader.text(".spans")
+    link = reader.value("document.querySelector('.spans a').href")
+    assert link == "https://example.org/3"
+    reader.browser.click(".spans button")
+    reader.until("document.querySelector('dialog[open] mark')")
+    assert reader.text("dialog mark") == COPIED
+    assert HOSTILE in reader.text("dialog .document")
+    reader.press_button("Close")
+    reader.until("!document.querySelector('dialog.page-text')")
+
+
+def test_an_address_that_would_run_something_is_no_link(reader):
+    reader.read_sources(COPIED)
+    assert reader.value("document.querySelectorAll('.spans ul > li').length") == 2
+    links = reader.value("[...document.querySelectorAll('.spans a')].map((a) => a.protocol)")
+    assert links == ["https:"]
+    assert HOSTILE in reader.text(".spans")
+
+
+def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(reader):
+    place = {
+        "url": SCRIPT_URL, "title": HOSTILE, "excerpt": HOSTILE, "mark": [0, 8], "page": "/x",
+    }  # fmt: skip
+    span = {"start": 0, "end": 8, "words": 1, "times": 1, "documents": 1, "places": [place]}
+    page = {"url": "data:text/html,x", "title": HOSTILE, "text": HOSTILE, "start": 0, "end": 8}
+    found, shown = json.dumps({"spans": [span]}), json.dumps(page)
+    api = f"{{post: async () => ({found}), get: async () => ({shown})}}"
+    reader.show("sources", "showSources", {"model": "base", "text": HOSTILE}, api)
+    reader.until("document.querySelector('.spans li')")
+    reader.browser.click(".spans button")
+    reader.until("document.querySelector('dialog[open]')")
+    assert reader.text("dialog .document") == HOSTILE
+    assert reader.value("document.querySelectorAll('main a, dialog a, img').length") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"spans": []}, "written, not copied"),
+        ({"missing": "no out folder is known"}, "no out folder is known"),
+        ({"indexing": True, "share": 0.25}, "25 %"),
+    ],
+)
+def test_sources_say_why_there_are_none(reader, answer, said):
+    api = f"{{post: async () => ({json.dumps(answer)})}}"
+    reader.show("sources", "showSources", {"model": "base", "text": "a"}, api)
+    reader.until(f"/{said}/.test(document.querySelector('.sources-view').innerText)")
+
+
+# ---- every view, on every screen, for everybody -------------------------------------------------
+
+IDS = TOKENIZER.encode_ordinary("the list of the list returns a value")
+VIEWS = {
+    "tokenizer": lambda reader: reader.read_tokenizers("a list, größer\n数 7 🙂"),
+    "training": lambda reader: reader.read_training(),
+    "attention": lambda reader: reader.read_attention(IDS),
+    "sources": lambda reader: reader.read_sources(f"x {COPIED} " + "y" * 200),
+}
+
+
+def open_details(reader):
+    reader.value("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_a_phone(reader, view):
+    reader.browser.resize(360, 740)
+    VIEWS[view](reader)
+    open_details(reader)
+    assert reader.value("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The text of axe-core."""
+    package = pytest.importorskip("axe_core_python", reason="needs axe-core-python")
+    return (Path(package.__file__).parent / "axe.min.js").read_text("utf-8")
+
+
+@contextmanager
+def ruled_out(browser):
+    """Let axe-core in: the page's policy would stop what it inserts."""
+    browser.call("Page.setBypassCSP", enabled=True)
+    yield
+    browser.call("Page.setBypassCSP", enabled=False)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(reader, axe, view):
+    with ruled_out(reader.browser):
+        VIEWS[view](reader)
+        open_details(reader)
+        reader.value(axe + ";0")
+        for dark in (False, True):
+            reader.browser.resize(1280, 900, dark)
+            found = reader.value(
+                "axe.run().then(({violations}) => violations"
+                ".filter(({impact}) => ['serious', 'critical'].includes(impact))"
+                ".map(({id, nodes}) => [id, nodes.map((n) => n.html + n.failureSummary)]))"
+            )
+            assert found == [], f"dark: {dark}"
