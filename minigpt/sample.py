@@ -197,8 +197,9 @@ class Batch:
         with its `error` set.
         """
         self._release()
-        self._slide()
-        decoded = [row for row in self.rows if not row.unread]
+        rows = self.rows
+        self._slide(rows)
+        decoded = [row for row in rows if not row.unread]
         ready = self._read(most)
         if decoded:
             logits = self.decoder.step(
@@ -208,9 +209,9 @@ class Batch:
                 row.logits = of_row
         return draw_tokens(ready + decoded)
 
-    def _slide(self):
+    def _slide(self, rows):
         T = self.model.config.n_positions
-        for row in self.rows:
+        for row in rows:
             if len(row.window) > T:
                 row.window, row.unread = slide(row.window, T), True
                 self.decoder.forget(row.slot)
