@@ -10,12 +10,12 @@ from minigpt_examples import example_tokenizer, save_example_model, small_model,
 
 import bpe
 import minigpt
-from minigpt import sample
+from minigpt import batch as batch_module
 from minigpt.backend import to_numpy
+from minigpt.batch import Batch
 from minigpt.decode import Decoder
 from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
 from minigpt.sample import (
-    Batch,
     Generation,
     check_plan,
     generate,
@@ -293,7 +293,7 @@ def test_a_row_that_joins_gets_the_ids_it_gets_alone():
 
 def test_a_long_prompt_is_read_in_pieces_while_the_others_go_on(monkeypatch):
     model = lively_model(n_positions=64)
-    monkeypatch.setattr(sample, "CHUNK", 10)
+    monkeypatch.setattr(batch_module, "CHUNK", 10)
     batch = Batch(model, 2)
     [short], [long] = (rows_for(model, [ids], 20, 1) for ids in ([7], list(range(45))))
     batch.join(short)
