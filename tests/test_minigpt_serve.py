@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playground_server import make_models, serving, until
-from raw_http import connect, get, post, read_answer, request
+from raw_http import connect, get, post, read_all, read_answer, request
 
 from minigpt import serve as serve_module
 from minigpt.__main__ import main
@@ -120,7 +120,7 @@ def test_a_server_says_where_it_is_and_nothing_that_was_said(out):
             assert status == 0
             assert seconds < 5  # one, but for a busy machine
             with s:
-                rest = read_answer(s).body
+                rest = read_all(s)
             until(lambda: server.lines[-1] == "stopped")
             said = "\n".join(server.lines)
             assert re.search(r"^POST /v1/chat/completions 200 \d+ ms$", said, re.M)
