@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from minigpt.backend import open_device
 from minigpt.chat_format import END
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
@@ -75,7 +76,8 @@ class Shelf:
     """The models by name, and the folders they come from."""
 
     def __init__(self, paths, device="cpu", n_rows=64, max_waiting=128, say=print):
-        """Raise ValueError for a path that does not exist, and where none of them is a folder."""
+        """Raise ValueError for a path that does not exist, no folder at all, no such device."""
+        open_device(device)
         self.paths, self.device, self.say = [Path(path) for path in paths], device, say
         self.n_rows, self.max_waiting = n_rows, max_waiting
         self.models, self._old, self._failed = {}, [], {}

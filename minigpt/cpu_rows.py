@@ -28,7 +28,7 @@ LEAST = 64  # narrower tiles waste the time they save
 WHOLE_BYTES = 1 << 20  # a smaller matrix stays in the cache anyway
 SHARE_BYTES = 4 << 20  # less is not worth waking a thread for
 QUERIES = 64  # rows of queries that attention handles at a time
-KEYS = 64  # keys in a block that one query is multiplied with
+KEYS = 128  # keys in a block that one query is multiplied with
 BLOCK = 1 << 16  # elements that GELU handles at a time
 
 

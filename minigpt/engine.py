@@ -200,6 +200,8 @@ class Engine:
     def _wait_for_work(self):
         """Wait until there is something to write; return False when all is over."""
         with self._changed:
+            if not self._running and not self._waiting:
+                self._ends.clear()  # an idle hour says nothing of the speed
             self._changed.wait_for(lambda: self._why_closed or self._running or self._waiting)
             return not self._why_closed
 

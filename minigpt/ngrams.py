@@ -6,7 +6,8 @@ of those windows lies within them, so every match of ten tokens or more is found
 compared with the text itself: a collision of hashes costs a comparison and never a wrong answer.
 
 An index of 100 million tokens takes 267 MB beside the tokens. It has no file: it is made in
-seconds. A suffix array would find shorter matches too, for 400 MB and minutes of building.
+seconds. A smaller window or stride finds shorter matches too, in more places and for more memory:
+8 / stride bytes a token. A suffix array would find all, for 400 MB and minutes of building.
 
 Source: what it is for, Lee et al. 2022, "Deduplicating Training Data Makes Language Models Better"
 (there with a suffix array).
@@ -22,10 +23,10 @@ COMPARED = 1 << 16  # ids compared at a time
 MULTIPLIER, MIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, irregular
 
 
-def hash_windows(tokens, n, stride):
+def hash_windows(tokens, n, stride, window):
     """Hash `n` windows of `tokens`, each `stride` after the one before: -> (n,) uint64."""
     h = np.zeros(n, np.uint64)
-    for j in range(WINDOW):
+    for j in range(window):
         h ^= tokens[j : j + (n - 1) * stride + 1 : stride].astype(np.uint64) + np.uint64(1)
         h *= MULTIPLIER  # wraps around at 2**64
         h ^= h >> np.uint64(29)
@@ -34,18 +35,19 @@ def hash_windows(tokens, n, stride):
 
 
 class NgramIndex:
-    """Finds spans of ids in a row of ids, `tokens` (N,)."""
+    """Finds spans of ids in a row of ids, `tokens` (N,), all that have `shortest` ids or more."""
 
-    def __init__(self, tokens, progress=lambda blocks: blocks):
-        self.tokens = tokens
-        n = max(0, (len(tokens) - WINDOW) // STRIDE + 1)
+    def __init__(self, tokens, progress=lambda blocks: blocks, window=WINDOW, stride=STRIDE):
+        self.tokens, self.window, self.stride = tokens, window, stride
+        self.shortest = window + stride - 1
+        n = max(0, (len(tokens) - window) // stride + 1)
         self.low_bits = np.uint64((1 << max(1, n.bit_length())) - 1)  # the window's number
         self.keys = np.empty(n, np.uint64)
         for first in progress(range(0, n, BLOCK)):
             m = min(BLOCK, n - first)
-            part = np.asarray(tokens[first * STRIDE : (first + m - 1) * STRIDE + WINDOW])
+            part = np.asarray(tokens[first * stride : (first + m - 1) * stride + window])
             numbers = np.arange(first, first + m, dtype=np.uint64)
-            hashes = hash_windows(part, m, STRIDE)
+            hashes = hash_windows(part, m, stride, window)
             self.keys[first : first + m] = (hashes & ~self.low_bits) | numbers
         self.keys.sort()
 
@@ -58,12 +60,13 @@ class NgramIndex:
 
     def _windows(self, ids):
         """Yield (i, places): where in the text the window of `ids` at i may stand."""
-        n = len(ids) - WINDOW + 1
+        n = len(ids) - self.window + 1
         if n < 1:
             return
-        for i, (first, last) in enumerate(zip(*self.ranges(hash_windows(ids, n, 1)), strict=True)):
+        ranges = self.ranges(hash_windows(ids, n, 1, self.window))
+        for i, (first, last) in enumerate(zip(*ranges, strict=True)):
             if first < last:
-                yield i, (self.keys[first:last] & self.low_bits).astype(np.int64) * STRIDE
+                yield i, (self.keys[first:last] & self.low_bits).astype(np.int64) * self.stride
 
     def _agreeing(self, places, ids, step=1):
         """Return how many of `ids` stand in the text from each place on: (M,).
@@ -71,7 +74,7 @@ class NgramIndex:
         With `step` -1 the text is read backward.
         """
         counts = np.zeros(len(places), np.int64)
-        alive, k, n = np.arange(len(places)), 0, 2 * WINDOW
+        alive, k, n = np.arange(len(places)), 0, 2 * self.window
         while len(alive) and k < len(ids):
             n = max(1, min(2 * n, len(ids) - k, COMPARED // len(alive)))
             at = places[alive, None] + step * np.arange(k, k + n)  # (M, n)
@@ -85,7 +88,7 @@ class NgramIndex:
     def matches(self, ids, followed=FOLLOWED):
         """Return for each of `ids` how many from it on stand together in the text, and where.
 
-        Two arrays (T,): lengths, 0 where it is less than SHORTEST, and places. Of a window that
+        Two arrays (T,): lengths, 0 where it is less than `shortest`, and places. Of a window that
         stands more than `followed` times only the first of the places found are followed: there,
         the lengths are what was found, not the longest there is.
         """
@@ -95,11 +98,11 @@ class NgramIndex:
         # matches that have not ended: what place - i is in all of a match, and where it ends
         open_matches = np.zeros((2, 0), np.int64)
         for i, found in self._windows(ids):
-            open_matches = open_matches[:, open_matches[1] >= i + WINDOW]
+            open_matches = open_matches[:, open_matches[1] >= i + self.window]
             found = found[:followed]
             found = found[~np.isin(found - i, open_matches[0])]
             right = self._agreeing(found, ids[i:])
-            found, right = found[right >= WINDOW], right[right >= WINDOW]
+            found, right = found[right >= self.window], right[right >= self.window]
             left = self._agreeing(found - 1, ids[:i][::-1], -1)
             open_matches = np.hstack([open_matches, [found - i, i + right]])
             longer = i + right > ends[i - left]
@@ -111,15 +114,15 @@ class NgramIndex:
             if ends[i - 1] > max(i, ends[i]):
                 ends[i], places[i] = ends[i - 1], places[i - 1] + 1
         lengths = np.maximum(ends - np.arange(T), 0)
-        lengths[lengths < SHORTEST] = 0
+        lengths[lengths < self.shortest] = 0
         return lengths, places
 
     def occurrences(self, ids):
-        """Return all places of the span `ids`, of SHORTEST ids at least, in order: (M,)."""
+        """Return all places of the span `ids`, of `shortest` ids at least, in order: (M,)."""
         ids = np.asarray(ids)
-        assert len(ids) >= SHORTEST, f"{len(ids)} ids; {SHORTEST} are needed"
+        assert len(ids) >= self.shortest, f"{len(ids)} ids; {self.shortest} are needed"
         found = []
-        for i, places in self._windows(ids[: WINDOW + STRIDE - 1]):
+        for i, places in self._windows(ids[: self.shortest]):
             places = places[places >= i] - i
             found.append(places[self._agreeing(places, ids) == len(ids)])
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
@@ -131,4 +134,4 @@ class NgramIndex:
         """
         drawn = self.keys[rng.integers(len(self.keys), size=n)]
         first, last = self.ranges(drawn)
-        return (drawn & self.low_bits).astype(np.int64) * STRIDE, last - first
+        return (drawn & self.low_bits).astype(np.int64) * self.stride, last - first

@@ -29,19 +29,23 @@ STEPS = (
 
 def runs(out, now=None):
     """Return what `describe` says of every run in the folder `out`, by name."""
+    return [describe(folder, now) for folder in run_folders(out)]
+
+
+def run_folders(out):
+    """List the folders in `out` that hold a run."""
     try:
-        folders = sorted(f for f in Path(out).iterdir() if (f / METRICS).is_file())
+        return sorted(folder for folder in Path(out).iterdir() if (folder / METRICS).is_file())
     except OSError:
         return []
-    return [describe(folder, now) for folder in folders]
 
 
 def find_run(out, name):
     """Return the folder of the run `name` in `out`; raise ValueError where there is none."""
-    names = [run["name"] for run in runs(out)]
-    if name not in names:
-        raise ValueError(f"there is no run {name!r}; there are {', '.join(names) or 'none yet'}")
-    return Path(out) / name
+    folders = {folder.name: folder for folder in run_folders(out)}
+    if name not in folders:
+        raise ValueError(f"there is no run {name!r}; there are {', '.join(folders) or 'none yet'}")
+    return folders[name]
 
 
 def describe(folder, now=None):
@@ -51,17 +55,17 @@ def describe(folder, now=None):
     """
     report = read_object(folder / REPORT)
     try:
-        progress = checkpoint.read_progress(folder) or {}
-        steps = progress["run"]["train"]["steps"]
+        progress = checkpoint.read_progress(folder)
+        saved, steps = int(progress["step"]), progress["run"]["train"]["steps"]
     except (OSError, ValueError, LookupError, TypeError):
-        progress, steps = {}, report.get("steps")
+        saved, steps = 0, report.get("steps")
     lines = read_lines(folder / METRICS)
     last = lines[-1] if lines else {"step": 0}
     return {
         "name": folder.name,
         "stage": report.get("stage") or stage_of(folder),
         "steps": steps,
-        "step": max(last["step"], progress.get("step", 0)),
+        "step": max(last["step"], saved),
         "running": is_running(folder, now),
         "seconds": last.get("seconds"),
     }

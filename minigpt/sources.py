@@ -8,7 +8,9 @@ same in many places, and a text made of other words can say the same.
 What counts as a span. Everybody writes "of the list and the"; a span must be so long and so
 particular that it hardly came about by itself:
 
-- SHORTEST tokens (what the index is sure to find) and FEWEST_WORDS whole words;
+- FEWEST_WORDS whole words, and six tokens: windows of five, every second one indexed, are sure to
+  find that many, for 4 bytes a token. (Of ten tokens, the default of ngrams.py, many a sentence
+  that an assistant copies has fewer: "Set the action for the given signal.");
 - in at most COMMON_SHARE of the documents: what stands in more of them says nothing of any;
 - 2 log2(N) bits of different tokens, for N tokens of training text. A token of share p has
   -log2(p) bits. Were tokens independent, log2(N) bits would be expected once in the text by
@@ -27,13 +29,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import regex
 
-from minigpt.ngrams import BLOCK, SHORTEST, NgramIndex
+from minigpt.ngrams import BLOCK, NgramIndex
 
+WINDOW, STRIDE = 5, 2  # tokens
 FEWEST_WORDS = 5
 COMMON_SHARE = 0.25
 MOST_SPANS, MOST_PLACES = 20, 5
 MOST_TRIED = 100  # spans: to look up one that stands a million times takes some 50 ms
-FOLLOWED = 1000  # places of one window: of a phrase that stands more often, the first ones
+FOLLOWED = 200  # places of one window. A passage with one rarer window in it is found whole
 AROUND, MARKED = 100, 400  # characters of an excerpt: before and after the span, and of it
 MOST_TITLE = 200
 MOST_SHOWN = 100_000  # characters of a document
@@ -55,7 +58,7 @@ class Sources:
 
     def __init__(self, part, progress=lambda blocks: blocks):
         self.part, self.tokenizer = part, part.tokenizer
-        self.index = NgramIndex(part.ids, progress)
+        self.index = NgramIndex(part.ids, progress, WINDOW, STRIDE)
         counts = np.ones(self.tokenizer.n_vocab)
         for first in range(0, len(part.ids), BLOCK):
             counts += np.bincount(part.ids[first : first + BLOCK], minlength=len(counts))
@@ -66,7 +69,6 @@ class Sources:
 
     def spans(self, text):
         """Return the Spans of `text` that stand in the documents, longest first."""
-        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         ids, offsets = self._encode(text)
         edges, spans, tried = word_edges(text), [], 0
         taken = np.zeros(len(ids), bool)
@@ -78,7 +80,7 @@ class Sources:
                 first += 1
             while first < last and (taken[last - 1] or offsets[last] not in edges):
                 last -= 1
-            if last - first < SHORTEST:
+            if last - first < self.index.shortest:
                 continue
             if last - first < -minus_length:  # shorter now: others may come before it
                 heapq.heappush(heap, (first - last, first, last))
@@ -101,7 +103,7 @@ class Sources:
         ids, offsets = encode_with_offsets(self.tokenizer, text)
         if text[:1].strip():
             other, moved = encode_with_offsets(self.tokenizer, " " + text)
-            n = 4 * SHORTEST
+            n = 4 * self.index.shortest
             as_it_is, after_space = (self.index.matches(x[:n], FOLLOWED)[0] for x in (ids, other))
             if after_space.max(initial=0) > as_it_is.max(initial=0):
                 return other, [max(0, offset - 1) for offset in moved]
@@ -126,6 +128,7 @@ class Sources:
 
         A list of {"start", "end", "text", "words", "times", "documents": how many, "places"}.
         """
+        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         spans, edges, texts, found = self.spans(text), word_edges(text), {}, []
         taken = {(span.start, span.end) for span in spans}
         for span in spans:

@@ -118,7 +118,7 @@ class BlasLimit:
             if self._users == 0:
                 self._before = [library.get_num_threads() for library in self._libraries]
                 for library in self._libraries:
-                    library.set_num_threads(1)
+                    set_blas_threads(library, 1)
             self._users += 1
         try:
             yield
@@ -127,7 +127,19 @@ class BlasLimit:
                 self._users -= 1
                 if self._users == 0:
                     for library, n in zip(self._libraries, self._before, strict=True):
-                        library.set_num_threads(n)
+                        set_blas_threads(library, n)
+
+
+def set_blas_threads(library, n):
+    """Set how many threads a BLAS library uses, in the whole process.
+
+    From version 3.8 on threadpoolctl listens only to the first thread that asked, and says nothing
+    to the others, unless that thread is made to step down.
+    """
+    step_down = getattr(library, "clear_controlling_thread", lambda force: None)
+    step_down(force=True)
+    library.set_num_threads(n)
+    step_down(force=True)
 
 
 one_blas_thread = BlasLimit()

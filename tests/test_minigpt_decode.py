@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import small_model, untimed
+from threadpoolctl import ThreadpoolController
 
 from minigpt import cpu_rows, ops
 from minigpt.backend import to_numpy
@@ -224,8 +225,6 @@ def test_there_is_one_team_in_a_process():
 
 
 def test_blas_threads_come_back_after_the_last_user_has_left():
-    from threadpoolctl import ThreadpoolController
-
     def n_threads():
         return [p.num_threads for p in
                 ThreadpoolController().select(user_api="blas").lib_controllers]  # fmt: skip
@@ -237,4 +236,23 @@ def test_blas_threads_come_back_after_the_last_user_has_left():
     first.__exit__(None, None, None)  # not in the order of a stack, as two threads might
     assert set(n_threads()) == {1}
     second.__exit__(None, None, None)
+    assert n_threads() == before
+
+
+def test_blas_threads_are_switched_off_by_whichever_thread_asks():
+    libraries, seen = ThreadpoolController().select(user_api="blas").lib_controllers, []
+
+    def n_threads():
+        return [library.get_num_threads() for library in libraries]
+
+    def ask():
+        with one_blas_thread():
+            seen.extend(n_threads())
+
+    before = n_threads()
+    ask()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert set(seen) == {1}
     assert n_threads() == before

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
-from minigpt.ngrams import SHORTEST, NgramIndex
+from minigpt.ngrams import STRIDE, WINDOW, NgramIndex
 
 few_symbols = st.lists(st.integers(0, 2), max_size=60)  # so that much is repeated
 
@@ -14,6 +14,9 @@ few_symbols = st.lists(st.integers(0, 2), max_size=60)  # so that much is repeat
 def stands_at(text, span):
     """Every place of `span` in `text`, by trying all."""
     return [p for p in range(len(text) - len(span) + 1) if text[p : p + len(span)] == span]
+
+
+shapes = st.sampled_from([(WINDOW, STRIDE), (5, 2), (3, 1), (1, 1), (2, 5)])
 
 
 def longest_from(text, ids, i):
@@ -25,22 +28,25 @@ def longest_from(text, ids, i):
 
 
 @untimed
-@given(few_symbols, few_symbols)
-def test_matches_are_those_of_a_search_at_every_place(text, ids):
-    lengths, places = NgramIndex(np.array(text, np.uint16)).matches(ids)
+@given(few_symbols, few_symbols, shapes)
+def test_matches_are_those_of_a_search_at_every_place(text, ids, shape):
+    index = NgramIndex(np.array(text, np.uint16), window=shape[0], stride=shape[1])
+    lengths, places = index.matches(ids)
+    assert index.shortest == sum(shape) - 1
     for i, (length, place) in enumerate(zip(lengths, places, strict=True)):
         expected = longest_from(text, ids, i)
-        assert length == (expected if expected >= SHORTEST else 0)
+        assert length == (expected if expected >= index.shortest else 0)
         assert text[place : place + length] == ids[i : i + length]
 
 
 @untimed
-@given(few_symbols, st.integers(0, 50), st.integers(SHORTEST, 20))
-def test_occurrences_are_those_of_a_search_at_every_place(text, start, length):
+@given(few_symbols, st.integers(0, 50), st.integers(1, 20), shapes)
+def test_occurrences_are_those_of_a_search_at_every_place(text, start, length, shape):
+    index = NgramIndex(np.array(text, np.uint32), window=shape[0], stride=shape[1])
     span = text[start : start + length]
-    if len(span) < SHORTEST:
-        span = [0] * SHORTEST
-    places = NgramIndex(np.array(text, np.uint32)).occurrences(span)
+    if len(span) < index.shortest:
+        span = [0] * index.shortest
+    places = index.occurrences(span)
     assert places.tolist() == stands_at(text, span)
 
 
@@ -64,7 +70,7 @@ def test_matches_longer_than_a_block_are_whole(monkeypatch, compared):
 
 
 def test_collisions_of_hashes_give_no_wrong_answer(monkeypatch):
-    monkeypatch.setattr("minigpt.ngrams.hash_windows", lambda tokens, n, stride: np.zeros(n, "u8"))
+    monkeypatch.setattr("minigpt.ngrams.hash_windows", lambda tokens, n, *_: np.zeros(n, "u8"))
     text = np.random.default_rng(0).integers(0, 50, 500, dtype=np.uint16)
     index = NgramIndex(text)
     lengths, places = index.matches(text[100:140])

@@ -19,7 +19,6 @@ from minigpt import dataset, library, sources
 from minigpt.chat_format import with_control_tokens
 from minigpt.corpus import Corpus
 from minigpt.library import Library, plain
-from minigpt.ngrams import SHORTEST
 from minigpt.sources import (
     MOST_PLACES,
     MOST_SPANS,
@@ -126,6 +125,16 @@ def test_common_or_short_or_new_words_are_nobodys(site, text):
     assert site.sources.look_up(text) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["must ring the copper bell", "steers a barge past the seventh", "to lower the chain. So it"],
+)
+def test_five_words_that_nobody_else_writes_are_enough(site, words):
+    (span,) = site.sources.look_up(f"He said: {words}, he said.")
+    assert (span["text"], span["words"]) == (words, len(words.split()))
+    assert span["places"][0]["document"] == 7
+
+
 def test_what_is_held_out_is_no_source(site):
     held_out = site.texts[39].splitlines()[2].removeprefix(COMMON)
     assert site.sources.look_up(held_out) == []
@@ -176,15 +185,16 @@ def test_spans_are_bounded(site):
 )
 def test_whatever_is_found_stands_there_word_for_word(site, cuts):
     text = "".join(site.texts[i][start : start + length] for i, start, length in cuts)
+    trained_on = [text for i, text in enumerate(site.texts) if i not in (19, 39)]
     end_before = 0
     for span in sorted(site.sources.look_up(text), key=lambda span: span["start"]):
         assert span["start"] >= end_before
         end_before = span["end"]
         words = text[span["start"] : span["end"]]
         assert words == span["text"] == words.strip()
-        assert len(site.tokenizer.encode_ordinary(words)) >= SHORTEST - 2
+        assert len(words.split()) >= 3
         for place in span["places"]:
-            assert site.texts[place["document"]][place["start"] : place["end"]] == words
+            assert trained_on[place["document"]][place["start"] : place["end"]] == words
 
 
 # ---- around a span ---------------------------------------------------------------------------
