@@ -91,10 +91,12 @@ def test_when_the_storage_is_full_old_tokens_make_room(page):
     kept = page.evaluate(
         """import('/playground/saved.js').then(async (saved) => {
           const [old] = saved.list();
-          for (let size = 1 << 20; size; size >>= 1) {
-            const filler = localStorage.getItem("filler") ?? "";
-            try { localStorage.setItem("filler", filler + "x".repeat(size)); size *= 2; } catch {}
-          }
+          const put = Storage.prototype.setItem; // a browser that has little room
+          Storage.prototype.setItem = function (key, value) {
+            const others = Object.entries(this).filter(([name]) => name !== key);
+            if (JSON.stringify(others).length + value.length > 5000) throw new Error("full");
+            put.call(this, key, value);
+          };
           const { newConversation, add } = await import('/playground/conversation.js');
           const fresh = newConversation();
           add(fresh, null, "user", "y".repeat(1000));
