@@ -104,3 +104,27 @@ def test_when_the_storage_is_full_old_tokens_make_room(page):
         })"""
     )
     assert kept == [True, False, 2]
+
+
+def test_an_answer_goes_on_while_another_conversation_is_open(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click(".sidebar .new")
+    assert page.evaluate("document.querySelector('.composer .send').title") == "Send"
+    assert texts(page, ".answer") == []
+    page.click(".conversations .open")
+    assert page.evaluate("document.querySelector('.composer .send').title") == "Stop"
+    before = page.evaluate("document.querySelector('.body').innerText.length")
+    page.wait_until(f"document.querySelector('.body').innerText.length > {before}")
+    page.click(".composer .send")
+    finished(page, 1)
+
+
+def test_a_conversation_that_was_deleted_while_it_answered_stays_away(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click("[title='Delete “rain”']")
+    page.wait_until("announcer.textContent.includes('chat')")  # says: it has come to its end
+    assert texts(page, ".conversations .open") == []
