@@ -159,6 +159,20 @@ def test_a_base_model_goes_on_with_the_text(page):
     assert body.startswith("the rain") and len(body) > len("the rain")
 
 
+def test_a_message_an_answer_and_a_block_of_code_are_copied(page):
+    page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+    said = "**So:**\n```\nx = 1\n```"
+    reply(page, said)
+    ask(page, "rain")
+    finished(page, 1)
+    copied = []
+    for selector in (".user [data-key=copy]", ".assistant [data-key=copy]", ".copy-code"):
+        page.click(selector)
+        page.evaluate("new Promise((done) => setTimeout(done, 50))")
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+    assert copied == ["rain", said, "x = 1"]
+
+
 # ---- when something is wrong -------------------------------------------------------------------
 
 
@@ -218,3 +232,20 @@ def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path
         browser.wait_until("document.querySelector('.hello')")
         assert texts(browser, ".hello") == ["There is no model yet"]
         assert "make train" in texts(browser, ".empty")[0]
+
+
+def test_a_server_with_a_key_asks_for_it_once(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders, api_key="the key") as server:
+        browser.open(server.url + "/")
+        for key in ("another", "the key"):
+            browser.wait_until("document.querySelector('dialog #key')")
+            browser.click("#key")
+            browser.type(key)
+            browser.press("Enter")
+            browser.wait_until("!document.querySelector('dialog #key')?.value")
+        browser.wait_until("document.querySelector('.suggestions')")
+        ask(browser, "rain")
+        finished(browser, 1)
+        assert texts(browser, ".answer .problem") == []

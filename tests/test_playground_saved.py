@@ -91,10 +91,12 @@ def test_when_the_storage_is_full_old_tokens_make_room(page):
     kept = page.evaluate(
         """import('/playground/saved.js').then(async (saved) => {
           const [old] = saved.list();
-          for (let size = 1 << 20; size; size >>= 1) {
-            const filler = localStorage.getItem("filler") ?? "";
-            try { localStorage.setItem("filler", filler + "x".repeat(size)); size *= 2; } catch {}
-          }
+          const put = Storage.prototype.setItem; // a browser that has little room
+          Storage.prototype.setItem = function (key, value) {
+            const others = Object.entries(this).filter(([name]) => name !== key);
+            if (JSON.stringify(others).length + value.length > 5000) throw new Error("full");
+            put.call(this, key, value);
+          };
           const { newConversation, add } = await import('/playground/conversation.js');
           const fresh = newConversation();
           add(fresh, null, "user", "y".repeat(1000));
@@ -102,3 +104,27 @@ def test_when_the_storage_is_full_old_tokens_make_room(page):
         })"""
     )
     assert kept == [True, False, 2]
+
+
+def test_an_answer_goes_on_while_another_conversation_is_open(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click(".sidebar .new")
+    assert page.evaluate("document.querySelector('.composer .send').title") == "Send"
+    assert texts(page, ".answer") == []
+    page.click(".conversations .open")
+    assert page.evaluate("document.querySelector('.composer .send').title") == "Stop"
+    before = page.evaluate("document.querySelector('.body').innerText.length")
+    page.wait_until(f"document.querySelector('.body').innerText.length > {before}")
+    page.click(".composer .send")
+    finished(page, 1)
+
+
+def test_a_conversation_that_was_deleted_while_it_answered_stays_away(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click("[title='Delete “rain”']")
+    page.wait_until("announcer.textContent.includes('chat')")  # says: it has come to its end
+    assert texts(page, ".conversations .open") == []

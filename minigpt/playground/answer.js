@@ -1,8 +1,8 @@
 // An answer as it is seen: its text or its tokens, how it came to be, and what can be done with it.
 
 import { figures } from "./ask.js";
-import { copyText } from "./clipboard.js";
-import { el, fill, iconButton, relabel } from "./dom.js";
+import { copyButton } from "./clipboard.js";
+import { el, fill, iconButton } from "./dom.js";
 import { tokenView } from "./inspector.js";
 import { renderMarkdown } from "./markdown.js";
 
@@ -10,24 +10,27 @@ const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tok
 
 // Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
-// continueFrom(i, alternative), showTokens(whether); {place, of} among the answers beside it; and whether its tokens are
-// `open`, with the place `at` of the one looked at.
+// continueFrom(i, alternative), showTokens(whether). {place, of}: among the answers beside it.
+// {open, at}: whether its tokens are shown, and the place of the one looked at.
 export function answerView(node, model, { api, announce, place, of, open, at, does }) {
   const body = el("div", { class: open ? "body" : "body markdown" });
   const problem = el("div");
   const about = el("p", { class: "about small soft number" });
   let tokens = null; // the token view, while it is open
 
-  const copy = iconButton("copy", "Copy answer", async () => {
-    const copied = await copyText(node.content);
-    announce(copied ? "Copied." : "The browser does not allow copying.");
-    relabel(copy, copied ? "check" : "close", copied ? "Copied" : "Copying is not allowed");
-  }, { "data-key": "copy" });
+  const copy = copyButton("Copy answer", () => node.content, announce);
   const again = iconButton("again", "Answer again", does.again, { "data-key": "again" });
-  const lid = el("button", {
-    type: "button", class: "quiet", "data-key": "tokens", "aria-pressed": String(open),
-    onclick: () => showTokens(!open),
-  }, "Show tokens");
+  const lid = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      "data-key": "tokens",
+      "aria-pressed": String(open),
+      onclick: () => showTokens(!open),
+    },
+    "Show tokens",
+  );
   const tools = el("div", { class: "tools" }, leaves(place, of, does.leaf), copy, again, lid);
 
   function showTokens(whether) {
@@ -57,7 +60,10 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
 
   // What a base model wrote begins where its prompt ends.
   function drawContinuation() {
-    fill(body, el("p", { class: "plain" }, el("span", { class: "soft" }, node.prompt), node.content));
+    fill(
+      body,
+      el("p", { class: "plain" }, el("span", { class: "soft" }, node.prompt), node.content),
+    );
   }
 
   function drawTokens() {
@@ -75,8 +81,15 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
     }
   }
 
-  const element = el("div", { class: "answer" },
-    node.prompt != null && baseModelNote(node.model), body, problem, about, tools);
+  const element = el(
+    "div",
+    { class: "answer" },
+    node.prompt != null && baseModelNote(node.model),
+    body,
+    problem,
+    about,
+    tools,
+  );
   update();
   return { element, update };
 }
@@ -86,22 +99,40 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
 export function leaves(place, of, leaf) {
   if (of < 2) return null;
   const button = (icon, name, by, possible) =>
-    iconButton(icon, name, () => possible && leaf(by), { "aria-disabled": !possible && "true", "data-key": name });
-  return el("span", { class: "leaves", role: "group", "aria-label": "Versions" },
+    iconButton(icon, name, () => possible && leaf(by), {
+      "aria-disabled": !possible && "true",
+      "data-key": name,
+    });
+  return el(
+    "span",
+    { class: "leaves", role: "group", "aria-label": "Versions" },
     button("before", "Earlier version", -1, place > 0),
-    el("span", { class: "number small", "aria-label": `Version ${place + 1} of ${of}` }, `${place + 1}/${of}`),
-    button("after", "Later version", 1, place < of - 1));
+    el("span", { class: "number small" }, `${place + 1}/${of}`),
+    button("after", "Later version", 1, place < of - 1),
+  );
 }
 
 function baseModelNote(name) {
-  return el("p", { class: "lesson small" },
-    el("b", {}, name), " is a base model. It has learned to go on with a text, not to answer one: ",
-    "it took your message for the beginning of a page, and wrote on.");
+  return el(
+    "p",
+    { class: "lesson small" },
+    el("b", {}, name),
+    " is a base model. It has learned to go on with a text, not to answer one: ",
+    "it took your message for the beginning of a page, and wrote on.",
+  );
 }
 
 function complaint({ message, retryable }, again) {
-  return el("div", { class: "problem" }, el("span", {}, message),
-    el("button", { type: "button", onclick: again, "data-key": "retry" }, retryable ? "Try again" : "Ask again"));
+  return el(
+    "div",
+    { class: "problem" },
+    el("span", {}, message),
+    el(
+      "button",
+      { type: "button", onclick: again, "data-key": "retry" },
+      retryable ? "Try again" : "Ask again",
+    ),
+  );
 }
 
 // One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · first after 0.09 s

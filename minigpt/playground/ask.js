@@ -26,13 +26,19 @@ export function requestFor(model, messages, settings) {
   if (model.minigpt.assistant) {
     // half of the window at most, or nothing of the conversation would fit beside the answer
     const most = Math.min(settings.max_tokens, Math.floor(model.minigpt.n_positions / 2));
-    return { path: "/v1/chat/completions", body: { ...drawn, ...WATCH_CHAT, messages, max_tokens: most } };
+    return {
+      path: "/v1/chat/completions",
+      body: { ...drawn, ...WATCH_CHAT, messages, max_tokens: most },
+    };
   }
   const { max_tokens } = settings;
   return continuation({ ...drawn, prompt: messages.at(-1).content, max_tokens });
 }
 
-const continuation = (body) => ({ path: "/v1/completions", body: { ...body, ...WATCH_COMPLETION } });
+const continuation = (body) => ({
+  path: "/v1/completions",
+  body: { ...body, ...WATCH_COMPLETION },
+});
 
 // Give the settings as fields of a request; what is not set is not sent.
 function sampling({ max_tokens, ...settings }) {
@@ -45,17 +51,30 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
   const started = performance.now();
   const ids = node.tokens?.map((token) => token.id) ?? [];
   Object.assign(node, {
-    model: body.model, temperature: body.temperature, tokens: node.tokens ?? [],
+    model: body.model,
+    temperature: body.temperature,
+    tokens: node.tokens ?? [],
     prompt: typeof body.prompt === "string" ? body.prompt : (node.prompt ?? null),
-    promptIds: node.promptIds ?? null, finish: null, problem: null, firstMs: null, ms: null,
+    promptIds: node.promptIds ?? null,
+    finish: null,
+    problem: null,
+    firstMs: null,
+    ms: null,
     kept: ids.length, // tokens that were there before: a branch of another answer
   });
   try {
-    await api.stream(path, body, { signal, onChunk: (chunk) => note(node, chunk, started, onProgress) });
+    await api.stream(path, body, {
+      signal,
+      onChunk: (chunk) => note(node, chunk, started, onProgress),
+    });
     node.finish ??= "stop";
   } catch (error) {
     if (signal.aborted) node.finish = "stopped";
-    else Object.assign(node, { finish: "broken", problem: { message: error.message, retryable: !!error.retryable } });
+    else
+      Object.assign(node, {
+        finish: "broken",
+        problem: { message: error.message, retryable: !!error.retryable },
+      });
   }
   onProgress();
 }
@@ -72,7 +91,9 @@ function note(node, chunk, started, onProgress) {
   }
   node.tokens.push(...tokens);
   // a branch may begin within a character, which the server, writing from there on, cannot show
-  node.content = node.kept ? textOf(node.tokens.filter((token) => !endsAnswer(token))) : node.content + text;
+  node.content = node.kept
+    ? textOf(node.tokens.filter((token) => !endsAnswer(token)))
+    : node.content + text;
   if (choice.finish_reason) node.finish = choice.finish_reason;
   onProgress();
 }

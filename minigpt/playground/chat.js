@@ -28,18 +28,27 @@ export function mount(root, context) {
   let conversation = saved.load(localStorage.getItem(LAST)) ?? newConversation();
   let thread = null;
 
-  const list = el("ol", { class: "thread" });
+  const threads = new Map(); // conversation -> {thread, list}: an answer may go on in the background
+  const room = el("div", { class: "room" });
   const empty = el("div", { class: "empty" });
   const warning = el("div");
   const picker = modelPicker(context, () => change(picker.value));
-  const system = systemPrompt(() => conversation, () => save());
+  const system = systemPrompt(
+    () => conversation,
+    () => save(),
+  );
   const composer = makeComposer({
-    label: "Message", placeholder: "Ask something",
+    label: "Message",
+    placeholder: "Ask something",
     onSend: (text) => (model() ? void thread.say(text) : false),
     onStop: () => thread.stop(),
     tools: [picker, settingsButton(), system.button],
   });
-  const sidebar = makeSidebar({ announce: context.announce, current: () => conversation, onOpen: open });
+  const sidebar = makeSidebar({
+    announce: context.announce,
+    current: () => conversation,
+    onOpen: open,
+  });
 
   const model = () => context.models.find((each) => each.id === picker.value);
 
@@ -51,10 +60,18 @@ export function mount(root, context) {
 
   function open(other, { quietly = false } = {}) {
     conversation = other;
-    picker.value = context.models.some((each) => each.id === other.model) ? other.model : picker.value;
+    picker.value = context.models.some((each) => each.id === other.model)
+      ? other.model
+      : picker.value;
     conversation.model ??= picker.value;
     localStorage.setItem(LAST, conversation.id);
-    thread = makeThread(list, conversation, { context, model, onChange: changed });
+    if (!threads.has(other)) {
+      const list = el("ol", { class: "thread" });
+      const onChange = () => changed(other);
+      threads.set(other, { list, thread: makeThread(list, other, { context, model, onChange }) });
+    }
+    thread = threads.get(other).thread;
+    fill(room, threads.get(other).list);
     system.show();
     refresh();
     sidebar.render();
@@ -64,9 +81,9 @@ export function mount(root, context) {
   }
 
   // Something was said, or an answer came to its end.
-  function changed() {
-    save();
-    refresh();
+  function changed(which) {
+    save(which);
+    if (which === conversation && thread) refresh();
   }
 
   function refresh() {
@@ -74,12 +91,19 @@ export function mount(root, context) {
     describe();
   }
 
-  function save() {
-    if (path(conversation).length) {
-      conversation.title ||= titleOf(conversation);
-      const room = saved.save(conversation);
-      fill(warning, !room && el("p", { class: "problem" },
-        "The browser has no room left: this conversation is not saved. Export, then delete some."));
+  function save(which = conversation) {
+    if (path(which).length && !which.deleted) {
+      which.title ||= titleOf(which);
+      const fits = saved.save(which);
+      fill(
+        warning,
+        !fits &&
+          el(
+            "p",
+            { class: "problem" },
+            "The browser has no room left: this conversation is not saved. Export, then delete some.",
+          ),
+      );
     }
     sidebar.render();
   }
@@ -87,21 +111,38 @@ export function mount(root, context) {
   // What is seen where nothing was said yet: what can be expected of this model.
   function describe() {
     const chosen = model();
-    composer.input.placeholder = chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
+    composer.input.placeholder =
+      chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
-    if (!empty.hidden) fill(empty, chosen ? welcome(chosen, (text) => thread.say(text)) : nothingToTalkTo(context));
+    if (!empty.hidden)
+      fill(empty, chosen ? welcome(chosen, (text) => thread.say(text)) : nothingToTalkTo(context));
   }
 
   const drawer = makeDrawer(sidebar.element);
-  fill(root,
-    el("div", { class: "chat" },
+  fill(
+    root,
+    el(
+      "div",
+      { class: "chat" },
       drawer.aside,
-      el("div", { class: "talk" },
+      el(
+        "div",
+        { class: "talk" },
         el("div", { class: "phone-row" }, drawer.button),
         el("h2", { class: "for-ears" }, "Conversation"),
-        empty, list, warning,
-        el("div", { class: "bottom" }, system.element, composer.element,
-          el("p", { class: "soft small under" }, "A small model: what it says may be invented.")))));
+        empty,
+        room,
+        warning,
+        el(
+          "div",
+          { class: "bottom" },
+          system.element,
+          composer.element,
+          el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
+        ),
+      ),
+    ),
+  );
   picker.value = conversation.model ?? picker.value;
   if (!picker.value) picker.selectedIndex = 0;
   open(conversation, { quietly: true });
@@ -120,21 +161,49 @@ export function mount(root, context) {
 function modelPicker({ models }, onchange) {
   // an assistant first: it is what a newcomer expects to find
   const sorted = [...models].sort((a, b) => b.minigpt.assistant - a.minigpt.assistant);
-  return el("select", { "aria-label": "Model", class: "picker", onchange, hidden: !models.length },
-    sorted.map(({ id, minigpt }) => el("option", { value: id }, minigpt.assistant ? id : `${id} (base model)`)));
+  return el(
+    "select",
+    { "aria-label": "Model", class: "picker", onchange, hidden: !models.length },
+    sorted.map(({ id, minigpt }) =>
+      el("option", { value: id }, minigpt.assistant ? id : `${id} (base model)`),
+    ),
+  );
 }
 
 // What the system says stands before the conversation, and the model was trained to heed it.
 function systemPrompt(conversation, onChange) {
-  const input = el("textarea", { id: "system", rows: 2, placeholder: "For instance: Answer in one word." });
-  const element = el("div", { class: "system", hidden: true }, el("label", { for: "system" }, "System prompt"),
-    el("p", { class: "soft small" }, "Said to the model before the conversation. A model this small hardly heeds it."), input);
+  const input = el("textarea", {
+    id: "system",
+    rows: 2,
+    placeholder: "For instance: Answer in one word.",
+  });
+  const element = el(
+    "div",
+    { class: "system", hidden: true },
+    el("label", { for: "system" }, "System prompt"),
+    el(
+      "p",
+      { class: "soft small" },
+      "Said to the model before the conversation. A model this small hardly heeds it.",
+    ),
+    input,
+  );
   const label = el("span", { class: "values" });
-  const button = el("button", { type: "button", class: "quiet", "aria-expanded": "false", onclick: () => {
-    element.hidden = !element.hidden;
-    button.setAttribute("aria-expanded", !element.hidden);
-    if (!element.hidden) input.focus();
-  } }, "System", label);
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      "aria-expanded": "false",
+      onclick: () => {
+        element.hidden = !element.hidden;
+        button.setAttribute("aria-expanded", !element.hidden);
+        if (!element.hidden) input.focus();
+      },
+    },
+    "System",
+    label,
+  );
   const name = () => fill(label, conversation().system.trim() ? " prompt: on" : " prompt");
   input.addEventListener("change", () => {
     conversation().system = input.value;
@@ -155,20 +224,65 @@ function welcome({ id, minigpt }, say) {
     : "It has read pages and can go on with a text in their manner. It does not answer, and means nothing by what it says.";
   const suggestions = SUGGESTIONS[minigpt.assistant ? "assistant" : "base"];
   return [
-    el("p", { class: "hello" }, minigpt.assistant ? "Talk to a model that was made on this machine" : "Begin a text, and watch it go on"),
+    el(
+      "p",
+      { class: "hello" },
+      minigpt.assistant
+        ? "Talk to a model that was made on this machine"
+        : "Begin a text, and watch it go on",
+    ),
     el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
-    el("ul", { class: "suggestions" }, suggestions.map(([text, about]) =>
-      el("li", {}, el("button", { type: "button", onclick: () => say(text) },
-        el("span", {}, text), el("span", { class: "soft small" }, about))))),
-    el("p", { class: "soft small" }, "Press “Show tokens” beneath an answer to see how sure the model was of each piece, and what else it might have said."),
+    el(
+      "ul",
+      { class: "suggestions" },
+      suggestions.map(([text, about]) =>
+        el(
+          "li",
+          {},
+          el(
+            "button",
+            { type: "button", onclick: () => say(text) },
+            el("span", {}, text),
+            el("span", { class: "soft small" }, about),
+          ),
+        ),
+      ),
+    ),
+    el(
+      "p",
+      { class: "soft small" },
+      "Press “Show tokens” beneath an answer to see how sure the model was of each piece, and what else it might have said.",
+    ),
   ];
 }
 
 function nothingToTalkTo({ problem }) {
   return [
-    el("p", { class: "hello" }, problem ? "The models could not be listed" : "There is no model yet"),
-    el("p", { class: "soft" }, problem ?? ["Run ", el("code", {}, "make train"), " (a quarter of an hour), then ", el("code", {}, "make chat"), " again. The training view shows how far it is."]),
-    el("p", {}, el("button", { type: "button", class: "main", onclick: () => location.reload() }, "Look again")),
+    el(
+      "p",
+      { class: "hello" },
+      problem ? "The models could not be listed" : "There is no model yet",
+    ),
+    el(
+      "p",
+      { class: "soft" },
+      problem ?? [
+        "Run ",
+        el("code", {}, "make train"),
+        " (a quarter of an hour), then ",
+        el("code", {}, "make chat"),
+        " again. The training view shows how far it is.",
+      ],
+    ),
+    el(
+      "p",
+      {},
+      el(
+        "button",
+        { type: "button", class: "main", onclick: () => location.reload() },
+        "Look again",
+      ),
+    ),
   ];
 }
 
@@ -176,12 +290,24 @@ function nothingToTalkTo({ problem }) {
 function makeDrawer(content) {
   const aside = el("aside", { "aria-label": "Saved conversations" }, content);
   const dialog = el("dialog", { class: "drawer", "aria-label": "Saved conversations" });
-  const closing = el("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close");
-  const button = el("button", { type: "button", class: "quiet", onclick: () => {
-    fill(dialog, closing, content);
-    document.body.append(dialog);
-    dialog.showModal();
-  } }, "Conversations");
+  const closing = el(
+    "button",
+    { type: "button", class: "quiet", onclick: () => dialog.close() },
+    "Close",
+  );
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        fill(dialog, closing, content);
+        document.body.append(dialog);
+        dialog.showModal();
+      },
+    },
+    "Conversations",
+  );
   dialog.addEventListener("close", () => {
     aside.append(content);
     dialog.remove();

@@ -8,7 +8,12 @@ export function makeComposer({ label, placeholder, onSend, onStop, tools = [] })
   let running = false;
   const input = el("textarea", { rows: 1, placeholder, "aria-label": label, enterkeyhint: "send" });
   const button = iconButton("send", "Send", null, { type: "submit", class: "icon send" });
-  const element = el("form", { class: "composer" }, input, el("div", { class: "row" }, tools, button));
+  const element = el(
+    "form",
+    { class: "composer" },
+    input,
+    el("div", { class: "row" }, tools, button),
+  );
 
   function send() {
     if (running) return onStop();

@@ -9,7 +9,17 @@
 
 import { el, fill } from "./dom.js";
 import {
-  STEPS, alternatives, groupsOf, isControl, percent, rank, shown, shownOnALine, step, surprise, textOf,
+  STEPS,
+  alternatives,
+  groupsOf,
+  isControl,
+  percent,
+  rank,
+  shown,
+  shownOnALine,
+  step,
+  surprise,
+  textOf,
 } from "./tokens.js";
 
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
@@ -25,8 +35,10 @@ function extra(name) {
 // of the token that is looked at first.
 export function tokenView(node, { api, onContinue, at = null }) {
   const flow = el("div", {
-    class: "tokens", role: "group",
-    "aria-label": "Tokens of the answer. Arrow keys go from one to the next, Enter to what else could have stood there.",
+    class: "tokens",
+    role: "group",
+    "aria-label":
+      "Tokens of the answer. Arrow keys go from one to the next, Enter to what else could have stood there.",
   });
   const details = el("div", { class: "details" });
   const more = extrasOf(node, api, () => selected);
@@ -51,19 +63,32 @@ export function tokenView(node, { api, onContinue, at = null }) {
 
   function drawGroup({ start, tokens }) {
     if (tokens.length === 1) return box(tokens[0], start);
-    return el("span", { class: "character" },
+    return el(
+      "span",
+      { class: "character" },
       el("span", { class: "whole" }, textOf(tokens)),
-      el("span", { class: "parts" }, tokens.map((token, i) => box(token, start + i))));
+      el(
+        "span",
+        { class: "parts" },
+        tokens.map((token, i) => box(token, start + i)),
+      ),
+    );
   }
 
   function box(token, i) {
     const bits = surprise(token);
     // not a <button>, which is never broken at the end of a line, as these must be
-    const button = el("span", {
-      role: "button", tabindex: -1, "data-place": i,
-      class: `token step-${step(bits)}${isControl(token) ? " control" : ""}`,
-      "aria-label": `${shownOnALine(token.bytes)}, ${percent(Math.exp(token.logprob))}, ${bits.toFixed(1)} bits`,
-    }, (shown(token.bytes) || "∅").replaceAll("\n", "↵\n"));
+    const button = el(
+      "span",
+      {
+        role: "button",
+        tabindex: -1,
+        "data-place": i,
+        class: `token step-${step(bits)}${isControl(token) ? " control" : ""}`,
+        "aria-label": `${shownOnALine(token.bytes)}, ${percent(Math.exp(token.logprob))}, ${bits.toFixed(1)} bits`,
+      },
+      (shown(token.bytes) || "∅").replaceAll("\n", "↵\n"),
+    );
     boxes[i] = button;
     if (i === selected) button.classList.add("kept");
     return button;
@@ -109,20 +134,30 @@ export function tokenView(node, { api, onContinue, at = null }) {
     boxes[Math.max(0, Math.min(boxes.length - 1, i + by))].focus();
   });
 
-  details.addEventListener("keydown", (event) => event.key === "Escape" && boxes[selected]?.focus());
+  details.addEventListener(
+    "keydown",
+    (event) => event.key === "Escape" && boxes[selected]?.focus(),
+  );
 
   update();
   show(selected);
-  return { element: el("div", { class: "inspector" }, flow, legend(), details, more.element), update };
+  return {
+    element: el("div", { class: "inspector" }, flow, legend(), details, more.element),
+    update,
+  };
 }
 
 const hint = () =>
-  el("p", { class: "soft small hint" },
-    "Point at a token, or go through them with the arrow keys: what else could have stood there?");
+  el(
+    "p",
+    { class: "soft small hint" },
+    "Point at a token, or go through them with the arrow keys: what else could have stood there?",
+  );
 
 function legend() {
   const swatches = STEPS.map((least, i) =>
-    el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)));
+    el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)),
+  );
   return el("p", { class: "legend small soft" }, el("span", {}, "Surprise, bits:"), swatches);
 }
 
@@ -134,24 +169,41 @@ function detailsOf(node, i, onContinue) {
   const rest = 1 - known.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
   const fact = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
   return [
-    el("dl", { class: "facts" },
+    el(
+      "dl",
+      { class: "facts" },
       fact("Token", el("code", {}, shownOnALine(token.bytes))),
       fact("Probability", percent(Math.exp(token.logprob))),
       fact("Surprise", `${surprise(token).toFixed(1)} bits`),
       fact("Rank", place ? `${place}.` : `below ${token.top.length}.`),
-      fact("Id", String(token.id))),
-    el("p", { class: "small" }, `What the model found likely here${onContinue ? "; choose one, and the answer goes on from there" : ""}:`),
-    el("ul", { class: "alternatives" }, known.map((other) => alternative(other, token, i, onContinue))),
-    el("p", { class: "soft small" },
+      fact("Id", String(token.id)),
+    ),
+    el(
+      "p",
+      { class: "small" },
+      `What the model found likely here${onContinue ? "; choose one, and the answer goes on from there" : ""}:`,
+    ),
+    el(
+      "ul",
+      { class: "alternatives" },
+      known.map((other) => alternative(other, token, i, onContinue)),
+    ),
+    el(
+      "p",
+      { class: "soft small" },
       rest > 0.00005 ? `All others together: ${percent(rest)}. ` : "",
-      "These are the model's own probabilities. ", aboutTemperature(node.temperature)),
+      "These are the model's own probabilities. ",
+      aboutTemperature(node.temperature),
+    ),
   ];
 }
 
 function aboutTemperature(temperature) {
   if (temperature === 0) return "At temperature 0 the likeliest is always taken.";
-  if (temperature === 1 || temperature == null) return "At temperature 1 one is drawn with just these.";
-  const effect = temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
+  if (temperature === 1 || temperature == null)
+    return "At temperature 1 one is drawn with just these.";
+  const effect =
+    temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
   return `Drawing at temperature ${temperature} makes the likely ${effect} than this.`;
 }
 
@@ -164,10 +216,20 @@ function alternative(other, token, i, onContinue) {
   const content = [name, bar, el("span", { class: "number" }, percent(p))];
   if (drawn) return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, "drawn"));
   if (!onContinue) return el("li", {}, content);
-  return el("li", {}, el("button", {
-    type: "button", "data-key": `alternative-${other.id}`, onclick: () => onContinue(i, other),
-    "aria-label": `${shownOnALine(other.bytes)}, ${percent(p)}: continue from here with it`,
-  }, content));
+  return el(
+    "li",
+    {},
+    el(
+      "button",
+      {
+        type: "button",
+        "data-key": `alternative-${other.id}`,
+        onclick: () => onContinue(i, other),
+        "aria-label": `${shownOnALine(other.bytes)}, ${percent(p)}: continue from here with it`,
+      },
+      content,
+    ),
+  );
 }
 
 // The buttons that open attention and sources, and the room where they show themselves.
@@ -201,7 +263,8 @@ function extrasOf(node, api, selected) {
 
   const ids = () => [...(node.promptIds ?? []), ...node.tokens.map((token) => token.id)];
   const place = () => (node.promptIds?.length ?? 0) + (selected() ?? node.tokens.length - 1);
-  add("attention", "Attention", "showAttention", () => ({ ids: ids(), selected: place() }));
-  add("sources", "Where did it get that?", "showSources", () => ({ text: node.content }));
+  add("attention", "Attention", "showAttention", () => ({ ids: ids(), selected: place() })).then(
+    () => add("sources", "Where did it get that?", "showSources", () => ({ text: node.content })),
+  );
   return { element, refresh };
 }

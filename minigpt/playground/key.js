@@ -13,6 +13,8 @@ export function askForKey() {
       "form",
       { method: "dialog" },
       el("h2", { id: "key-title" }, "This server wants a key"),
+      sessionStorage.getItem("minigpt.key") &&
+        el("p", { class: "problem" }, "That key was refused."),
       el("p", {}, "It is what was given as --api-key, or in MINIGPT_API_KEY, when it was started."),
       el("label", { for: "key" }, "Key"),
       input,

@@ -57,7 +57,8 @@ async function mount(name) {
   }
 }
 
-const fromAddress = () => (names.includes(location.hash.slice(1)) ? location.hash.slice(1) : "chat");
+const fromAddress = () =>
+  names.includes(location.hash.slice(1)) ? location.hash.slice(1) : "chat";
 
 for (const tab of tabs) {
   tab.addEventListener("keydown", (event) => {

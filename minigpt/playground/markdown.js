@@ -39,7 +39,8 @@ function cut(lines) {
   let i = 0;
   const take = (kind, belongs, more = {}) => {
     const from = i;
-    do i += 1; while (i < lines.length && belongs(lines[i]));
+    do i += 1;
+    while (i < lines.length && belongs(lines[i]));
     blocks.push({ kind, lines: lines.slice(from, i), ...more });
   };
   while (i < lines.length) {
@@ -47,14 +48,17 @@ function cut(lines) {
     if (!line.trim()) i += 1;
     else if (FENCE.test(line)) {
       const [, fence, language] = FENCE.exec(line);
-      const closes = (other) => other.trim().startsWith(fence) && !other.trim().slice(fence.length).replaceAll(fence[0], "");
+      const closes = (other) =>
+        other.trim().startsWith(fence) &&
+        !other.trim().slice(fence.length).replaceAll(fence[0], "");
       take("code", (other) => !closes(other), { language });
       i += 1; // the closing fence; while the answer still comes there is none yet
     } else if (HEADING.test(line)) take("heading", () => false);
     else if (RULE.test(line)) take("rule", () => false);
     else if (QUOTE.test(line)) take("quote", (other) => QUOTE.test(other));
     else if (ITEM.test(line)) take("list", (other) => ITEM.test(other) || /^ +\S/.test(other));
-    else if (line.includes("|") && isDelimiter(lines[i + 1])) take("table", (other) => other.includes("|"));
+    else if (line.includes("|") && isDelimiter(lines[i + 1]))
+      take("table", (other) => other.includes("|"));
     else take("paragraph", (other) => other.trim() && !beginsBlock(other));
   }
   return blocks;
@@ -77,17 +81,24 @@ const MAKE = {
     const inner = lines.map((line) => line.replace(QUOTE, ""));
     const quote = el("blockquote");
     if (depth >= DEEPEST) return fill(quote, el("p", {}, inner.join("\n")));
-    return fill(quote, cut(inner).map((block) => MAKE[block.kind](block, depth + 1)));
+    return fill(
+      quote,
+      cut(inner).map((block) => MAKE[block.kind](block, depth + 1)),
+    );
   },
   code({ lines, language }) {
     const code = el("code", {}, lines.slice(1).join("\n"));
     const copy = el("button", { type: "button", class: "copy-code" }, "Copy");
     copy.addEventListener("click", async () => {
       fill(copy, (await copyText(code.textContent)) ? "Copied" : "Not allowed");
+      setTimeout(() => fill(copy, "Copy"), 2000);
     });
-    return el("figure", { class: "code" },
+    return el(
+      "figure",
+      { class: "code" },
       el("figcaption", {}, el("span", {}, language || "code"), copy),
-      el("pre", { tabindex: 0, "aria-label": "Code" }, code)); // focusable: it scrolls sideways
+      el("pre", { tabindex: 0, "aria-label": "Code" }, code),
+    ); // focusable: it scrolls sideways
   },
   list: ({ lines }) => makeList(lines),
   table: ({ lines }) => makeTable(lines),
@@ -125,13 +136,39 @@ function items(lines) {
   return found;
 }
 
-const cellsOf = (line) => line.trim().replace(/^\|/, "").replace(/\|$/, "").split("|").map((cell) => cell.trim());
-const isDelimiter = (line) => !!line?.includes("-") && line.includes("|") && cellsOf(line).every((cell) => /^:?-+:?$/.test(cell));
+const cellsOf = (line) =>
+  line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/\|$/, "")
+    .split("|")
+    .map((cell) => cell.trim());
+const isDelimiter = (line) =>
+  !!line?.includes("-") &&
+  line.includes("|") &&
+  cellsOf(line).every((cell) => /^:?-+:?$/.test(cell));
 
 function makeTable([head, delimiter, ...rows]) {
-  const sides = cellsOf(delimiter).map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "middle" : "end") : null));
+  const sides = cellsOf(delimiter).map((cell) =>
+    cell.endsWith(":") ? (cell.startsWith(":") ? "middle" : "end") : null,
+  );
   const row = (line, tag) =>
-    el("tr", {}, cellsOf(line).slice(0, sides.length).map((cell, i) => el(tag, { class: sides[i] }, inline(cell))));
-  const table = el("table", {}, el("thead", {}, row(head, "th")), el("tbody", {}, rows.map((line) => row(line, "td"))));
+    el(
+      "tr",
+      {},
+      cellsOf(line)
+        .slice(0, sides.length)
+        .map((cell, i) => el(tag, { class: sides[i] }, inline(cell))),
+    );
+  const table = el(
+    "table",
+    {},
+    el("thead", {}, row(head, "th")),
+    el(
+      "tbody",
+      {},
+      rows.map((line) => row(line, "td")),
+    ),
+  );
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table" }, table);
 }

@@ -14,7 +14,9 @@ const PIECE = new RegExp(
     /\[([^[\]\n]*)\]\(([^()\s]*)\)/, //                 3, 4  a link: its text and its address
     /(https?:\/\/[^\s<>"'`*|()[\]]*[^\s<>"'`*|()[\].,;:!?])/, //  5  an address by itself
     /(\*\*|__|~~|\*|_)/, //                             6  a mark of emphasis
-  ].map((part) => part.source).join("|"),
+  ]
+    .map((part) => part.source)
+    .join("|"),
   "g",
 );
 const TAGS = { "**": "strong", __: "strong", "*": "em", _: "em", "~~": "del" };
@@ -68,5 +70,9 @@ function link(address, label, whole) {
     return whole;
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return whole;
-  return el("a", { href: url.href, target: "_blank", rel: "noopener noreferrer", title: url.href }, label || url.href);
+  return el(
+    "a",
+    { href: url.href, target: "_blank", rel: "noopener noreferrer", title: url.href },
+    label || url.href,
+  );
 }

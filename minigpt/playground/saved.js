@@ -64,10 +64,12 @@ export function forgetOpened(key) {
 }
 
 // A token is kept as [id, logprob, bytes, top], its bytes as characters 0-255: a third of the room.
-const packed = ({ id, logprob, bytes }) =>
-  [id, +logprob.toFixed(4), String.fromCharCode(...bytes)];
-const unpacked = ([id, logprob, bytes]) =>
-  ({ id, logprob, bytes: [...bytes].map((c) => c.charCodeAt(0)) });
+const packed = ({ id, logprob, bytes }) => [id, +logprob.toFixed(4), String.fromCharCode(...bytes)];
+const unpacked = ([id, logprob, bytes]) => ({
+  id,
+  logprob,
+  bytes: [...bytes].map((c) => c.charCodeAt(0)),
+});
 
 function pack(conversation) {
   const nodes = conversation.nodes.map(({ controller, ...node }) => ({
@@ -94,7 +96,9 @@ function unpack(conversation) {
 export function toLines(conversations) {
   const lines = conversations
     .filter((conversation) => path(conversation).length)
-    .map((conversation) => JSON.stringify({ messages: messages(conversation, path(conversation).at(-1)) }));
+    .map((conversation) =>
+      JSON.stringify({ messages: messages(conversation, path(conversation).at(-1)) }),
+    );
   return lines.map((line) => line + "\n").join("");
 }
 

@@ -9,22 +9,38 @@ import * as saved from "./saved.js";
 export function makeSidebar({ announce, current, onOpen }) {
   const entries = el("ul", { class: "conversations" });
   const message = el("div");
-  const file = el("input", { type: "file", accept: ".jsonl,.json", hidden: true, onchange: importFile });
-  const element = el("div", { class: "sidebar" },
-    el("button", { type: "button", class: "new", onclick: () => onOpen(newConversation()) }, "New conversation"),
+  const file = el("input", {
+    type: "file",
+    accept: ".jsonl,.json",
+    hidden: true,
+    onchange: importFile,
+  });
+  const element = el(
+    "div",
+    { class: "sidebar" },
+    el(
+      "button",
+      { type: "button", class: "new", onclick: () => onOpen(newConversation()) },
+      "New conversation",
+    ),
     message,
     entries,
-    el("p", { class: "buttons small" },
+    el(
+      "p",
+      { class: "buttons small" },
       el("button", { type: "button", class: "quiet", onclick: exportAll }, "Export"),
       el("button", { type: "button", class: "quiet", onclick: () => file.click() }, "Import"),
-      file),
-    el("p", { class: "soft small" }, "Kept in this browser, on this machine."));
+      file,
+    ),
+    el("p", { class: "soft small" }, "Kept in this browser, on this machine."),
+  );
 
   function render() {
     const focused = document.activeElement?.dataset?.entry;
     const all = saved.list();
     fill(entries, all.map(entry));
-    if (!all.length) fill(entries, el("li", { class: "soft small none" }, "What you ask will be listed here."));
+    if (!all.length)
+      fill(entries, el("li", { class: "soft small none" }, "What you ask will be listed here."));
     if (focused && document.activeElement === document.body) {
       entries.querySelector(`[data-entry="${focused}"]`)?.focus();
     }
@@ -32,13 +48,25 @@ export function makeSidebar({ announce, current, onOpen }) {
 
   function entry(conversation) {
     const { id, title } = conversation;
-    return el("li", {},
-      el("button", {
-        type: "button", class: "open", "data-entry": id, onclick: () => onOpen(conversation),
-        "aria-current": current().id === id && "true",
-      }, title),
-      iconButton("edit", `Rename “${title}”`, (event) => rename(conversation, event.currentTarget.parentElement)),
-      iconButton("remove", `Delete “${title}”`, () => remove(conversation)));
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        {
+          type: "button",
+          class: "open",
+          "data-entry": id,
+          onclick: () => onOpen(conversation),
+          "aria-current": current().id === id && "true",
+        },
+        title,
+      ),
+      iconButton("edit", `Rename “${title}”`, (event) =>
+        rename(conversation, event.currentTarget.parentElement),
+      ),
+      iconButton("remove", `Delete “${title}”`, () => remove(conversation)),
+    );
   }
 
   function rename(conversation, item) {
@@ -69,21 +97,35 @@ export function makeSidebar({ announce, current, onOpen }) {
 
   function remove(conversation) {
     saved.remove(conversation.id);
+    conversation.deleted = true; // an answer that still comes must not save it again
     if (current().id === conversation.id) onOpen(newConversation(), { quietly: true });
     render();
-    const undo = el("button", { type: "button", class: "link", onclick: () => {
-      saved.save(conversation);
-      fill(message);
-      onOpen(conversation);
-    } }, "Undo");
-    fill(message, el("p", { class: "undo small" }, el("span", {}, `Deleted “${conversation.title}”.`), undo));
+    const undo = el(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        onclick: () => {
+          delete conversation.deleted;
+          saved.save(conversation);
+          fill(message);
+          onOpen(conversation);
+        },
+      },
+      "Undo",
+    );
+    fill(
+      message,
+      el("p", { class: "undo small" }, el("span", {}, `Deleted “${conversation.title}”.`), undo),
+    );
     announce(`Deleted ${conversation.title}. It can be undone.`);
     undo.focus();
   }
 
   function exportAll() {
     const text = saved.toLines(saved.list());
-    if (!text) return fill(message, el("p", { class: "problem small" }, "There is nothing to export yet."));
+    if (!text)
+      return fill(message, el("p", { class: "problem small" }, "There is nothing to export yet."));
     const url = URL.createObjectURL(new Blob([text], { type: "application/jsonl" }));
     const link = el("a", { href: url, download: "conversations.jsonl" });
     link.click();
@@ -99,7 +141,15 @@ export function makeSidebar({ announce, current, onOpen }) {
       const kept = conversations.filter(saved.save).length;
       const missing = conversations.length - kept;
       const n = `${kept} conversation${kept === 1 ? "" : "s"}`;
-      fill(message, el("p", { class: "small" }, `Imported ${n}.`, missing > 0 && ` There was no room for ${missing} more.`));
+      fill(
+        message,
+        el(
+          "p",
+          { class: "small" },
+          `Imported ${n}.`,
+          missing > 0 && ` There was no room for ${missing} more.`,
+        ),
+      );
       announce(`Imported ${n}.`);
     } catch (error) {
       fill(message, el("p", { class: "problem small" }, error.message));

@@ -7,7 +7,7 @@
 import { answerView, leaves } from "./answer.js";
 import { ask, branchAt, requestFor } from "./ask.js";
 import { add, choose, messages, parentOf, path, siblings } from "./conversation.js";
-import { copyText } from "./clipboard.js";
+import { copyButton } from "./clipboard.js";
 import { el, fill, iconButton } from "./dom.js";
 import { settings } from "./settings.js";
 
@@ -18,12 +18,15 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const open = new Map(); // node whose tokens are shown -> the place of the one looked at, or null
   let views = new Map(); // node -> its view
 
-  const modelOf = (node) => context.models.find((each) => each.id === node.model) ?? (node.model ? undefined : model());
+  const modelOf = (node) => context.models.find((each) => each.id === node.model);
 
   function render() {
     const focused = keyOfFocus();
     views = new Map();
-    fill(root, path(conversation).map((node) => el("li", { class: node.role }, draw(node))));
+    fill(
+      root,
+      path(conversation).map((node) => el("li", { class: node.role }, draw(node))),
+    );
     restoreFocus(focused);
   }
 
@@ -32,8 +35,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     const place = beside.indexOf(node);
     const leaf = (by) => {
       choose(conversation, beside[place + by]);
-      render();
-      onChange();
+      changed();
       announce(`Version ${place + by + 1} of ${beside.length}.`);
     };
     if (node.role === "user") return question(node, place, beside.length, leaf);
@@ -43,7 +45,15 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       continueFrom: (i, alternative) => continueFrom(node, i, alternative),
       showTokens: (whether) => (whether ? open.set(node, null) : open.delete(node)),
     };
-    const view = answerView(node, modelOf(node), { api, announce, place, of: beside.length, open: open.has(node), at: open.get(node), does });
+    const view = answerView(node, modelOf(node), {
+      api,
+      announce,
+      place,
+      of: beside.length,
+      open: open.has(node),
+      at: open.get(node),
+      does,
+    });
     views.set(node, view);
     const name = node.model ?? "Assistant";
     return [el("h3", { class: "who small" }, name), view.element];
@@ -51,29 +61,37 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 
   function question(node, place, of, leaf) {
     const text = el("div", { class: "plain" }, node.content);
-    const tools = el("div", { class: "tools" },
+    const tools = el(
+      "div",
+      { class: "tools" },
       leaves(place, of, leaf),
-      iconButton("copy", "Copy message", async () => {
-        announce((await copyText(node.content)) ? "Copied." : "The browser does not allow copying.");
-      }, { "data-key": "copy" }),
-      chat && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }));
+      copyButton("Copy message", () => node.content, announce),
+      chat && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }),
+    );
     const box = el("div", { class: "question" }, text);
     return [el("h3", { class: "for-ears" }, "You"), box, tools];
   }
 
   // Put a form in the place of a message; sending it begins a branch beside the message.
   function edit(node, box) {
-    const input = el("textarea", { rows: Math.min(10, node.content.split("\n").length + 1), "aria-label": "Edit message" });
+    const rows = Math.min(10, node.content.split("\n").length + 1);
+    const input = el("textarea", { rows, "aria-label": "Edit message" });
     input.value = node.content;
     const done = () => {
       render();
       root.children[path(conversation).indexOf(node)]?.querySelector("[data-key=edit]")?.focus();
     };
-    const form = el("form", {},
+    const form = el(
+      "form",
+      {},
       input,
-      el("p", { class: "buttons" },
+      el(
+        "p",
+        { class: "buttons" },
         el("button", { class: "main" }, "Send"),
-        el("button", { type: "button", onclick: done }, "Cancel")));
+        el("button", { type: "button", onclick: done }, "Cancel"),
+      ),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!input.value.trim()) return;
@@ -81,10 +99,11 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") done();
-      if (event.key === "Enter" && !event.shiftKey && event.target === input && !event.isComposing) {
-        event.preventDefault();
-        form.requestSubmit();
-      }
+    });
+    input.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
     });
     fill(box, form);
     box.classList.add("editing");
@@ -111,6 +130,8 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     }
     if (earlier && drawn.seed !== null) drawn.seed += earlier;
     node.note = note;
+    if (!model())
+      return fail(node, "There is no model to ask. Run make train, then reload the page.");
     return run(node, requestFor(model(), messages(conversation, question), drawn));
   }
 
@@ -123,11 +144,19 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     node.temperature = settings.temperature;
     open.set(node, i);
     if (request) run(node, request);
-    else {
-      render();
-      onChange();
-    }
+    else changed();
     root.querySelector(".token.kept")?.focus(); // what was clicked is there no more
+  }
+
+  function fail(node, message) {
+    Object.assign(node, { finish: "broken", problem: { message, retryable: true } });
+    changed();
+    announce(message);
+  }
+
+  function changed() {
+    render();
+    onChange();
   }
 
   async function run(node, request) {
@@ -135,7 +164,8 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     let scheduled = false;
     const draw = () => {
       scheduled = false;
-      const follow = chat && views.has(node) && nearEnd();
+      // offsetParent: another conversation, or another view, may be what is seen
+      const follow = chat && views.has(node) && root.offsetParent && nearEnd();
       views.get(node)?.update();
       if (follow) toEnd();
     };
@@ -145,8 +175,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       scheduled = true;
     };
     const asked = ask(api, node, request, { onProgress, signal: controller.signal });
-    render();
-    onChange();
+    changed();
     if (chat && !open.has(node)) toEnd();
     await asked;
     delete node.controller;
@@ -158,7 +187,8 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   function outcome(node) {
     if (node.problem) return node.problem.message;
     const text = node.content.trim() || "nothing";
-    return `${node.model}${node.finish === "stopped" ? ", stopped," : ""} says: ${text.slice(0, 600)}`;
+    const stopped = node.finish === "stopped" ? ", stopped," : "";
+    return `${node.model}${stopped} says: ${text.slice(0, 600)}`;
   }
 
   const running = () => conversation.nodes.find((node) => node.controller) ?? null;
@@ -182,8 +212,12 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   return { render, say, stop, running };
 }
 
-const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th"}`;
+function ordinal(n) {
+  const teen = n % 100 > 10 && n % 100 < 14;
+  return `${n}${(!teen && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
+}
 
 // The page is followed while it grows, unless its reader has gone up.
-const nearEnd = () => window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 120;
-const toEnd = () => window.scrollTo(0, document.documentElement.scrollHeight);
+const end = () => document.documentElement.scrollHeight;
+const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
+const toEnd = () => window.scrollTo(0, end());

@@ -39,7 +39,7 @@ export function textOf(tokens) {
 // A token's text where its bytes are whole characters, else the bytes that are not as ⟨E2 80⟩.
 export function shown(bytes) {
   let text = "";
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const n = lengthOfCharacter(bytes, i);
     if (n) {
       text += decoder.decode(new Uint8Array(bytes.slice(i, i + n)));
@@ -62,7 +62,8 @@ export function shownOnALine(bytes) {
 
 // How many bytes the character at i has; 0 where there is no whole one (RFC 3629, section 4).
 function lengthOfCharacter(bytes, i) {
-  const n = bytes[i] < 0x80 ? 1 : bytes[i] < 0xc2 ? 0 : bytes[i] < 0xe0 ? 2 : bytes[i] < 0xf0 ? 3 : 4;
+  const n =
+    bytes[i] < 0x80 ? 1 : bytes[i] < 0xc2 ? 0 : bytes[i] < 0xe0 ? 2 : bytes[i] < 0xf0 ? 3 : 4;
   if (!n || i + n > bytes.length) return 0;
   try {
     strict.decode(new Uint8Array(bytes.slice(i, i + n)));
@@ -78,7 +79,8 @@ export function groupsOf(tokens) {
   const groups = [];
   let missing = 0; // bytes that the last character still wants
   tokens.forEach((token, i) => {
-    if (missing && token.bytes.length && (token.bytes[0] & 0xc0) === 0x80) groups.at(-1).tokens.push(token);
+    if (missing && token.bytes.length && (token.bytes[0] & 0xc0) === 0x80)
+      groups.at(-1).tokens.push(token);
     else {
       groups.push({ start: i, tokens: [token] });
       missing = 0;
