@@ -219,7 +219,7 @@ def next_token_loss_forward(x, w, targets, n_targets):
     """
     rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
     dx, dw, loss = np.empty_like(rows), np.zeros_like(w), 0.0
-    for block in row_blocks(len(rows), min(len(w) // 4, BLOCK // LOSS_ROWS)):
+    for block in row_blocks(len(rows), max(1, min(len(w) // 4, BLOCK // LOSS_ROWS))):
         logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
         loss += float(losses.sum(dtype=np.float64))
         weight = (which[block] >= 0) / np.asarray(n_targets, x.dtype)  # (n,)
