@@ -39,6 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
+LOSS_ROWS = 256  # rows of logits at a time, at least
 QUERIES = 64  # rows of queries that attention handles at a time
 
 
@@ -213,11 +214,12 @@ def next_token_losses(x, w, targets):
 def next_token_loss_forward(x, w, targets, n_targets):
     """Return the loss and, as the cache, its gradients, while a block's logits are at hand.
 
-    The logits of all rows never exist at the same time.
+    The logits of all rows never exist at the same time. A block has many rows where the vocabulary
+    is large, for each goes through all of w and of dw.
     """
     rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
     dx, dw, loss = np.empty_like(rows), np.zeros_like(w), 0.0
-    for block in row_blocks(len(rows), max(1, len(w) // 4)):
+    for block in row_blocks(len(rows), max(1, min(len(w) // 4, BLOCK // LOSS_ROWS))):
         logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
         loss += float(losses.sum(dtype=np.float64))
         weight = (which[block] >= 0) / np.asarray(n_targets, x.dtype)  # (n,)
