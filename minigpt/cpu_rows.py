@@ -27,6 +27,7 @@ TILE_ROWS, TILE_COLUMNS = 256, 384  # at most so many: 0.4 MB of float32
 LEAST = 64  # narrower tiles waste the time they save
 WHOLE_BYTES = 1 << 20  # a smaller matrix stays in the cache anyway
 SHARE_BYTES = 4 << 20  # less is not worth waking a thread for
+CACHED_SHARE_BYTES = 32 << 20  # the same for a matrix that stays in the cache
 QUERIES = 64  # rows of queries that attention handles at a time
 KEYS = 128  # keys in a block that one query is multiplied with
 BLOCK = 1 << 16  # elements that GELU handles at a time
@@ -122,7 +123,7 @@ def whole_product(w, b):
     threads = team()
 
     def product(x):
-        if len(x) * w.nbytes <= SHARE_BYTES:
+        if len(x) * w.nbytes <= CACHED_SHARE_BYTES:
             out = np.matmul(x[:, None], w)[:, 0]  # (B, N), each row alone
             out += b
             return out
@@ -174,11 +175,11 @@ def rows_attention(rows, lengths):
     runs = [(mine, stretch, *unseen_of(lengths[mine])) for mine, stretch in runs_of(rows)]
     threads = team()
 
-    def attend(q, k, v):
+    def attend(q, kv):
         B, H, D = q.shape
         out = np.empty((B, H, D), q.dtype)
-        q = q[:, :, None, None] * q.dtype.type(1 / math.sqrt(D))  # (B, H, 1, 1, D)
-        k, v = (x.reshape(len(x), H, -1, KEYS, D) for x in (k, v))  # views
+        q = q[:, :, None, None] * (1 / math.sqrt(D))  # (B, H, 1, 1, D)
+        k, v = kv.reshape(2, -1, H, kv.shape[3] // KEYS, KEYS, D)  # (all rows, H, n, KEYS, D)
 
         def some(heads):
             for mine, stretch, n, unseen in runs:
