@@ -96,13 +96,13 @@ class Api:
             raise unavailable("the server is shutting down")
         if self.wakeups is None:
             self.wakeups = Wakeups(asyncio.get_running_loop())
+        reply = reply_class(asked)
         try:
-            writing = Writing(asked, self.wakeups)
+            return Answer(self, Writing(asked, self.wakeups), reply)
         except ValueError as error:
             raise ApiError(400, str(error)) from None
         except Exception as error:
             raise as_api_error(error) from None
-        return Answer(self, writing, reply_class(asked))
 
     def close(self):
         """Take no more requests, and end what is being written."""
