@@ -104,9 +104,7 @@ def page_routes(shelf, options):
     """Return the routes of the page's own endpoints."""
     models = shelf.model_folders()
     out = Path(options.out or (models[0].resolve().parent if models else shelf.folders[0]))
-    usual = out / "documents.jsonl.gz"
-    documents = list(options.documents) or ([usual] if usual.exists() else [])
-    return playground_api.routes(Places(shelf.models, out, documents))
+    return playground_api.routes(Places(shelf.models, out, options.documents))
 
 
 class Error:
