@@ -20,9 +20,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minigpt.api_errors import ApiError, busy, unavailable
+from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.api_guard import say_where
 from minigpt.api_replies import ChatReply, CompletionReply, encode_json
-from minigpt.api_requests import Fields, find_model, read_chat, read_completion, read_json, too_deep
+from minigpt.api_requests import read_chat, read_completion
 from minigpt.api_streams import Wakeups, Writing
 from minigpt.engine import Busy, Closed, TimedOut
 
@@ -68,11 +69,10 @@ class Api:
 
     async def tokenize(self, request):
         """Cut a text into tokens."""
-        body = await request.body()
-        return Json(await run_in_threadpool(checked, body, self._tokenize))
+        return Json(await run_in_threadpool(self._tokenize, await request.body()))
 
     def _tokenize(self, body):
-        fields = Fields(body, {"model", "input"})
+        fields = Fields(read_json(body), {"model", "input"})
         served, text = find_model(self.shelf.models, fields.required("model")), fields.text("input")
         ids = served.tokenizer.encode_ordinary(text)
         both = [(id, *served.text_of(id)) for id in ids]
@@ -90,9 +90,8 @@ class Api:
         return await self._answer(request, read_completion, CompletionReply)
 
     async def _answer(self, request, read, reply_class):
-        body = await request.body()
-        limits = self.max_tokens, self.timeout_s
-        asked = await run_in_threadpool(checked, body, read, self.shelf.models, *limits)
+        body, limits = await request.body(), (self.max_tokens, self.timeout_s)
+        asked = await run_in_threadpool(lambda: read(read_json(body), self.shelf.models, *limits))
         if self.closing:
             raise unavailable("the server is shutting down")
         if self.wakeups is None:
@@ -110,14 +109,6 @@ class Api:
         self.closing = True
         for writing in self.writings:
             writing.stop(unavailable("the server is shutting down"))
-
-
-def checked(body, read, *arguments):
-    """Return what `read` makes of the JSON object in a body."""
-    try:
-        return read(read_json(body), *arguments)
-    except RecursionError:  # it could be parsed, but hardly
-        raise too_deep() from None
 
 
 class Json(Response):

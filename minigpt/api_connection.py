@@ -40,8 +40,8 @@ class Connection(H11Protocol):
         self._time_headers()
 
     def _time_headers(self):
-        """Have the timer run while a request's headers have not come."""
-        waiting = self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+        """Have the timer run while bytes come, but no request that could be answered."""
+        waiting = not self.answering() and not self.transport.is_closing()
         if waiting and self._header_timer is None:
             self._header_timer = self.loop.call_later(self.header_timeout_s, self.transport.abort)
         elif not waiting:

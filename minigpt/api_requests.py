@@ -1,19 +1,17 @@
 """From a body, as OpenAI's clients send it, to what the engine is asked for.
 
-Every field is checked, and an error names the first at fault. What is OpenAI's but cannot be done
-here is refused unless it asks for nothing (`tools: []`), and so is a field nobody knows: it may be
-misspelt. Beyond OpenAI's fields, with vLLM's names: top_k, min_p, repetition_penalty,
-return_token_ids, and truncate_prompt_tokens for /v1/completions.
+Every field is checked (see api_fields.py, api_messages.py), and an error names the first at fault.
+Beyond OpenAI's fields, with vLLM's names: top_k, min_p, repetition_penalty, return_token_ids, and
+truncate_prompt_tokens for /v1/completions.
 
 Source: OpenAI's API reference, "Create chat completion" and "Create completion (legacy)".
 """
 
-import json
-import math
-import re
 from dataclasses import dataclass
 
-from minigpt.api_errors import ApiError, invalid, unavailable
+from minigpt.api_errors import invalid
+from minigpt.api_fields import Fields, find_model
+from minigpt.api_messages import read_messages
 from minigpt.chat_format import render_prompt, shorten
 from minigpt.completion import encode_prompt
 from minigpt.distribution import Settings
@@ -21,7 +19,6 @@ from minigpt.engine import Request
 
 MAX_N, MAX_ROWS, MAX_STOPS, MAX_STOP_CHARS = 16, 64, 4, 256
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
-SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 COMMON = {
     "model", "max_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "stop",
@@ -29,19 +26,6 @@ COMMON = {
 }  # fmt: skip
 CHAT = COMMON | {"messages", "max_completion_tokens", "top_logprobs"}
 COMPLETION = COMMON | {"prompt", "truncate_prompt_tokens"}
-# fields that change nothing here
-IGNORED = {
-    "user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "store",
-    "parallel_tool_calls",
-}  # fmt: skip
-# fields of OpenAI's that are not supported, with values that ask for nothing; null never does
-NOTHING = {
-    "frequency_penalty": (0,), "presence_penalty": (0,), "logit_bias": ({},), "echo": (False,),
-    "suffix": ("",), "best_of": (1,), "tools": ([],), "functions": ([],), "tool_choice": ("none",),
-    "function_call": ("none",), "response_format": ({"type": "text"},), "modalities": (["text"],),
-    "audio": (), "prediction": (), "reasoning_effort": ("none",), "verbosity": (),
-    "web_search_options": (), "prompt_cache_retention": (),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,108 +40,6 @@ class Asked:
     stream: bool
     include_usage: bool
     return_token_ids: bool
-
-
-# ---- bodies ------------------------------------------------------------------------------------
-
-
-def read_json(body):
-    """Return the JSON object in a body; raise ApiError for anything else."""
-
-    def no_number(text):
-        raise ValueError(f"{text} is no JSON")
-
-    try:
-        value = json.loads(body.decode("utf-8"), parse_constant=no_number)
-        if SURROGATE.search(body):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except RecursionError:
-        raise too_deep() from None
-    except UnicodeDecodeError as error:
-        raise invalid(None, f"the body is no UTF-8 (byte {error.start}); send UTF-8") from None
-    except UnicodeEncodeError:
-        raise invalid(None, "the body has half a surrogate pair; send whole characters") from None
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise invalid(None, f"the body is no JSON ({error.msg}: {where})") from None
-    except ValueError as error:  # a number of thousands of digits, or NaN
-        reason = str(error).partition(";")[0]
-        raise invalid(None, f"the body is no JSON that is read here ({reason})") from None
-    if not isinstance(value, dict):
-        raise invalid(None, f"the body is {shorten(value)}; it must be a JSON object")
-    return value
-
-
-def too_deep():
-    """Return the ApiError of a body that is nested too deeply to be read."""
-    return invalid(None, "the body is nested too deeply; no field needs that")
-
-
-class Fields:
-    """The fields of a body; each method checks one and returns it, or the default for null."""
-
-    def __init__(self, body, known):
-        self.body = body
-        for name, value in body.items():
-            if name in known or name in IGNORED or value is None:
-                continue
-            if name not in NOTHING:
-                message = f"{shorten(name)} is no parameter that is known here; remove it"
-                raise invalid(name[:64], message, "unknown_parameter")
-            if value not in NOTHING[name] or isinstance(value, bool) != (name == "echo"):
-                message = f"{name} is not supported by this server; remove it"
-                raise invalid(name, message, "unsupported_parameter")
-
-    def get(self, name):
-        """Return a field as it is, None where it is null or missing."""
-        return self.body.get(name)
-
-    def required(self, name):
-        """Return a field that must be there."""
-        if (value := self.get(name)) is None:
-            raise invalid(name, f"{name} is missing; it is required", "missing_required_parameter")
-        return value
-
-    def number(self, name, least, most, default=None, whole=False):
-        """Return a number from `least` to `most`."""
-        value = self.get(name)
-        if value is None:
-            return default
-        kinds, what = ((int,), "a whole number") if whole else ((int, float), "a number")
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            raise invalid(name, f"{name} is {shorten(value)}; it must be {what}", "invalid_type")
-        if not least <= value <= most or not math.isfinite(value):
-            raise invalid(name, f"{name} is {shorten(value)}; it must be from {least} to {most}")
-        return value
-
-    def text(self, name):
-        """Return a text, which must be there."""
-        value = self.required(name)
-        if not isinstance(value, str):
-            raise invalid(name, f"{name} is {shorten(value)}; it must be text", "invalid_type")
-        return value
-
-    def boolean(self, name):
-        """Return True or False, which is the default."""
-        value = self.get(name)
-        if not isinstance(value, (bool, type(None))):
-            message = f"{name} is {shorten(value)}; it must be true or false"
-            raise invalid(name, message, "invalid_type")
-        return bool(value)
-
-
-def find_model(models, name):
-    """Return the served model of a name; raise ApiError where there is none."""
-    if not isinstance(name, str):
-        raise invalid("model", f"model is {shorten(name)}; it must be a name", "invalid_type")
-    if name in models:
-        return models[name]
-    if not models:
-        raise unavailable("no model is loaded yet; `make train` makes one")
-    known = ", ".join(models)
-    raise ApiError(
-        404, f"model is {shorten(name)}; it must be one of: {known}", "model", "model_not_found"
-    )
 
 
 # ---- what is common ----------------------------------------------------------------------------
@@ -234,15 +116,7 @@ def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
     )
 
 
-def too_long(param, n_tokens, room):
-    """Return the ApiError of a prompt that does not fit."""
-    return invalid(
-        param, f"{param} is {n_tokens} tokens long; at most {room} fit: say it in fewer words",
-        "context_length_exceeded",
-    )  # fmt: skip
-
-
-# ---- conversations -----------------------------------------------------------------------------
+# ---- the two kinds -------------------------------------------------------------------------------
 
 
 def read_chat(body, models, max_tokens, timeout_s):
@@ -273,88 +147,6 @@ def read_chat(body, models, max_tokens, timeout_s):
     return asked(fields, served, [ids], max_new, n_top, True, timeout_s)
 
 
-def read_messages(messages):
-    """Return messages as chat_format has them; raise ApiError naming the field at fault."""
-    if not isinstance(messages, list):
-        message = f"messages is {shorten(messages)}; it must be a list"
-        raise invalid("messages", message, "invalid_type")
-    if not messages:
-        raise invalid("messages", "messages is empty; it must hold a message at least")
-    system, turns = [], []
-    for i, message in enumerate(messages):
-        where = f"messages[{i}]"
-        role, content = read_message(message, where)
-        if role == "system" and not turns and not system:
-            # nothing said is as good as no message
-            system += [{"role": role, "content": content}] if content.strip() else []
-            continue
-        expected = ("user", "assistant")[len(turns) % 2]
-        if role != expected:
-            raise invalid(
-                f"{where}.role",
-                f"{where}.role is {role!r}; it must be {expected!r}: after one message of the "
-                "system, or none, user and assistant take turns",
-            )
-        if not content.strip():
-            if role == "user":
-                text = f"{where}.content is empty; it must say something"
-                raise invalid(f"{where}.content", text)
-            content = "..."  # the model has learnt no empty answers
-        turns.append({"role": role, "content": content})
-    if len(turns) % 2 == 0:
-        text = "the last of messages is not the user's; the assistant answers to one"
-        raise invalid("messages", text)
-    return system + turns
-
-
-def read_message(message, where):
-    """Return (role, content) of a message."""
-    if not isinstance(message, dict):
-        text = f"{where} is {shorten(message)}; it must be an object"
-        raise invalid(where, text, "invalid_type")
-    for name in ("tool_calls", "function_call", "audio", "tool_call_id"):
-        if message.get(name):
-            text = f"{where}.{name} is not supported"
-            raise invalid(f"{where}.{name}", text, "unsupported_parameter")
-    role = read_role(message, where)
-    return role, read_content(message.get("content"), f"{where}.content")
-
-
-def read_role(message, where):
-    """Return the role of a message."""
-    role = message.get("role")
-    if role == "developer":  # OpenAI's newer name
-        return "system"
-    if role not in ("system", "user", "assistant"):
-        raise invalid(
-            f"{where}.role",
-            f"{where}.role is {shorten(role)}; it must be system, user or assistant",
-        )
-    return role
-
-
-def read_content(content, where):
-    """Return the text of a content: a text, or a list of parts {"type": "text", "text": ...}."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise invalid(where, f"{where} is {shorten(content)}; it must be text", "invalid_type")
-    texts = []
-    for i, part in enumerate(content):
-        if not isinstance(part, dict) or part.get("type") != "text":
-            kind = part.get("type") if isinstance(part, dict) else part
-            raise invalid(
-                f"{where}[{i}]", f'{where}[{i}] is {shorten(kind)}; it must be of type "text"'
-            )
-        if not isinstance(part.get("text"), str):
-            raise invalid(f"{where}[{i}].text", f"{where}[{i}].text must be text", "invalid_type")
-        texts.append(part["text"])
-    return "\n".join(texts)
-
-
-# ---- texts to go on with -----------------------------------------------------------------------
-
-
 def read_completion(body, models, max_tokens, timeout_s):
     """Return the Asked of a body of /v1/completions."""
     fields = Fields(body, COMPLETION)
@@ -369,7 +161,8 @@ def read_completion(body, models, max_tokens, timeout_s):
         prompts = [ids[-(T if keep == -1 else keep) :] for ids in prompts]
     for ids in prompts:
         if len(ids) > T:
-            raise too_long("prompt", len(ids), T)
+            text = f"prompt is {len(ids)} tokens long; at most {T} fit: give a shorter one"
+            raise invalid("prompt", text, "context_length_exceeded")
     default = min(DEFAULT_COMPLETION_TOKENS, max_tokens)
     max_new = fields.number("max_tokens", 0, max_tokens, default, whole=True)
     n_top = fields.number("logprobs", 0, 5, whole=True)

@@ -56,7 +56,10 @@ def check_messages(messages):
 
 def shorten(value):
     """Return a value as JSON, cut to what fits in a message."""
-    text = json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except RecursionError:  # what could be parsed, but hardly
+        text = "nested too deeply"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from bpe.page import panel
 from minigpt import runs
 from minigpt.api_errors import ApiError, invalid
-from minigpt.api_requests import Fields, find_model, read_json
+from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.attention import attention_weights
 from minigpt.library import Library
 from minigpt.playground_tokenizers import Tokenizers, play

@@ -199,7 +199,9 @@ def serve(folders, options):
     print(f"{', '.join(shelf.models) or 'no model yet'}: {address}  (Ctrl-C ends it)", flush=True)
     server = make_server(shelf, options)
     if options.browser and has_display():
-        threading.Timer(0.5, webbrowser.open, [address]).start()
+        opening = threading.Timer(0.5, webbrowser.open, [address])
+        opening.daemon = True
+        opening.start()
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

@@ -33,7 +33,7 @@ from minigpt.config import PRESETS
 from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
 
-MAX_TOKENS = 100
+MAX_TOKENS = 60  # of the shortest answer
 N_PROMPTS = 16  # different requests; each is asked again and again
 HEAD = "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
@@ -84,7 +84,7 @@ def body(served, k: int) -> dict:
     ids = served.tokenizer.encode_ordinary(text)[: served.model.config.n_positions // 2]
     return {
         "model": served.name, "prompt": [served.tokenizer.eot_token, *ids], "seed": k,
-        "max_tokens": MAX_TOKENS, "temperature": (0, 0.8, 1.0)[k % 3], "stream": True,
+        "max_tokens": MAX_TOKENS + 5 * k, "temperature": (0, 0.8, 1.0)[k % 3], "stream": True,
         "return_token_ids": True,
     }  # fmt: skip
 
@@ -93,12 +93,9 @@ def mixed_up(served, asked: list, answers: list) -> int:
     """Count the answers whose ids or text are not those of the request alone."""
     expected = []
     for request in asked:
-        pieces = list(
-            complete(
-                served.model, served.tokenizer, request["prompt"], MAX_TOKENS, served.end_ids,
-                seed=request["seed"], temperature=request["temperature"],
-            )
-        )  # fmt: skip
+        drawn = {name: request[name] for name in ("seed", "temperature")}
+        model, prompt, n = served.model, request["prompt"], request["max_tokens"]
+        pieces = list(complete(model, served.tokenizer, prompt, n, served.end_ids, **drawn))
         ids = [piece.token.id for piece in pieces if piece.token is not None]
         expected.append((ids, "".join(piece.text for piece in pieces)))
     return sum(

@@ -282,6 +282,17 @@ def test_a_second_request_must_come_in_time_too(impatient):
     until(lambda: not impatient.server.server_state.connections)
 
 
+def test_a_body_that_nobody_reads_must_come_in_time_too(impatient):
+    with connect(impatient.port) as s:
+        s.sendall(request("GET", "/health", Content_Length=10**6, Connection=None))
+        assert s.recv(1000).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                s.sendall(b"x")
+                time.sleep(0.02)
+            raise AssertionError("it was read for ever")
+
+
 def test_a_body_that_does_not_come_is_a_timeout(impatient):
     body = json.dumps(HELLO).encode()
     head = request("POST", CHAT, Content_Type="application/json", Content_Length=len(body))
