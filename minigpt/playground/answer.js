@@ -94,8 +94,8 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
   return { element, update };
 }
 
-// The answers beside each other are leafed through: ‹ 2/3 ›. A button that leads nowhere stays, or
-// the focus on it would be lost.
+// The answers beside each other are leafed through: ‹ 2/3 ›. A button that leads nowhere stays,
+// or the focus on it would be lost.
 export function leaves(place, of, leaf) {
   if (of < 2) return null;
   const button = (icon, name, by, possible) =>

@@ -65,7 +65,8 @@ export function mount(root, context) {
       el(
         "p",
         { class: "soft small number" },
-        `${assistant ? "assistant" : "base model"} · ${(parameters / 1e6).toFixed(1)} M parameters · ${n_layer} layers of ${n_head} heads`,
+        assistant ? "assistant" : "base model",
+        ` · ${(parameters / 1e6).toFixed(1)} M parameters · ${n_layer} layers of ${n_head} heads`,
       ),
       list,
     );

@@ -4,7 +4,8 @@
 //   {id, title, changed, system, model, chosen, nodes: [node]}
 //   node: {id, parent, chosen, role: "user" | "assistant", content, ...}
 //
-// A node's id is its place in `nodes`; `parent` and `chosen` (the child on the path) are ids or null.
+// A node's id is its place in `nodes`; `parent` and `chosen` (the child on the path) are ids
+// or null.
 // An assistant's node also has what ask.js notes down: tokens, times, how it ended.
 
 export function newConversation() {
@@ -21,7 +22,8 @@ export function path(conversation) {
   return nodes;
 }
 
-// Add a node under a parent (null: the conversation's first message); it is the one seen from now on.
+// Add a node under a parent (null: the conversation's first message); it is the one that is seen
+// from now on.
 export function add(conversation, parent, role, content) {
   const id = conversation.nodes.length;
   const node = { id, parent: parent?.id ?? null, chosen: null, role, content };
@@ -57,7 +59,8 @@ export function messages(conversation, node) {
   return system ? [{ role: "system", content: system }, ...said] : said;
 }
 
-// Make a conversation of messages in OpenAI's form; throw an Error that says what is wrong with them.
+// Make a conversation of messages in OpenAI's form; throw an Error that says what is wrong with
+// them.
 export function fromMessages(given) {
   if (!Array.isArray(given) || !given.length) throw new Error("there are no messages");
   const conversation = newConversation();

@@ -8,13 +8,12 @@
 // took notice, and where the crawled pages say the same.
 
 import { el, fill } from "./dom.js";
+import { detailsOf, hint } from "./token_details.js";
 import {
   STEPS,
-  alternatives,
   groupsOf,
   isControl,
   percent,
-  rank,
   shown,
   shownOnALine,
   step,
@@ -30,15 +29,15 @@ function extra(name) {
   return extras[name];
 }
 
-// Make the view of a node's tokens: {element, update()}. `onContinue(i, alternative)` is called when
-// somebody wants the answer to go on from token i with another one in its place; `at` is the place
-// of the token that is looked at first.
+// Make the view of a node's tokens: {element, update()}. `onContinue(i, alternative)` is called
+// when somebody wants the answer to go on from token i with another one in its place; `at` is the
+// place of the token that is looked at first.
 export function tokenView(node, { api, onContinue, at = null }) {
   const flow = el("div", {
     class: "tokens",
     role: "group",
     "aria-label":
-      "Tokens of the answer. Arrow keys go from one to the next, Enter to what else could have stood there.",
+      "Tokens of the answer. Arrow keys: the next one. Enter: what else could have stood there.",
   });
   const details = el("div", { class: "details" });
   const more = extrasOf(node, api, () => selected);
@@ -77,6 +76,7 @@ export function tokenView(node, { api, onContinue, at = null }) {
 
   function box(token, i) {
     const bits = surprise(token);
+    const p = percent(Math.exp(token.logprob));
     // not a <button>, which is never broken at the end of a line, as these must be
     const button = el(
       "span",
@@ -85,7 +85,7 @@ export function tokenView(node, { api, onContinue, at = null }) {
         tabindex: -1,
         "data-place": i,
         class: `token step-${step(bits)}${isControl(token) ? " control" : ""}`,
-        "aria-label": `${shownOnALine(token.bytes)}, ${percent(Math.exp(token.logprob))}, ${bits.toFixed(1)} bits`,
+        "aria-label": `${shownOnALine(token.bytes)}, ${p}, ${bits.toFixed(1)} bits`,
       },
       (shown(token.bytes) || "∅").replaceAll("\n", "↵\n"),
     );
@@ -147,89 +147,11 @@ export function tokenView(node, { api, onContinue, at = null }) {
   };
 }
 
-const hint = () =>
-  el(
-    "p",
-    { class: "soft small hint" },
-    "Point at a token, or go through them with the arrow keys: what else could have stood there?",
-  );
-
 function legend() {
   const swatches = STEPS.map((least, i) =>
     el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)),
   );
   return el("p", { class: "legend small soft" }, el("span", {}, "Surprise, bits:"), swatches);
-}
-
-// What stands beneath the tokens for the one at place i.
-function detailsOf(node, i, onContinue) {
-  const token = node.tokens[i];
-  const place = rank(token);
-  const known = alternatives(token);
-  const rest = 1 - known.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
-  const fact = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
-  return [
-    el(
-      "dl",
-      { class: "facts" },
-      fact("Token", el("code", {}, shownOnALine(token.bytes))),
-      fact("Probability", percent(Math.exp(token.logprob))),
-      fact("Surprise", `${surprise(token).toFixed(1)} bits`),
-      fact("Rank", place ? `${place}.` : `below ${token.top.length}.`),
-      fact("Id", String(token.id)),
-    ),
-    el(
-      "p",
-      { class: "small" },
-      `What the model found likely here${onContinue ? "; choose one, and the answer goes on from there" : ""}:`,
-    ),
-    el(
-      "ul",
-      { class: "alternatives" },
-      known.map((other) => alternative(other, token, i, onContinue)),
-    ),
-    el(
-      "p",
-      { class: "soft small" },
-      rest > 0.00005 ? `All others together: ${percent(rest)}. ` : "",
-      "These are the model's own probabilities. ",
-      aboutTemperature(node.temperature),
-    ),
-  ];
-}
-
-function aboutTemperature(temperature) {
-  if (temperature === 0) return "At temperature 0 the likeliest is always taken.";
-  if (temperature === 1 || temperature == null)
-    return "At temperature 1 one is drawn with just these.";
-  const effect =
-    temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
-  return `Drawing at temperature ${temperature} makes the likely ${effect} than this.`;
-}
-
-function alternative(other, token, i, onContinue) {
-  const p = Math.exp(other.logprob);
-  const drawn = other.id === token.id;
-  const bar = el("span", { class: "bar" }, el("span", { class: "share" }));
-  bar.firstElementChild.style.width = `${100 * p}%`;
-  const name = el("code", {}, shownOnALine(other.bytes));
-  const content = [name, bar, el("span", { class: "number" }, percent(p))];
-  if (drawn) return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, "drawn"));
-  if (!onContinue) return el("li", {}, content);
-  return el(
-    "li",
-    {},
-    el(
-      "button",
-      {
-        type: "button",
-        "data-key": `alternative-${other.id}`,
-        onclick: () => onContinue(i, other),
-        "aria-label": `${shownOnALine(other.bytes)}, ${percent(p)}: continue from here with it`,
-      },
-      content,
-    ),
-  );
 }
 
 // The buttons that open attention and sources, and the room where they show themselves.

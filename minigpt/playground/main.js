@@ -1,4 +1,5 @@
-// The page's frame: one view at a time, named by the address: #chat, #compare, #tokenizer, #training.
+// The page's frame: one view at a time, named by the address: #chat, #compare, #tokenizer,
+// #training.
 //
 // A view is a module NAME.js with `mount(root, context)`, which fills `root` and returns
 // {show(), hide()}. It is loaded when its tab is first opened. `context` is the same for all:

@@ -1,7 +1,7 @@
 // Markdown -> elements: headings, paragraphs, lists, quotes, code, tables, emphasis, links.
 //
-// A text is cut into blocks, and only the blocks that changed are made anew: an answer that is still
-// coming keeps what was read, selected and focused above. HTML in it is text like any other; a link
+// A text is cut into blocks, and only the blocks that changed are made anew: an answer that still
+// comes keeps what was read, selected and focused above. HTML in it is text like any other; a link
 // goes to http or https or is none. Time is linear in the length of the text: no expression looks
 // twice at the same characters. (A subset: CommonMark 0.31, and tables as GitHub writes them.)
 

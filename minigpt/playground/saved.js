@@ -4,7 +4,8 @@
 // The storage holds about five million characters. Most of a conversation is what its tokens might
 // have been, so when all is full these are forgotten first, in the oldest conversations first.
 //
-// A file holds a conversation a line, {"messages": [...]}, as `python -m minigpt sft` reads them too.
+// A file holds a conversation a line, {"messages": [...]}, as `python -m minigpt sft` reads
+// them, too.
 
 import { fromMessages, messages, path } from "./conversation.js";
 

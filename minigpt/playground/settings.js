@@ -3,7 +3,8 @@
 
 import { el, fill } from "./dom.js";
 
-// name, label, least, most, step, default (null: not sent, the server does without), and what it does.
+// name, label, least, most, step, default (null: not sent, the server does without it), and what
+// it does.
 const FIELDS = [
   [
     "temperature",
@@ -12,7 +13,8 @@ const FIELDS = [
     2,
     0.05,
     0.5,
-    "0 always takes the likeliest token; 1 draws as likely as the model finds it; above, the unlikely comes more often.",
+    "0 always takes the likeliest token; 1 draws as likely as the model finds it; above, the " +
+      "unlikely comes more often.",
   ],
   [
     "top_p",
@@ -21,7 +23,8 @@ const FIELDS = [
     1,
     0.01,
     null,
-    "Draws only from the fewest likeliest tokens that hold this share of the probability. Empty: from all.",
+    "Draws only from the fewest likeliest tokens that hold this share of the probability. " +
+      "Empty: from all.",
   ],
   [
     "top_k",
@@ -39,7 +42,8 @@ const FIELDS = [
     1,
     0.01,
     null,
-    "Leaves out tokens less probable than this share of the likeliest one's probability. Empty: none.",
+    "Leaves out tokens less probable than this share of the likeliest one's probability. " +
+      "Empty: none.",
   ],
   [
     "max_tokens",
@@ -48,7 +52,8 @@ const FIELDS = [
     2048,
     1,
     100,
-    "The answer ends after this many tokens at the latest. An assistant writes at most half its window.",
+    "The answer ends after this many tokens at the latest. An assistant writes at most half " +
+      "its window.",
   ],
   [
     "seed",

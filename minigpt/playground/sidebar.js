@@ -4,8 +4,8 @@ import { newConversation, titleOf } from "./conversation.js";
 import { el, fill, iconButton } from "./dom.js";
 import * as saved from "./saved.js";
 
-// Make it: {element, render()}. `current()` gives the conversation that is open; `onOpen(conversation)`
-// opens another.
+// Make it: {element, render()}. `current()` gives the conversation that is open;
+// `onOpen(conversation)` opens another.
 export function makeSidebar({ announce, current, onOpen }) {
   const entries = el("ul", { class: "conversations" });
   const message = el("div");

@@ -4,11 +4,12 @@
 // The chat shows one thread, the comparison one for each model (`chat` is false: nothing is edited,
 // and the page does not scroll to what comes).
 
-import { answerView, leaves } from "./answer.js";
+import { answerView } from "./answer.js";
 import { ask, branchAt, requestFor } from "./ask.js";
 import { add, choose, messages, parentOf, path, siblings } from "./conversation.js";
-import { copyButton } from "./clipboard.js";
-import { el, fill, iconButton } from "./dom.js";
+import { el, fill } from "./dom.js";
+import { rememberFocus } from "./focus.js";
+import { questionView } from "./question.js";
 import { settings } from "./settings.js";
 
 // Make the thread of `conversation` in `root` (an ol). `model()` gives the model that answers;
@@ -21,13 +22,13 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const modelOf = (node) => context.models.find((each) => each.id === node.model);
 
   function render() {
-    const focused = keyOfFocus();
+    const restoreFocus = rememberFocus(root);
     views = new Map();
     fill(
       root,
       path(conversation).map((node) => el("li", { class: node.role }, draw(node))),
     );
-    restoreFocus(focused);
+    restoreFocus();
   }
 
   function draw(node) {
@@ -38,7 +39,11 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       changed();
       announce(`Version ${place + by + 1} of ${beside.length}.`);
     };
-    if (node.role === "user") return question(node, place, beside.length, leaf);
+    if (node.role === "user") {
+      const edited = (text) => say(text, parentOf(conversation, node));
+      const view = { place, of: beside.length, announce, leaf, edited: chat && edited };
+      return questionView(node, view);
+    }
     const does = {
       leaf,
       again: () => answer(parentOf(conversation, node)),
@@ -57,57 +62,6 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     views.set(node, view);
     const name = node.model ?? "Assistant";
     return [el("h3", { class: "who small" }, name), view.element];
-  }
-
-  function question(node, place, of, leaf) {
-    const text = el("div", { class: "plain" }, node.content);
-    const tools = el(
-      "div",
-      { class: "tools" },
-      leaves(place, of, leaf),
-      copyButton("Copy message", () => node.content, announce),
-      chat && iconButton("edit", "Edit message", () => edit(node, box), { "data-key": "edit" }),
-    );
-    const box = el("div", { class: "question" }, text);
-    return [el("h3", { class: "for-ears" }, "You"), box, tools];
-  }
-
-  // Put a form in the place of a message; sending it begins a branch beside the message.
-  function edit(node, box) {
-    const rows = Math.min(10, node.content.split("\n").length + 1);
-    const input = el("textarea", { rows, "aria-label": "Edit message" });
-    input.value = node.content;
-    const done = () => {
-      render();
-      root.children[path(conversation).indexOf(node)]?.querySelector("[data-key=edit]")?.focus();
-    };
-    const form = el(
-      "form",
-      {},
-      input,
-      el(
-        "p",
-        { class: "buttons" },
-        el("button", { class: "main" }, "Send"),
-        el("button", { type: "button", onclick: done }, "Cancel"),
-      ),
-    );
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (!input.value.trim()) return;
-      say(input.value.trim(), parentOf(conversation, node));
-    });
-    form.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") done();
-    });
-    input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      form.requestSubmit();
-    });
-    fill(box, form);
-    box.classList.add("editing");
-    input.focus();
   }
 
   // Say something after `parent`, by default after the last message, and have it answered.
@@ -193,20 +147,6 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 
   const running = () => conversation.nodes.find((node) => node.controller) ?? null;
   const stop = () => running()?.controller.abort();
-
-  // The focus stays where it was: at the same button of the same message, or the message before.
-  function keyOfFocus() {
-    const key = document.activeElement?.dataset?.key;
-    const i = [...root.children].findIndex((item) => item.contains(document.activeElement));
-    return i < 0 ? null : { i, key };
-  }
-
-  function restoreFocus(focused) {
-    if (!focused || root.contains(document.activeElement)) return;
-    const item = root.children[Math.min(focused.i, root.children.length - 1)];
-    const same = focused.key && item?.querySelector(`[data-key="${focused.key}"]`);
-    (same || item?.querySelector("[data-key=tokens], [data-key=copy]"))?.focus();
-  }
 
   render();
   return { render, say, stop, running };

@@ -1,0 +1,13 @@
+// Note where the focus is below `root`, whose children are about to be drawn anew; give a function
+// that puts it back: to the button with the same data-key of the same child, or another one there.
+export function rememberFocus(root) {
+  const focused = document.activeElement;
+  const i = [...root.children].findIndex((child) => child.contains(focused));
+  if (i < 0) return () => {};
+  return () => {
+    if (root.contains(document.activeElement)) return; // whoever drew has chosen another place
+    const child = root.children[Math.min(i, root.children.length - 1)];
+    const same = focused.dataset.key && child?.querySelector(`[data-key="${focused.dataset.key}"]`);
+    (same || child?.querySelector("[data-key=tokens], [data-key=copy]"))?.focus();
+  };
+}
