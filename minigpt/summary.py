@@ -130,5 +130,7 @@ def run(out, device="cpu", without=()):
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
     if (out / "chat/training.json").exists():
         print(f"  {python} -m minigpt chat {out / 'chat'}")
+        make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
+        print(f"  {make}: talk to it in the browser, and look into it")
     if (out / "report.html").exists():
         print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")

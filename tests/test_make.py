@@ -57,6 +57,7 @@ def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
     assert "bits/byte" in said
     assert said.count("--- sample") == 3
     assert "python -m minigpt sample" in said  # what to type next
+    assert f"make chat OUT={out}" in said
 
 
 def test_every_stage_leaves_a_report_with_its_seconds(smoke):
