@@ -1,12 +1,12 @@
 """`make bench`: the playground's server under load, over loopback.
 
-    python tests/bench_serve.py [FOLDER] [--seconds 10] [--clients 64] [--crowd 500]
+    python tests/bench_serve.py [FOLDER] [--seconds 5] [--turns 3] [--clients 64] [--crowd 500]
 
-One client and then many stream answers from a model for so many seconds each: without FOLDER, the
-preset `tiny` with random weights. Every answer must be what the same request gives alone. Then a
-crowd comes at once: some are served, the others must be refused politely, and the server must still
-answer. Clients are bare sockets in a process of their own, so that they cost little; all share the
-machine's cores.
+One client and then many stream answers from a model for so many seconds each, in turns: without
+FOLDER, the preset `tiny` with random weights. Every answer must be what the same request gives
+alone. Then a crowd comes at once: some are served, the others must be refused politely, and the
+server must still answer. Clients are bare sockets in a process of their own, so that they cost
+little; all share the machine's cores.
 """
 
 import argparse
@@ -41,7 +41,8 @@ HEAD = "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applic
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="a model's folder")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=5, help="of each turn (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--crowd", type=int, default=500)
     arguments = parser.parse_args()
@@ -54,17 +55,26 @@ def main() -> int:
         served = next(iter(server.shelf.models.values()))
         asked = [body(served, k) for k in range(N_PROMPTS)]
 
-        def clients(n: int, seconds: float) -> list:
-            return pool.submit(run_clients, server.port, asked, n, seconds).result()
+        def clients(n: int, seconds: float) -> tuple[list, float]:
+            before, start = served.engine.stats()["tokens"], time.perf_counter()
+            running = pool.submit(run_clients, server.port, asked, n, seconds)
+            time.sleep(seconds)
+            speed = (served.engine.stats()["tokens"] - before) / (time.perf_counter() - start)
+            return running.result(), speed
 
         clients(1, 0.5)  # both processes are warm
-        one = report("1 client", clients(1, arguments.seconds), arguments.seconds)
-        answers = clients(arguments.clients, arguments.seconds)
-        many = report(f"{arguments.clients} clients", answers, arguments.seconds)
+        speeds, all_answers = {1: [], arguments.clients: []}, []
+        for _ in range(arguments.turns):
+            for n, taken in speeds.items():
+                answers, speed = clients(n, arguments.seconds)
+                taken.append(speed)
+                all_answers += answers
+                report(n, answers, speed)
+        one, many = map(statistics.median, speeds.values())
         print(f"{arguments.clients} clients beside one: {many / one:.2f}x the tokens/s")
-        wrong = mixed_up(served, asked, answers)
-        print(f"answers that differ from the same request alone: {wrong} of {len(answers)}")
-        crowd(clients(arguments.crowd, 0), server)
+        wrong = mixed_up(served, asked, all_answers)
+        print(f"answers that are wrong or broken: {wrong} of {len(all_answers)}")
+        crowd(clients(arguments.crowd, 0)[0], server)
         return 1 if wrong else 0
 
 
@@ -90,7 +100,7 @@ def body(served, k: int) -> dict:
 
 
 def mixed_up(served, asked: list, answers: list) -> int:
-    """Count the answers whose ids or text are not those of the request alone."""
+    """Count the answers that broke off, or whose ids or text are not those of the request alone."""
     expected = []
     for request in asked:
         drawn = {name: request[name] for name in ("seed", "temperature")}
@@ -99,27 +109,24 @@ def mixed_up(served, asked: list, answers: list) -> int:
         ids = [piece.token.id for piece in pieces if piece.token is not None]
         expected.append((ids, "".join(piece.text for piece in pieces)))
     return sum(
-        (answer["ids"], answer["text"]) != expected[answer["k"]]
+        bool(answer["error"]) or (answer["ids"], answer["text"]) != expected[answer["k"]]
         for answer in answers
-        if answer["status"] == 200
     )
 
 
-def report(name: str, answers: list, seconds: float) -> float:
-    """Print a line about clients; return tokens/s."""
+def report(n: int, answers: list, speed: float) -> None:
+    """Print a line about a turn of n clients."""
     good = [answer for answer in answers if answer["status"] == 200 and not answer["error"]]
-    tokens = sum(len(answer["ids"]) for answer in good)
-    took = max(answer["end"] for answer in good) - min(answer["start"] for answer in good)
     first = sorted(answer["first"] for answer in good)
+    tokens = sum(len(answer["ids"]) for answer in good)
+    a_chunk = tokens / max(1, sum(answer["chunks"] for answer in good))
     print(
-        f"{name}: {tokens / took:,.0f} tokens/s, {len(good)} answers, "
-        f"{len(answers) - len(good)} errors; first token after "
+        f"{n} client{'s' * (n > 1)}: {speed:,.0f} tokens/s, {speed / n:,.0f} each; first token after "
         f"{1000 * statistics.median(first):.0f} ms (median), "
-        f"{1000 * first[int(0.95 * (len(first) - 1))]:.0f} ms (p95); "
-        f"{tokens / max(1, sum(answer['chunks'] for answer in good)):.1f} tokens a chunk",
+        f"{1000 * first[int(0.95 * (len(first) - 1))]:.0f} ms (p95); {a_chunk:.1f} tokens a chunk; "
+        f"{len(good)} answers, {len(answers) - len(good)} errors",
         flush=True,
     )
-    return tokens / took
 
 
 def crowd(answers: list, server) -> None:
