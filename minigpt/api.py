@@ -69,15 +69,8 @@ class Api:
 
     async def tokenize(self, request):
         """Cut a text into tokens."""
-        return Json(await run_in_threadpool(self._tokenize, await request.body()))
-
-    def _tokenize(self, body):
-        fields = Fields(read_json(body), {"model", "input"})
-        served, text = find_model(self.shelf.models, fields.required("model")), fields.text("input")
-        ids = served.tokenizer.encode_ordinary(text)
-        both = [(id, *served.text_of(id)) for id in ids]
-        data = [{"id": id, "text": text, "bytes": data} for id, text, data in both]
-        return {"object": "list", "count": len(ids), "data": data}
+        body, models = await request.body(), dict(self.shelf.models)
+        return Json(await run_in_threadpool(tokens_of, body, models))
 
     # ---- texts --------------------------------------------------------------------------------
 
@@ -90,25 +83,35 @@ class Api:
         return await self._answer(request, read_completion, CompletionReply)
 
     async def _answer(self, request, read, reply_class):
-        body, limits = await request.body(), (self.max_tokens, self.timeout_s)
-        asked = await run_in_threadpool(lambda: read(read_json(body), self.shelf.models, *limits))
+        body, models = await request.body(), dict(self.shelf.models)  # others come in this thread
+        limits = self.max_tokens, self.timeout_s
+        asked = await run_in_threadpool(lambda: read(read_json(body), models, *limits))
         if self.closing:
             raise unavailable("the server is shutting down")
         if self.wakeups is None:
             self.wakeups = Wakeups(asyncio.get_running_loop())
+        reply = reply_class(asked)
         try:
-            writing = Writing(asked, self.wakeups)
+            return Answer(self, Writing(asked, self.wakeups), reply)
         except ValueError as error:
             raise ApiError(400, str(error)) from None
         except Exception as error:
             raise as_api_error(error) from None
-        return Answer(self, writing, reply_class(asked))
 
     def close(self):
         """Take no more requests, and end what is being written."""
         self.closing = True
         for writing in self.writings:
             writing.stop(unavailable("the server is shutting down"))
+
+
+def tokens_of(body, models):
+    """Return the answer to a body of /v1/tokenize."""
+    fields = Fields(read_json(body), {"model", "input"})
+    served, text = find_model(models, fields.required("model")), fields.text("input")
+    tokens = [(id, *served.text_of(id)) for id in served.tokenizer.encode_ordinary(text)]
+    data = [{"id": id, "text": text, "bytes": data} for id, text, data in tokens]
+    return {"object": "list", "count": len(data), "data": data}
 
 
 class Json(Response):

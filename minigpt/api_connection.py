@@ -7,6 +7,11 @@ no HTTP gets an answer in the shape of the API's. Limits on bodies are in api_gu
 Source: the "slowloris" attack; RFC 9112, section 9.5 (a server may close a connection any time).
 """
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -14,6 +19,7 @@ from minigpt.api_errors import ApiError
 from minigpt.api_guard import HEADERS
 
 MAX_CONNECTIONS = 1000
+OTHER_FILES = 200  # that a server has open beside connections
 HEADER_TIMEOUT_S = 15  # from the first byte, or the connection, to the last header
 SEND_TIMEOUT_S = 30  # for what was sent to be taken
 
@@ -91,6 +97,18 @@ class Connection(H11Protocol):
     def answering(self):
         """Tell whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
+
+
+def allow_connections():
+    """Have this process open as many files as there may be connections, or fewer connections."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        Connection.max_connections = max(16, min(MAX_CONNECTIONS, soft - OTHER_FILES))
 
 
 def cancelled(timer):

@@ -118,7 +118,7 @@ def find_model(models, name):
         return models[name]
     if not models:
         raise unavailable("no model is loaded yet; `make train` makes one")
-    known = ", ".join(list(models))  # a copy: others may change it
+    known = ", ".join(models)
     raise ApiError(
         404, f"model is {shorten(name)}; it must be one of: {known}", "model", "model_not_found"
     )

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from minigpt.api_errors import ApiError, unavailable
 
 MAX_BODY_BYTES = 1 << 20
+MAX_HELD_BYTES = 64 << 20  # of all bodies that are being read or answered
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 ANY = {"0.0.0.0", "::"}  # all addresses of the machine, whose names nobody can list
 
@@ -47,6 +48,7 @@ class Guard:
         """`max_open`: requests that may be answered at the same time; `log` takes lines."""
         self.app, self.host, self.api_key, self.log = app, host, api_key, log
         self.body_timeout_s, self.max_open, self.n_open = body_timeout_s, max_open, 0
+        self.max_held_bytes, self.held_bytes = MAX_HELD_BYTES, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -63,13 +65,14 @@ class Guard:
             await send(message)
 
         self.n_open += 1
+        body = bytearray()
         try:
             headers = dict(scope["headers"])
             self._check(scope, headers)
             if self.n_open > self.max_open:
                 raise unavailable("there are too many connections; try again soon")
             if scope["method"] == "POST":
-                receive = await self._with_body(receive, headers)
+                receive = await self._with_body(receive, headers, body)
             await self.app(scope, receive, send_guarded)
         except ApiError as error:
             await send_error(send_guarded, error)
@@ -81,6 +84,7 @@ class Guard:
                 await send_error(send_guarded, ApiError(500, "the server made a mistake"))
         finally:
             self.n_open -= 1
+            self.held_bytes -= len(body)
         if self.log:
             path = scope.get("raw_path", b"").decode("ascii", "replace")[:100]
             ms = 1000 * (time.monotonic() - started)
@@ -120,35 +124,39 @@ class Guard:
 
     # ---- bodies -------------------------------------------------------------------------------
 
-    async def _with_body(self, receive, headers):
-        """Return a `receive` that gives the whole body at once; raise ApiError where it is bad."""
-        length = headers.get(b"content-length", b"0")
+    async def _with_body(self, receive, headers, body):
+        """Read all of `body`; return a `receive` that gives it at once.
+
+        Raises ApiError for one that is too large or too slow.
+        """
+        length, more = headers.get(b"content-length", b"0"), True
         if not length.isdigit() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
             raise too_large()
-        parts, size, more = [], 0, True
         try:
             async with asyncio.timeout(self.body_timeout_s):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise ConnectionError
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > MAX_BODY_BYTES:
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    body += part
+                    self.held_bytes += len(part)
+                    if len(body) > MAX_BODY_BYTES:
                         raise too_large()
-                    more = message.get("more_body", False)
+                    if self.held_bytes > self.max_held_bytes:
+                        raise unavailable("too much is being sent at once; try again soon")
         except TimeoutError:
             raise ApiError(
                 408, f"the body did not come within {self.body_timeout_s} s", connection="close"
             ) from None
-        body = b"".join(parts)
+        given = False
 
         async def replay():
-            nonlocal body
-            if body is None:
+            nonlocal given
+            if given:
                 return await receive()
-            whole, body = body, None
-            return {"type": "http.request", "body": whole, "more_body": False}
+            given = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         return replay
 

@@ -6,7 +6,7 @@ once and nobody waits for the longest text (Yu et al. 2022, "Orca: A Distributed
 Transformer-Based Generative Models"). Between two steps only a bounded piece of a prompt is read,
 so that long prompts do not hold up those who are being written to.
 
-Nobody's neighbours change a bit of what he gets: see sample.py and decode.py for why.
+Nobody's neighbours change a bit of what he gets: see batch.py and cpu_rows.py for why.
 
 This knows nothing of HTTP. Who submits gets a Stream at once, and takes Pieces from it whenever he
 likes: a slow reader holds up nobody.
@@ -16,99 +16,17 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
+from minigpt.batch import Batch
 from minigpt.completion import completions
-from minigpt.distribution import Settings
-from minigpt.sample import Batch
+from minigpt.engine_stream import Busy, Closed, Request, Stream, TimedOut
+
+__all__ = ["Busy", "Closed", "Engine", "Request", "Stream", "TimedOut"]
 
 CACHE_BYTES = 1 << 30  # for keys and values; a row that does not fit waits
 READ_TOKENS = 256  # about so many ids of prompts are read between two steps
 RECENT = 64  # ends of rows by which the speed is estimated
 LONGEST_WAIT_S = 60  # told to those who are refused
-
-
-@dataclass(frozen=True)
-class Request:
-    """What somebody wants written; the fields are those of `complete`.
-
-    `timeout_s` counts from `submit`, waiting included.
-    """
-
-    prompt: str | list[int]
-    max_new_tokens: int = 200
-    settings: Settings = field(default_factory=Settings)
-    stop: tuple = ()
-    n: int = 1
-    seed: int | None = None
-    n_top: int | None = None
-    timeout_s: float | None = None
-
-
-class Busy(Exception):
-    """Too many are waiting; try again after `retry_after_s` seconds."""
-
-    def __init__(self, retry_after_s):
-        super().__init__(f"too many requests are waiting; try again in {retry_after_s} s")
-        self.retry_after_s = retry_after_s
-
-
-class TimedOut(Exception):
-    """A request's time was over before its turn came."""
-
-
-class Closed(Exception):
-    """The engine has been closed, or broke down."""
-
-
-class Stream:
-    """What comes of a request: Pieces, taken by somebody else than who makes them.
-
-    `notify` is called by the engine's thread when there is something to take, and again only after
-    it was taken. Once `done`, nothing more comes (so ask that first, and `take` then); `error` is
-    what ended it, or None.
-    """
-
-    def __init__(self, texts, end, notify=None):
-        self.texts, self.notify = texts, notify or (lambda: None)
-        self.prompt_ids = texts[0].row.prompt
-        self.done, self.error, self.cancelled = False, None, False
-        self.end, self.begun = end, False  # when its time is over; whether any row has begun
-        self._pieces, self._changed = [], threading.Condition()
-
-    def take(self):
-        """Return the Pieces that came since the last time; never wait."""
-        with self._changed:
-            pieces, self._pieces = self._pieces, []
-            return pieces
-
-    def cancel(self):
-        """Have nothing more written; may be called by any thread."""
-        self.cancelled = True
-
-    def __iter__(self):
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._pieces or self.done)
-            pieces = self.take()
-            yield from pieces
-            if not pieces:
-                if self.error:
-                    raise self.error
-                return
-
-    def put(self, pieces=(), done=False, error=None):
-        """Add what is new: the engine's thread alone does it."""
-        with self._changed:
-            untold = not self._pieces
-            self._pieces += pieces
-            self.done, self.error = done, error
-            self._changed.notify_all()
-        if untold or done:
-            try:
-                self.notify()
-            except Exception:  # whoever was to be told is gone
-                self.cancelled = True
 
 
 class Engine:

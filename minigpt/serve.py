@@ -17,6 +17,7 @@ import sys
 import threading
 import webbrowser
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -29,9 +30,9 @@ from starlette.staticfiles import StaticFiles
 
 from minigpt import playground_api
 from minigpt.api import Api
-from minigpt.api_connection import Connection
+from minigpt.api_connection import Connection, allow_connections
 from minigpt.api_errors import ApiError
-from minigpt.api_guard import LOOPBACK, Guard, send_error
+from minigpt.api_guard import LOOPBACK, Guard, say_where, send_error
 from minigpt.api_models import Shelf
 from minigpt.distribution import check_integer
 from minigpt.playground_api import Places
@@ -95,12 +96,7 @@ def make_app(shelf, options):
     ]
     handlers = {HTTPException: on_http_error, ApiError: on_api_error, Exception: on_mistake}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    log = None
-    if options.log:
-
-        def log(line):
-            print(line, file=sys.stderr, flush=True)
-
+    log = partial(print, file=sys.stderr, flush=True) if options.log else None
     return Guard(app, options.host, options.api_key, log=log), api
 
 
@@ -108,9 +104,7 @@ def page_routes(shelf, options):
     """Return the routes of the page's own endpoints."""
     models = shelf.model_folders()
     out = Path(options.out or (models[0].resolve().parent if models else shelf.folders[0]))
-    usual = out / "documents.jsonl.gz"
-    documents = list(options.documents) or ([usual] if usual.exists() else [])
-    return playground_api.routes(Places(shelf.models, out, documents))
+    return playground_api.routes(Places(shelf.models, out, options.documents))
 
 
 class Error:
@@ -158,11 +152,17 @@ class Server(uvicorn.Server):
     async def _watch(self):
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            before = list(self.shelf.models.values())
-            self.shelf.put(await run_in_threadpool(self.shelf.look))
-            for served in self.shelf.models.values():
-                if served not in before:
-                    self.shelf.say(f"{served.name} is served now")
+            try:
+                found = await run_in_threadpool(self.shelf.look)
+            except Exception as error:  # a folder may be gone: what is served stays
+                say_where(error)
+                continue
+            new = [
+                name for name, served in found.items() if served is not self.shelf.models.get(name)
+            ]
+            self.shelf.put(found)
+            for name in new:
+                self.shelf.say(f"{name} is served now")
 
     async def shutdown(self, sockets=None):
         """End what is being written, then stop."""
@@ -190,6 +190,7 @@ def serve(folders, options):
     if shelf.models and (skipped := [path.name for path in shelf.without_models()]):
         more = f" and {len(skipped) - 4} more" if len(skipped) > 4 else ""
         print(f"skipped, no model is in them: {', '.join(skipped[:4])}{more}")
+    allow_connections()
     listener = listen(options.host, options.port)
     port = listener.getsockname()[1]
     if port != options.port and options.port:

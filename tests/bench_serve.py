@@ -128,7 +128,7 @@ def crowd(answers: list, server) -> None:
     errors = sum(bool(answer["error"]) for answer in answers)
     polite = all(answer["retry_after"] for answer in answers if answer["status"] in (429, 503))
     said = ", ".join(f"{n} got {status or 'no answer'}" for status, n in sorted(count.items()))
-    still = asyncio.run(one_answer(server.port, get("/health"), 0))["status"] == 200
+    still = read_answer(asyncio.run(one_answer(server.port, get("/health"), 0)))["status"] == 200
     print(
         f"{len(answers)} clients at once: {said}; broken: {errors}; "
         f"every refusal with Retry-After: {polite}; the server still answers: {still}"
@@ -155,7 +155,8 @@ def run_clients(port: int, asked: list, n: int, seconds: float) -> list:
         await asyncio.gather(*(client(i, end, answers) for i in range(n)))
         return answers
 
-    return asyncio.run(all_clients())
+    # what came is read when all is over: until then the processor is the server's
+    return [read_answer(answer) for answer in asyncio.run(all_clients())]
 
 
 def post(request: dict) -> bytes:
@@ -180,16 +181,15 @@ async def one_answer(port: int, request: bytes, k: int) -> dict:
         writer.close()
     except OSError as e:
         error = repr(e)
-    answer = read_answer(b"".join(parts))
-    answer |= {"k": k, "start": start, "first": first, "end": time.perf_counter()}
-    return answer | {"error": error or answer["error"]}
+    times = {"start": start, "first": first, "end": time.perf_counter()}
+    return {"k": k, "data": b"".join(parts), "error": error, **times}
 
 
-def read_answer(data: bytes) -> dict:
-    """Return the status, the ids and the text of an HTTP answer."""
-    head, _, rest = data.partition(b"\r\n\r\n")
+def read_answer(answer: dict) -> dict:
+    """Add the status, the ids and the text of an HTTP answer to what is known of it."""
+    head, _, rest = answer.pop("data").partition(b"\r\n\r\n")
     status = int(head.split()[1]) if head else 0
-    found = {"status": status, "ids": [], "text": "", "chunks": 0, "error": ""}
+    found = {**answer, "status": status, "ids": [], "text": "", "chunks": 0}
     found["retry_after"] = b"\r\nretry-after:" in head.lower()
     if status != 200 or b"text/event-stream" not in head:
         return found

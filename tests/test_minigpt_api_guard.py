@@ -378,6 +378,20 @@ def test_too_many_requests_at_once_are_unavailable(folders):
         until(lambda: get(server.port, "/health").status == 200)
 
 
+def test_bodies_that_are_too_much_together_are_unavailable(folders):
+    with serving(*folders) as server:
+        server.guard.max_held_bytes = 1500
+        with connect(server.port) as s:
+            types = {"Content_Type": "application/json", "Content_Length": 2000}
+            s.sendall(request("POST", CHAT, **types) + b" " * 1000)
+            until(lambda: server.guard.held_bytes == 1000)
+            answer = post(server.port, CHAT, b" " * 1000)
+            assert answer.status == 503
+            assert int(answer.headers["retry-after"]) > 0
+        until(lambda: server.guard.held_bytes == 0)
+        assert post(server.port, CHAT, HELLO).status == 200
+
+
 def test_connections_beyond_the_most_are_closed(folders, monkeypatch):
     monkeypatch.setattr(Connection, "max_connections", 3)
     with serving(*folders) as server:

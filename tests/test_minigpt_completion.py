@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 import bpe
+from minigpt.batch import Token
 from minigpt.completion import Completion, Piece, complete, encode_prompt
-from minigpt.sample import Token, check_plan, generate, new_rows
+from minigpt.sample import check_plan, generate, new_rows
 from minigpt.stream import TextStream
 
 BYTES = bpe.Tokenizer({i: bytes([i]) for i in range(256)}, [])  # every byte is a symbol

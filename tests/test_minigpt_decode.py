@@ -15,10 +15,11 @@ from minigpt.team import Team, one_blas_thread, team
 
 pytest_plugins = ["minigpt_fixtures"]
 
-# (vocab_size, n_positions, n_embd, n_layer, n_head): small ones, and ones cut into tiles
+# (vocab_size, n_positions, n_embd, n_layer, n_head): small ones, ones cut into tiles, and
+# one whose keys fill several blocks
 SHAPES = [
     (300, 16, 16, 2, 2), (301, 40, 24, 1, 1), (257, 70, 40, 3, 5), (1000, 33, 384, 2, 6),
-    (2048, 100, 320, 1, 4), (513, 8, 510, 1, 2),
+    (2048, 100, 320, 1, 4), (513, 8, 510, 1, 2), (300, 290, 24, 1, 2),
 ]  # fmt: skip
 
 
@@ -115,6 +116,40 @@ def test_rows_of_one_length_have_the_same_bits_too(shape):
         assert (got[2] == expected[0]).all()
 
 
+def test_a_copied_row_goes_on_as_if_it_had_read_the_same():
+    model = model_of(SHAPES[0])
+    decoder, other = Decoder(model, 3), Decoder(model)
+    decoder.read(2, [1, 2, 3])
+    other.read(0, [1, 2, 3])
+    decoder.copy(2, 0)
+    decoder.step([2], [7])
+    assert decoder.lengths == [3, 0, 4]
+    assert (decoder.step([0], [9])[0] == other.step([0], [9])[0]).all()
+
+
+def test_an_erased_row_leaves_nothing_to_who_comes_after():
+    model = model_of(SHAPES[0])
+    decoder, clean = Decoder(model, 2), Decoder(model, 2)
+    decoder.read(1, some_ids(model, 10))
+    decoder.kv[:, :, 1] = np.nan
+    decoder.erase(1)
+    for d in (decoder, clean):
+        d.read(0, [4, 5])
+        d.read(1, [1])
+    assert (decoder.step([0, 1], [3, 3]) == clean.step([0, 1], [3, 3])).all()
+
+
+def test_what_other_rows_hold_beyond_their_ends_changes_no_bit():
+    model = model_of(SHAPES[-1])
+    first, second = Decoder(model, 2), Decoder(model, 2)
+    second.read(0, some_ids(model, 200))  # left behind by somebody else
+    second.forget(0)
+    for d in (first, second):
+        d.read(0, [4, 5])
+        d.read(1, some_ids(model, 250))
+    assert (first.step([0, 1], [3, 3]) == second.step([0, 1], [3, 3])).all()
+
+
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
     model = model_of(SHAPES[4])
     ids = some_ids(model, 60)
@@ -160,6 +195,20 @@ def test_cached_attention_is_its_plain_twin(heads, D, S, data, batch):
     k, v = (np.broadcast_to(x, (*batch, heads, S, D)) for x in (k, v))
     expected = ops.cached_attention(q, k, v)
     np.testing.assert_allclose(cpu_rows.cached_attention(q, k, v), expected, rtol=1e-4, atol=1e-5)
+
+
+@untimed
+@given(
+    lengths=st.lists(st.integers(1, 3 * cpu_rows.KEYS), min_size=1, max_size=5),
+    H=st.integers(1, 3), D=st.integers(1, 9), data=st.data(),
+)  # fmt: skip
+def test_attention_of_rows_is_its_plain_twin(lengths, H, D, data):
+    rows = data.draw(st.permutations(range(6)))[: len(lengths)]
+    q = random(len(rows), H, D)
+    k, v = random(2, 6, H, 3 * cpu_rows.KEYS, D, seed=1)
+    expected = ops.rows_attention(rows, lengths)(q, k, v)
+    got = cpu_rows.rows_attention(rows, lengths)(q, k, v)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_cached_attention_of_all_positions_is_causal_attention():

@@ -1,5 +1,6 @@
 import math
 import threading
+import time
 from contextlib import closing
 
 import numpy as np
@@ -231,7 +232,7 @@ def test_a_full_queue_is_busy_until_somebody_leaves_it():
 
 def test_who_is_refused_is_told_a_time_by_the_recent_speed():
     with an_engine(n_rows=1, max_waiting=4) as engine:
-        now = engine_module.time.monotonic()
+        now = time.monotonic()
         engine._waiting.extend([None] * 4)
         engine._ends.extend([now - 30, now - 20, now - 10])  # a row every 10 seconds
         assert engine._retry_after_s() == 41  # a bit over 40

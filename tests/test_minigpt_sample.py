@@ -10,9 +10,19 @@ from minigpt_examples import example_tokenizer, save_example_model, small_model,
 
 import bpe
 import minigpt
+from minigpt import batch as batch_module
 from minigpt.backend import to_numpy
+from minigpt.batch import Batch
+from minigpt.decode import Decoder
 from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
-from minigpt.sample import Generation, generate, next_token_probabilities, stream_text
+from minigpt.sample import (
+    Generation,
+    check_plan,
+    generate,
+    new_rows,
+    next_token_probabilities,
+    stream_text,
+)
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -256,6 +266,66 @@ def test_a_batch_of_one_yields_lists_and_arrays_are_batches_too():
     expected = list(generate(model, [3, 4], 3, 0))
     assert list(generate(model, [[3, 4]], 3, 0)) == [[id] for id in expected]
     assert list(generate(model, np.array([[3, 4]]), 3, 0)) == [[id] for id in expected]
+
+
+# ---- rows that come and go -------------------------------------------------------------------
+
+
+def rows_for(model, prompts, n, seeds, **settings):
+    plan = check_plan(model, n, Settings(**settings))
+    return new_rows(model, prompts, seeds, plan)
+
+
+def test_a_row_that_joins_gets_the_ids_it_gets_alone():
+    model = lively_model(n_positions=24)
+    batch, waiting = Batch(model, 3), rows_for(model, PROMPTS * 2, 30, range(12), temperature=0.9)
+    ids = {row: [] for row in waiting}
+    while waiting or batch.rows:
+        if waiting and batch.n_free:
+            batch.join(waiting.pop(0))
+        for row, token in batch.step():
+            ids[row].append(token.id)
+    expected = [
+        list(generate(model, prompt, 30, 0.9, seed=seed)) for seed, prompt in enumerate(PROMPTS * 2)
+    ]
+    assert list(ids.values()) == expected
+
+
+def test_a_long_prompt_is_read_in_pieces_while_the_others_go_on(monkeypatch):
+    model = lively_model(n_positions=64)
+    monkeypatch.setattr(batch_module, "CHUNK", 10)
+    batch = Batch(model, 2)
+    [short], [long] = (rows_for(model, [ids], 20, 1) for ids in ([7], list(range(45))))
+    batch.join(short)
+    batch.step()
+    batch.join(long)
+    drawn = [[row for row, _ in batch.step(most=10)] for _ in range(5)]
+    assert drawn == [[short]] * 4 + [[long, short]]
+    while batch.rows:
+        batch.step(most=10)
+    expected = list(generate(model, list(range(45)), 20, seed=1))
+    assert long.window == [*range(45), *expected][-len(long.window) :]
+
+
+def test_the_same_prompt_is_read_once(monkeypatch):
+    model, read = lively_model(), []
+    whole = Decoder.read
+    monkeypatch.setattr(Decoder, "read", lambda *a: read.append(a[2]) or whole(*a))
+    rows = list(generate(model, [[1, 2, 3]] * 4, 5, seed=range(4)))
+    assert read == [[1, 2, 3]]
+    assert len(set(zip(*rows, strict=True))) == 4
+
+
+def test_a_row_that_was_ended_makes_room():
+    model = lively_model()
+    batch = Batch(model, 1)
+    first, second = rows_for(model, [[7], [8]], 5, 1)
+    batch.join(first)
+    batch.step()
+    first.end("stop")
+    assert (batch.n_free, batch.step()) == (1, [])
+    batch.join(second)
+    assert [row for row, _ in batch.step()] == [second]
 
 
 # ---- log-probabilities and penalties -----------------------------------------------------------
