@@ -105,6 +105,7 @@ export function makeSidebar({ announce, current, onOpen }) {
   function remove(conversation) {
     saved.remove(conversation.id);
     conversation.deleted = true; // an answer that still comes must not save it again
+    for (const node of conversation.nodes) node.controller?.abort();
     if (current().id === conversation.id) onOpen(newConversation(), { quietly: true });
     render();
     const undo = el(
