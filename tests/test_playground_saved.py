@@ -128,3 +128,16 @@ def test_a_conversation_that_was_deleted_while_it_answered_stays_away(slow_page)
     page.click("[title='Delete “rain”']")
     page.wait_until("announcer.textContent.includes('chat')")  # says: it has come to its end
     assert texts(page, ".conversations .open") == []
+
+
+def test_a_title_that_is_being_written_stays_while_an_answer_ends(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click(".conversations .icon", 0)
+    page.type("Wea")
+    page.evaluate("document.querySelector('.composer .send').click()")
+    finished(page, 1)
+    page.type("ther")
+    page.press("Enter")
+    assert (texts(page, ".conversations .open"), focus(page)) == (["Weather"], "Weather")

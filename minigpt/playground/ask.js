@@ -4,6 +4,7 @@
 //   tokens    see tokens.js
 //   promptIds the ids that the model was given
 //   model, temperature
+//   kept      how many of the tokens were there before, in a branch of another answer
 //   prompt    the text that a base model was given to go on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
 //             the person) or "broken"; then `problem` is {message, retryable}
@@ -49,7 +50,6 @@ function sampling({ max_tokens, ...settings }) {
 // throws: what went wrong is noted in the node.
 export async function ask(api, node, { path, body }, { onProgress, signal }) {
   const started = performance.now();
-  const ids = node.tokens?.map((token) => token.id) ?? [];
   Object.assign(node, {
     model: body.model,
     temperature: body.temperature,
@@ -60,7 +60,7 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
     problem: null,
     firstMs: null,
     ms: null,
-    kept: ids.length, // tokens that were there before: a branch of another answer
+    kept: node.tokens?.length ?? 0,
   });
   try {
     await api.stream(path, body, {

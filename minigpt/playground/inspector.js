@@ -126,12 +126,11 @@ export function tokenView(node, { api, onContinue, at = null }) {
   flow.addEventListener("keydown", (event) => {
     const i = placeOf(event);
     if (i === null) return;
+    const into = event.key === "Enter" || event.key === " ";
     const by = KEYS[event.key];
-    if (event.key === "Enter" || event.key === " ") details.querySelector("button")?.focus();
-    else if (by === undefined) return;
-    event.preventDefault();
-    if (by === undefined) return;
-    boxes[Math.max(0, Math.min(boxes.length - 1, i + by))].focus();
+    if (into) details.querySelector("button")?.focus();
+    else if (by) boxes[Math.max(0, Math.min(boxes.length - 1, i + by))].focus();
+    if (into || by) event.preventDefault();
   });
 
   details.addEventListener(

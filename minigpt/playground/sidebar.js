@@ -36,15 +36,16 @@ export function makeSidebar({ announce, current, onOpen }) {
   );
 
   function render() {
-    const focused = document.activeElement?.dataset?.entry;
+    if (entries.querySelector("input")) return; // a title is being written
+    const focused = entries.contains(document.activeElement) && document.activeElement.dataset.key;
     const all = saved.list();
     fill(entries, all.map(entry));
     if (!all.length)
       fill(entries, el("li", { class: "soft small none" }, "What you ask will be listed here."));
-    if (focused && document.activeElement === document.body) {
-      entries.querySelector(`[data-entry="${focused}"]`)?.focus();
-    }
+    if (focused) focus(focused);
   }
+
+  const focus = (key) => entries.querySelector(`[data-key="${key}"]`)?.focus();
 
   function entry(conversation) {
     const { id, title } = conversation;
@@ -56,16 +57,21 @@ export function makeSidebar({ announce, current, onOpen }) {
         {
           type: "button",
           class: "open",
-          "data-entry": id,
+          "data-key": id,
           onclick: () => onOpen(conversation),
           "aria-current": current().id === id && "true",
         },
         title,
       ),
-      iconButton("edit", `Rename “${title}”`, (event) =>
-        rename(conversation, event.currentTarget.parentElement),
+      iconButton(
+        "edit",
+        `Rename “${title}”`,
+        (event) => rename(conversation, event.currentTarget.parentElement),
+        { "data-key": `${id}-rename` },
       ),
-      iconButton("remove", `Delete “${title}”`, () => remove(conversation)),
+      iconButton("remove", `Delete “${title}”`, () => remove(conversation), {
+        "data-key": `${id}-remove`,
+      }),
     );
   }
 
@@ -81,8 +87,9 @@ export function makeSidebar({ announce, current, onOpen }) {
         saved.save(conversation);
       }
       const focused = document.activeElement === input;
+      input.remove();
       render();
-      if (focused) entries.querySelector(`[data-entry="${conversation.id}"]`)?.focus();
+      if (focused) focus(conversation.id);
     };
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
@@ -98,6 +105,7 @@ export function makeSidebar({ announce, current, onOpen }) {
   function remove(conversation) {
     saved.remove(conversation.id);
     conversation.deleted = true; // an answer that still comes must not save it again
+    for (const node of conversation.nodes) node.controller?.abort();
     if (current().id === conversation.id) onOpen(newConversation(), { quietly: true });
     render();
     const undo = el(
