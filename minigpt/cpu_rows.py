@@ -10,7 +10,8 @@ Here a matrix is cut into tiles that fit in a core's cache, and every row is mul
 tile, by the matrix-vector product, while the tile is there. So memory is read once for the whole
 batch, and a row goes through exactly the same products whatever else is in the batch: its result
 is the same to the last bit. The tiles depend on the matrix's shape alone, not on the number of
-threads, each of which takes some of them.
+threads, each of which takes some of them. Attention is cut likewise, into blocks of keys: see
+rows_attention.
 
 This is not for training (see cpu_ops.py): nothing is kept for a backward pass.
 """
@@ -27,6 +28,7 @@ TILE_ROWS, TILE_COLUMNS = 256, 384  # at most so many: 0.4 MB of float32
 LEAST = 64  # narrower tiles waste the time they save
 WHOLE_BYTES = 1 << 20  # a smaller matrix stays in the cache anyway
 SHARE_BYTES = 4 << 20  # less is not worth waking a thread for
+CACHED_SHARE_BYTES = 32 << 20  # the same for a matrix that stays in the cache
 QUERIES = 64  # rows of queries that attention handles at a time
 KEYS = 128  # keys in a block that one query is multiplied with
 BLOCK = 1 << 16  # elements that GELU handles at a time
@@ -40,12 +42,9 @@ def largest_divisor(n, at_most):
 def layernorm(x, g, b, eps):
     """Normalise each row: x (N, C) -> (N, C)."""
     C = x.shape[1]
-    x = x - (np.add.reduce(x, axis=1) / C)[:, None]  # (N, C)
-    std = np.vecdot(x, x)  # (N,); one row's scalar product has nothing to do with another's
-    std /= C
-    std += eps
-    np.sqrt(std, out=std)
-    x /= std[:, None]
+    x = x - np.add.reduce(x, axis=1, keepdims=True) / C  # (N, C)
+    squares = np.vecdot(x, x)[:, None]  # (N, 1); one row's has nothing to do with another's
+    x /= np.sqrt(squares / C + eps)
     x *= g
     x += b
     return x
@@ -122,8 +121,9 @@ def whole_product(w, b):
     threads = team()
 
     def product(x):
-        if len(x) * w.nbytes <= SHARE_BYTES:
-            out = np.matmul(x[:, None], w)[:, 0]  # (B, N), each row alone
+        if len(x) * w.nbytes <= CACHED_SHARE_BYTES:
+            # (B, N), each row alone; of one row, the same product with less ado
+            out = x @ w if len(x) == 1 else np.matmul(x[:, None], w)[:, 0]
             out += b
             return out
         out = np.empty((len(x), len(b)), w.dtype)  # (B, N)
@@ -171,20 +171,20 @@ def rows_attention(rows, lengths):
     are added in order. A row that is shorter than its neighbours adds zeros at the end, which
     change nothing.
     """
-    runs = [(mine, stretch, *unseen_of(lengths[mine])) for mine, stretch in runs_of(rows)]
+    runs = [(mine, stretch, *masks_of(lengths[mine])) for mine, stretch in runs_of(rows)]
     threads = team()
 
-    def attend(q, k, v):
+    def attend(q, kv):
         B, H, D = q.shape
         out = np.empty((B, H, D), q.dtype)
-        q = q[:, :, None, None] * q.dtype.type(1 / math.sqrt(D))  # (B, H, 1, 1, D)
-        k, v = (x.reshape(len(x), H, -1, KEYS, D) for x in (k, v))  # views
+        q = q[:, :, None, None] * (1 / math.sqrt(D))  # (B, H, 1, 1, D)
+        k, v = kv.reshape(2, -1, H, kv.shape[3] // KEYS, KEYS, D)  # (all rows, H, n, KEYS, D)
 
         def some(heads):
-            for mine, stretch, n, unseen in runs:
+            for mine, stretch, n, mask in runs:
                 keys = k[stretch, heads, :n].swapaxes(-1, -2)  # (b, h, n, D, KEYS), a view
                 att = q[mine, heads] @ keys  # (b, h, n, 1, KEYS)
-                np.copyto(att, -np.inf, where=unseen)
+                att += mask
                 att -= np.maximum.reduce(att, axis=(2, 4), keepdims=True)
                 np.exp(att, out=att)
                 sums = np.add.reduce(att, axis=4)  # (b, h, n, 1)
@@ -210,11 +210,13 @@ def runs_of(rows):
             start = end
 
 
-def unseen_of(lengths):
-    """Return the number of blocks n, and which keys do not count: (b, 1, n, 1, KEYS)."""
+def masks_of(lengths):
+    """Return how many blocks n there are, and a mask (b, 1, n, 1, KEYS): 0 or -inf for each key."""
     n = -(-max(lengths) // KEYS)
-    unseen = np.arange(n * KEYS) >= np.array(lengths)[:, None]  # (b, n KEYS)
-    return n, unseen.reshape(-1, 1, n, 1, KEYS)
+    mask = np.zeros((len(lengths), n * KEYS), np.float32)
+    for of_row, S in zip(mask, lengths, strict=True):
+        of_row[S:] = -np.inf
+    return n, mask.reshape(-1, 1, n, 1, KEYS)
 
 
 def in_order(parts):

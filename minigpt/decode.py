@@ -99,7 +99,7 @@ class Decoder:
                 kv = self.kv[l]  # (2, all rows, H, T, D)
                 qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
                 kv[:, slots, :, places] = qkv[:, 1:]
-                x += c_proj(attend(qkv[:, 0], *kv))  # (B, C)
+                x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
                 x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
             x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
             return self.logits(x)  # (B, V)

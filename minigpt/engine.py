@@ -19,6 +19,7 @@ from collections import deque
 
 from minigpt.batch import Batch
 from minigpt.completion import completions
+from minigpt.distribution import check_integer
 from minigpt.engine_stream import Busy, Closed, Request, Stream, TimedOut
 
 __all__ = ["Busy", "Closed", "Engine", "Request", "Stream", "TimedOut"]
@@ -50,12 +51,13 @@ class Engine:
         after `close`.
         """
         r = request
+        check_integer("n", r.n, 1)
+        if r.n > self.max_waiting:
+            raise ValueError(f"n is {r.n}; it must be at most {self.max_waiting}, the queue's size")
         texts = completions(
             self.model, self.tokenizer, r.prompt, r.max_new_tokens, r.stop, r.n, r.seed, r.n_top,
             r.settings,
         )  # fmt: skip
-        if r.n > self.max_waiting:
-            raise ValueError(f"n is {r.n}; it must be at most {self.max_waiting}, the queue's size")
         end = time.monotonic() + (math.inf if r.timeout_s is None else r.timeout_s)
         stream = Stream(texts, end, notify)
         with self._changed:

@@ -265,13 +265,13 @@ def cached_attention(q, k, v):
 def rows_attention(rows, lengths):
     """Return a function for attention of one position of each of some rows to its row's cache.
 
-    It takes queries q (B, H, D), keys and values k and v (all rows, H, T, D), and returns
-    (B, H D). Query i looks at the first lengths[i] positions of row rows[i]; what is cached beyond
-    must be finite.
+    It takes queries q (B, H, D), keys and values kv (2, all rows, H, T, D), and returns (B, H D).
+    Query i looks at the first lengths[i] positions of row rows[i]; what is cached beyond must be
+    finite.
     """
 
-    def attend(q, k, v):
-        xp, S = array_module(q), max(lengths)
+    def attend(q, kv):
+        xp, S, (k, v) = array_module(q), max(lengths), kv
         scores = q[:, :, None] @ k[rows, :, :S].swapaxes(-1, -2) / math.sqrt(q.shape[-1])
         unseen = xp.arange(S) >= xp.asarray(lengths)[:, None]  # (B, S)
         scores = xp.where(unseen[:, None, None], xp.asarray(-xp.inf, q.dtype), scores)

@@ -4,7 +4,8 @@
 
 Greedy decoding after a short prompt, alone and with eight texts at once, and reading a prompt of
 512 tokens, for the preset `tiny` and for GPT-2 with 124 M parameters, weights random; for `tiny`
-also 64 texts of unequal length, ours alone. Both must write the same ids. The last lines compare with what memory allows: each token needs every weight.
+also 64 texts of unequal length, ours alone. Both must write the same ids. The last lines compare
+with what memory allows: each token needs every weight.
 
 On a busy machine the clock says little; `--cpu-time` counts the time of all cores together instead:
 tokens for each second of a core. It flatters whoever leaves a core idle.

@@ -205,9 +205,9 @@ def test_cached_attention_is_its_plain_twin(heads, D, S, data, batch):
 def test_attention_of_rows_is_its_plain_twin(lengths, H, D, data):
     rows = data.draw(st.permutations(range(6)))[: len(lengths)]
     q = random(len(rows), H, D)
-    k, v = random(2, 6, H, 3 * cpu_rows.KEYS, D, seed=1)
-    expected = ops.rows_attention(rows, lengths)(q, k, v)
-    got = cpu_rows.rows_attention(rows, lengths)(q, k, v)
+    kv = random(2, 6, H, 3 * cpu_rows.KEYS, D, seed=1)
+    expected = ops.rows_attention(rows, lengths)(q, kv)
+    got = cpu_rows.rows_attention(rows, lengths)(q, kv)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 

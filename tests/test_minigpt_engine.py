@@ -199,7 +199,7 @@ def test_more_rows_than_there_are_come_after_each_other():
         ({"prompt": [300]}, "id 300 is no symbol"),
         ({"settings": Settings(-1)}, "temperature is -1"),
         ({"n": 0}, "n is 0; it must be at least 1"),
-        ({"n": 129}, "n is 129; it must be at most 128, the queue's size"),
+        ({"n": 10**12}, "n is 1000000000000; it must be at most 128, the queue's size"),
         ({"seed": -1}, "seed is -1"),
         ({"stop": ("",)}, "a stop string is empty"),
         ({"max_new_tokens": -1}, "max_new_tokens is -1"),
