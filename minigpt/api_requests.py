@@ -14,6 +14,7 @@ from minigpt.api_fields import Fields, find_model
 from minigpt.api_messages import read_messages
 from minigpt.chat_format import render_prompt, shorten
 from minigpt.completion import encode_prompt
+from minigpt.dataset import SEPARATOR
 from minigpt.distribution import Settings
 from minigpt.engine import Request
 
@@ -186,7 +187,7 @@ def read_prompts(prompt, served):
 def prompt_ids(prompt, served):
     """Return the ids of a prompt; a text follows the separator, as in training."""
     if isinstance(prompt, str):
-        separator = served.tokenizer.special_tokens.get("<|endoftext|>")
+        separator = served.tokenizer.special_tokens.get(SEPARATOR)
         ids = encode_prompt(served.tokenizer, prompt)
         prompt = ids if separator is None else [separator, *ids]
     if not isinstance(prompt, list) or not prompt:
