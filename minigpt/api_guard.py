@@ -164,7 +164,7 @@ class Guard:
 def host_name(host):
     """Return the name in a Host header without its port, in lower case; "" where it is none."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return "" if "@" in host else urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
 

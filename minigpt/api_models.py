@@ -2,13 +2,13 @@
 
 `python -m minigpt serve` takes models' folders, and folders in which models are or will be: while
 `make train` runs, out/base and out/chat come one after the other. `Shelf.refresh` looks for what is
-new; a model that was replaced goes on with what it has begun, and is then closed. This does not
-answer requests, see api.py.
+new; a model that was replaced goes on with what it has begun, and is then closed. So is one whose
+engine broke down. This does not answer requests, see api.py.
 """
 
 import time
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from minigpt.backend import open_device
@@ -29,13 +29,13 @@ class Served:
     folder: Path
     model: object
     tokenizer: object
-    engine: Engine
     version: tuple  # of its files
+    engine: Engine | None = None  # comes last, for it has a thread
     created: int = field(default_factory=lambda: int(time.time()))  # in seconds since 1970
 
     def __post_init__(self):
         # a few hundred thousand symbols at most: every one is looked up once
-        self.text_of = cache(self._text_of)
+        self.text_of = cache(partial(text_of, self.tokenizer))
         special = self.tokenizer.special_tokens
         try:
             check_template(self.folder, self.tokenizer)
@@ -44,11 +44,6 @@ class Served:
             self.assistant = False
         ends = [SEPARATOR, *([END["assistant"]] if self.assistant else [])]
         self.end_ids = tuple(special[token] for token in ends if token in special)
-
-    def _text_of(self, id):
-        """Return what an id stands for, as text and as a list of bytes."""
-        data = self.tokenizer.decode_bytes([id])
-        return data.decode("utf-8", "replace"), list(data)
 
     def busy(self):
         """Tell whether anything is being written, or waits for that."""
@@ -71,6 +66,12 @@ class Served:
                 **shape,
             },
         }
+
+
+def text_of(tokenizer, id):
+    """Return what an id stands for, as text and as a list of bytes."""
+    data = tokenizer.decode_bytes([id])
+    return data.decode("utf-8", "replace"), list(data)
 
 
 class Shelf:
@@ -115,7 +116,8 @@ class Shelf:
         known = {served.folder: served for served in self.models.values()}
         for folder, name in zip(folders, distinct_names(folders), strict=True):
             served, version = known.get(folder), version_of(folder)
-            if served is None or (served.version, served.name) != (version, name):
+            good = served is not None and served.engine.alive
+            if not good or (served.version, served.name) != (version, name):
                 served = self._load(folder, name, version, strict) or served
             if served is not None:
                 models[served.name] = served
@@ -124,29 +126,31 @@ class Shelf:
     def put(self, models):
         """Serve these models; what others have begun they go on with.
 
-        The dict stays the same one, for others hold it too.
+        Such a one is closed by a later `put` at the earliest: somebody may have found it just now
+        and ask in a moment. The dict stays the same one, for others hold it too.
         """
+        for served in [served for served in self._old if not served.busy()]:
+            self._old.remove(served)
+            served.engine.close()
         here = list(models.values())
         self._old += [served for served in self.models.values() if served not in here]
         self.models.clear()
         self.models.update(models)
-        for served in [served for served in self._old if not served.busy()]:
-            self._old.remove(served)
-            served.engine.close()
 
     def _load(self, folder, name, version, strict):
         if self._failed.get(folder) == version:
             return None
         try:
             model, tokenizer = load(folder, self.device)
+            served = Served(name, folder, model, tokenizer, version)
         except (ValueError, OSError) as error:
             if strict and folder in self.folders:
                 raise
             self._failed[folder] = version
             self.say(f"not served: {error}")
             return None
-        engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
-        return Served(name, folder, model, tokenizer, engine, version)
+        served.engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
+        return served
 
     def close(self):
         """Have every engine stop."""

@@ -93,7 +93,8 @@ def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None, mi
         best = logits.argmax(axis=-1, keepdims=True)
         return (np.arange(logits.shape[-1]) == best).astype(np.float64)
     p = logits - logits.max(axis=-1, keepdims=True)
-    p /= temperature
+    with np.errstate(over="ignore"):  # of a tiny temperature -inf comes, and of that 0
+        p /= temperature
     np.exp(p, out=p)  # (..., V), the likeliest has 1
     if top_k is not None and top_k < p.shape[-1]:
         p = each(p, lambda p: keep(p, likeliest(p, top_k)))

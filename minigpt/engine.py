@@ -76,6 +76,11 @@ class Engine:
             "tokens": self._n_tokens,
         }  # fmt: skip
 
+    @property
+    def alive(self):
+        """Whether it takes requests: it was not closed and has not broken down."""
+        return self._why_closed is None
+
     def close(self):
         """Write nothing more: every Stream ends with Closed."""
         with self._changed:
@@ -108,7 +113,7 @@ class Engine:
                     self._begin_anew()
                     self._drop(streams, error)
         except BaseException as error:
-            why = f"the engine broke down: {error!r}"
+            why = f"the engine broke down: {type(error).__name__}"
             raise
         finally:
             with self._changed:

@@ -153,16 +153,13 @@ class Server(uvicorn.Server):
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                found = await run_in_threadpool(self.shelf.look)
-            except Exception as error:  # a folder may be gone: what is served stays
+                found, models = await run_in_threadpool(self.shelf.look), self.shelf.models
+                new = [name for name in found if found[name] is not models.get(name)]
+                self.shelf.put(found)
+                for name in new:
+                    self.shelf.say(f"{name} is served now")
+            except Exception as error:  # a folder or who reads what is printed may be gone
                 say_where(error)
-                continue
-            new = [
-                name for name, served in found.items() if served is not self.shelf.models.get(name)
-            ]
-            self.shelf.put(found)
-            for name in new:
-                self.shelf.say(f"{name} is served now")
 
     async def shutdown(self, sockets=None):
         """End what is being written, then stop."""

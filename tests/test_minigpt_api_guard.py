@@ -56,7 +56,7 @@ def test_names_of_this_machine_are_hosts(server, host):
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "",
-     "127.0.0.1@evil.example", "[::1", "0.0.0.0", "localhost:80:80@x"],
+     "127.0.0.1@evil.example", "evil.example@127.0.0.1", "[::1", "0.0.0.0", "localhost:80:80@x"],
 )  # fmt: skip
 def test_a_name_that_somebody_pointed_here_is_no_host(server, host):
     for path in ("/", "/v1/models", "/playground/x.js"):

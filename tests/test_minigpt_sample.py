@@ -39,6 +39,13 @@ def probabilities(logits, *settings, **named):
     return p
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("temperature", [1e-9, 5e-324])
+def test_a_tiny_temperature_leaves_the_likeliest_quietly(temperature):
+    p = next_token_probabilities(np.array([1.0, 3.0, -2.0]), temperature)
+    assert p.tolist() == [0, 1, 0]
+
+
 # ---- the distribution ------------------------------------------------------------------------
 
 

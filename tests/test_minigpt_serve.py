@@ -1,6 +1,7 @@
 """The command `serve`: which models, which address, how it ends, and what it keeps to itself."""
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from minigpt import serve as serve_module
 from minigpt.__main__ import main
 from minigpt.api_models import Shelf, distinct_names
 from minigpt.checkpoint import load, save_weights
+from minigpt.engine import Closed, Request
 from minigpt.serve import Options
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -255,6 +259,68 @@ def test_a_model_trained_further_is_loaded_anew(tmp_path, monkeypatch):
         until(lambda: not server.shelf._old)  # its memory is given back
         again = post(server.port, COMPLETION, asked | {"stream": False}).json
         assert again["choices"][0]["text"] == after
+
+
+def test_who_found_a_model_may_ask_it_though_it_is_replaced(tmp_path):
+    base, _ = make_models(tmp_path)
+    with closing(Shelf([base], say=lambda text: None)) as shelf:
+        shelf.refresh()
+        before = shelf.models["base"]
+        model, _ = load(base)
+        save_weights(base, model)
+        shelf.refresh()
+        assert shelf.models["base"] is not before
+        assert len(list(before.engine.submit(Request("a", 3)))) == 3
+        shelf.refresh()
+        with pytest.raises(Closed):
+            before.engine.submit(Request("a", 3))
+
+
+def test_the_memory_of_a_replaced_model_is_given_back(tmp_path):
+    base, _ = make_models(tmp_path)
+    with closing(Shelf([base], say=lambda text: None)) as shelf:
+        shelf.refresh()
+        gone = weakref.ref(shelf.models["base"].model)
+        shelf.models["base"].text_of(7)
+        list(shelf.models["base"].engine.submit(Request("a", 3)))
+        gc.disable()  # it need not wait for that
+        try:
+            save_weights(base, load(base)[0])
+            shelf.refresh()
+            shelf.refresh()
+            assert gone() is None
+        finally:
+            gc.enable()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_broke_down_is_replaced(tmp_path, monkeypatch):
+    def die():
+        raise SystemExit
+
+    base, _ = make_models(tmp_path)
+    with closing(Shelf([base], say=lambda text: None)) as shelf:
+        shelf.refresh()
+        engine = shelf.models["base"].engine
+        monkeypatch.setattr(engine, "_round", die)
+        with pytest.raises(Closed, match="broke down"):
+            list(engine.submit(Request("a", 3)))
+        until(lambda: not engine.alive)
+        shelf.refresh()
+        assert len(list(shelf.models["base"].engine.submit(Request("a", 3)))) == 3
+
+
+def test_models_appear_though_nobody_can_be_told(tmp_path, monkeypatch):
+    def broken(text):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(serve_module, "LOOK_EVERY_S", 0.05)
+    with serving(tmp_path) as server:
+        server.shelf.say = broken
+        base, _ = make_models(tmp_path)
+        until(lambda: names(server.port) == ["base", "chat"])
+        shutil.rmtree(base)
+        until(lambda: names(server.port) == ["chat"])
 
 
 # ---- when something is wrong ---------------------------------------------------------------------
