@@ -1,8 +1,9 @@
 """A connection with limits: uvicorn's HTTP/1.1 protocol, which trusts its clients, on a leash.
 
-Who takes long to say what is wanted, or to take what was sent, is cut off, and so is whoever comes
-when there are too many connections: otherwise a few idle clients could hold all there are. What is
-no HTTP gets an answer in the shape of the API's. Limits on bodies are in api_guard.py.
+Who takes long to say what is wanted, or to take what was sent, is cut off. Where there are too many
+connections, the one that has asked for nothing for the longest time makes room: otherwise idle
+clients could hold all there are. What is no HTTP gets an answer in the shape of the API's. Limits
+on bodies are in api_guard.py.
 
 Source: the "slowloris" attack; RFC 9112, section 9.5 (a server may close a connection any time).
 """
@@ -33,12 +34,13 @@ class Connection(H11Protocol):
     _header_timer = _send_timer = None
 
     def connection_made(self, transport):
-        """Begin, or refuse where there are too many."""
+        """Begin; where there are too many, end the longest idle one, which may be this."""
         super().connection_made(transport)
+        self.idle_since = self.loop.time()
+        self._time_headers()
         if len(self.connections) > self.max_connections:
-            transport.abort()
-        else:
-            self._time_headers()
+            idle = [c for c in self.connections if not c.answering() and not c.closing()]
+            min(idle, key=lambda c: c.idle_since).transport.abort()
 
     def data_received(self, data):
         """Take bytes."""
@@ -47,7 +49,7 @@ class Connection(H11Protocol):
 
     def _time_headers(self):
         """Have the timer run while bytes come, but no request that could be answered."""
-        waiting = not self.answering() and not self.transport.is_closing()
+        waiting = not self.answering() and not self.closing()
         if waiting and self._header_timer is None:
             self._header_timer = self.loop.call_later(self.header_timeout_s, self.transport.abort)
         elif not waiting:
@@ -66,6 +68,7 @@ class Connection(H11Protocol):
     def on_response_complete(self):
         """Wait for the next request, and for the rest of this answer to be taken."""
         super().on_response_complete()
+        self.idle_since = self.loop.time()
         self._time_sending()
 
     def _time_sending(self):
@@ -97,6 +100,10 @@ class Connection(H11Protocol):
     def answering(self):
         """Tell whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
+
+    def closing(self):
+        """Tell whether this is ending already."""
+        return self.transport.is_closing()
 
 
 def allow_connections():

@@ -392,13 +392,34 @@ def test_bodies_that_are_too_much_together_are_unavailable(folders):
         assert post(server.port, CHAT, HELLO).status == 200
 
 
-def test_connections_beyond_the_most_are_closed(folders, monkeypatch):
+def test_the_longest_idle_connection_makes_room(folders, monkeypatch):
     monkeypatch.setattr(Connection, "max_connections", 3)
     with serving(*folders) as server:
+        held = []
+        for _ in range(3):
+            held.append(connect(server.port))
+            until(lambda: len(server.server.server_state.connections) == len(held))
+        held[0].sendall(request("HEAD", "/health", Connection=None))
+        assert held[0].recv(1000).startswith(b"HTTP/1.1 200")  # and so it is not the longest idle
+        assert get(server.port, "/health").status == 200
+        assert read_all(held[1]) == b""
+        for s in (held[2], held[0]):  # these two were left
+            s.sendall(request("GET", "/health"))
+            assert read_answer(s).status == 200
+        for s in held:
+            s.close()
+
+
+def test_connections_beyond_the_most_are_closed_where_none_is_idle(folders, monkeypatch):
+    monkeypatch.setattr(Connection, "max_connections", 3)
+    with serving(*folders, slow_s=0.01) as server:
         held = [connect(server.port) for _ in range(3)]
-        until(lambda: len(server.server.server_state.connections) == 3)
+        for s in held:
+            s.sendall(request("POST", CHAT, json.dumps(LONG).encode()))
+        until(lambda: server.rows_busy() == 3)
         with connect(server.port) as s:
             assert read_all(s) == b""
+        assert server.rows_busy() == 3
         for s in held:
             s.close()
         until(lambda: not server.server.server_state.connections)
