@@ -121,7 +121,7 @@ def report(n: int, answers: list, speed: float) -> None:
     tokens = sum(len(answer["ids"]) for answer in good)
     a_chunk = tokens / max(1, sum(answer["chunks"] for answer in good))
     print(
-        f"{n} client{'s' * (n > 1)}: {speed:,.0f} tokens/s, {speed / n:,.0f} each; first token after "
+        f"{n} at a time: {speed:,.0f} tokens/s, {speed / n:,.0f} each; first token after "
         f"{1000 * statistics.median(first):.0f} ms (median), "
         f"{1000 * first[int(0.95 * (len(first) - 1))]:.0f} ms (p95); {a_chunk:.1f} tokens a chunk; "
         f"{len(good)} answers, {len(answers) - len(good)} errors",

@@ -195,6 +195,22 @@ def test_another_address_is_served_with_a_key_only():
         Options(host="0.0.0.0").check()
 
 
+def test_the_key_may_come_from_the_environment(out, monkeypatch):
+    given = []
+    monkeypatch.setattr(serve_module, "serve", lambda models, options: given.append(options) or 0)
+    monkeypatch.setenv("MINIGPT_API_KEY", "from-outside")
+    assert main(["serve", str(out)]) == 0
+    assert main(["serve", str(out), "--api-key", "by-hand", "--host", "0.0.0.0"]) == 0
+    assert [options.api_key for options in given] == ["from-outside", "by-hand"]
+
+
+def test_without_its_packages_serve_says_what_to_install(out, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "minigpt.serve")
+    assert main(["serve", str(out)]) == 2
+    assert "uvicorn is not installed; pip install" in capsys.readouterr().err
+
+
 # ---- models that come and go ---------------------------------------------------------------------
 
 
