@@ -27,6 +27,9 @@ from minigpt.sources import STRIDE, Sources
 class Library:
     """The Sources of a folder of tokens: made in a thread when asked for, anew when it changed.
 
+    `files` are the documents it was made from; where none are given, documents.jsonl.gz beside the
+    folder, once it is there, as `make train` has it.
+
     Every answer is a dict: {"missing": reason} where there is nothing to look into, {"indexing":
     True, "share": 0 to 1} while it is made.
     """
@@ -63,8 +66,8 @@ class Library:
     def open(self, tokenizer):
         """Return Sources that fit `tokenizer`, or what there is instead of it."""
         try:
-            report = read_report(self.folder)
-            stamp = [report["tokenizer"], *map(look, [self.folder / REPORT, *self.files])]
+            report, files = read_report(self.folder), self._documents()
+            stamp = [report["tokenizer"], files, *map(look, [self.folder / REPORT, *files])]
         except (OSError, ValueError) as error:
             return {"missing": str(error)}
         if report["tokenizer"] not in self._both_fingerprints(tokenizer):
@@ -78,7 +81,7 @@ class Library:
             if stamp != self._stamp:
                 self._stamp, self._sources, self._problem, self._share = stamp, None, None, 0.0
                 self._thread = threading.Thread(
-                    target=self._make, args=(tokenizer, report), daemon=True
+                    target=self._make, args=(tokenizer, report, files), daemon=True
                 )
                 self._thread.start()
                 return {"indexing": True, "share": 0.0}
@@ -90,6 +93,10 @@ class Library:
         if thread is not None:
             thread.join(timeout_s)
 
+    def _documents(self):
+        usual = self.folder.parent / "documents.jsonl.gz"
+        return self.files or [usual] * usual.exists()
+
     def _both_fingerprints(self, tokenizer):
         """Return the fingerprints of `tokenizer` with and without control tokens."""
         if tokenizer not in self._fingerprints:
@@ -97,11 +104,11 @@ class Library:
             self._fingerprints[tokenizer] = both
         return self._fingerprints[tokenizer]
 
-    def _make(self, tokenizer, report):
+    def _make(self, tokenizer, report, files):
         try:
             if fingerprint(tokenizer) != report["tokenizer"]:
                 tokenizer = plain(tokenizer)
-            part = Corpus(self.folder, tokenizer, self.files).train
+            part = Corpus(self.folder, tokenizer, files).train
             n_blocks = max(1, len(part.ids) // STRIDE // BLOCK)
 
             def progress(blocks):

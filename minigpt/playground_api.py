@@ -16,7 +16,6 @@ a moment runs in a thread, and everything is bounded.
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +43,13 @@ NO_OUT = "it is not known where the training's files are; serve their folder: se
 class Places:
     """Where the answers come from: the models by name, and the files they were made with.
 
-    A served model has `.model`, `.tokenizer` and `.folder`. Where models come and go, `models` is
-    a function that returns them. `out` holds tokens, runs and reports; `documents` are the files
-    the tokens were made from.
+    A served model has `.model` and `.tokenizer`; `models` may change between two requests. `out`
+    holds tokens, runs and reports; `documents` are the files the tokens were made from.
     """
 
-    models: dict | Callable[[], dict]
+    models: dict
     out: Path | None = None
     documents: tuple = ()
-
-    def now(self):
-        """Return the models that are served now, by name."""
-        return self.models() if callable(self.models) else self.models
 
 
 def routes(places):
@@ -73,31 +67,31 @@ def routes(places):
         ("funnel", "GET", insight.funnel),
     ]
     return [
-        Route(f"/playground/api/{path}", in_thread(function), methods=[method])
+        Route(f"/playground/api/{path}", in_thread(function, places), methods=[method])
         for path, method, function in table
     ]
 
 
-def in_thread(function):
-    """Return an endpoint: what `function` makes of the request and its body, as JSON."""
+def in_thread(function, places):
+    """Return an endpoint: what `function` makes of a request, its body and the models, as JSON."""
 
-    def work(request, body):
+    def work(request, body, models):
         # in ASCII: text from the web may hold half a surrogate pair, which UTF-8 cannot write
-        value = function(request, body) if request.method == "POST" else function(request)
+        value = function(request, body, models)
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
     async def respond(request):
-        body = await request.body()
-        content = await run_in_threadpool(work, request, body)
+        body, models = await request.body(), dict(places.models)  # which is changed in this thread
+        content = await run_in_threadpool(work, request, body, models)
         return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
 
     return respond
 
 
 class Insight:
-    """The endpoints: each takes a Request, a POST's also its body, and returns what JSON can say.
+    """The endpoints: each takes a Request, its body and the models, and returns what JSON can say.
 
-    They run in threads. Raise ApiError.
+    They run in threads, and raise ApiError.
     """
 
     def __init__(self, places):
@@ -107,11 +101,11 @@ class Insight:
 
     # ---- tokens --------------------------------------------------------------------------------
 
-    def tokenizers(self, request):
+    def tokenizers(self, request, body, models):
         """List [{"name", "n_vocab", "about"}]."""
-        return self.shelf.describe(self.places.now())
+        return self.shelf.describe(models)
 
-    def tokenize(self, request, body):
+    def tokenize(self, request, body, models):
         """Return {"panels"}; bpe/page.py says what a panel is."""
         fields = Fields(read_json(body), {"text", "tokenizers"})
         text, names = text_of(fields, MOST_TEXT), fields.required("tokenizers")
@@ -120,17 +114,16 @@ class Insight:
                 "tokenizers", f"tokenizers must be a list of 1 to {MOST_PANELS} names, of those "
                 f"that GET /playground/api/tokenizers lists"
             )  # fmt: skip
-        models = self.places.now()
         found = [self.shelf.tokenizer(models, name, "tokenizers") for name in names]
         return {
             "panels": [panel(text, name, t, False) for name, t in zip(names, found, strict=True)]
         }
 
-    def merges(self, request, body):
+    def merges(self, request, body, models):
         """Return {"chunks", "left_out"}; see playground_tokenizers.play."""
         fields = Fields(read_json(body), {"text", "tokenizer"})
         text, name = text_of(fields, MOST_PLAYED), fields.required("tokenizer")
-        tokenizer = self.shelf.tokenizer(self.places.now(), name, "tokenizer")
+        tokenizer = self.shelf.tokenizer(models, name, "tokenizer")
         try:
             return play(tokenizer, text)
         except ValueError as error:
@@ -138,7 +131,7 @@ class Insight:
 
     # ---- a model ---------------------------------------------------------------------------------
 
-    def attention(self, request, body):
+    def attention(self, request, body, models):
         """Return {"tokens", "first", "n_layer", "n_head", "weights"} of the last ids.
 
         `first` is the number of ids before them; `weights` is base64 of bytes (H, T, T), 255 for
@@ -146,7 +139,7 @@ class Insight:
         """
         fields = Fields(read_json(body), {"model", "ids", "layer"})
         served, ids = (
-            find_model(self.places.now(), fields.required("model")),
+            find_model(models, fields.required("model")),
             fields.required("ids"),
         )
         c, n_vocab = served.model.config, served.tokenizer.n_vocab
@@ -176,23 +169,23 @@ class Insight:
 
     # ---- the documents ---------------------------------------------------------------------------
 
-    def sources(self, request, body):
+    def sources(self, request, body, models):
         """Return {"spans"}, {"indexing": true, "share"} or {"missing": reason}."""
         fields = Fields(read_json(body), {"text", "model"})
         text = text_of(fields, MOST_TEXT)
-        served = find_model(self.places.now(), fields.required("model"))
+        served = find_model(models, fields.required("model"))
         if not self.places.out:
             return {"missing": NO_OUT}
         return self.library.look_up(text, served.tokenizer)
 
-    def page(self, request):
+    def page(self, request, body, models):
         """Return {"url", "title", "text", "start", "end", "first"} of a document."""
         document, start, end = (
             query_number(request, name) for name in ("document", "start", "end")
         )
         if not self.places.out:
             return {"missing": NO_OUT}
-        tokenizers = [served.tokenizer for served in self.places.now().values()]
+        tokenizers = [served.tokenizer for served in models.values()]
         try:
             return self.library.page(document, start, end, tokenizers)
         except ValueError as error:
@@ -200,11 +193,11 @@ class Insight:
 
     # ---- training --------------------------------------------------------------------------------
 
-    def runs(self, request):
+    def runs(self, request, body, models):
         """List the training runs, see runs.describe."""
         return runs.runs(self.places.out) if self.places.out else []
 
-    def run(self, request):
+    def run(self, request, body, models):
         """Return {"metrics", "samples", "running"} of a run, later than step `after`."""
         after = query_number(request, "after", -1, -1)
         try:
@@ -213,7 +206,7 @@ class Insight:
             raise ApiError(404, str(error), "name", "run_not_found") from None
         return runs.read_run(folder, after)
 
-    def funnel(self, request):
+    def funnel(self, request, body, models):
         """Return {"steps"} of the cleaning, or {"missing": reason}."""
         return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
 

@@ -153,7 +153,7 @@ def test_panels_are_those_of_the_page_for_one_file(client):
 
 def test_models_that_come_and_go_are_seen(out, models):
     now = {}
-    live = Client(Places(lambda: now, out))
+    live = Client(Places(now, out))
     assert live.get("tokenizers") == []
     now["base"] = models["base"]
     assert [t["name"] for t in live.get("tokenizers")] == ["base", "bytes only"]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 import threading
 from itertools import pairwise
 from types import SimpleNamespace
@@ -391,9 +392,14 @@ def test_a_mistake_while_indexing_is_a_reason(site, monkeypatch):
     assert found == {"missing": "MemoryError"}
 
 
-def test_without_documents_pages_have_numbers(site):
-    (span,) = look_up(Library(site.tokens), PASSAGE, site.tokenizer)["spans"]
+def test_without_documents_pages_have_numbers_until_there_are_some(site, tmp_path):
+    shutil.copytree(site.tokens, tmp_path / "tokens")
+    shelf = Library(tmp_path / "tokens")
+    (span,) = look_up(shelf, PASSAGE, site.tokenizer)["spans"]
     assert (span["places"][0]["url"], span["places"][0]["title"]) == (None, "document 8")
+    shutil.copy(site.documents[0], tmp_path)
+    (span,) = look_up(shelf, PASSAGE, site.tokenizer)["spans"]
+    assert span["places"][0]["title"] == "Page 7"
 
 
 def test_rare_tokens_weigh_more_than_common_ones(site):
