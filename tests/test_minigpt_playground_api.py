@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from itertools import pairwise
 from types import SimpleNamespace
@@ -359,7 +360,7 @@ def test_a_body_that_is_no_object_with_the_fields_is_refused(client, path, body)
     ("path", "body", "status", "param", "words"),
     [
         ("tokenize", TOKENIZE | {"text": 7}, 400, "text", "text is 7"),
-        ("tokenize", TOKENIZE | {"text": "a" * 20_001}, 400, "text", "at most 20,000"),
+        ("tokenize", TOKENIZE | {"text": "a" * 5_001}, 400, "text", "at most 5,000"),
         ("tokenize", TOKENIZE | {"tokenizers": []}, 400, "tokenizers", "1 to 8 names"),
         ("tokenize", TOKENIZE | {"tokenizers": "base"}, 400, "tokenizers", "list"),
         ("tokenize", TOKENIZE | {"tokenizers": ["base"] * 9}, 400, "tokenizers", "1 to 8"),
@@ -418,6 +419,33 @@ def test_no_model_at_all_is_said_so(out):
     status, value = Client(Places({}, out)).ask("POST", "sources", json.dumps(SOURCES).encode())
     assert status == 503
     assert "no model" in value["error"]["message"]
+
+
+def test_the_page_leaves_threads_to_the_api_and_only_so_many_wait(monkeypatch):
+    """Of nine requests that take long two are worked on, five wait, two are sent away."""
+    monkeypatch.setattr(playground_api, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(playground_api, "MOST_WAITING", 5)
+    working, most, may_end = [], [], threading.Event()
+
+    def work(i):
+        working.append(i)
+        most.append(len(working))
+        may_end.wait(20)
+        working.remove(i)
+        return i
+
+    async def ask_all():
+        line = playground_api.Line()
+        asked = [asyncio.create_task(line.run(work, i)) for i in range(9)]
+        done, _ = await asyncio.wait(asked[7:], timeout=20)
+        assert {task.exception().status for task in done} == {503}
+        assert not any(task.done() for task in asked[:7])
+        may_end.set()
+        assert await asyncio.gather(*asked[:7]) == [0, 1, 2, 3, 4, 5, 6]
+        assert await line.run(work, 9) == 9
+
+    asyncio.run(ask_all())
+    assert max(most) == 2
 
 
 def test_every_route_is_below_the_pages_own_folder(out, models):
