@@ -24,7 +24,7 @@ import bpe
 from bpe import published
 from bpe.naive import merge
 from bpe.page import panel
-from minigpt import dataset, playground_api
+from minigpt import dataset, playground_api, run_lock
 from minigpt.api_errors import ApiError
 from minigpt.attention import attention_weights
 from minigpt.chat_format import with_control_tokens
@@ -288,12 +288,13 @@ def test_without_an_out_folder_there_is_a_reason(models):
 # ---- runs ------------------------------------------------------------------------------------
 
 
-def test_a_run_that_goes_on_is_given_line_by_line(client):
-    (run,) = client.get("runs")
+def test_a_run_that_goes_on_is_given_line_by_line(client, out):
+    with run_lock.held(out / "base"):
+        (run,) = client.get("runs")
+        whole = client.get("runs/base")
     assert (run["name"], run["stage"], run["step"], run["running"]) == (
         "base", "pretrain", 10, True,
     )  # fmt: skip
-    whole = client.get("runs/base")
     assert [line["step"] for line in whole["metrics"]] == [0, 5, 10]
     assert whole["samples"] == [{"step": 10, "text": "the list \ud800"}]
     assert whole["running"]

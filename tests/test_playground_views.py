@@ -19,6 +19,7 @@ pytest.importorskip("starlette", reason="needs the extra chat")
 from playground_server import make_models, serving
 
 from bpe.merges import merge_steps
+from minigpt import run_lock
 from minigpt.attention import attention_weights
 from minigpt.checkpoint import load_model
 from minigpt.dataset import tokenize
@@ -391,6 +392,12 @@ def test_a_run_is_watched_while_it_goes_on(reader, out):
     """Lines that are appended to its files appear, and so does its end."""
     folder = out / "live"
     write_lines(folder / "metrics.jsonl", metrics(0))
+    with run_lock.held(folder):
+        watch(reader, folder)
+
+
+def watch(reader, folder):
+    """Follow the run in `folder` to its end."""
     reader.open("training")
     reader.until("document.querySelector('[value=live]')?.checked")
     reader.until("/^Running: step 0/.test(document.querySelector('.state').textContent)")
