@@ -18,6 +18,7 @@ them too, so only so many requests are worked on at a time, and only so many wai
 import asyncio
 import base64
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,7 +200,7 @@ class Insight:
         served = find_model(models, fields.required("model"))
         if not self.places.out:
             return {"missing": NO_OUT}
-        return self.library.look_up(text, served.tokenizer)
+        return self.without_path(self.library.look_up(text, served.tokenizer))
 
     def page(self, request, body, models):
         """Return {"url", "title", "text", "start", "end", "first"} of a document."""
@@ -210,7 +211,7 @@ class Insight:
             return {"missing": NO_OUT}
         tokenizers = [served.tokenizer for served in models.values()]
         try:
-            return self.library.page(document, start, end, tokenizers)
+            return self.without_path(self.library.page(document, start, end, tokenizers))
         except ValueError as error:
             raise ApiError(404, str(error), "document", "page_not_found") from None
 
@@ -231,7 +232,16 @@ class Insight:
 
     def funnel(self, request, body, models):
         """Return {"steps"} of the cleaning, or {"missing": reason}."""
-        return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        return self.without_path(runs.funnel(self.places.out))
+
+    def without_path(self, answer):
+        """Return an answer whose reason names files from the out folder on, not where that is."""
+        if "missing" in answer:
+            above = f"{Path(self.places.out).parent}{os.sep}"
+            answer["missing"] = answer["missing"].replace(above, "")
+        return answer
 
 
 def text_of(fields, most):

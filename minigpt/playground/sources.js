@@ -21,7 +21,7 @@ export function showSources(root, { api, model, text }) {
     state, answer, list));
 
   async function ask() {
-    if (!root.contains(state)) return; // something else is shown here by now
+    if (!state.isConnected) return; // something else is shown by now
     let found;
     try {
       found = await api.post("/playground/api/sources", { text, model });
