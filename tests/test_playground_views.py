@@ -662,7 +662,7 @@ def test_the_inspector_opens_attention_and_sources(reader):
     reader.until("document.querySelector('.looked-at li')")
     reader.browser.press("ArrowRight")
     reader.press_button("Where did it get that?")
-    reader.until("/written, not copied/.test(document.querySelector('.inspector').innerText)")
+    reader.until("/no page was copied/.test(document.querySelector('.inspector').innerText)")
     assert reader.value("document.querySelectorAll('.attention-view').length") == 0
 
 
@@ -710,7 +710,7 @@ def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(r
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"spans": []}, "written, not copied"),
+        ({"spans": []}, "no page was copied"),
         ({"missing": "no out folder is known"}, "no out folder is known"),
         ({"indexing": True, "share": 0.25}, "25 %"),
     ],
