@@ -19,8 +19,8 @@ particular that it hardly came about by itself:
   repeats counts once.
 
 Held-out documents are not looked at: the model never saw them. Nor are the conversations that an
-assistant was fine-tuned on: what it repeats of these has no page. When and for whom the index is made
-says library.py.
+assistant was fine-tuned on: what it repeats of these has no page. When and for whom the index is
+made says library.py.
 """
 
 import heapq
