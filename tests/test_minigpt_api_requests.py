@@ -126,7 +126,7 @@ COMPLETION_ONLY = [
     ({"prompt": ["a"] * 65}, "prompt"),
     ({"prompt": ["a"] * 33, "n": 2}, "prompt"),
     ({"prompt": "key " * 100}, "prompt"),
-    ({"logprobs": 6}, "logprobs"),
+    ({"logprobs": 21}, "logprobs"),
     ({"logprobs": True}, "logprobs"),
     ({"truncate_prompt_tokens": 0}, "truncate_prompt_tokens"),
     ({"echo": True}, "echo"),
