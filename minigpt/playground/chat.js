@@ -7,14 +7,16 @@ import { makeDrawer } from "./drawer.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
+import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
 import { makeThread } from "./thread.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
 const LAST = "minigpt.last"; // the id of the conversation that was open
+const SAVE_EVERY_MS = 5000; // an answer that is being written
 
 export function mount(root, context) {
-  let conversation = saved.load(localStorage.getItem(LAST)) ?? newConversation();
+  let conversation = saved.load(storage.read(LAST)) ?? newConversation();
   let thread = null;
 
   const threads = new Map(); // conversation -> {thread, list}; those not seen go on writing
@@ -53,7 +55,7 @@ export function mount(root, context) {
       ? other.model
       : picker.value;
     conversation.model ??= picker.value;
-    localStorage.setItem(LAST, conversation.id);
+    storage.write(LAST, conversation.id);
     if (!threads.has(other)) {
       const list = el("ol", { class: "thread" });
       const onChange = () => changed(other);
@@ -84,6 +86,7 @@ export function mount(root, context) {
     if (path(which).length && !which.deleted) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
+      if (which === conversation) storage.write(LAST, which.id); // a copy has another one
       fill(
         warning,
         !fits &&
@@ -95,6 +98,19 @@ export function mount(root, context) {
       );
     }
     sidebar.render();
+  }
+
+  function saveRunning() {
+    for (const [each, { thread }] of threads) if (thread.running()) save(each);
+  }
+
+  // Another tab has written: show what it wrote, unless this one is at work on the same.
+  function look() {
+    const other = saved.load(conversation.id);
+    const busy = thread.running() || room.querySelector("form");
+    if (!other || other === conversation || busy) return sidebar.render();
+    threads.delete(conversation);
+    open(other, { quietly: true });
   }
 
   // What is seen where nothing was said yet: what can be expected of this model.
@@ -135,8 +151,10 @@ export function mount(root, context) {
   picker.value = conversation.model ?? picker.value;
   if (!picker.value) picker.selectedIndex = 0;
   open(conversation, { quietly: true });
-  // an answer that is still coming when the page is left
-  window.addEventListener("pagehide", () => thread.running() && save());
+  // what has come of an answer is kept however the page is left
+  window.addEventListener("pagehide", saveRunning);
+  setInterval(saveRunning, SAVE_EVERY_MS);
+  window.addEventListener("storage", ({ key }) => saved.changedElsewhere(key) && look());
   let first = true;
   return {
     show() {
