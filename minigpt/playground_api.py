@@ -8,10 +8,11 @@
     GET  page         ?document=&start=&end= -> the text of such a document
     GET  runs         the training runs; runs/NAME?after=STEP -> one of them, as it goes on
     GET  funnel       what cleaning kept of the crawled pages
+    GET  suggestions  what to ask the models
 
 JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
-attention.py, sources.py, library.py, runs.py, playground_tokenizers.py. What may take longer than
-a moment runs in a thread, and everything is bounded.
+attention.py, sources.py, library.py, runs.py, playground_tokenizers.py, playground_suggestions.py.
+What may take longer than a moment runs in a thread, and everything is bounded.
 """
 
 import base64
@@ -30,6 +31,7 @@ from minigpt.api_errors import ApiError, invalid
 from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.attention import attention_weights
 from minigpt.library import Library
+from minigpt.playground_suggestions import suggestions
 from minigpt.playground_tokenizers import Tokenizers, play
 
 MOST_TEXT = 20_000  # characters to cut into tokens or to look for
@@ -65,6 +67,7 @@ def routes(places):
         ("runs", "GET", insight.runs),
         ("runs/{name}", "GET", insight.run),
         ("funnel", "GET", insight.funnel),
+        ("suggestions", "GET", insight.suggestions),
     ]
     return [
         Route(f"/playground/api/{path}", in_thread(function, places), methods=[method])
@@ -209,6 +212,11 @@ class Insight:
     def funnel(self, request, body, models):
         """Return {"steps"} of the cleaning, or {"missing": reason}."""
         return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
+
+    def suggestions(self, request, body, models):
+        """Return what to ask, see playground_suggestions.py; {} where nothing is known."""
+        places = self.places
+        return suggestions(places.out, places.documents) if places.out else {}
 
 
 def text_of(fields, most):
