@@ -8,11 +8,13 @@
     GET  page         ?document=&start=&end= -> the text of such a document
     GET  runs         the training runs; runs/NAME?after=STEP -> one of them, as it goes on
     GET  funnel       what cleaning kept of the crawled pages
+    GET  suggestions  what to ask the models
 
 JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
-attention.py, sources.py, library.py, runs.py, playground_tokenizers.py. What may take longer than
-a moment runs in a thread, and everything is bounded: the threads are few, the API needs some of
-them too, so only so many requests are worked on at a time, and only so many wait.
+attention.py, sources.py, library.py, runs.py, playground_tokenizers.py, playground_suggestions.py.
+What may take longer than a moment runs in a thread, and everything is bounded: the threads are few,
+the API needs some of them too, so only so many requests are worked on at a time, and only so many
+wait.
 """
 
 import asyncio
@@ -33,6 +35,7 @@ from minigpt.api_errors import ApiError, invalid, unavailable
 from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.attention import attention_weights
 from minigpt.library import Library
+from minigpt.playground_suggestions import suggestions
 from minigpt.playground_tokenizers import Tokenizers, play
 
 MOST_AT_ONCE, MOST_WAITING = 4, 60  # requests
@@ -70,6 +73,7 @@ def routes(places):
         ("runs", "GET", insight.runs),
         ("runs/{name}", "GET", insight.run),
         ("funnel", "GET", insight.funnel),
+        ("suggestions", "GET", insight.suggestions),
     ]
     line = Line()
     return [
@@ -242,6 +246,11 @@ class Insight:
             above = f"{Path(self.places.out).parent}{os.sep}"
             answer["missing"] = answer["missing"].replace(above, "")
         return answer
+
+    def suggestions(self, request, body, models):
+        """Return what to ask, see playground_suggestions.py; {} where nothing is known."""
+        places = self.places
+        return suggestions(places.out, places.documents) if places.out else {}
 
 
 def text_of(fields, most):

@@ -8,7 +8,7 @@
 //   kept      how many of the tokens were there before, in a branch of another answer
 //   prompt    the text that a base model was given to go on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
-//             the person) or "broken"; then `problem` is {message, retryable}
+//             the person) or "broken"; then `problem` is {message, retryable, modelGone}
 //   firstMs, ms   until the first token, and until the last one
 //   note      a sentence about how it came to be, if there is something to say
 //
@@ -74,7 +74,11 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
     else
       Object.assign(node, {
         finish: "broken",
-        problem: { message: error.message, retryable: !!error.retryable },
+        problem: {
+          message: error.message,
+          retryable: !!error.retryable,
+          modelGone: !!error.modelGone,
+        },
       });
   }
   onProgress();

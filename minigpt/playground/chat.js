@@ -23,7 +23,13 @@ export function mount(root, context) {
   const room = el("div", { class: "room" });
   const empty = el("div", { class: "empty" });
   const warning = el("div");
-  const picker = modelPicker(context, () => change(picker.value));
+  const picker = el("select", {
+    "aria-label": "Model",
+    class: "picker",
+    onchange: () => change(picker.value),
+    onfocus: context.findModels,
+  });
+  let suggestions = {};
   const system = makeSystemPrompt(
     () => conversation,
     () => save(),
@@ -68,7 +74,7 @@ export function mount(root, context) {
     sidebar.render();
     if (quietly) return;
     drawer.close();
-    composer.input.focus();
+    composer.focus();
   }
 
   // Something was said, or an answer came to its end.
@@ -120,7 +126,12 @@ export function mount(root, context) {
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
     if (!empty.hidden)
-      fill(empty, chosen ? welcome(chosen, (text) => thread.say(text)) : nothingToTalkTo(context));
+      fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+  }
+
+  function suggest(text) {
+    thread.say(text);
+    composer.focus(); // the button that was pressed is there no more
   }
 
   const drawer = makeDrawer(sidebar.element);
@@ -148,9 +159,16 @@ export function mount(root, context) {
       ),
     ),
   );
-  picker.value = conversation.model ?? picker.value;
-  if (!picker.value) picker.selectedIndex = 0;
+  fillPicker(picker, context.models, conversation.model);
   open(conversation, { quietly: true });
+  window.addEventListener("models", () => {
+    fillPicker(picker, context.models, picker.value || conversation.model);
+    describe();
+  });
+  context.suggestions.then((found) => {
+    suggestions = found;
+    describe();
+  });
   // what has come of an answer is kept however the page is left
   window.addEventListener("pagehide", saveRunning);
   setInterval(saveRunning, SAVE_EVERY_MS);
@@ -165,14 +183,17 @@ export function mount(root, context) {
   };
 }
 
-function modelPicker({ models }, onchange) {
+// List the models, with `chosen` as the chosen one if it is among them.
+function fillPicker(picker, models, chosen) {
   // an assistant first: it is what a newcomer expects to find
   const sorted = [...models].sort((a, b) => b.minigpt.assistant - a.minigpt.assistant);
-  return el(
-    "select",
-    { "aria-label": "Model", class: "picker", onchange, hidden: !models.length },
+  fill(
+    picker,
     sorted.map(({ id, minigpt }) =>
       el("option", { value: id }, minigpt.assistant ? id : `${id} (base model)`),
     ),
   );
+  picker.hidden = !models.length;
+  picker.value = chosen;
+  if (!picker.value) picker.selectedIndex = 0;
 }
