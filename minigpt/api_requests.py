@@ -20,6 +20,7 @@ from minigpt.engine import Request
 
 MAX_LOGPROBS = 1 << 17  # that an answer may have: about 10 MB
 MAX_N, MAX_ROWS, MAX_STOPS, MAX_STOP_CHARS = 16, 64, 4, 256
+MAX_TOP = 20  # OpenAI's for chats; for completions it has 5, vLLM has 20
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
 
 COMMON = {
@@ -150,7 +151,7 @@ def read_chat(body, models, max_tokens, timeout_s):
         ids = render_prompt(served.tokenizer, messages, room)
     except ValueError as error:
         raise invalid("messages", f"messages: {error}", "context_length_exceeded") from None
-    n_top = fields.number("top_logprobs", 0, 20, whole=True)
+    n_top = fields.number("top_logprobs", 0, MAX_TOP, whole=True)
     if not fields.boolean("logprobs"):
         if n_top is not None:
             raise invalid("top_logprobs", "top_logprobs is only allowed with logprobs: true")
@@ -177,7 +178,7 @@ def read_completion(body, models, max_tokens, timeout_s):
             raise invalid("prompt", text, "context_length_exceeded")
     default = min(DEFAULT_COMPLETION_TOKENS, max_tokens)
     max_new = fields.number("max_tokens", 0, max_tokens, default, whole=True)
-    n_top = fields.number("logprobs", 0, 5, whole=True)
+    n_top = fields.number("logprobs", 0, MAX_TOP, whole=True)
     return asked(fields, served, prompts, max_new, n_top, False, timeout_s)
 
 

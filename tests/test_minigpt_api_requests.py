@@ -131,7 +131,7 @@ COMPLETION_ONLY = [
     ({"prompt": ["a"] * 65}, "prompt"),
     ({"prompt": ["a"] * 33, "n": 2}, "prompt"),
     ({"prompt": "key " * 100}, "prompt"),
-    ({"logprobs": 6}, "logprobs"),
+    ({"logprobs": 21}, "logprobs"),
     ({"logprobs": True}, "logprobs"),
     ({"prompt": ["a"] * 64, "logprobs": 5, "max_tokens": 2048}, "logprobs"),
     ({"truncate_prompt_tokens": 0}, "truncate_prompt_tokens"),

@@ -1,9 +1,10 @@
 """The page in a real browser: asking, stopping, versions, settings, and what goes wrong."""
 
 import json
+import shutil
 
 import pytest
-from playground_page import announced, ask, finished, focus, reply, set_settings, spy, texts
+from playground_page import announced, ask, finished, focus, go, reply, set_settings, spy, texts
 
 pytest_plugins = ["playground_fixtures"]
 
@@ -13,6 +14,7 @@ def test_a_newcomer_is_told_what_the_model_can_do_and_asks_by_a_click(page):
     page.click(".suggestions button")
     finished(page, 1)
     assert texts(page, ".question") == ["Who are you?"]
+    assert focus(page) == "Message"
     assert texts(page, ".answer .body")[0]
     assert "tokens/s" in texts(page, ".about")[0]
 
@@ -196,7 +198,8 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
             "answer(429, 'x', {'Retry-After': '7'})",
             "Too many are asking at once. Try again in 7 s.",
         ),
-        ("answer(503, 'x')", "The server is busy or starting. Try again in a moment."),
+        ("answer(503, 'it starts')", "Not now: it starts. Try again in a moment."),
+        ("new Response('', {status: 503})", "the server is busy or starting. Try again"),
         ("answer(500, 'the disk is full')", "the disk is full"),
         ("answer(400, 'messages: 200 tokens; at most 100 fit')", "at most 100 fit"),
         ("new Response('<h1>no</h1>', {status: 418})", "The server refused (status 418)."),
@@ -222,6 +225,54 @@ def test_a_message_too_long_for_the_window_says_so(page):
     page.wait_until("document.querySelector('.answer .problem')")
     assert "fewer words" in texts(page, ".problem span")[0]
     page.events[:] = [e for e in page.events if "400 (Bad Request)" not in json.dumps(e)]
+
+
+def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folders):
+    out = folders[0].parent
+    questions = out / "conversations" / "questions.jsonl"
+    questions.parent.mkdir()
+    line = {"asks": "known", "kind": "module", "messages": [{"content": "What is a lantern?"}]}
+    try:
+        questions.write_text(json.dumps(line))
+        page.open(page.evaluate("location.href"))
+        page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
+        assert "What is a lantern?" in texts(page, ".suggestions span")
+    finally:
+        shutil.rmtree(questions.parent)
+    go(page, "compare")
+    page.click("#compare .suggestions button")
+    finished(page, 2, "#compare")
+    assert texts(page, "#compare q") == ["What is a lantern?"]
+    assert texts(page, "#compare .suggestions") == []
+
+
+def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp_path):
+    from playground_server import serving
+
+    with serving(tmp_path) as server:
+        browser.open(server.url + "/")
+        browser.wait_until("document.querySelector('.hello')")
+        browser.wait_until("!document.querySelector('#chat').hidden")
+        shutil.copytree(folders[1], tmp_path / "chat")
+        server.shelf.refresh()
+        browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
+        browser.wait_until("document.querySelector('.suggestions')")
+        go(browser, "compare")
+        browser.wait_until("document.querySelector('#compare .chip')")
+        assert texts(browser, "#compare .chip") == ["chat"]
+        shutil.copytree(folders[0], tmp_path / "base")
+        shutil.rmtree(tmp_path / "chat")
+        server.shelf.refresh()
+        go(browser, "chat")
+        ask(browser, "rain")
+        browser.wait_until("document.querySelector('.answer .problem')")
+        assert "no longer served" in texts(browser, ".problem span")[0]
+        browser.wait_until("document.querySelector('.picker').value === 'base'")
+        browser.click("[data-key=retry]")
+        finished(browser, 1)
+        assert texts(browser, ".lesson")
+        go(browser, "compare")
+        assert texts(browser, "#compare .chip") == ["base"]
 
 
 def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):

@@ -93,9 +93,18 @@ MARKDOWN = [
     ("one\ntwo\n\nthree", "p>one\ntwo/p>three"),
     ("- a\n- b\n  1. c\n- d", "ul>|li>a||li>b|ol>|li>c||||li>d|"),
     ("```py\nx < 1\n\n# y", "figure>|figcaption>|span>py||button>Copy|||pre>|code>x < 1\n\n# y||"),
+    ("```a``` b", "p>|code>a| b"),
+    (
+        "~~~ py `x` title\ny\n~~~",
+        "figure>|figcaption>|span>py `x` title||button>Copy|||pre>|code>y||",
+    ),
+    ("- \u2028a", "ul>|li>\u2028a|"),
     ("> a\n> > b", "blockquote>|p>a||blockquote>|p>b||"),
     ("see https://example.org/a.", "p>see |a>https://example.org/a|."),
-    ("a | b\n--|--\n1 | 2 | 3", "div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||||"),
+    (
+        "a | b\n--|--\n1 | 2 | 3",
+        "div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||td>3||||",
+    ),
     ("---\na", "hr>/p>a"),
     ("_a_ __b__ *a*b", "p>|em>a| |strong>b| |em>a|b"),
 ]
@@ -144,15 +153,27 @@ def draw(loaded, texts):
     ],
 )
 def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):
-    """Ten times the text takes about ten times as long; the bound is far from both 10 and 100."""
-    ratio = loaded.evaluate(
+    assert slower(loaded, piece) < 45
+
+
+@pytest.mark.parametrize("start", ["# ", "- ", "```", "a `"])
+@pytest.mark.parametrize("piece", [" ", "`", " `"])
+@pytest.mark.parametrize("end", ["\u2028", "x"])
+def test_a_long_line_is_drawn_in_linear_time_whatever_ends_it(loaded, start, piece, end):
+    assert slower(loaded, piece, start, end) < 45
+
+
+def slower(loaded, piece, start="", end=""):
+    """Return how many times as long ten times the text takes: 10 if linear, 100 if quadratic."""
+    return loaded.evaluate(
         """import("/playground/markdown.js").then(({ renderMarkdown }) => {
           const seconds = (n) => Math.min(...[1, 2, 3].map(() => {
-            const root = document.createElement("div"), start = performance.now();
-            renderMarkdown(root, PIECE.repeat(n));
-            return performance.now() - start;
+            const root = document.createElement("div"), began = performance.now();
+            renderMarkdown(root, START + PIECE.repeat(n) + END);
+            return performance.now() - began;
           }));
           return seconds(20000) / Math.max(1, seconds(2000));
         })""".replace("PIECE", json.dumps(piece))
+        .replace("START", json.dumps(start))
+        .replace("END", json.dumps(end))
     )
-    assert ratio < 45

@@ -68,7 +68,7 @@ def test_conversations_are_exported_as_lines_and_imported_again(page):
         ('{"messages": [{"role": "assistant", "content": "x"}]}', "message 1 must be of the user"),
         ('{"messages": [{"role": "user", "content": 1}]}', "message 1 has no text"),
         ('{"messages": [null]}', "message 1 has no text"),
-        ("null", "Line 1"),
+        ("null", "Line 1: there are no messages"),
     ],
 )
 def test_a_file_that_holds_no_conversations_is_refused_with_a_reason(page, text, said):
@@ -141,3 +141,112 @@ def test_a_title_that_is_being_written_stays_while_an_answer_ends(slow_page):
     page.type("ther")
     page.press("Enter")
     assert (texts(page, ".conversations .open"), focus(page)) == (["Weather"], "Weather")
+
+
+# ---- whatever else the storage may hold, or not -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "it.nodes[0].chosen = 0",  # a path without an end
+        "it.nodes[1].parent = 1",
+        "it.nodes[0].content = 5",
+        "it.nodes[0].role = 'admin'",
+        "it.nodes = null",
+        "delete it.chosen",
+        "it.title = {}",
+        "it.id = 'x\"]'",
+    ],
+)
+def test_what_is_no_conversation_is_left_alone_and_the_page_still_works(page, change):
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate(
+        "(() => { const key = Object.keys(localStorage).find((k) => k.includes('conversation.'));"
+        f" const it = JSON.parse(localStorage[key]); {change};"
+        " localStorage[key] = JSON.stringify(it); })()"
+    )
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.suggestions')")
+    assert texts(page, ".conversations .open") == []
+    ask(page, "snow")
+    finished(page, 1)
+    assert texts(page, ".conversations .open") == ["snow"]
+
+
+def test_without_any_room_conversations_are_opened_and_exported_all_the_same(page):
+    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }; 0")
+    ask(page, "rain")
+    finished(page, 1)
+    assert "no room left" in texts(page, ".talk .problem")[0]
+    page.click(".sidebar .new")
+    assert texts(page, ".answer") == []
+    page.click(".conversations .open")
+    assert texts(page, ".question") == ["rain"]
+    lines = page.evaluate(
+        "import('/playground/saved.js').then((saved) => saved.toLines(saved.list()))"
+    )
+    assert json.loads(lines)["messages"][0]["content"] == "rain"
+
+
+def test_answers_that_are_being_written_are_kept_when_the_page_is_left(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.click(".sidebar .new")  # it goes on where it is not seen
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")
+    page.open(page.evaluate("location.href"))
+    page.click(".conversations .open")
+    assert texts(page, ".body")[0]
+    assert "stopped" in texts(page, ".about")[0]
+
+
+def write_as_another_tab(page, change):
+    """Have what is saved changed, and the page told so, as the browser does for another tab."""
+    page.evaluate(
+        "(() => { const key = Object.keys(localStorage).find((k) => k.includes('conversation.'));"
+        f" const it = JSON.parse(localStorage[key]); {change};"
+        " localStorage[key] = JSON.stringify(it);"
+        " window.dispatchEvent(new StorageEvent('storage', { key })); })()"
+    )
+
+
+def test_what_another_tab_has_said_is_seen(page):
+    ask(page, "rain")
+    finished(page, 1)
+    write_as_another_tab(page, "it.nodes[1].content = 'said elsewhere'")
+    assert texts(page, ".body") == ["said elsewhere"]
+    assert texts(page, ".conversations .open") == ["rain"]
+
+
+def test_two_tabs_that_write_at_once_lose_nothing(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    write_as_another_tab(page, "it.nodes[1].content = 'said elsewhere'")
+    page.click(".composer .send")
+    finished(page, 1)
+    body = texts(page, ".body")[0]
+    assert "said elsewhere" not in body
+    assert sorted(texts(page, ".conversations .open")) == ["rain", "rain (copy)"]
+    saved = page.evaluate(
+        "import('/playground/saved.js').then((saved) => saved.list().map((c) =>"
+        " c.nodes[1].content))"
+    )
+    assert "said elsewhere" in saved and len(saved) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"messages": [{"role": "user", "content": "x"}]}\n' * 1001, "more than 1000"),
+        ('{"messages": [{"role": "user", "content": "' + "x" * 5_000_000 + '"}]}', "5.0 million"),
+    ],
+    ids=["lines", "characters"],
+)
+def test_a_file_too_large_for_the_storage_is_refused_whole(page, text, said):
+    import_file(page, text)
+    page.wait_until("document.querySelector('.sidebar .problem')")
+    assert said in texts(page, ".sidebar .problem")[0]
+    assert texts(page, ".conversations .open") == []

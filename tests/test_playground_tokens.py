@@ -1,6 +1,6 @@
 """The page in a real browser: several models side by side, and every token with the lid off."""
 
-from playground_page import ask, finished, go, texts
+from playground_page import ask, finished, go, set_settings, texts
 
 pytest_plugins = ["playground_fixtures"]
 
@@ -110,3 +110,33 @@ def test_bytes_that_are_no_whole_character_are_shown_as_bytes(page):
     assert shown[0] == [" ⟨E2 80⟩", "⟨99⟩", "s", "⟨FF⟩", "⟨80⟩", "渡", "⟨F0⟩", "⟨9F 9A⟩", "⟨A2⟩!"]
     assert shown[1] == [2, 1, 2, 1, 3]  # FF may begin a character for all one knows
     assert shown[2] == " ’s\ufffd\ufffd渡🚢!"
+
+
+def test_probabilities_are_not_rounded_to_what_they_are_not(page):
+    shares = [1, 0.99996, 0.9996, 0.996, 0.9949, 0.99, 0.876, 0.0312, 0.00021, 0.00001, 0]
+    shown = page.evaluate(
+        f"import('/playground/tokens.js').then(({{ percent }}) => {shares}.map(percent))"
+    )
+    assert shown == [
+        "100 %", "100 %", "99.96 %", "99.6 %", "99.5 %", "99.0 %", "88 %", "3.1 %", "0.02 %",
+        "< 0.01 %", "< 0.01 %",
+    ]  # fmt: skip
+
+
+def test_a_base_models_tokens_have_as_many_alternatives_and_limits_are_told(page):
+    set_settings(page, temperature="1", top_k="3")
+    page.evaluate("document.querySelector('.picker').value = 'base'")
+    page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+    ask(page, "the rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.click(".tokens .token", 1)
+    assert len(texts(page, ".alternatives li")) in (10, 11)
+    rank = int(texts(page, ".facts dd")[3])
+    assert rank <= 3
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('.alternatives li')].findIndex((e) =>"
+        " e.className === 'drawn') + 1"
+    )
+    assert drawn == rank
+    assert "top-p or min-p left the unlikeliest out" in texts(page, ".details")[0]

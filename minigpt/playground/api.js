@@ -1,7 +1,7 @@
 // The server, asked by fetch. Whatever goes wrong is thrown as an Error whose message is a sentence
 // a person can act on; `retryable` says whether asking the same again may help.
 
-import { askForKey } from "./key.js";
+import { askForKey, authorization } from "./key.js";
 
 // Give what a path answers, as an object.
 export async function get(path) {
@@ -20,6 +20,14 @@ export async function post(path, body, signal) {
 export async function stream(path, body, { onChunk, signal }) {
   const response = await request(path, { ...body, stream: true }, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    await readEvents(reader, onChunk, signal);
+  } finally {
+    reader.cancel().catch(() => {}); // or the server would go on for nobody
+  }
+}
+
+async function readEvents(reader, onChunk, signal) {
   let rest = "";
   for (;;) {
     let piece;
@@ -57,20 +65,22 @@ async function request(path, body, signal) {
   throw await refusal(response);
 }
 
-function authorization() {
-  const key = sessionStorage.getItem("minigpt.key");
-  return key ? { Authorization: `Bearer ${key}` } : {};
-}
-
 // Make an Error of an answer that is none. The server's own sentence says what was wrong with what.
 async function refusal(response) {
-  const sentence = (await response.json().catch(() => null))?.error?.message;
+  const error = (await response.json().catch(() => null))?.error;
+  const sentence = error?.message;
   const wait = response.headers.get("Retry-After");
   const again = wait ? `Try again in ${wait} s.` : "Try again in a moment.";
   if (response.status === 429) return problem(`Too many are asking at once. ${again}`, true);
-  if (response.status === 503) return problem(`The server is busy or starting. ${again}`, true);
+  if (response.status === 503) {
+    return problem(`Not now: ${sentence ?? "the server is busy or starting"}. ${again}`, true);
+  }
   if (response.status >= 500) {
     return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
+  }
+  if (error?.code === "model_not_found") {
+    const gone = "This model is no longer served. Choose another one, then ask again.";
+    return Object.assign(problem(gone), { modelGone: true });
   }
   return problem(sentence ?? `The server refused (status ${response.status}).`);
 }

@@ -4,10 +4,11 @@
 //   tokens    see tokens.js
 //   promptIds the ids that the model was given
 //   model, temperature
+//   limited   whether top-k, top-p or min-p kept the unlikely from being drawn
 //   kept      how many of the tokens were there before, in a branch of another answer
 //   prompt    the text that a base model was given to go on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
-//             the person) or "broken"; then `problem` is {message, retryable}
+//             the person) or "broken"; then `problem` is {message, retryable, modelGone}
 //   firstMs, ms   until the first token, and until the last one
 //   note      a sentence about how it came to be, if there is something to say
 //
@@ -16,10 +17,9 @@
 
 import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
 
-// each way of asking has its own form of "and show me the tokens"; 5 is the most that OpenAI's
-// older API allows
+// each way of asking has its own form of "and show me the tokens, with ten alternatives"
 const WATCH_CHAT = { logprobs: true, top_logprobs: 10, return_token_ids: true };
-const WATCH_COMPLETION = { logprobs: 5, return_token_ids: true };
+const WATCH_COMPLETION = { logprobs: 10, return_token_ids: true };
 
 // Make the request for an answer: {path, body}.
 export function requestFor(model, messages, settings) {
@@ -53,6 +53,7 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
   Object.assign(node, {
     model: body.model,
     temperature: body.temperature,
+    limited: ["top_k", "top_p", "min_p"].some((name) => body[name] != null),
     tokens: node.tokens ?? [],
     prompt: typeof body.prompt === "string" ? body.prompt : (node.prompt ?? null),
     promptIds: node.promptIds ?? null,
@@ -73,7 +74,11 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
     else
       Object.assign(node, {
         finish: "broken",
-        problem: { message: error.message, retryable: !!error.retryable },
+        problem: {
+          message: error.message,
+          retryable: !!error.retryable,
+          modelGone: !!error.modelGone,
+        },
       });
   }
   onProgress();

@@ -7,21 +7,29 @@ import { makeDrawer } from "./drawer.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
+import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
 import { makeThread } from "./thread.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
 const LAST = "minigpt.last"; // the id of the conversation that was open
+const SAVE_EVERY_MS = 5000; // an answer that is being written
 
 export function mount(root, context) {
-  let conversation = saved.load(localStorage.getItem(LAST)) ?? newConversation();
+  let conversation = saved.load(storage.read(LAST)) ?? newConversation();
   let thread = null;
 
   const threads = new Map(); // conversation -> {thread, list}; those not seen go on writing
   const room = el("div", { class: "room" });
   const empty = el("div", { class: "empty" });
   const warning = el("div");
-  const picker = modelPicker(context, () => change(picker.value));
+  const picker = el("select", {
+    "aria-label": "Model",
+    class: "picker",
+    onchange: () => change(picker.value),
+    onfocus: context.findModels,
+  });
+  let suggestions = {};
   const system = makeSystemPrompt(
     () => conversation,
     () => save(),
@@ -53,7 +61,7 @@ export function mount(root, context) {
       ? other.model
       : picker.value;
     conversation.model ??= picker.value;
-    localStorage.setItem(LAST, conversation.id);
+    storage.write(LAST, conversation.id);
     if (!threads.has(other)) {
       const list = el("ol", { class: "thread" });
       const onChange = () => changed(other);
@@ -66,7 +74,7 @@ export function mount(root, context) {
     sidebar.render();
     if (quietly) return;
     drawer.close();
-    composer.input.focus();
+    composer.focus();
   }
 
   // Something was said, or an answer came to its end.
@@ -84,6 +92,7 @@ export function mount(root, context) {
     if (path(which).length && !which.deleted) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
+      if (which === conversation) storage.write(LAST, which.id); // a copy has another one
       fill(
         warning,
         !fits &&
@@ -97,6 +106,19 @@ export function mount(root, context) {
     sidebar.render();
   }
 
+  function saveRunning() {
+    for (const [each, { thread }] of threads) if (thread.running()) save(each);
+  }
+
+  // Another tab has written: show what it wrote, unless this one is at work on the same.
+  function look() {
+    const other = saved.load(conversation.id);
+    const busy = thread.running() || room.querySelector("form");
+    if (!other || other === conversation || busy) return sidebar.render();
+    threads.delete(conversation);
+    open(other, { quietly: true });
+  }
+
   // What is seen where nothing was said yet: what can be expected of this model.
   function describe() {
     const chosen = model();
@@ -104,7 +126,12 @@ export function mount(root, context) {
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
     if (!empty.hidden)
-      fill(empty, chosen ? welcome(chosen, (text) => thread.say(text)) : nothingToTalkTo(context));
+      fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+  }
+
+  function suggest(text) {
+    thread.say(text);
+    composer.focus(); // the button that was pressed is there no more
   }
 
   const drawer = makeDrawer(sidebar.element);
@@ -132,11 +159,20 @@ export function mount(root, context) {
       ),
     ),
   );
-  picker.value = conversation.model ?? picker.value;
-  if (!picker.value) picker.selectedIndex = 0;
+  fillPicker(picker, context.models, conversation.model);
   open(conversation, { quietly: true });
-  // an answer that is still coming when the page is left
-  window.addEventListener("pagehide", () => thread.running() && save());
+  window.addEventListener("models", () => {
+    fillPicker(picker, context.models, picker.value || conversation.model);
+    describe();
+  });
+  context.suggestions.then((found) => {
+    suggestions = found;
+    describe();
+  });
+  // what has come of an answer is kept however the page is left
+  window.addEventListener("pagehide", saveRunning);
+  setInterval(saveRunning, SAVE_EVERY_MS);
+  window.addEventListener("storage", ({ key }) => saved.changedElsewhere(key) && look());
   let first = true;
   return {
     show() {
@@ -147,14 +183,17 @@ export function mount(root, context) {
   };
 }
 
-function modelPicker({ models }, onchange) {
+// List the models, with `chosen` as the chosen one if it is among them.
+function fillPicker(picker, models, chosen) {
   // an assistant first: it is what a newcomer expects to find
   const sorted = [...models].sort((a, b) => b.minigpt.assistant - a.minigpt.assistant);
-  return el(
-    "select",
-    { "aria-label": "Model", class: "picker", onchange, hidden: !models.length },
+  fill(
+    picker,
     sorted.map(({ id, minigpt }) =>
       el("option", { value: id }, minigpt.assistant ? id : `${id} (base model)`),
     ),
   );
+  picker.hidden = !models.length;
+  picker.value = chosen;
+  if (!picker.value) picker.selectedIndex = 0;
 }

@@ -6,21 +6,15 @@ import { newConversation } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { settingsButton } from "./settings.js";
 import { makeThread } from "./thread.js";
+import { suggested, suggestionList } from "./welcome.js";
+
+const FIRST_CHOSEN = 3; // more columns are not read beside each other
 
 export function mount(root, context) {
-  const boxes = context.models.map((model, i) =>
-    el("input", { type: "checkbox", id: `compare-${i}`, value: model.id, checked: i < 3 }),
-  );
-  const choice = el(
-    "fieldset",
-    { class: "choice" },
-    el("legend", {}, "Models"),
-    context.models.map((model, i) =>
-      el("span", { class: "chip" }, boxes[i], el("label", { for: `compare-${i}` }, model.id)),
-    ),
-  );
+  const choice = el("fieldset", { class: "choice" });
   const columns = el("div", { class: "columns" });
   const hint = el("p", { class: "soft" });
+  const examples = el("div"); // until something was asked
   let threads = [];
 
   const composer = makeComposer({
@@ -31,8 +25,19 @@ export function mount(root, context) {
     tools: [settingsButton()],
   });
 
+  // List the models; those that were there stay chosen or not.
+  function drawChoice() {
+    const before = new Map([...choice.querySelectorAll("input")].map((b) => [b.value, b.checked]));
+    const chips = context.models.map(({ id }, i) => {
+      const checked = before.get(id) ?? i < FIRST_CHOSEN;
+      const box = el("input", { type: "checkbox", id: `compare-${i}`, value: id, checked });
+      return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
+    });
+    fill(choice, el("legend", {}, "Models"), chips);
+  }
+
   function send(text) {
-    const chosen = context.models.filter((_, i) => boxes[i].checked);
+    const chosen = context.models.filter((_, i) => choice.querySelectorAll("input")[i].checked);
     if (!chosen.length) {
       fill(
         hint,
@@ -42,6 +47,7 @@ export function mount(root, context) {
       return false;
     }
     fill(hint, "Asked: ", el("q", {}, text));
+    fill(examples);
     threads = [];
     fill(
       columns,
@@ -77,10 +83,23 @@ export function mount(root, context) {
     el(
       "div",
       { class: "compare" },
-      el("div", { class: "ask" }, choice, composer.element, hint),
+      el("div", { class: "ask" }, choice, composer.element, hint, examples),
       columns,
     ),
   );
   fill(hint, "A base model goes on with a text; an assistant answers it. Ask both, and compare.");
+  drawChoice();
+  window.addEventListener("models", drawChoice);
+  context.suggestions.then((found) => {
+    if (threads.length) return;
+    const [question] = suggested("assistant", found).slice(found.known ? 1 : 0);
+    const [beginning] = suggested("base", found);
+    const ask = (text) => send(text) && composer.focus();
+    const both = [
+      [question[0], "A question: which of them answers it?"],
+      [beginning[0], "The beginning of a text: which of them goes on with it?"],
+    ];
+    fill(examples, suggestionList(both, ask));
+  });
   return { show() {}, hide() {} };
 }

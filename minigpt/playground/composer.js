@@ -3,7 +3,7 @@
 
 import { el, iconButton, relabel } from "./dom.js";
 
-// Make it: {element, input, setRunning(whether)}. `tools` stand beneath the text.
+// Make it: {element, input, focus(), setRunning(whether)}. `tools` stand beneath the text.
 export function makeComposer({ label, placeholder, onSend, onStop, tools = [] }) {
   let running = false;
   const input = el("textarea", { rows: 1, placeholder, "aria-label": label, enterkeyhint: "send" });
@@ -36,8 +36,10 @@ export function makeComposer({ label, placeholder, onSend, onStop, tools = [] })
   input.addEventListener("input", fit);
   input.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && running) onStop();
-    // while a word is being composed (Japanese, Chinese, ...) Enter belongs to it
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    // while a word is being composed (Japanese, Chinese, ...) Enter belongs to it; Safari says so
+    // only by 229
+    const composing = event.isComposing || event.keyCode === 229;
+    if (event.key !== "Enter" || event.shiftKey || composing) return;
     event.preventDefault();
     if (!running) send();
   });
@@ -47,5 +49,8 @@ export function makeComposer({ label, placeholder, onSend, onStop, tools = [] })
     relabel(button, running ? "stop" : "send", running ? "Stop" : "Send");
   }
 
-  return { element, input, fit, setRunning };
+  // On a phone the keyboard would hide what is to be read: there the button gets the focus.
+  const focus = () => (matchMedia("(pointer: coarse)").matches ? button : input).focus();
+
+  return { element, input, focus, setRunning };
 }

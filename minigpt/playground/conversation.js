@@ -8,8 +8,12 @@
 // or null.
 // An assistant's node also has what ask.js notes down: tokens, times, how it ended.
 
+const UNTITLED = "New conversation";
+
+export const newId = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+
 export function newConversation() {
-  const id = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+  const id = newId();
   return { id, title: "", changed: Date.now(), system: "", model: null, chosen: null, nodes: [] };
 }
 
@@ -83,8 +87,30 @@ export function fromMessages(given) {
   return conversation;
 }
 
+// Give a conversation back if it is as this file says; else throw. The path through it comes to an
+// end because every node stands after its parent.
+export function check(conversation) {
+  const { title, changed, system, model, chosen, nodes } = conversation;
+  const isText = (value) => typeof value === "string";
+  const leads = (child, from) => child === null || nodes[child]?.parent === from;
+  const sound = nodes.every(
+    (node, i) =>
+      node.id === i &&
+      (node.role === "user" || node.role === "assistant") &&
+      isText(node.content) &&
+      (node.parent === null || (nodes[node.parent] && node.parent < i)) &&
+      leads(node.chosen, i),
+  );
+  const whole = isText(title) && isText(system) && (model === null || isText(model));
+  if (!sound || !whole || !leads(chosen, null) || typeof changed !== "number") {
+    throw new Error("this is no conversation");
+  }
+  return conversation;
+}
+
 // Give a title: the beginning of the first message.
 export function titleOf(conversation) {
-  const words = (path(conversation)[0]?.content ?? "").trim().replace(/\s+/g, " ");
-  return words.length > 48 ? `${words.slice(0, 47)}…` : words || "New conversation";
+  const start = (path(conversation)[0]?.content ?? "").slice(0, 1000);
+  const letters = [...start.trim().replace(/\s+/g, " ")]; // never half of a character
+  return letters.length > 48 ? `${letters.slice(0, 47).join("")}…` : letters.join("") || UNTITLED;
 }

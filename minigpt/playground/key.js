@@ -3,7 +3,17 @@
 
 import { el } from "./dom.js";
 
+const KEY = "minigpt.key"; // in sessionStorage, which this tab of the browser alone has
+let key = null;
+try {
+  key = sessionStorage.getItem(KEY);
+} catch {
+  // where nothing may be kept, it is asked for once a page
+}
 let asking = null; // a promise while the dialog is open: several requests may be refused at once
+
+// Give the headers that show the key, if there is one.
+export const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
 // Ask for the key; give whether there is one now.
 export function askForKey() {
@@ -13,8 +23,7 @@ export function askForKey() {
       "form",
       { method: "dialog" },
       el("h2", { id: "key-title" }, "This server wants a key"),
-      sessionStorage.getItem("minigpt.key") &&
-        el("p", { class: "problem" }, "That key was refused."),
+      key && el("p", { class: "problem" }, "That key was refused."),
       el("p", {}, "It is what was given as --api-key, or in MINIGPT_API_KEY, when it was started."),
       el("label", { for: "key" }, "Key"),
       input,
@@ -22,7 +31,7 @@ export function askForKey() {
     );
     const dialog = el("dialog", { "aria-labelledby": "key-title" }, form);
     dialog.addEventListener("close", () => {
-      if (dialog.returnValue === "ok") sessionStorage.setItem("minigpt.key", input.value.trim());
+      if (dialog.returnValue === "ok") keep(input.value.trim());
       dialog.remove();
       asking = null;
       resolve(dialog.returnValue === "ok");
@@ -31,4 +40,13 @@ export function askForKey() {
     dialog.showModal();
   });
   return asking;
+}
+
+function keep(text) {
+  key = text;
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch {
+    // see above
+  }
 }

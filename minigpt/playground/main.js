@@ -5,6 +5,9 @@
 // {show(), hide()}. It is loaded when its tab is first opened. `context` is the same for all:
 //   api        get, post, stream: see api.js
 //   models     what /v1/models lists; [] where there is none yet
+//   problem    why they could not be listed, or null
+//   findModels lists them anew; where there are others, the window gets the event "models"
+//   suggestions  a promise of what to ask them: see playground_suggestions.py
 //   announce   says a sentence to who listens instead of looking
 
 import * as api from "./api.js";
@@ -16,12 +19,31 @@ const views = {}; // name -> promise of what mount returned
 const scrolled = {}; // name -> how far down the view was when it was left
 let current = null;
 
-const context = { api, models: [], announce };
+const context = { api, models: [], problem: null, findModels, announce };
 
+let sentences = []; // said at the same moment, as by three answers that are stopped: all are heard
 function announce(text) {
   const announcer = document.getElementById("announcer");
   announcer.textContent = ""; // or the same sentence twice would be said once
-  setTimeout(() => (announcer.textContent = text), 50);
+  if (!sentences.length) {
+    setTimeout(() => {
+      announcer.textContent = sentences.join(" ");
+      sentences = [];
+    }, 50);
+  }
+  sentences.push(text);
+}
+
+async function findModels() {
+  try {
+    const { data } = await api.get("/v1/models");
+    const others = JSON.stringify(data) !== JSON.stringify(context.models);
+    context.models.splice(0, Infinity, ...data); // the same list: views hold it
+    context.problem = null;
+    if (others) window.dispatchEvent(new Event("models"));
+  } catch (error) {
+    context.problem = error.message;
+  }
 }
 
 async function show(name) {
@@ -91,10 +113,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 
 window.addEventListener("popstate", () => show(fromAddress()));
 
-try {
-  context.models = (await api.get("/v1/models")).data;
-} catch (error) {
-  announce(error.message);
-  context.problem = error.message;
-}
+await findModels();
+if (context.problem) announce(context.problem);
+context.suggestions = api.get("/playground/api/suggestions").catch(() => ({}));
 show(fromAddress());
+// somebody comes back from the terminal, where `make train` may have made another model
+window.addEventListener("focus", findModels);

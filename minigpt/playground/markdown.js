@@ -28,10 +28,11 @@ export function renderMarkdown(root, text) {
 
 // ---- lines -> blocks: {kind, lines} ----------------------------------------------------------
 
-const FENCE = /^ {0,3}(```+|~~~+) *([^`\s]*)/;
-const HEADING = /^ {0,3}(#{1,6}) +(.*)$/;
+// `s`: U+2028 is no end of a line here, and a `.` that stopped there would be tried at every place
+const FENCE = /^ {0,3}(?:(```+)([^`]*)|(~~~+)(.*))$/s;
+const HEADING = /^ {0,3}(#{1,6}) +(.*)$/s;
 const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
-const ITEM = /^( *)([-*+]|\d{1,9}[.)]) +(.*)$/;
+const ITEM = /^( *)([-*+]|\d{1,9}[.)]) +(.*)$/s;
 const QUOTE = /^ {0,3}> ?/;
 
 function cut(lines) {
@@ -47,7 +48,8 @@ function cut(lines) {
     const line = lines[i];
     if (!line.trim()) i += 1;
     else if (FENCE.test(line)) {
-      const [, fence, language] = FENCE.exec(line);
+      const [, ticks, afterTicks, waves, afterWaves] = FENCE.exec(line);
+      const [fence, language] = [ticks ?? waves, (afterTicks ?? afterWaves).trim()];
       const closes = (other) =>
         other.trim().startsWith(fence) &&
         !other.trim().slice(fence.length).replaceAll(fence[0], "");
@@ -97,8 +99,9 @@ const MAKE = {
       "figure",
       { class: "code" },
       el("figcaption", {}, el("span", {}, language || "code"), copy),
-      el("pre", { tabindex: 0, "aria-label": "Code" }, code),
-    ); // focusable: it scrolls sideways
+      // focusable: it scrolls sideways
+      el("pre", { tabindex: 0, role: "group", "aria-label": "Code" }, code),
+    );
   },
   list: ({ lines }) => makeList(lines),
   table: ({ lines }) => makeTable(lines),
@@ -156,9 +159,7 @@ function makeTable([head, delimiter, ...rows]) {
     el(
       "tr",
       {},
-      cellsOf(line)
-        .slice(0, sides.length)
-        .map((cell, i) => el(tag, { class: sides[i] }, inline(cell))),
+      cellsOf(line).map((cell, i) => el(tag, { class: sides[i] }, inline(cell))),
     );
   const table = el(
     "table",
@@ -170,5 +171,5 @@ function makeTable([head, delimiter, ...rows]) {
       rows.map((line) => row(line, "td")),
     ),
   );
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table" }, table);
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table" }, table);
 }

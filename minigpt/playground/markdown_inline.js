@@ -10,10 +10,10 @@ import { el } from "./dom.js";
 const PIECE = new RegExp(
   [
     /\\([!-/:-@[-`{-~])/, //                            1  escaped punctuation
-    /`([^`\n]+)`/, //                                   2  code
-    /\[([^[\]\n]*)\]\(([^()\s]*)\)/, //                 3, 4  a link: its text and its address
-    /(https?:\/\/[^\s<>"'`*|()[\]]*[^\s<>"'`*|()[\].,;:!?])/, //  5  an address by itself
-    /(\*\*|__|~~|\*|_)/, //                             6  a mark of emphasis
+    /(?<!`)(`+)([^`\n]+)\2(?!`)/, //                   2, 3  code between as many backticks
+    /\[([^[\]\n]*)\]\(([^()\s]*)\)/, //                 4, 5  a link: its text and its address
+    /(https?:\/\/[^\s<>"'`*|()[\]]*[^\s<>"'`*|()[\].,;:!?])/, //  6  an address by itself
+    /(\*\*|__|~~|\*|_)/, //                             7  a mark of emphasis
   ]
     .map((part) => part.source)
     .join("|"),
@@ -30,7 +30,7 @@ export function inline(text) {
   for (const piece of text.matchAll(PIECE)) {
     if (piece.index > end) put(text.slice(end, piece.index));
     end = piece.index + piece[0].length;
-    const [whole, escaped, code, label, address, bare, mark] = piece;
+    const [whole, escaped, , code, label, address, bare, mark] = piece;
     if (escaped !== undefined) put(escaped);
     else if (code !== undefined) put(el("code", {}, code));
     else if (label !== undefined) put(link(address, label, whole));

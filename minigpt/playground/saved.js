@@ -7,23 +7,32 @@
 // A file holds a conversation a line, {"messages": [...]}, as `python -m minigpt sft` reads
 // them, too.
 
-import { fromMessages, messages, path } from "./conversation.js";
+import { check, fromMessages, messages, newId, path } from "./conversation.js";
+import * as storage from "./storage.js";
 
 const PREFIX = "minigpt.conversation.";
+const MOST_CHARACTERS = 5_000_000; // of a file: more would not fit the storage
+const MOST_LINES = 1000;
 const opened = new Map(); // id -> the conversation, so that there is only one of each
+const seen = new WeakMap(); // conversation -> its text in the storage, when it was last looked at
 
-// Give {id, title, changed} of all, the newest first.
+// Give all conversations, those too for which there was no room; the newest first.
 export function list() {
-  const ids = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-  const all = ids.map((key) => load(key.slice(PREFIX.length))).filter(Boolean);
+  const kept = storage.keys().filter((key) => key.startsWith(PREFIX));
+  const ids = new Set([...kept.map((key) => key.slice(PREFIX.length)), ...opened.keys()]);
+  const all = [...ids].map(load).filter(Boolean);
   return all.sort((a, b) => b.changed - a.changed);
 }
 
 // Give a conversation, or null where there is none (or something else in its place).
 export function load(id) {
   if (!opened.has(id)) {
+    const text = storage.read(PREFIX + id);
     try {
-      opened.set(id, unpack(JSON.parse(localStorage.getItem(PREFIX + id))));
+      const conversation = check(unpack(JSON.parse(text)));
+      if (conversation.id !== id) return null;
+      opened.set(id, conversation);
+      seen.set(conversation, text);
     } catch {
       return null;
     }
@@ -33,42 +42,55 @@ export function load(id) {
 
 // Save; give whether there was room, if need be after forgetting old tokens.
 export function save(conversation) {
+  if (writtenElsewhere(conversation)) becomeCopy(conversation);
   opened.set(conversation.id, conversation);
-  const text = () => JSON.stringify(pack(conversation));
-  if (put(conversation.id, text())) return true;
+  if (put(conversation)) return true;
   for (const old of list().reverse()) {
-    if (!old.nodes.some((node) => node.tokens)) continue;
-    for (const node of old.nodes) delete node.tokens;
-    put(old.id, JSON.stringify(pack(old)));
-    if (put(conversation.id, text())) return true;
+    if (!old.nodes.some((node) => node.tokens) || writtenElsewhere(old)) continue;
+    for (const node of old.nodes) if (!node.controller) delete node.tokens;
+    put(old);
+    if (put(conversation)) return true;
   }
   return false;
 }
 
-function put(id, text) {
-  try {
-    localStorage.setItem(PREFIX + id, text);
-    return true;
-  } catch {
-    return false; // QuotaExceededError
-  }
+function put(conversation) {
+  const text = JSON.stringify(pack(conversation));
+  if (!storage.write(PREFIX + conversation.id, text)) return false;
+  seen.set(conversation, text);
+  return true;
+}
+
+// Another tab of the browser may have the same conversation open. What it wrote is not overwritten:
+// the conversation of this tab goes on as one of its own.
+function writtenElsewhere(conversation) {
+  const text = storage.read(PREFIX + conversation.id);
+  return text !== null && text !== (seen.get(conversation) ?? null);
+}
+
+function becomeCopy(conversation) {
+  if (opened.get(conversation.id) === conversation) opened.delete(conversation.id);
+  conversation.id = newId();
+  conversation.title += " (copy)";
 }
 
 export function remove(id) {
-  localStorage.removeItem(PREFIX + id);
+  storage.erase(PREFIX + id);
   opened.delete(id);
 }
 
-// Forget what is in memory, since another tab of the browser has written.
-export function forgetOpened(key) {
-  if (key?.startsWith(PREFIX)) opened.delete(key.slice(PREFIX.length));
+// Note that another tab has written under a key; give whether that was a conversation.
+export function changedElsewhere(key) {
+  if (!key?.startsWith(PREFIX)) return false;
+  opened.delete(key.slice(PREFIX.length));
+  return true;
 }
 
 // A token is kept as [id, logprob, bytes, top], its bytes as characters 0-255: a third of the room.
 const packed = ({ id, logprob, bytes }) => [id, +logprob.toFixed(4), String.fromCharCode(...bytes)];
 const unpacked = ([id, logprob, bytes]) => ({
   id,
-  logprob,
+  logprob: Number(logprob),
   bytes: [...bytes].map((c) => c.charCodeAt(0)),
 });
 
@@ -105,11 +127,18 @@ export function toLines(conversations) {
 
 // Make conversations of JSON Lines; throw an Error that names the line and what is wrong with it.
 export function fromLines(text) {
+  if (text.length > MOST_CHARACTERS) {
+    const millions = (text.length / 1e6).toFixed(1);
+    throw new Error(`The file has ${millions} million characters; the browser keeps 5: take a part.`);
+  }
   const found = [];
   text.split("\n").forEach((line, i) => {
     if (!line.trim()) return;
+    if (found.length === MOST_LINES) {
+      throw new Error(`The file has more than ${MOST_LINES} conversations; take a part of it.`);
+    }
     try {
-      found.push(fromMessages(JSON.parse(line).messages));
+      found.push(fromMessages(JSON.parse(line)?.messages));
     } catch (error) {
       const reason = error instanceof SyntaxError ? "this is no JSON" : error.message;
       throw new Error(`Line ${i + 1}: ${reason}. Each line must be {"messages": [...]}.`);

@@ -2,6 +2,7 @@
 // them. They are the server's and OpenAI's fields, by the same names, and kept in localStorage.
 
 import { el, fill } from "./dom.js";
+import * as storage from "./storage.js";
 
 // name, label, least, most, step, default (null: not sent, the server does without it), and what
 // it does.
@@ -71,7 +72,7 @@ const DEFAULTS = Object.fromEntries(FIELDS.map(([name, , , , , value]) => [name,
 // The settings now: {temperature, top_p, top_k, min_p, max_tokens, seed}.
 export const settings = { ...DEFAULTS };
 try {
-  const stored = JSON.parse(localStorage.getItem(STORED)) ?? {};
+  const stored = JSON.parse(storage.read(STORED)) ?? {};
   for (const [name, , least, most, , value] of FIELDS) {
     const kept = stored[name];
     const valid = typeof kept === "number" && kept >= least && kept <= most;
@@ -136,7 +137,7 @@ export function showSettings() {
       for (const [name, input] of Object.entries(inputs)) {
         settings[name] = input.value === "" ? null : input.valueAsNumber;
       }
-      localStorage.setItem(STORED, JSON.stringify(settings));
+      storage.write(STORED, JSON.stringify(settings));
       window.dispatchEvent(new Event("settings"));
     }
     dialog.remove();

@@ -142,11 +142,11 @@ export function makeSidebar({ announce, current, onOpen }) {
   }
 
   async function importFile() {
-    const text = await file.files[0].text();
-    file.value = ""; // so that the same file can be chosen again
     try {
-      const conversations = saved.fromLines(text);
-      const kept = conversations.filter(saved.save).length;
+      const conversations = saved.fromLines(await file.files[0].text());
+      const full = conversations.findIndex((conversation) => !saved.save(conversation));
+      const kept = full < 0 ? conversations.length : full;
+      for (const { id } of conversations.slice(kept)) saved.remove(id);
       const missing = conversations.length - kept;
       const n = `${kept} conversation${kept === 1 ? "" : "s"}`;
       fill(
@@ -163,13 +163,9 @@ export function makeSidebar({ announce, current, onOpen }) {
       fill(message, el("p", { class: "problem small" }, error.message));
       announce(error.message);
     }
+    file.value = ""; // so that the same file can be chosen again
     render();
   }
-
-  window.addEventListener("storage", (event) => {
-    saved.forgetOpened(event.key);
-    render();
-  });
 
   return { element, render };
 }

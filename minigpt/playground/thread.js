@@ -85,7 +85,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     if (earlier && drawn.seed !== null) drawn.seed += earlier;
     node.note = note;
     if (!model())
-      return fail(node, "There is no model to ask. Run make train, then reload the page.");
+      return fail(node, "There is no model to ask. Run make train, then choose it.");
     return run(node, requestFor(model(), messages(conversation, question), drawn));
   }
 
@@ -133,6 +133,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     if (chat && !open.has(node)) toEnd();
     await asked;
     delete node.controller;
+    if (node.problem?.modelGone) context.findModels();
     draw();
     onChange();
     announce(outcome(node));

@@ -25,7 +25,7 @@ export function detailsOf(node, i, onContinue) {
       fact("Token", el("code", {}, shownOnALine(token.bytes))),
       fact("Probability", percent(Math.exp(token.logprob))),
       fact("Surprise", `${surprise(token).toFixed(1)} bits`),
-      fact("Rank", place ? `${place}.` : `below ${token.top.length}.`),
+      fact("Rank", place ?? `after the first ${token.top.length}`),
       fact("Id", String(token.id)),
     ),
     el(
@@ -44,18 +44,19 @@ export function detailsOf(node, i, onContinue) {
       { class: "soft small" },
       rest > 0.00005 ? `All others together: ${percent(rest)}. ` : "",
       "These are the model's own probabilities. ",
-      aboutTemperature(node.temperature),
+      aboutDrawing(node),
     ),
   ];
 }
 
-function aboutTemperature(temperature) {
+function aboutDrawing({ temperature, limited }) {
   if (temperature === 0) return "At temperature 0 the likeliest is always taken.";
-  if (temperature === 1 || temperature == null)
-    return "At temperature 1 one is drawn with just these.";
+  const limits = limited ? " Top-k, top-p or min-p left the unlikeliest out." : "";
+  if (temperature === 1) return `At temperature 1 one is drawn with just these.${limits}`;
+  if (temperature == null) return limits;
   const effect =
     temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
-  return `Drawing at temperature ${temperature} makes the likely ${effect} than this.`;
+  return `Drawing at temperature ${temperature} makes the likely ${effect} than this.${limits}`;
 }
 
 function alternative(other, token, i, onContinue) {

@@ -2,20 +2,46 @@
 
 import { el } from "./dom.js";
 
-// what to try, and what it shows; the names are of the pages that `make train` reads by default
+// What to try, and what it shows. `known`, `invented`, ... are what playground_suggestions.py found
+// in the files the models were made from; where it found none, the line is left out.
 const SUGGESTIONS = {
-  assistant: [
+  assistant: ({ known, held_out, invented }) => [
     ["Who are you?", "It was taught to say."],
-    ["What is the module heapq for?", "A name from the pages it read."],
-    ["What is the module blorptastic for?", "A name that does not exist: does it say so?"],
-    ["Why is the sky blue?", "Nothing of this was in its pages."],
+    [known, "It was taught the answer, though not in these words."],
+    [invented, "There is no such name: does it say so?"],
+    [held_out, "It read of this, but was never taught the answer."],
+    ["Why is the sky blue?", "Was there anything of this in its pages?"],
   ],
-  base: [
-    ["Module heapq:", "The beginning of a page."],
-    ["class Thread(", "The beginning of a program."],
-    ["What is the module heapq for?", "A question; but it answers none."],
+  base: ({ known, beginning }) => [
+    [beginning, "The beginning of a sentence in its pages."],
+    ["The first thing to know is", "The beginning of a sentence of nobody."],
+    [known ?? "Who are you?", "A question; but it answers none."],
   ],
 };
+const MOST_SUGGESTED = 4;
+
+// Give [text, what it shows] to try with an assistant or a base model.
+export function suggested(kind, found) {
+  return SUGGESTIONS[kind](found)
+    .filter(([text]) => text)
+    .slice(0, MOST_SUGGESTED);
+}
+
+// Make the list of them; `say(text)` is called for the one that is pressed.
+export function suggestionList(suggestions, say) {
+  const button = ([text, about]) =>
+    el(
+      "button",
+      { type: "button", onclick: () => say(text) },
+      el("span", {}, text),
+      el("span", { class: "soft small" }, about),
+    );
+  return el(
+    "ul",
+    { class: "suggestions" },
+    suggestions.map((each) => el("li", {}, button(each))),
+  );
+}
 
 const CAN = {
   assistant:
@@ -27,12 +53,13 @@ const CAN = {
     "nothing by what it says.",
 };
 
-// Give what is shown for a model of /v1/models; `say(text)` is called for a suggestion.
-export function welcome({ id, minigpt }, say) {
+// Give what is shown for a model of /v1/models; `found` is what the server suggests, `say(text)` is
+// called for a suggestion.
+export function welcome({ id, minigpt }, found, say) {
   const millions = (minigpt.parameters / 1e6).toFixed(1);
   const size = `${millions} million parameters, and sees ${minigpt.n_positions} tokens at a time`;
   const can = minigpt.assistant ? CAN.assistant : CAN.base;
-  const suggestions = SUGGESTIONS[minigpt.assistant ? "assistant" : "base"];
+  const suggestions = suggested(minigpt.assistant ? "assistant" : "base", found);
   return [
     el(
       "p",
@@ -42,22 +69,7 @@ export function welcome({ id, minigpt }, say) {
         : "Begin a text, and watch it go on",
     ),
     el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
-    el(
-      "ul",
-      { class: "suggestions" },
-      suggestions.map(([text, about]) =>
-        el(
-          "li",
-          {},
-          el(
-            "button",
-            { type: "button", onclick: () => say(text) },
-            el("span", {}, text),
-            el("span", { class: "soft small" }, about),
-          ),
-        ),
-      ),
-    ),
+    suggestionList(suggestions, say),
     el(
       "p",
       { class: "soft small" },
@@ -81,9 +93,7 @@ export function nothingToTalkTo({ problem }) {
       problem ?? [
         "Run ",
         el("code", {}, "make train"),
-        " (a quarter of an hour), then ",
-        el("code", {}, "make chat"),
-        " again. The training view shows how far it is.",
+        " (a quarter of an hour): the model then appears here. The training view shows how far it is.",
       ],
     ),
     el(

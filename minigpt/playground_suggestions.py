@@ -1,0 +1,71 @@
+"""What to ask a model, for somebody who does not know what it has read.
+
+    known      a question about a fact that it was trained on
+    held_out   a question about a name of its pages that it was never taught to answer
+    invented   a question about a name that does not exist
+    beginning  the first words of a sentence of its documents, to go on with
+
+The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded as
+none that the model was trained on. What is not known, as of a model without these files, is left
+out; files that cannot be read are as good as none.
+"""
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+QUESTIONS = "conversations/questions.jsonl"
+DOCUMENTS = "documents.jsonl.gz"
+KINDS = ("known", "held_out", "invented")
+MOST_LINES, LONGEST_LINE = 2000, 1 << 20
+MOST_DOCUMENTS = 200
+SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of its beginning
+
+
+def suggestions(out, documents=()):
+    """Return a dict of what the files below the folder `out` know; see above."""
+    questions = [asked(line) for line in read_lines(Path(out) / QUESTIONS, MOST_LINES)]
+    found = {}
+    for kind in KINDS:
+        if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
+            found[kind] = texts[0][-1]
+    for path in [*map(Path, documents), Path(out) / DOCUMENTS]:
+        for document in read_lines(path, MOST_DOCUMENTS):
+            if words := beginning(document):
+                return found | {"beginning": words}
+    return found
+
+
+def asked(question):
+    """Return (what is asked, how hard the text is to read, its text); "" of any other line."""
+    try:
+        asks, kind = question["asks"], question["kind"]
+        text = question["messages"][0]["content"].strip()
+        # a question about a whole page, in few words, is the plainest
+        return asks, (kind not in ("module", "page"), len(text)), text
+    except (TypeError, KeyError, IndexError, AttributeError):
+        return "", (True, 0), ""
+
+
+def beginning(document):
+    """Return the first words of a document's first sentence, "" where there is none."""
+    text = document.get("text") if isinstance(document, dict) else None
+    for paragraph in text.split("\n\n") if isinstance(text, str) else ():
+        words = paragraph.split()
+        if len(words) >= SENTENCE and words[0].isalpha() and words[0][0].isupper():
+            return " ".join(words[:BEGINNING])
+    return ""
+
+
+def read_lines(path, most):
+    """Yield the first objects of a file of JSON Lines, none from where it cannot be read on."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            for _ in range(most):
+                line = file.readline(LONGEST_LINE)
+                if not line:
+                    return
+                yield json.loads(line)
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
+        return

@@ -1,0 +1,69 @@
+"""What to ask a model, from the files it was made with."""
+
+import gzip
+import json
+
+import pytest
+
+from minigpt.playground_suggestions import suggestions
+
+SENTENCE = "Nobody counts paper lanterns before the ferry leaves its harbour."
+
+
+def write(out, questions="", documents=""):
+    (out / "conversations").mkdir()
+    (out / "conversations" / "questions.jsonl").write_text(questions)
+    with gzip.open(out / "documents.jsonl.gz", "wt") as file:
+        file.write(documents)
+
+
+def lines(*objects):
+    return "".join(json.dumps(x) + "\n" for x in objects)
+
+
+def question(asks, text, kind="module"):
+    return {"asks": asks, "kind": kind, "messages": [{"role": "user", "content": text}]}
+
+
+def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_suggested(tmp_path):
+    write(
+        tmp_path,
+        lines(
+            question("known", "Please tell me what a lantern is."),
+            question("known", "What is a lantern?"),
+            question("known", "Where is it?", "home"),
+            question("invented", "What is a blorp?"),
+            question("follow_up", "And?"),
+        ),
+        lines({"text": "lanterns | index\n\nShort."}, {"text": f"Ferries\n\n{SENTENCE}"}),
+    )
+    assert suggestions(tmp_path) == {
+        "known": "What is a lantern?",
+        "invented": "What is a blorp?",
+        "beginning": "Nobody counts paper lanterns",
+    }
+
+
+def test_documents_that_were_named_come_first(tmp_path):
+    write(tmp_path, "", lines({"text": SENTENCE}))
+    other = tmp_path / "other.jsonl"
+    other.write_text(lines({"text": "Every " + SENTENCE}))
+    assert suggestions(tmp_path, [other])["beginning"] == "Every Nobody counts paper"
+
+
+def test_where_nothing_is_known_nothing_is_suggested(tmp_path):
+    assert suggestions(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "rubbish", ["{", "5\n", "null\n", "[]\n", '{"asks": "known"}\n', '{"text": 5}\n', "[" * 10**5]
+)
+def test_files_of_something_else_are_as_good_as_none(tmp_path, rubbish):
+    write(tmp_path, rubbish, rubbish)
+    assert suggestions(tmp_path) == {}
+
+
+def test_a_file_that_is_no_gzip_is_as_good_as_none(tmp_path):
+    write(tmp_path)
+    (tmp_path / "documents.jsonl.gz").write_bytes(b"\x1f\x8b\x08rubbish")
+    assert suggestions(tmp_path) == {}
