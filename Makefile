@@ -169,7 +169,8 @@ chat: | trained $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.chat \
 # a folder that `make train` is at work in is fine: the page shows how it goes
 trained:
 	@test -d $(OUT)/settings || ls $(OUT)/*/config.json > /dev/null 2>&1 || \
-		{ echo 'make: there is no model in $(OUT); `make train` makes one' >&2; exit 2; }
+		{ echo 'make: there is nothing in $(OUT) yet; `make train$(if $(filter-out out,$(OUT)), OUT=$(OUT))` makes it;' \
+			'while that runs, once its first stage has begun, the page shows how it goes' >&2; exit 2; }
 
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.

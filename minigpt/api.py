@@ -19,13 +19,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minigpt.api_errors import ApiError, busy, unavailable
+from minigpt.api_errors import ApiError, busy, invalid, unavailable
 from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.api_guard import say_where
 from minigpt.api_replies import ChatReply, CompletionReply, encode_json
 from minigpt.api_requests import read_chat, read_completion
 from minigpt.api_streams import Wakeups, Writing
 from minigpt.engine import Busy, Closed, TimedOut
+
+MAX_INPUT = 100_000  # characters to cut into tokens, of some 35 bytes each in the answer
 
 
 class Gone(Exception):
@@ -70,7 +72,7 @@ class Api:
     async def tokenize(self, request):
         """Cut a text into tokens."""
         body, models = await request.body(), dict(self.shelf.models)
-        return Json(await run_in_threadpool(tokens_of, body, models))
+        return await run_in_threadpool(lambda: Json(tokens_of(body, models)))
 
     # ---- texts --------------------------------------------------------------------------------
 
@@ -109,6 +111,11 @@ def tokens_of(body, models):
     """Return the answer to a body of /v1/tokenize."""
     fields = Fields(read_json(body), {"model", "input"})
     served, text = find_model(models, fields.required("model")), fields.text("input")
+    if len(text) > MAX_INPUT:
+        raise invalid(
+            "input", f"input has {len(text):,} characters; it must have at most {MAX_INPUT:,}: "
+            "send a part"
+        )  # fmt: skip
     tokens = [(id, *served.text_of(id)) for id in served.tokenizer.encode_ordinary(text)]
     data = [{"id": id, "text": text, "bytes": data} for id, text, data in tokens]
     return {"object": "list", "count": len(data), "data": data}
@@ -157,7 +164,11 @@ class Answer:
             raise
         except Exception as error:
             raise as_api_error(error) from None
-        await Json(self.reply.whole())(scope, receive, self.send)
+        if self.reply.asked.n_top is None:
+            answer = Json(self.reply.whole())
+        else:  # up to a hundred thousand numbers: nobody else shall wait for them
+            answer = await run_in_threadpool(lambda: Json(self.reply.whole()))
+        await answer(scope, receive, self.send)
 
     async def _stream(self):
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]

@@ -15,6 +15,7 @@ from minigpt.backend import open_device
 from minigpt.chat_format import END
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
+from minigpt.dataset import SEPARATOR
 from minigpt.engine import Engine
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -41,7 +42,7 @@ class Served:
             self.assistant = True
         except ValueError:
             self.assistant = False
-        ends = ["<|endoftext|>", *([END["assistant"]] if self.assistant else [])]
+        ends = [SEPARATOR, *([END["assistant"]] if self.assistant else [])]
         self.end_ids = tuple(special[token] for token in ends if token in special)
 
     def _text_of(self, id):

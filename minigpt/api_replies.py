@@ -16,7 +16,17 @@ import time
 
 LEAST_LOGPROB = -9999.0  # OpenAI's, for a probability of 0: JSON has no infinity
 
-encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# what str.splitlines takes for the end of a line, though neither JSON nor server-sent events do
+LINE_ENDS = {"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def encode_json(value):
+    """Return JSON that is one line, however a client cuts lines."""
+    text = to_json(value)
+    for end, escaped in LINE_ENDS.items():
+        text = text.replace(end, escaped)
+    return text
 
 
 class Choice:

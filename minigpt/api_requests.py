@@ -14,9 +14,11 @@ from minigpt.api_fields import Fields, find_model
 from minigpt.api_messages import read_messages
 from minigpt.chat_format import render_prompt, shorten
 from minigpt.completion import encode_prompt
+from minigpt.dataset import SEPARATOR
 from minigpt.distribution import Settings
 from minigpt.engine import Request
 
+MAX_LOGPROBS = 1 << 17  # that an answer may have: about 10 MB
 MAX_N, MAX_ROWS, MAX_STOPS, MAX_STOP_CHARS = 16, 64, 4, 256
 MAX_TOP = 20  # OpenAI's for chats; for completions it has 5, vLLM has 20
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
@@ -103,6 +105,7 @@ def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
         param = "prompt" if len(prompts) > 1 else "n"
         raise invalid(param, f"{n} texts for each of {len(prompts)} prompts are too many; "
                       f"they must be at most {MAX_ROWS} together")  # fmt: skip
+    check_logprobs(n * len(prompts) * max_new_tokens, n_top, "top_logprobs" if chat else "logprobs")
     seed = fields.number("seed", -(2**63), 2**63 - 1, whole=True)
     settings, stop = read_settings(fields, served), (*served.end_ids, *read_stop(fields))
     requests = [
@@ -115,6 +118,15 @@ def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
     return Asked(
         served, requests, chat, n, n_top, stream, include_usage, fields.boolean("return_token_ids")
     )
+
+
+def check_logprobs(n_tokens, n_top, name):
+    """Raise ApiError, naming a field, where as many tokens have too many log-probabilities."""
+    n_numbers = 0 if n_top is None else n_tokens * (1 + n_top)
+    if n_numbers > MAX_LOGPROBS:
+        raise invalid(name, f"{name}: with their alternatives, {n_tokens:,} tokens may have "
+                      f"{n_numbers:,} log-probabilities; they must be at most {MAX_LOGPROBS:,}: "
+                      "lower max_tokens or n")  # fmt: skip
 
 
 # ---- the two kinds -------------------------------------------------------------------------------
@@ -187,7 +199,7 @@ def read_prompts(prompt, served):
 def prompt_ids(prompt, served):
     """Return the ids of a prompt; a text follows the separator, as in training."""
     if isinstance(prompt, str):
-        separator = served.tokenizer.special_tokens.get("<|endoftext|>")
+        separator = served.tokenizer.special_tokens.get(SEPARATOR)
         ids = encode_prompt(served.tokenizer, prompt)
         prompt = ids if separator is None else [separator, *ids]
     if not isinstance(prompt, list) or not prompt:

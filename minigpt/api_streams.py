@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections import deque
 
-PAUSE_S_PER_STREAM = 0.0005  # between two rounds, for each stream open; alone one waits for nothing
+PAUSE_S_PER_STREAM = 0.001  # between two rounds; alone one waits for nothing
 
 
 class Wakeups:
@@ -19,29 +19,27 @@ class Wakeups:
 
     def __init__(self, loop):
         self.loop, self.n_open = loop, 0
-        self._rung, self._scheduled, self._lock = deque(), False, threading.Lock()
-        self._earliest = 0.0
+        self._rung, self._coming, self._lock = deque(), False, threading.Lock()
 
     def ring(self, event):
         """Have `event` set soon; from any thread."""
-        self._rung.append(event)
         with self._lock:
-            if self._scheduled:
+            self._rung.append(event)
+            if self._coming:  # the loop will see it by itself: waking it costs a system call
                 return
-            self._scheduled = True
+            self._coming = True
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self._wake_in_time)
-
-    def _wake_in_time(self):
-        self.loop.call_at(max(self._earliest, self.loop.time()), self._wake)
+            self.loop.call_soon_threadsafe(self._wake)
 
     def _wake(self):
-        pause = PAUSE_S_PER_STREAM * self.n_open if self.n_open > 1 else 0
-        self._earliest = self.loop.time() + pause
         with self._lock:
-            self._scheduled = False
-        for _ in range(len(self._rung)):
-            self._rung.popleft().set()
+            rung, self._rung = self._rung, deque()
+            # where many wait it comes back until a round brings nothing
+            self._coming = bool(rung) and self.n_open > 1
+        if self._coming:
+            self.loop.call_later(PAUSE_S_PER_STREAM * self.n_open, self._wake)
+        for event in rung:
+            event.set()
 
 
 class Writing:

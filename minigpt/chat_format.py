@@ -161,9 +161,10 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     total, start = 2 + sum(n_tokens), first  # <|bos|>, and the one after which is answered
     while max_tokens is not None and total > max_tokens:
         if start == len(messages) - 1:
+            both = " with what the system says" if first else ""
             raise ValueError(
-                f"the message is {total} tokens long, with what the system says; at most "
-                f"{max_tokens} fit: say it in fewer words"
+                f"the message is {total} tokens long{both}; at most {max_tokens} fit, as the "
+                f"window must hold the answer too: say it in fewer words"
             )
         total -= sum(n_tokens[start : start + 2])
         start += 2

@@ -22,6 +22,8 @@ from minigpt.cpu_rows import KEYS
 from minigpt.parallel import slices
 from minigpt.team import one_blas_thread, team
 
+ROWS = 8  # so many rows are worth a thread of their own, if each finds the weights in the cache
+CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
 
 
@@ -51,6 +53,7 @@ class Decoder:
         xp, dtype = model.device.xp, model.params.flat.dtype
         # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
         self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
+        self.in_cache = xp.__name__ == "numpy" and model.params.flat.nbytes <= CACHE_BYTES
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
         self.logits = model.device.ops.logits_product(model.params["wte.weight"])
 
@@ -82,27 +85,41 @@ class Decoder:
 
     def step(self, rows, ids):
         """Append ids[i] to row rows[i]; return the logits of what comes next, (len(rows), V)."""
-        ops, p, c = self.model.device.ops, self.model.params, self.model.config
-        xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         at = [self.lengths[row] for row in rows]
         assert max(at) < self.capacity
         for row in rows:
             self.lengths[row] += 1
+        threads = team()
+        shares = slices(len(rows), min(threads.n, len(rows) // ROWS if self.in_cache else 1) or 1)
+        with one_blas_thread():
+            if len(shares) == 1:
+                return self._step(rows, ids, at)
+            xp, flat = self.model.device.xp, self.model.params.flat
+            logits = xp.empty((len(rows), self.model.config.vocab_size), flat.dtype)  # (B, V)
+
+            def some(part):
+                logits[part] = self._step(rows[part], ids[part], at[part])
+
+            threads.run(some, shares)
+            return logits
+
+    def _step(self, rows, ids, at):
+        ops, p, c = self.model.device.ops, self.model.params, self.model.config
+        xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         attend = ops.rows_attention(rows, [t + 1 for t in at])
         slots, places = xp.asarray(rows), xp.asarray(at)
         if len(rows) == 1:
             slots, places = rows[0], at[0]  # the same, faster
-        with one_blas_thread():
-            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][places]  # (B, C)
-            for l, block in enumerate(self.blocks):
-                c_attn, c_proj, c_fc, mlp_proj = block.products
-                kv = self.kv[l]  # (2, all rows, H, T, D)
-                qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
-                kv[:, slots, :, places] = qkv[:, 1:]
-                x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
-                x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
-            x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
-            return self.logits(x)  # (B, V)
+        x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][places]  # (B, C)
+        for l, block in enumerate(self.blocks):
+            c_attn, c_proj, c_fc, mlp_proj = block.products
+            kv = self.kv[l]  # (2, all rows, H, T, D)
+            qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
+            kv[:, slots, :, places] = qkv[:, 1:]
+            x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
+            x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
+        x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
+        return self.logits(x)  # (B, V)
 
     # ---- several more positions of one row ----------------------------------------------------
 

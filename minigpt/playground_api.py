@@ -12,11 +12,15 @@
 
 JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
 attention.py, sources.py, library.py, runs.py, playground_tokenizers.py, playground_suggestions.py.
-What may take longer than a moment runs in a thread, and everything is bounded.
+What may take longer than a moment runs in a thread, and everything is bounded: the threads are few,
+the API needs some of them too, so only so many requests are worked on at a time, and only so many
+wait.
 """
 
+import asyncio
 import base64
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,14 +31,16 @@ from starlette.routing import Route
 
 from bpe.page import panel
 from minigpt import runs
-from minigpt.api_errors import ApiError, invalid
+from minigpt.api_errors import ApiError, invalid, unavailable
 from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.attention import attention_weights
 from minigpt.library import Library
 from minigpt.playground_suggestions import suggestions
 from minigpt.playground_tokenizers import Tokenizers, play
 
-MOST_TEXT = 20_000  # characters to cut into tokens or to look for
+MOST_AT_ONCE, MOST_WAITING = 4, 60  # requests
+MOST_CUT = 5_000  # characters to cut into tokens; flag after flag takes the square of it
+MOST_TEXT = 20_000  # characters to look for
 MOST_PANELS = 8
 MOST_PLAYED = 2_000  # characters whose merges are played
 MOST_LOOKED_AT = 256  # tokens of an attention matrix
@@ -69,13 +75,32 @@ def routes(places):
         ("funnel", "GET", insight.funnel),
         ("suggestions", "GET", insight.suggestions),
     ]
+    line = Line()
     return [
-        Route(f"/playground/api/{path}", in_thread(function, places), methods=[method])
+        Route(f"/playground/api/{path}", in_thread(function, places, line), methods=[method])
         for path, method, function in table
     ]
 
 
-def in_thread(function, places):
+class Line:
+    """Where requests wait for a thread: MOST_AT_ONCE are worked on, MOST_WAITING may wait."""
+
+    def __init__(self):
+        self.turn, self.length = asyncio.Semaphore(MOST_AT_ONCE), 0
+
+    async def run(self, work, *args):
+        """Return what `work` returns in a thread; raise ApiError (503) where too many wait."""
+        if self.length == MOST_AT_ONCE + MOST_WAITING:
+            raise unavailable("too many ask for what the page shows; try again soon")
+        self.length += 1
+        try:
+            async with self.turn:
+                return await run_in_threadpool(work, *args)
+        finally:
+            self.length -= 1
+
+
+def in_thread(function, places, line):
     """Return an endpoint: what `function` makes of a request, its body and the models, as JSON."""
 
     def work(request, body, models):
@@ -85,7 +110,7 @@ def in_thread(function, places):
 
     async def respond(request):
         body, models = await request.body(), dict(places.models)  # which is changed in this thread
-        content = await run_in_threadpool(work, request, body, models)
+        content = await line.run(work, request, body, models)
         return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
 
     return respond
@@ -111,7 +136,7 @@ class Insight:
     def tokenize(self, request, body, models):
         """Return {"panels"}; bpe/page.py says what a panel is."""
         fields = Fields(read_json(body), {"text", "tokenizers"})
-        text, names = text_of(fields, MOST_TEXT), fields.required("tokenizers")
+        text, names = text_of(fields, MOST_CUT), fields.required("tokenizers")
         if not isinstance(names, list) or not 1 <= len(names) <= MOST_PANELS:
             raise invalid(
                 "tokenizers", f"tokenizers must be a list of 1 to {MOST_PANELS} names, of those "
@@ -179,7 +204,7 @@ class Insight:
         served = find_model(models, fields.required("model"))
         if not self.places.out:
             return {"missing": NO_OUT}
-        return self.library.look_up(text, served.tokenizer)
+        return self.without_path(self.library.look_up(text, served.tokenizer))
 
     def page(self, request, body, models):
         """Return {"url", "title", "text", "start", "end", "first"} of a document."""
@@ -190,7 +215,7 @@ class Insight:
             return {"missing": NO_OUT}
         tokenizers = [served.tokenizer for served in models.values()]
         try:
-            return self.library.page(document, start, end, tokenizers)
+            return self.without_path(self.library.page(document, start, end, tokenizers))
         except ValueError as error:
             raise ApiError(404, str(error), "document", "page_not_found") from None
 
@@ -211,7 +236,16 @@ class Insight:
 
     def funnel(self, request, body, models):
         """Return {"steps"} of the cleaning, or {"missing": reason}."""
-        return runs.funnel(self.places.out) if self.places.out else {"missing": NO_OUT}
+        if not self.places.out:
+            return {"missing": NO_OUT}
+        return self.without_path(runs.funnel(self.places.out))
+
+    def without_path(self, answer):
+        """Return an answer whose reason names files from the out folder on, not where that is."""
+        if "missing" in answer:
+            above = f"{Path(self.places.out).parent}{os.sep}"
+            answer["missing"] = answer["missing"].replace(above, "")
+        return answer
 
     def suggestions(self, request, body, models):
         """Return what to ask, see playground_suggestions.py; {} where nothing is known."""

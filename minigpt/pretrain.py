@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bpe import Tokenizer
-from minigpt import checkpoint
+from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.model import GPT
@@ -103,7 +103,10 @@ def run_in_folder(
 
     `model` has the weights that a new run starts from; `data` is a hash of what it learns from.
     `make_loop` takes what Loop takes. Returns the Loop, or None if the run was stopped by a signal.
+    Raises ValueError where another process trains in `out`.
     """
+    if run_lock.is_held(out):
+        raise ValueError(f"{out} is being trained by another process; wait for it or end it first")
     optimizer = AdamW(model.params, config)
     run = {
         "model": asdict(model.config),
@@ -111,7 +114,11 @@ def run_in_folder(
         "tokens": data,
     }
     progress = start_or_continue(out, model, optimizer, run, fresh, say)
-    with Workers(model.device.n_workers(config.workers)) as workers, StopRequest() as stop:
+    with (
+        run_lock.held(out),
+        Workers(model.device.n_workers(config.workers)) as workers,
+        StopRequest() as stop,
+    ):
         trainer = Trainer(model, optimizer, windows, config, workers)
         loop = (make_loop or Loop)(trainer, tokenizer, out, val, progress, say)
         # First what resuming needs. Also where nothing is left to do: the run may have been killed

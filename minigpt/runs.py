@@ -15,12 +15,13 @@ import math
 import time
 from pathlib import Path
 
-from minigpt import checkpoint
+from minigpt import checkpoint, run_lock
 from minigpt.chat_template import read_template
 from minigpt.resume import METRICS, REPORT, SAMPLES
 
 SILENT_S = 120.0  # a run saves its state every 30 s, or after a step that takes longer
 MOST_BYTES = 4 << 20  # of a longer file the end is read
+LAST_LINES = 1 << 14  # bytes: enough for the last line
 MOST_TEXT = 4000  # characters of a sample
 STEPS = (
     "step", "documents_in", "documents_out", "characters_in", "characters_out", "reasons",
@@ -59,7 +60,7 @@ def describe(folder, now=None):
         saved, steps = int(progress["step"]), progress["run"]["train"]["steps"]
     except (OSError, ValueError, LookupError, TypeError):
         saved, steps = 0, report.get("steps")
-    lines = read_lines(folder / METRICS)
+    lines = read_lines(folder / METRICS, most=LAST_LINES)
     last = lines[-1] if lines else {"step": 0}
     return {
         "name": folder.name,
@@ -80,9 +81,14 @@ def stage_of(folder):
 
 
 def is_running(folder, now=None):
-    """Tell whether a run is going on: without a report, and heard of in the last SILENT_S."""
+    """Tell whether a run is going on: without a report, and its folder is held (run_lock.py).
+
+    Where nobody knows who holds it: if it was heard of in the last SILENT_S.
+    """
     if (folder / REPORT).exists():
         return False
+    if (is_held := run_lock.is_held(folder)) is not None:
+        return is_held
     heard = 0.0
     for name in (METRICS, SAMPLES, checkpoint.STATE):
         try:
@@ -104,21 +110,23 @@ def read_run(folder, after=-1, now=None):
     }  # fmt: skip
 
 
-def read_lines(path, after=-1):
+def read_lines(path, after=-1, most=None):
     """Return the objects of a JSON Lines file with a "step" above `after`; none if it is not there.
 
     Damaged lines and a last one without its end are left out, numbers that JSON does not have
-    (NaN, infinity) are None. Of a file of more than MOST_BYTES only the end is read.
+    (NaN, infinity) are None. Of a file of more than `most` bytes, by default MOST_BYTES, only the
+    end is read.
     """
+    most = most or MOST_BYTES
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - MOST_BYTES))
-            lines = file.read(MOST_BYTES).splitlines(keepends=True)
+            file.seek(max(0, size - most))
+            lines = file.read(most).splitlines(keepends=True)
     except OSError:
         return []
     found = []
-    for line in lines[size > MOST_BYTES :]:  # the first is cut
+    for line in lines[size > most :]:  # the first is cut
         if line.endswith(b"\n") and (value := parse(line)) is not None:
             step = value.get("step")
             if type(step) is int and step > after:

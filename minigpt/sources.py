@@ -18,8 +18,9 @@ particular that it hardly came about by itself:
   loss is around half of what the shares alone give), so twice as many are asked for. What a span
   repeats counts once.
 
-Held-out documents are not looked at: the model never saw them. When and for whom the index is made
-says library.py.
+Held-out documents are not looked at: the model never saw them. Nor are the conversations that an
+assistant was fine-tuned on: what it repeats of these has no page. When and for whom the index is
+made says library.py.
 """
 
 import heapq

@@ -310,7 +310,7 @@ def test_a_client_that_takes_nothing_is_cut_off(impatient):
     small = connect(impatient.port)
     with small as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        asked = LONG | {"n": 16, "logprobs": True, "top_logprobs": 20, "max_tokens": 1000}
+        asked = LONG | {"n": 6, "logprobs": True, "top_logprobs": 20, "max_tokens": 1000}
         s.sendall(request("POST", CHAT, json.dumps(asked).encode()))
         until(lambda: impatient.rows_busy() > 0)
         until(lambda: impatient.rows_busy() == 0)

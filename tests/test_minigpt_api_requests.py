@@ -1,8 +1,12 @@
 """Bad bodies: the right status, and an error that names the field."""
 
+import json
+
 import pytest
 from playground_server import make_models, serving
 from raw_http import post
+
+from minigpt.api_replies import encode_json
 
 CHAT, COMPLETION, TOKENIZE = "/v1/chat/completions", "/v1/completions", "/v1/tokenize"
 USER = {"role": "user", "content": "a list"}
@@ -102,6 +106,7 @@ CHAT_ONLY = [
     ({"max_completion_tokens": 0}, "max_completion_tokens"),
     ({"logprobs": 3}, "logprobs"),
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+    ({"logprobs": True, "top_logprobs": 20, "n": 4, "max_tokens": 2048}, "top_logprobs"),
     ({"top_logprobs": 2}, "top_logprobs"),
     ({"tools": [{"type": "function"}]}, "tools"),
     ({"tool_choice": "auto"}, "tool_choice"),
@@ -128,6 +133,7 @@ COMPLETION_ONLY = [
     ({"prompt": "key " * 100}, "prompt"),
     ({"logprobs": 21}, "logprobs"),
     ({"logprobs": True}, "logprobs"),
+    ({"prompt": ["a"] * 64, "logprobs": 5, "max_tokens": 2048}, "logprobs"),
     ({"truncate_prompt_tokens": 0}, "truncate_prompt_tokens"),
     ({"echo": True}, "echo"),
     ({"echo": 0}, "echo"),
@@ -145,6 +151,7 @@ COMPLETION_ONLY = [
     + [
         (TOKENIZE, {"model": "base"}, "input"),
         (TOKENIZE, {"model": "base", "input": 5}, "input"),
+        (TOKENIZE, {"model": "base", "input": "x" * 100_001}, "input"),
         (TOKENIZE, {"input": "x"}, "model"),
         (TOKENIZE, {"model": "base", "input": "x", "y": 1}, "y"),
     ],
@@ -230,6 +237,12 @@ def test_tokenize_gives_ids_texts_and_bytes(server):
     assert answer["count"] == len(answer["data"])
     assert b"".join(bytes(token["bytes"]) for token in answer["data"]).decode() == text
     assert post(server.port, TOKENIZE, {"model": "base", "input": ""}).json["count"] == 0
+
+
+def test_an_answer_is_one_line_however_lines_are_cut():
+    text = "one\u0085two\u2028three\u2029four\n"
+    assert len(encode_json([text]).splitlines()) == 1
+    assert json.loads(encode_json(text)) == text
 
 
 def test_a_long_conversation_is_read_in_one_pass(server):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from itertools import pairwise
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ import bpe
 from bpe import published
 from bpe.naive import merge
 from bpe.page import panel
-from minigpt import dataset, playground_api
+from minigpt import dataset, playground_api, run_lock
 from minigpt.api_errors import ApiError
 from minigpt.attention import attention_weights
 from minigpt.chat_format import with_control_tokens
@@ -271,7 +272,8 @@ def test_a_copied_line_leads_to_its_page(client, model):
 
 
 def test_a_model_of_other_documents_has_a_reason(client):
-    assert "another tokenizer" in sources(client, text=LINE, model="other")["missing"]
+    reason = sources(client, text=LINE, model="other")["missing"]
+    assert reason.startswith("out0/tokens was written with another tokenizer")
 
 
 def test_without_an_out_folder_there_is_a_reason(models):
@@ -287,12 +289,13 @@ def test_without_an_out_folder_there_is_a_reason(models):
 # ---- runs ------------------------------------------------------------------------------------
 
 
-def test_a_run_that_goes_on_is_given_line_by_line(client):
-    (run,) = client.get("runs")
+def test_a_run_that_goes_on_is_given_line_by_line(client, out):
+    with run_lock.held(out / "base"):
+        (run,) = client.get("runs")
+        whole = client.get("runs/base")
     assert (run["name"], run["stage"], run["step"], run["running"]) == (
         "base", "pretrain", 10, True,
     )  # fmt: skip
-    whole = client.get("runs/base")
     assert [line["step"] for line in whole["metrics"]] == [0, 5, 10]
     assert whole["samples"] == [{"step": 10, "text": "the list \ud800"}]
     assert whole["running"]
@@ -302,7 +305,7 @@ def test_a_run_that_goes_on_is_given_line_by_line(client):
 
 def test_the_funnel_comes_with_the_report_of_the_cleaning(tmp_path, models):
     client = Client(Places(models, tmp_path))
-    assert "clean.json" in client.get("funnel")["missing"]
+    assert client.get("funnel")["missing"].startswith(f"{tmp_path.name}/clean.json is not there")
     write_json(tmp_path / "clean.json", {"steps": [{"step": "url", "documents_in": 3}]})
     assert client.get("funnel")["steps"][0]["documents_in"] == 3
 
@@ -359,7 +362,7 @@ def test_a_body_that_is_no_object_with_the_fields_is_refused(client, path, body)
     ("path", "body", "status", "param", "words"),
     [
         ("tokenize", TOKENIZE | {"text": 7}, 400, "text", "text is 7"),
-        ("tokenize", TOKENIZE | {"text": "a" * 20_001}, 400, "text", "at most 20,000"),
+        ("tokenize", TOKENIZE | {"text": "a" * 5_001}, 400, "text", "at most 5,000"),
         ("tokenize", TOKENIZE | {"tokenizers": []}, 400, "tokenizers", "1 to 8 names"),
         ("tokenize", TOKENIZE | {"tokenizers": "base"}, 400, "tokenizers", "list"),
         ("tokenize", TOKENIZE | {"tokenizers": ["base"] * 9}, 400, "tokenizers", "1 to 8"),
@@ -418,6 +421,36 @@ def test_no_model_at_all_is_said_so(out):
     status, value = Client(Places({}, out)).ask("POST", "sources", json.dumps(SOURCES).encode())
     assert status == 503
     assert "no model" in value["error"]["message"]
+
+
+def test_the_page_leaves_threads_to_the_api_and_only_so_many_wait(monkeypatch):
+    """Of nine requests that take long two are worked on, five wait, two are sent away."""
+    monkeypatch.setattr(playground_api, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(playground_api, "MOST_WAITING", 5)
+    working, most, may_end = [], [], threading.Event()
+
+    def work(i):
+        working.append(i)
+        most.append(len(working))
+        may_end.wait(20)
+        working.remove(i)
+        return i
+
+    async def ask_all():
+        line = playground_api.Line()
+        asked = [asyncio.create_task(line.run(work, i)) for i in range(9)]
+        done, _ = await asyncio.wait(asked[7:], timeout=20)
+        assert {task.exception().status for task in done} == {503}
+        assert not any(task.done() for task in asked[:7])
+        while len(working) < 2:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)  # time for a third, were it let through
+        may_end.set()
+        assert await asyncio.gather(*asked[:7]) == [0, 1, 2, 3, 4, 5, 6]
+        assert await line.run(work, 9) == 9
+
+    asyncio.run(ask_all())
+    assert max(most) == 2
 
 
 def test_every_route_is_below_the_pages_own_folder(out, models):

@@ -20,13 +20,14 @@ from minigpt_examples import (
 )
 
 import bpe
-from minigpt import checkpoint, dataset
+from minigpt import checkpoint, dataset, run_lock
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import to_numpy
 from minigpt.checkpoint import load, load_model, read_progress
 from minigpt.dataset import Windows, load_tokens
 from minigpt.ops import softmax
 from minigpt.pretrain import StopRequest, pretrain
+from minigpt.runs import is_running
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -89,6 +90,20 @@ def test_a_run_leaves_a_model_that_has_learned(whole):
     model, tokenizer = load(whole)
     assert model.config == MODEL
     assert tokenizer.encode("the list") == example_tokenizer().encode("the list")
+
+
+def test_a_run_is_known_to_go_on_until_it_ends(example, tmp_path):
+    seen = []
+    run(example, tmp_path / "base", say=lambda text: seen.append(is_running(tmp_path / "base")))
+    assert len(seen) > 3 and all(seen)
+    assert not is_running(tmp_path / "base")
+
+
+def test_a_folder_where_another_process_trains_is_refused(whole, example):
+    files = {file.name: file.read_bytes() for file in whole.iterdir()}
+    with run_lock.held(whole), pytest.raises(ValueError, match="trained by another process"):
+        run(example, whole, fresh=True)
+    assert {file.name: file.read_bytes() for file in whole.iterdir()} == files
 
 
 def test_the_folder_is_complete_and_nothing_is_left_over(whole):

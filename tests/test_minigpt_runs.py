@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from minigpt_examples import TRAIN, save_example_model
 
-from minigpt import runs
+from minigpt import run_lock, runs
 from minigpt.chat_format import with_control_tokens
 from minigpt.chat_template import save_template
 from minigpt.checkpoint import load, save_state, write_json
@@ -106,12 +108,43 @@ def age(folder, seconds):
 def test_a_run_says_how_far_it_is(tmp_path):
     folder, _ = make_state(tmp_path / "base", 23, 40)
     write_lines(folder / "metrics.jsonl", line(0), line(20))
-    age(folder, 10)
+    age(folder, 1000)
     expected = {
         "name": "base", "stage": "pretrain", "steps": 40, "step": 23, "running": True,
         "seconds": 40.0,
     }  # fmt: skip
-    assert runs.runs(tmp_path, NOW) == [expected]
+    with run_lock.held(folder):
+        assert runs.runs(tmp_path, NOW) == [expected]
+
+
+def test_a_run_that_was_killed_is_known_at_once(tmp_path):
+    """Its files are of this moment, and nobody holds the folder."""
+    write_lines(tmp_path / "base/metrics.jsonl", line(0))
+    code = (
+        "import sys, time; from minigpt.run_lock import held\n"
+        "with held(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code, tmp_path / "base"], stdout=subprocess.PIPE)
+    try:
+        assert run.stdout.readline() == b"held\n"
+        assert read_run(tmp_path / "base")["running"]
+    finally:
+        run.kill()
+        run.communicate()
+    assert not read_run(tmp_path / "base", now=NOW - 500)["running"]
+
+
+def test_who_looks_does_not_seem_to_train(tmp_path):
+    write_lines(tmp_path / "base/metrics.jsonl", line(0))
+    file = run_lock.open_folder(tmp_path / "base")
+    run_lock.fcntl.flock(file, run_lock.fcntl.LOCK_SH)  # as is_held does for an instant
+    assert run_lock.is_held(tmp_path / "base") is False
+    os.close(file)
+
+
+def test_the_last_of_many_lines_is_where_a_run_is(tmp_path):
+    write_lines(tmp_path / "base/metrics.jsonl", *map(line, range(3000)))
+    assert describe(tmp_path / "base", NOW)["step"] == 2999
 
 
 def test_an_unfinished_assistant_is_known_by_its_template(tmp_path):
@@ -122,16 +155,19 @@ def test_an_unfinished_assistant_is_known_by_its_template(tmp_path):
 
 
 def test_a_finished_run_is_not_running(tmp_path):
+    """Not even in the instant when its process has not ended yet."""
     folder, _ = make_state(tmp_path / "base", 40, 40)
     write_lines(folder / "metrics.jsonl", line(40))
     write_json(folder / "training.json", {"stage": "sft", "steps": 40})
     age(folder, 1)
-    found = describe(folder, NOW)
+    with run_lock.held(folder):
+        found = describe(folder, NOW)
     assert (found["running"], found["stage"], found["step"]) == (False, "sft", 40)
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl", "training_state.safetensors"])
-def test_a_run_goes_on_while_any_of_its_files_changes(tmp_path, name):
+def test_without_locks_a_run_goes_on_while_any_of_its_files_changes(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(run_lock, "fcntl", None)
     folder, _ = make_state(tmp_path / "base", 20, 40)
     write_lines(folder / "metrics.jsonl", line(20))
     write_lines(folder / "samples.jsonl", {"step": 20, "text": "a"})

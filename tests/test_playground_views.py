@@ -4,8 +4,10 @@ On the real server: a newcomer's walk through each; then what the text of strang
 narrow screens, and what axe-core says for who does not see or does not point.
 """
 
+import base64
 import json
 import math
+from collections import Counter
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,7 @@ pytest.importorskip("starlette", reason="needs the extra chat")
 from playground_server import make_models, serving
 
 from bpe.merges import merge_steps
+from minigpt import run_lock
 from minigpt.attention import attention_weights
 from minigpt.checkpoint import load_model
 from minigpt.dataset import tokenize
@@ -344,6 +347,45 @@ def test_hostile_text_becomes_tokens_and_nothing_else(reader):
     assert reader.value("document.querySelectorAll('main img, main script').length") == 0
 
 
+def test_a_late_refusal_of_what_was_asked_before_is_not_shown(reader):
+    """The first question is refused after the second was answered, in both parts of the view."""
+    reader.open("chat")
+    reader.value("""import('/playground/tokenizer.js').then(({mount}) => {
+      const root = document.createElement('div');
+      document.querySelector('main').append(root);
+      const late = {tokenize: [], merges: []};
+      window.refuse = () => Object.values(late).flat().forEach((f) => f(new Error('too late')));
+      const answers = {
+        tokenize: {panels: []},
+        merges: {chunks: [{text: 'b', steps: [{pieces: ['b'], ids: [1], at: null}]}], left_out: 0},
+      };
+      mount(root, {api: {
+        get: async () => [{name: 'x', n_vocab: 1, about: ''}],
+        post: async (path, {text}) => {
+          const name = path.split('/').at(-1);
+          const refused = text === (name === 'merges' ? 'b' : 'a');
+          if (refused && !late[name].length) {
+            await new Promise((_, refuse) => late[name].push(refuse));
+          }
+          return answers[name];
+        },
+      }}).show();
+    })""")
+    asked = "document.querySelector('#merges-tokenizer option')"
+    reader.until(asked)
+    reader.enter("#tokenizer-text", "a")  # is never answered
+    reader.value("new Promise((done) => setTimeout(done, 300))")  # more than PAUSE_MS
+    reader.enter("#tokenizer-text", "b")
+    reader.value("new Promise((done) => setTimeout(done, 300))")
+    reader.enter("#merges-tokenizer", "x")
+    reader.until("document.querySelector('.merging li')")
+    reader.value("window.refuse()")
+    reader.value("new Promise((done) => setTimeout(done))")
+    shown = reader.value("[...document.querySelectorAll('main .problem')].map((e) => e.hidden)")
+    assert shown == [True, True]
+    assert reader.value("document.querySelector('.merging').checkVisibility()")
+
+
 # ---- the training view --------------------------------------------------------------------------
 
 
@@ -391,6 +433,12 @@ def test_a_run_is_watched_while_it_goes_on(reader, out):
     """Lines that are appended to its files appear, and so does its end."""
     folder = out / "live"
     write_lines(folder / "metrics.jsonl", metrics(0))
+    with run_lock.held(folder):
+        watch(reader, folder)
+
+
+def watch(reader, folder):
+    """Follow the run in `folder` to its end."""
     reader.open("training")
     reader.until("document.querySelector('[value=live]')?.checked")
     reader.until("/^Running: step 0/.test(document.querySelector('.state').textContent)")
@@ -449,6 +497,38 @@ def test_without_a_run_it_says_how_to_begin_one(reader):
     reader.until("/make train/.test(document.querySelector('main').innerText)")
     reader.until("/no clean.json/.test(document.querySelector('main').innerText)")
     assert "loss curves" not in reader.text("main")
+
+
+def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
+    run = {"name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False}
+    told = {"metrics": [metrics(0)], "samples": [], "running": False}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run | {'seconds': 1})}]"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .state").startswith("Stopped: step 0, 1 s.")
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([(4, 3.8), (3, 2.9), (3.5, 2.0)], "by heart"),
+        ([(4, 3.8), (3, 2.9), (3.5, 3.4)], "lowest at step 10."),  # worse at both
+        ([(4, 3.8), (3, 2.9), (2.9, 2.0)], "as among 18."),
+    ],
+)
+def test_learning_by_heart_is_said_only_where_the_training_loss_falls(reader, losses, said):
+    reader.open("chat")
+    lines = [
+        {"step": 10 * i, "val_loss": val, "train_loss": train}
+        for i, (val, train) in enumerate(losses)
+    ]
+    module = "import('/playground/training_curves.js')"
+    sentence = reader.value(f"{module}.then((m) => m.sentenceOf({json.dumps(lines)}))")
+    assert said in sentence
+    assert ("by heart" in sentence) == (said == "by heart")
 
 
 def test_a_server_that_goes_away_is_said_and_the_curves_stay(browser, out):
@@ -535,6 +615,32 @@ def test_a_head_is_named_by_its_habit(reader):
     ]
 
 
+@pytest.mark.parametrize("width", [360, 560, 1280])
+@pytest.mark.parametrize("count", [2, 6, 7, 12])
+def test_heads_stand_in_rows_that_are_equally_full(reader, width, count):
+    reader.browser.resize(width, 900)
+    answer = {
+        "tokens": [{"id": 1, "text": "a"}], "first": 0, "n_layer": 1, "n_head": count,
+        "weights": base64.b64encode(b"\xff" * count).decode(),
+    }  # fmt: skip
+    given = {"model": "x", "ids": [1]}
+    reader.show(
+        "attention", "showAttention", given, f"{{post: async () => ({json.dumps(answer)})}}"
+    )
+    reader.until("document.querySelector('.looked-at li')")
+    boxes = reader.value(
+        "[...document.querySelectorAll('.head')].map((e) => e.getBoundingClientRect())"
+        ".map(({top, width}) => [Math.round(top), width])"
+    )
+    rows = [*Counter(top for top, _ in boxes).values()]
+    assert max(rows) - rows[-1] < len(rows)
+    assert all(90 < width < 200 for _, width in boxes)
+    reader.browser.resize(1280, 900)  # arranged anew
+    if count == 6:
+        tops = "new Set([...document.querySelectorAll('.head')].map((e) => e.offsetTop)).size"
+        reader.until(f"{tops} === 1")
+
+
 def test_attention_of_hostile_text_and_of_a_refusal(reader):
     reader.read_attention(TOKENIZER.encode_ordinary(HOSTILE)[-60:])
     assert "onload" in "".join(reader.texts(".reading .token-box"))
@@ -556,7 +662,7 @@ def test_the_inspector_opens_attention_and_sources(reader):
     reader.until("document.querySelector('.looked-at li')")
     reader.browser.press("ArrowRight")
     reader.press_button("Where did it get that?")
-    reader.until("/written, not copied/.test(document.querySelector('.inspector').innerText)")
+    reader.until("/no page was copied/.test(document.querySelector('.inspector').innerText)")
     assert reader.value("document.querySelectorAll('.attention-view').length") == 0
 
 
@@ -604,7 +710,7 @@ def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(r
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"spans": []}, "written, not copied"),
+        ({"spans": []}, "no page was copied"),
         ({"missing": "no out folder is known"}, "no out folder is known"),
         ({"indexing": True, "share": 0.25}, "25 %"),
     ],
@@ -619,6 +725,7 @@ def test_sources_say_why_there_are_none(reader, answer, said):
 
 IDS = TOKENIZER.encode_ordinary("the list of the list returns a value")
 VIEWS = {
+    "tokenizer of nothing": lambda reader: reader.read_tokenizers(""),
     "tokenizer": lambda reader: reader.read_tokenizers("a list, größer\n数 7 🙂"),
     "training": lambda reader: reader.read_training(),
     "attention": lambda reader: reader.read_attention(IDS),

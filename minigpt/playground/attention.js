@@ -9,6 +9,7 @@ import { attentionMap } from "./attention_map.js";
 import { habit, measures } from "./attention_measures.js";
 import { readHead } from "./attention_reading.js";
 
+const NARROWEST = 7; // em: the picture of a head with the gap beside it
 const shown = new WeakMap(); // root -> what it shows, so that a second call only moves on
 
 // Fill `root` for the ids of a text; `selected`: the index in `ids` to read, the last if none.
@@ -40,12 +41,14 @@ export function showAttention(root, { api, model, ids, selected }) {
         answers.set(layer, { ...answer, layer, heads: headsOf(answer) });
       }
     } catch (error) {
+      if (state.layer !== layer) return; // another was chosen meanwhile
       problem.textContent = error.message;
       problem.hidden = false;
       return;
     }
+    if (state.layer !== layer) return;
     problem.hidden = true;
-    if (state.layer === layer) draw(answers.get(layer)); // or another was chosen meanwhile
+    draw(answers.get(layer));
   }
 
   function draw(answer) {
@@ -60,7 +63,16 @@ export function showAttention(root, { api, model, ids, selected }) {
       button.addEventListener("click", () => chooseHead(answer, head));
       return button;
     }));
+    arrange();
     drawReading(answer);
+  }
+
+  // As many columns as fit, but no more than rows that are equally full need: of six 3 + 3, not 5 + 1.
+  function arrange() {
+    const letter = parseFloat(getComputedStyle(heads).fontSize);
+    const fit = Math.max(1, Math.floor(layers.clientWidth / (NARROWEST * letter)));
+    const rows = Math.ceil(heads.children.length / fit);
+    heads.style.setProperty("--columns", Math.max(1, Math.ceil(heads.children.length / rows)));
   }
 
   function drawLayers(count) {
@@ -93,6 +105,7 @@ export function showAttention(root, { api, model, ids, selected }) {
     if (answers.has(state.layer)) drawReading(answers.get(state.layer));
   }
 
+  new ResizeObserver(arrange).observe(layers); // as wide as the heads; its height stays
   shown.set(root, { text, view, select });
   return showLayer(0);
 }

@@ -1,5 +1,5 @@
-// Where did it get that? The long spans of an answer that stand word for word in the training
-// text, marked in the answer and listed with the pages that have them.
+// Where did it get that? The long spans of an answer that stand word for word in the crawled
+// pages, marked in the answer and listed with the pages that have them.
 //
 // The spans are the server's (POST /playground/api/sources), in characters of the text as the
 // server counts them: code points. Showing a page is sources_page.js's.
@@ -17,11 +17,12 @@ export function showSources(root, { api, model, text }) {
   fill(root, el("div", { class: "sources-view" },
     el("p", {},
       "A model keeps no pages, only weights; yet it can repeat what it read. Here its words are " +
-      "looked for in the text that it was trained on, letter for letter."),
+      "looked for in the crawled pages that it was trained on, letter for letter; not in the " +
+      "conversations that made an assistant of it."),
     state, answer, list));
 
   async function ask() {
-    if (!root.contains(state)) return; // something else is shown here by now
+    if (!state.isConnected) return; // something else is shown by now
     let found;
     try {
       found = await api.post("/playground/api/sources", { text, model });
@@ -44,7 +45,7 @@ export function showSources(root, { api, model, text }) {
     state.textContent = spans.length
       ? `${spans.length} ${spans.length === 1 ? "span was" : "spans were"} found, longest first.`
       : "No long span of it (five words or more, and no phrase that everybody uses) stands in the " +
-        "training text: written, not copied.";
+        "pages: no page was copied.";
     fill(answer, spans.length > 0 && marked(text, spans));
     fill(list, spans.map((span) => spanItem(span, text, api)));
   }

@@ -43,18 +43,18 @@ export function mount(root, { api }) {
   );
 
   let tokenizers = []; // [{name, n_vocab, about}]
-  let asked = 0; // the number of the newest question; older answers are thrown away
+  let asked = 0; // the number of the newest question; older answers and refusals are thrown away
   let timer = null;
 
   async function load() {
-    await guarded(async () => {
+    await guarded(async (newest) => {
       tokenizers = await api.get("/playground/api/tokenizers");
       choice.replaceChildren(
         el("legend", {}, "Tokenizers beside each other"),
         ...tokenizers.map(({ name, n_vocab: size, about }, i) => chooser(name, size, about, i)),
       );
       player.setTokenizers(tokenizers.map(({ name }) => name));
-      await ask();
+      await ask(newest);
     });
   }
 
@@ -70,14 +70,13 @@ export function mount(root, { api }) {
       el("span", { class: "soft" }, note));
   }
 
-  async function ask() {
-    const number = ++asked;
+  async function ask(newest) {
     const chosen = [...choice.querySelectorAll("input:checked")].map((box) => box.value);
     const question = { text: text.value, tokenizers: chosen };
     const answer = chosen.length
       ? await api.post("/playground/api/tokenize", question)
       : { panels: [] };
-    if (number !== asked) return;
+    if (!newest()) return;
     draw(answer.panels, question.text);
     player.setText(question.text);
   }
@@ -101,11 +100,15 @@ export function mount(root, { api }) {
     detail.textContent = data.length ? HINT : tokenizers.length ? CHOOSE : NONE;
   }
 
+  // Do what asks the server; `work` is told by `newest()` whether nothing was asked for since.
   async function guarded(work) {
+    const number = ++asked;
+    const newest = () => number === asked;
     try {
-      await work();
-      problem.hidden = true;
+      await work(newest);
+      if (newest()) problem.hidden = true;
     } catch (error) {
+      if (!newest()) return;
       problem.textContent = error.message;
       problem.hidden = false;
     }

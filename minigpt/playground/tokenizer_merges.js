@@ -39,6 +39,7 @@ export function merges(api) {
       chunks = answer.chunks;
       drawChunks(chunks, answer.left_out);
     } catch (error) {
+      if (number !== asked) return;
       problem.textContent = error.message;
       problem.hidden = false;
     }

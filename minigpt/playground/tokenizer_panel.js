@@ -26,7 +26,6 @@ export function drawPanel(panel, { characters, most, onPoint }) {
     token.element.setAttribute("aria-label", describe(token));
   });
   followPointerAndKeys(box, tokens, onPoint);
-  if (!tokens.length) box.replaceChildren(el("p", { class: "soft" }, "No text, no tokens."));
 
   const bar = el("div", { class: "length-bar", "aria-hidden": "true" }, el("div", {}));
   bar.firstChild.style.width = `${(100 * panel.tokens) / Math.max(1, most)}%`;
@@ -41,7 +40,7 @@ export function drawPanel(panel, { characters, most, onPoint }) {
       el("b", {}, number(panel.tokens)), panel.tokens === 1 ? " token" : " tokens",
       el("span", { class: "soft" }, `${ratio} characters per token`)),
     bar,
-    box,
+    tokens.length ? box : el("p", { class: "soft" }, "No text, no tokens."),
   );
 
   function mark(start, end) {

@@ -116,7 +116,7 @@ function told(run, { step, steps, seconds }) {
   const of = steps ? ` of ${steps.toLocaleString("en")}` : "";
   const where = `step ${at.toLocaleString("en")}${of}${seconds ? `, ${duration(seconds)}` : ""}.`;
   if (run.running) return `Running: ${where} New steps appear by themselves.`;
-  if (at >= steps) return `Finished: ${where}`;
+  if (steps && at >= steps) return `Finished: ${where}`;
   return `Stopped: ${where} The command that began it continues it.`;
 }
 

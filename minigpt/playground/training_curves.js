@@ -142,10 +142,10 @@ export function sentenceOf(metrics) {
   }
   const best = lines.reduce((a, b) => (b.val_loss < a.val_loss ? b : a));
   const way = last.val_loss < first.val_loss ? "fell" : "rose";
+  const byHeart = last.train_loss < best.train_loss
+    ? "; since then the model learns its training text by heart rather than the language" : "";
   const rise = last.val_loss > best.val_loss * WORSE
-    ? ` It was lowest at step ${best.step.toLocaleString("en")}; since then the model learns its ` +
-      "training text by heart rather than the language."
-    : "";
+    ? ` It was lowest at step ${best.step.toLocaleString("en")}${byHeart}.` : "";
   return `In ${(last.step - first.step).toLocaleString("en")} steps the validation loss ${way} from ` +
     `${first.val_loss.toFixed(2)} to ${last.val_loss.toFixed(2)} nats per token: the model was ` +
     `unsure of the next token as among ${unsure(first)} equal choices, now as among ` +

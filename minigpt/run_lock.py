@@ -1,0 +1,55 @@
+"""Who trains here? A run holds a lock on its folder, and whoever looks can tell.
+
+The system lets go of the lock when the process ends, however it ends: a run that was killed is
+known to be dead at once, and no file is left behind that says otherwise. It keeps nobody from
+reading or writing. Windows and some network drives have no such lock: there, nobody knows.
+
+Source: flock(2) of Linux and of BSD; it takes folders, too.
+"""
+
+import contextlib
+import os
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Hold the lock of `folder` in a `with` statement, where the system has locks."""
+    file = open_folder(folder)
+    try:
+        if file is not None:
+            with contextlib.suppress(OSError):
+                # waits for who looks, `is_held`: an instant
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        if file is not None:
+            os.close(file)
+
+
+def is_held(folder):
+    """Tell whether a process holds the lock of `folder`; None where that cannot be known."""
+    file = open_folder(folder)
+    if file is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may look as well
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
+def open_folder(folder):
+    """Return a file descriptor of `folder`, None where it cannot be opened or has no locks."""
+    try:
+        return os.open(folder, os.O_RDONLY) if fcntl else None
+    except OSError:
+        return None
