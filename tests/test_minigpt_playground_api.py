@@ -273,7 +273,7 @@ def test_a_copied_line_leads_to_its_page(client, model):
 
 def test_a_model_of_other_documents_has_a_reason(client):
     reason = sources(client, text=LINE, model="other")["missing"]
-    assert reason.startswith("out0/tokens was written with another tokenizer")
+    assert "/tokens was written with another tokenizer" in reason
 
 
 def test_without_an_out_folder_there_is_a_reason(models):

@@ -46,7 +46,7 @@ def test_what_a_model_says_is_text_however_hostile(page):
     )
     assert set(attributes) <= {
         "href", "target", "rel", "title", "class", "type", "tabindex", "role", "aria-label",
-        "start",
+        "start", "dir",
     }  # fmt: skip
     links = page.evaluate("[...document.querySelectorAll('.body a')].map((a) => [a.href, a.rel])")
     assert links == [

@@ -76,6 +76,18 @@ def test_an_alternative_begins_a_branch_that_keeps_what_came_before(page):
     assert page.evaluate("document.activeElement.dataset.place") == "4"
 
 
+def test_the_token_that_is_looked_at_stays_so_when_something_else_is_asked(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.click(".tokens .token", 3)
+    facts = texts(page, ".facts dd")
+    ask(page, "snow")
+    finished(page, 2)
+    assert page.evaluate("document.querySelector('.token.kept').dataset.place") == "3"
+    assert texts(page, ".facts dd") == facts
+
+
 def token_ids(page, node):
     return page.evaluate(
         "import('/playground/saved.js').then((saved) =>"

@@ -10,7 +10,8 @@ const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tok
 
 // Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
-// continueFrom(i, alternative), showTokens(whether). {place, of}: among the answers beside it.
+// continueFrom(i, alternative), showTokens(whether), keepToken(i). {place, of}: among the answers
+// beside it.
 // {open, at}: whether its tokens are shown, and the place of the one looked at.
 export function answerView(node, model, { api, announce, place, of, open, at, does }) {
   const body = el("div", { class: open ? "body" : "body markdown" });
@@ -76,7 +77,7 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
     else {
       // a branch begins where the model can be given all that came before
       const onContinue = model && node.promptIds ? does.continueFrom : null;
-      tokens = tokenView(node, { api, onContinue, at });
+      tokens = tokenView(node, { api, onContinue, onKeep: does.keepToken, at });
       fill(body, tokens.element);
     }
   }

@@ -31,8 +31,8 @@ function extra(name) {
 
 // Make the view of a node's tokens: {element, update()}. `onContinue(i, alternative)` is called
 // when somebody wants the answer to go on from token i with another one in its place; `at` is the
-// place of the token that is looked at first.
-export function tokenView(node, { api, onContinue, at = null }) {
+// place of the token that is looked at first, and `onKeep(i)` is called when it is another one.
+export function tokenView(node, { api, onContinue, onKeep, at = null }) {
   const flow = el("div", {
     class: "tokens",
     role: "group",
@@ -109,6 +109,7 @@ export function tokenView(node, { api, onContinue, at = null }) {
     if (selected !== null) boxes[selected]?.classList.remove("kept");
     selected = i;
     boxes[i].classList.add("kept");
+    onKeep(i);
     show(i);
     more.refresh();
   }

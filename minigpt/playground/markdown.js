@@ -124,6 +124,7 @@ function makeList(lines) {
     open.at(-1).list.append(element);
     open.at(-1).item = element;
   }
+  outermost.dir = "auto"; // the marks stand where the text begins; set last, for it reads them all
   return outermost;
 }
 

@@ -129,7 +129,7 @@ export function toLines(conversations) {
 export function fromLines(text) {
   if (text.length > MOST_CHARACTERS) {
     const millions = (text.length / 1e6).toFixed(1);
-    throw new Error(`The file has ${millions} million characters; the browser keeps 5: take a part.`);
+    throw new Error(`The file has ${millions} million characters; the browser keeps 5: split it.`);
   }
   const found = [];
   text.split("\n").forEach((line, i) => {

@@ -48,6 +48,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       leaf,
       again: () => answer(parentOf(conversation, node)),
       continueFrom: (i, alternative) => continueFrom(node, i, alternative),
+      keepToken: (i) => open.set(node, i),
       showTokens: (whether) => (whether ? open.set(node, null) : open.delete(node)),
     };
     const view = answerView(node, modelOf(node), {
