@@ -35,8 +35,8 @@ class Wakeups:
         with self._lock:
             rung, self._rung = self._rung, deque()
             # where many wait it comes back until a round brings nothing
-            self._coming = bool(rung) and self.n_open > 1
-        if self._coming:
+            again = self._coming = bool(rung) and self.n_open > 1
+        if again:
             self.loop.call_later(PAUSE_S_PER_STREAM * self.n_open, self._wake)
         for event in rung:
             event.set()

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model
 
 from minigpt import engine as engine_module
+from minigpt import team as team_module
 from minigpt.completion import complete
+from minigpt.decode import Decoder
 from minigpt.distribution import Settings
 from minigpt.engine import Busy, Closed, Engine, Request, TimedOut, rows_that_fit
 
@@ -137,6 +139,28 @@ def test_many_more_requests_than_rows_and_every_one_its_own_text():
         got = [list(stream) for stream in streams]
     assert [[pieces] for pieces in got] == [alone(MODEL, request) for request in asked]
     assert len({"".join(p.text for p in pieces) for pieces in got}) == 60
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_rows_that_are_shared_out_to_threads_are_what_they_are_alone(model, monkeypatch):
+    asked = [Request(["the", "a list"][i % 2], 25, Settings(0.9), seed=i) for i in range(36)]
+    expected = [alone(model, request) for request in asked]
+    monkeypatch.setattr(team_module, "_team", team_module.Team(3))  # however many cores there are
+    together, step = [], Decoder._step
+
+    def spy(self, rows, ids, at):
+        together.append(len(rows))
+        return step(self, rows, ids, at)
+
+    monkeypatch.setattr(Decoder, "_step", spy)
+    gate = Gate()
+    with an_engine(model, n_rows=36) as engine:
+        engine.submit(Request([7], 1), gate)
+        gate.wait()  # so that all begin together
+        streams = [engine.submit(request) for request in asked]
+        gate.open()
+        assert [[list(stream)] for stream in streams] == expected
+    assert 12 in together  # a third of them
 
 
 def test_without_a_seed_every_text_is_another():

@@ -142,7 +142,7 @@ def test_make_chat_serves_what_was_trained(out, tmp_path):
         check=False, timeout=60,
     )  # fmt: skip
     assert none.returncode == 2
-    assert "`make train` makes one" in none.stderr
+    assert f"`make train OUT={tmp_path / 'none'}` makes it" in none.stderr
     server = Command([*command, f"OUT={out}"])
     try:
         assert names(server.port) == ["base", "chat"]
