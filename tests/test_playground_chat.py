@@ -13,7 +13,7 @@ def test_a_newcomer_is_told_what_the_model_can_do_and_asks_by_a_click(page):
     assert "cannot reason" in texts(page, ".empty")[0]
     page.click(".suggestions button")
     finished(page, 1)
-    assert texts(page, ".question") == ["Who are you?"]
+    assert texts(page, ".question") == ["What can you do?"]
     assert focus(page) == "Message"
     assert texts(page, ".answer .body")[0]
     assert "tokens/s" in texts(page, ".about")[0]
@@ -72,7 +72,7 @@ def test_another_answer_keeps_the_earlier_one_to_leaf_back_to(page):
 
 
 def test_at_temperature_0_another_answer_is_another_one(page):
-    set_settings(page, temperature="0")
+    assert texts(page, ".composer .values")[0] == ": temperature 0"  # at first
     ask(page, "rain")
     finished(page, 1)
     first = texts(page, ".body")[0]
@@ -147,7 +147,7 @@ def test_a_setting_out_of_range_is_not_saved(page):
     assert page.evaluate("document.querySelector('dialog').open")  # the browser says why
     page.press("Escape")
     page.wait_until("!document.querySelector('dialog')")
-    assert "0.5" in texts(page, ".composer .values")[0]
+    assert texts(page, ".composer .values")[0] == ": temperature 0"
     assert focus(page).startswith("Settings")
 
 
@@ -191,23 +191,32 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
 
 
 @pytest.mark.parametrize(
-    ("fake", "said"),
+    ("fake", "said", "button"),
     [
-        ("Promise.reject(new TypeError('x'))", "The server does not answer"),
+        (
+            "Promise.reject(new TypeError('x'))",
+            "The server does not answer",
+            "Try again",
+        ),
         (
             "answer(429, 'x', {'Retry-After': '7'})",
             "Too many are asking at once. Try again in 7 s.",
+            "Try again",
         ),
-        ("answer(503, 'it starts')", "Not now: it starts. Try again in a moment."),
-        ("new Response('', {status: 503})", "the server is busy or starting. Try again"),
-        ("answer(500, 'the disk is full')", "the disk is full"),
-        ("answer(400, 'messages: 200 tokens; at most 100 fit')", "at most 100 fit"),
-        ("new Response('<h1>no</h1>', {status: 418})", "The server refused (status 418)."),
-        ('new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')', "time is up"),
-        ("new Response('data: {\\n\\n')", "cannot be read"),
+        ("answer(503, 'it starts')", "Not now: it starts. Try again in a moment.", "Try again"),
+        ("new Response('', {status: 503})", "the server is busy or starting", "Try again"),
+        ("answer(500, 'the disk is full')", "the disk is full", "Try again"),
+        ("answer(400, 'at most 100 fit')", "at most 100 fit", "Edit"),
+        ("new Response('', {status: 418})", "The server refused (status 418).", "Ask again"),
+        (
+            'new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')',
+            "time is up",
+            "Ask again",
+        ),
+        ("new Response('data: {\\n\\n')", "cannot be read", "Try again"),
     ],
 )
-def test_errors_are_sentences_and_can_be_tried_again(page, fake, said):
+def test_errors_are_sentences_and_what_may_help_is_offered(page, fake, said, button):
     page.evaluate(
         "window.answer = (status, message, headers) =>"
         " new Response(JSON.stringify({ error: { message } }), { status, headers });"
@@ -216,14 +225,25 @@ def test_errors_are_sentences_and_can_be_tried_again(page, fake, said):
     ask(page, "rain")
     page.wait_until("document.querySelector('.answer .problem')")
     assert said in texts(page, ".problem span")[0]
-    assert texts(page, ".problem button")
+    assert texts(page, ".problem button") == [button]
     page.wait_until(f"announcer.textContent.includes({json.dumps(said)})")
 
 
 def test_a_message_too_long_for_the_window_says_so(page):
     ask(page, "rain and snow " * 200)
     page.wait_until("document.querySelector('.answer .problem')")
-    assert "fewer words" in texts(page, ".problem span")[0]
+    said = texts(page, ".problem span")[0]
+    assert said.startswith("The message is ") and "fewer words" in said
+    assert texts(page, ".about") == [""]
+    assert not page.evaluate("document.querySelector('[data-key=tokens]').checkVisibility()")
+    assert texts(page, ".problem button") == ["Edit"]  # asking the same again could not help
+    page.click("[data-key=retry]")
+    assert focus(page) == "Edit message"
+    page.evaluate("document.activeElement.select()")
+    page.type("rain")
+    page.press("Enter")
+    finished(page, 1)
+    assert texts(page, ".problem") == []
     page.events[:] = [e for e in page.events if "400 (Bad Request)" not in json.dumps(e)]
 
 
@@ -300,3 +320,11 @@ def test_a_server_with_a_key_asks_for_it_once(browser, folders):
         ask(browser, "rain")
         finished(browser, 1)
         assert texts(browser, ".answer .problem") == []
+
+
+def test_on_a_phone_the_first_screen_begins_at_the_top(page):
+    page.resize(360, 640)
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.suggestions')")
+    page.wait_until("document.documentElement.scrollHeight > innerHeight")
+    assert page.evaluate("scrollY") == 0

@@ -174,6 +174,7 @@ class Reader:
     def show(self, module, function, given, api="import('/playground/api.js')"):
         """Open a module's part alone in the frame of the page; `api` may be a stand-in."""
         self.open("chat")
+        self.until("document.querySelector('#chat:not([hidden]) .composer')")  # it moves no more
         self.value(
             f"Promise.all([import('/playground/{module}.js'), {api}]).then(([module, api]) => {{"
             " const root = window.part = document.createElement('div');"
@@ -245,9 +246,28 @@ def test_pointing_at_a_token_tells_its_id_and_bytes(reader):
     token = TOKENIZER.decode([id])
     detail = reader.text(".token-detail")
     assert f"“{token}”, id {id}, " in detail
-    assert token.encode().hex(" ").upper() in detail
+    assert f"{token.encode().hex(' ').upper()} (hex)" in detail
     near = "document.querySelectorAll('.panel')[1].querySelectorAll('.near').length"
     assert reader.value(near) == len(token.encode())
+
+
+def test_a_text_that_is_cut_off_is_said_to_be(reader):
+    reader.read_tokenizers("a")
+    said = "[...document.querySelectorAll('.tokenizer-view [role=status]')].map((e) => e.innerText)"
+    assert "room" not in "".join(reader.value(said))
+    reader.browser.click("#tokenizer-text")
+    reader.browser.type("ab " * 1400)
+    assert reader.value("document.querySelector('#tokenizer-text').value.length") == 4000
+    assert "There is room for 4,000 characters" in "".join(reader.value(said))
+
+
+def test_on_a_phone_no_hint_covers_the_tokens(reader):
+    reader.browser.resize(360, 740)
+    reader.read_tokenizers("returns a value")
+    position = "getComputedStyle(document.querySelector('.token-detail')).position"
+    assert reader.value(position) == "static"
+    reader.point(".panel .token-box", 0)
+    assert reader.value(position) == "sticky"  # what is known of the token is seen from any panel
 
 
 def test_arrow_keys_go_from_token_to_token(reader):
@@ -478,11 +498,11 @@ def test_the_funnel_tells_what_was_kept_out_and_why(reader):
     assert reader.value(widths) == ["90%", "90%", "75%", "77.7778%"]
 
 
-def mount_training(reader, api):
-    """Mount the training view over a stand-in of the server."""
+def mount_training(reader, api, before=""):
+    """Mount the training view over a stand-in of the server; `before` is run first."""
     reader.open("chat")
     reader.value(
-        "import('/playground/training.js').then(({mount}) => {"
+        before + "import('/playground/training.js').then(({mount}) => {"
         " const root = document.createElement('div');"
         " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
         " document.querySelector('main').append(root);"
@@ -509,6 +529,23 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     )
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .state").startswith("Stopped: step 0, 1 s.")
+    assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
+
+
+def test_samples_are_promised_only_while_a_run_is_running(reader):
+    run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
+    told = {"metrics": [metrics(0)], "samples": []}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? [{{...{json.dumps(run)}, running: going}}]"
+        " : path.endsWith('funnel') ? {missing: 'none'}"
+        f" : {{...{json.dumps(told)}, running: going}}}}",
+        "window.going = true;",
+    )
+    samples = "document.querySelector('main [aria-label=\"Samples by step\"]')?.innerText"
+    reader.until(f"/No sample is there yet/.test({samples})")
+    reader.value("window.going = false; 0")
+    reader.until(f"/This run kept no samples/.test({samples})")
 
 
 @pytest.mark.parametrize(
@@ -590,6 +627,29 @@ def test_asked_again_attention_keeps_layer_and_head(reader):
     assert reader.texts(".looked-at .soft")[0] in ("itself", "the token before")
 
 
+def test_attention_begins_with_the_most_striking_head_until_one_is_chosen(reader):
+    """Of three heads the second looks at the token before, the others everywhere."""
+    size = 6
+    even = [[255 // (t + 1) if s <= t else 0 for s in range(size)] for t in range(size)]
+    before = [[255 * (s == max(0, t - 1)) for s in range(size)] for t in range(size)]
+    weights = bytes(value for head in (even, before, even) for row in head for value in row)
+    answer = {
+        "tokens": [{"id": i, "text": "a"} for i in range(size)], "first": 0, "n_layer": 2,
+        "n_head": 3, "weights": base64.b64encode(weights).decode(),
+    }  # fmt: skip
+    given = {"model": "x", "ids": [*range(size)]}
+    reader.show(
+        "attention", "showAttention", given, f"{{post: async () => ({json.dumps(answer)})}}"
+    )
+    chosen = "[...document.querySelectorAll('.head')].findIndex((e) => e.ariaPressed === 'true')"
+    reader.until(f"{chosen} === 1")
+    assert "In head 2 of layer 1" in reader.text(".reading")
+    reader.browser.click(".head", 2)
+    reader.browser.click(".layers button", 1)
+    reader.until("/In head 3 of layer 2/.test(document.querySelector('.reading').textContent)")
+    assert reader.value(chosen) == 2
+
+
 def test_a_head_is_named_by_its_habit(reader):
     """Heads that were made to look at one kind of place, over a text that repeats itself."""
     reader.open("chat")
@@ -660,6 +720,10 @@ def test_the_inspector_opens_attention_and_sources(reader):
     reader.focus(".inspector [data-place='2']")
     reader.press_button("Attention")
     reader.until("document.querySelector('.looked-at li')")
+    # what was opened below the edge of the window is brought into sight, its button too
+    top = "document.querySelector('.extras').getBoundingClientRect().top"
+    reader.until(f"{top} > 40 && {top} < 200")
+    assert reader.value("document.activeElement.textContent") == "Attention"
     reader.browser.press("ArrowRight")
     reader.press_button("Where did it get that?")
     reader.until("/no page was copied/.test(document.querySelector('.inspector').innerText)")
@@ -689,6 +753,33 @@ def test_an_address_that_would_run_something_is_no_link(reader):
     links = reader.value("[...document.querySelectorAll('.spans a')].map((a) => a.protocol)")
     assert links == ["https:"]
     assert HOSTILE in reader.text(".spans")
+
+
+@pytest.mark.parametrize(
+    ("url", "linked"),
+    [
+        ("http://127.0.0.1:43567/os.html", False),
+        ("http://localhost:8000/", False),
+        ("http://docs.localhost/", False),
+        ("http://[::1]:8000/", False),
+        ("http://127.example.org/", True),
+        ("https://localhost.example.org/", True),
+    ],
+)
+def test_the_address_of_a_server_that_ended_with_the_crawl_is_told_but_no_link(reader, url, linked):
+    place = {"url": url, "title": "os", "excerpt": "a b", "mark": [0, 1], "page": "/x"}
+    span = {"start": 0, "end": 1, "words": 1, "times": 1, "documents": 1, "places": [place]}
+    api = f"{{post: async () => ({json.dumps({'spans': [span]})})}}"
+    reader.show("sources", "showSources", {"model": "base", "text": "a"}, api)
+    reader.until("document.querySelector('.spans ul li')")
+    assert reader.value("document.querySelectorAll('.spans a').length") == linked
+    shown = reader.value(
+        "[...document.querySelector('.spans ul li').children].map((e) => e.innerText)"
+    )
+    if linked:
+        assert shown[:2] == ["os", "Show the text"]
+    else:
+        assert shown[:2] == ["Show the text", f"os {url}"]
 
 
 def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(reader):

@@ -10,8 +10,8 @@ const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tok
 
 // Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
-// continueFrom(i, alternative), showTokens(whether), keepToken(i). {place, of}: among the answers
-// beside it.
+// continueFrom(i, alternative), showTokens(whether), keepToken(i), and edit(), which is false where
+// the question cannot be edited. {place, of}: among the answers beside it.
 // {open, at}: whether its tokens are shown, and the place of the one looked at.
 export function answerView(node, model, { api, announce, place, of, open, at, does }) {
   const body = el("div", { class: open ? "body" : "body markdown" });
@@ -49,13 +49,16 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
     const writing = !node.finish;
     body.setAttribute("aria-busy", writing);
     element.classList.toggle("writing", writing);
-    if (open) drawTokens();
+    const nothing = !writing && isNothing(node);
+    copy.hidden = lid.hidden = nothing;
+    if (nothing) fill(body);
+    else if (open) drawTokens();
     else if (node.prompt != null) drawContinuation();
     else renderMarkdown(body, node.content);
-    if (!writing && !node.content.trim() && !node.problem && !open) {
+    if (!writing && !node.content.trim() && !node.problem && (nothing || !open)) {
       fill(body, el("p", { class: "soft" }, "(It ended at once, without a word.)"));
     }
-    fill(problem, node.problem && complaint(node.problem, does.again));
+    fill(problem, node.problem && complaint(node.problem, does));
     fill(about, node.note && el("span", {}, node.note), summary(node));
   }
 
@@ -123,29 +126,30 @@ function baseModelNote(name) {
   );
 }
 
-function complaint({ message, retryable }, again) {
+function complaint({ message, retryable, refused }, { again, edit }) {
+  const button = (name, onclick) =>
+    el("button", { type: "button", onclick, "data-key": "retry" }, name);
   return el(
     "div",
     { class: "problem" },
     el("span", {}, message),
-    el(
-      "button",
-      { type: "button", onclick: again, "data-key": "retry" },
-      retryable ? "Try again" : "Ask again",
-    ),
+    refused ? edit && button("Edit", edit) : button(retryable ? "Try again" : "Ask again", again),
   );
 }
 
-// One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · first after 0.09 s
+// Whether nothing came of what was asked.
+const isNothing = (node) => !node.content && !node.tokens?.length;
+
+// One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
 function summary(node) {
   const { n, meanSurprise, perSecond } = figures(node);
   const parts = [
     n > 0 && `${n} token${n === 1 ? "" : "s"}`,
     n > 0 && `${meanSurprise.toFixed(1)} bits of surprise each`,
     perSecond > 0 && `${perSecond.toFixed(0)} tokens/s`,
-    node.firstMs > 0 && `first after ${seconds(node.firstMs)}`,
-    node.ms > 0 && `all in ${seconds(node.ms)}`,
-    ENDS[node.finish],
+    node.firstMs > 0 && `first token after ${seconds(node.firstMs)}`,
+    node.ms > 0 && `done after ${seconds(node.ms)}`,
+    !(node.problem && isNothing(node)) && ENDS[node.finish],
   ];
   return el("span", {}, parts.filter(Boolean).join(" · "));
 }

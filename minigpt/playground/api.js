@@ -1,5 +1,6 @@
 // The server, asked by fetch. Whatever goes wrong is thrown as an Error whose message is a sentence
-// a person can act on; `retryable` says whether asking the same again may help.
+// a person can act on; `retryable` says that asking the same again may help, `refused` that it
+// cannot: what was asked has to be changed.
 
 import { askForKey, authorization } from "./key.js";
 
@@ -82,7 +83,17 @@ async function refusal(response) {
     const gone = "This model is no longer served. Choose another one, then ask again.";
     return Object.assign(problem(gone), { modelGone: true });
   }
-  return problem(sentence ?? `The server refused (status ${response.status}).`);
+  if (response.status !== 400 || !sentence) {
+    return problem(sentence ?? `The server refused (status ${response.status}).`);
+  }
+  return Object.assign(problem(withoutField(sentence, error.param)), { refused: true });
+}
+
+// A field's name, as in "messages: ...", says something to a program only.
+function withoutField(sentence, field) {
+  if (!sentence.startsWith(`${field}: `)) return sentence;
+  const rest = sentence.slice(field.length + 2);
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
 }
 
 function parse(data) {

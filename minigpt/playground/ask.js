@@ -6,9 +6,11 @@
 //   model, temperature
 //   limited   whether top-k, top-p or min-p kept the unlikely from being drawn
 //   kept      how many of the tokens were there before, in a branch of another answer
+//   chosenAt  in a branch: the places of the tokens that were chosen by the reader, not drawn
 //   prompt    the text that a base model was given to go on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
-//             the person) or "broken"; then `problem` is {message, retryable, modelGone}
+//             the person) or "broken"; then, as api.js says it, `problem` is
+//             {message, retryable, refused, modelGone}
 //   firstMs, ms   until the first token, and until the last one
 //   note      a sentence about how it came to be, if there is something to say
 //
@@ -77,6 +79,7 @@ export async function ask(api, node, { path, body }, { onProgress, signal }) {
         problem: {
           message: error.message,
           retryable: !!error.retryable,
+          refused: !!error.refused,
           modelGone: !!error.modelGone,
         },
       });
@@ -108,6 +111,7 @@ function note(node, chunk, started, onProgress) {
 export function branchAt(node, old, i, alternative, model, settings) {
   const chosen = { ...alternative, top: old.tokens[i].top };
   node.tokens = [...old.tokens.slice(0, i), chosen];
+  node.chosenAt = [...(old.chosenAt ?? []).filter((place) => place < i), i];
   node.promptIds = old.promptIds;
   node.model = old.model;
   node.prompt = old.prompt;

@@ -6,14 +6,15 @@
 
 import { el, fill } from "./dom.js";
 import { attentionMap } from "./attention_map.js";
-import { habit, measures } from "./attention_measures.js";
+import { habit, measures, mostStriking } from "./attention_measures.js";
 import { readHead } from "./attention_reading.js";
 
 const NARROWEST = 7; // em: the picture of a head with the gap beside it
 const shown = new WeakMap(); // root -> what it shows, so that a second call only moves on
 
 // Fill `root` for the ids of a text; `selected`: the index in `ids` to read, the last if none.
-// Called again for the same text, it keeps the layer and the head.
+// Called again for the same text, it keeps the layer and the head. Gives a promise of the first
+// layer's picture.
 export function showAttention(root, { api, model, ids, selected }) {
   const text = JSON.stringify([model, ids]);
   const before = shown.get(root);
@@ -23,6 +24,7 @@ export function showAttention(root, { api, model, ids, selected }) {
   const reading = el("div", { class: "reading" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const state = { layer: 0, head: 0, at: selected ?? ids.length - 1 };
+  let chosen = false; // by the reader: until then each layer begins with its most striking head
   const answers = new Map(); // layer -> the server's answer, with `layer` and `heads`
 
   const view = el("div", { class: "attention-view" },
@@ -54,8 +56,10 @@ export function showAttention(root, { api, model, ids, selected }) {
   function draw(answer) {
     drawLayers(answer.n_layer);
     const known = answer.tokens.map(({ id }) => id);
+    const measured = answer.heads.map((weights) => measures(weights, known));
+    if (!chosen) state.head = mostStriking(measured);
     fill(heads, answer.heads.map((weights, head) => {
-      const note = habit(measures(weights, known));
+      const note = habit(measured[head]);
       const button = el("button", { type: "button", class: "head" },
         attentionMap(weights, known.length),
         el("b", {}, `Head ${head + 1}`), el("span", { class: "soft" }, note));
@@ -90,6 +94,7 @@ export function showAttention(root, { api, model, ids, selected }) {
   }
 
   function chooseHead(answer, head) {
+    chosen = true;
     state.head = head;
     [...heads.children].forEach((button, i) =>
       button.setAttribute("aria-pressed", String(i === head)));

@@ -40,12 +40,22 @@ export function measures(weights, ids) {
 
 // Say in a few words what a head looks at most: "mostly at itself, 62 %".
 export function habit(measured) {
-  const [[kind, share]] = Object.entries(measured)
-    .map(([kind, share]) => [kind, share ?? 0])
-    .sort(([, a], [, b]) => b - a);
+  const [kind, share] = most(measured);
   if (share < SOME) return "spread over many tokens";
   return `${share >= MUCH ? "mostly" : "partly"} ${KINDS[kind]}, ${Math.round(100 * share)} %`;
 }
+
+// The place of the head whose habit is the most striking, among the measures of several.
+export function mostStriking(all) {
+  const shares = all.map((measured) => most(measured)[1]);
+  return shares.indexOf(Math.max(...shares));
+}
+
+// The kind of place that is looked at most, and its share: [kind, share].
+const most = (measured) =>
+  Object.entries(measured)
+    .map(([kind, share]) => [kind, share ?? 0])
+    .reduce((best, each) => (each[1] > best[1] ? each : best));
 
 // The positions that position t looks at most, largest first: [{at, weight}], weights 0..1.
 export function strongest(weights, size, t, count) {

@@ -176,7 +176,9 @@ export function mount(root, context) {
   let first = true;
   return {
     show() {
-      if (first) window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
+      if (first && path(conversation).length) {
+        window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
+      }
       first = false;
     },
     hide() {},

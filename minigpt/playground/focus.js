@@ -8,6 +8,6 @@ export function rememberFocus(root) {
     if (root.contains(document.activeElement)) return; // whoever drew has chosen another place
     const child = root.children[Math.min(i, root.children.length - 1)];
     const same = focused.dataset.key && child?.querySelector(`[data-key="${focused.dataset.key}"]`);
-    (same || child?.querySelector("[data-key=tokens], [data-key=copy]"))?.focus();
+    (same || child?.querySelector(":is([data-key=copy], [data-key=again]):not([hidden])"))?.focus();
   };
 }

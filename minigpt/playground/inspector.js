@@ -43,7 +43,7 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
   const more = extrasOf(node, api, () => selected);
   const boxes = []; // a button for each token
   let selected = at; // the place of the token that is kept, or null
-  let visible; // the place of the token whose details are seen, or null
+  let visible; // the place of the token whose details are seen: at first the first one's
 
   function update() {
     const all = groupsOf(node.tokens);
@@ -91,6 +91,7 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
     );
     boxes[i] = button;
     if (i === selected) button.classList.add("kept");
+    if (i === visible) button.classList.add("seen");
     return button;
   }
 
@@ -101,8 +102,11 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
 
   function show(i) {
     if (i === visible) return; // a button that is pressed just now must stay
+    boxes[visible]?.classList.remove("seen");
     visible = i;
-    fill(details, i === null ? hint() : detailsOf(node, i, onContinue));
+    boxes[i].classList.add("seen");
+    details.style.minHeight = `${details.offsetHeight}px`; // or what is beneath would jump
+    fill(details, hint(), detailsOf(node, i, onContinue));
   }
 
   function keep(i) {
@@ -115,7 +119,7 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
   }
 
   flow.addEventListener("pointerover", (event) => placeOf(event) !== null && show(placeOf(event)));
-  flow.addEventListener("pointerleave", () => show(selected));
+  flow.addEventListener("pointerleave", () => show(selected ?? visible));
   flow.addEventListener("click", (event) => placeOf(event) !== null && keep(placeOf(event)));
   flow.addEventListener("focusin", (event) => {
     const i = placeOf(event);
@@ -140,7 +144,7 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
   );
 
   update();
-  show(selected);
+  show(selected ?? 0);
   return {
     element: el("div", { class: "inspector" }, flow, legend(), details, more.element),
     update,
@@ -165,6 +169,15 @@ function extrasOf(node, api, selected) {
     if (open?.name === "attention") open.show();
   }
 
+  // Bring into sight what is below the edge once it is drawn; the focus stays on its button.
+  async function reveal(drawn) {
+    const opened = open;
+    await drawn;
+    if (open !== opened) return; // closed again meanwhile
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    element.scrollIntoView({ block: "nearest", behavior: still ? "instant" : "smooth" });
+  }
+
   async function add(name, label, exported, details) {
     const module = await extra(name);
     if (!module?.[exported]) return;
@@ -177,7 +190,7 @@ function extrasOf(node, api, selected) {
       open = closing ? null : { name, show };
       if (closing) return;
       button.setAttribute("aria-expanded", "true");
-      show();
+      reveal(show());
     });
     buttons.append(button);
     element.hidden = false;

@@ -4,8 +4,9 @@ import { leaves } from "./answer.js";
 import { copyButton } from "./clipboard.js";
 import { el, fill, iconButton } from "./dom.js";
 
-// Make the elements of a user's node: {place, of} among the versions beside it, `leaf(by)` goes to
-// another of them; `edited(text)` is called with another text, false where nothing may be edited.
+// Make the view of a user's node: {elements, edit()}. {place, of}: among the versions beside it,
+// `leaf(by)` goes to another of them; `edited(text)` is called with another text, false where
+// nothing may be edited.
 export function questionView(node, { place, of, announce, leaf, edited }) {
   const box = el("div", { class: "question" });
   const pencil = iconButton("edit", "Edit message", edit, { "data-key": "edit" });
@@ -30,7 +31,7 @@ export function questionView(node, { place, of, announce, leaf, edited }) {
   show();
   const copy = copyButton("Copy message", () => node.content, announce);
   const tools = el("div", { class: "tools" }, leaves(place, of, leaf), copy, edited && pencil);
-  return [el("h3", { class: "for-ears" }, "You"), box, tools];
+  return { elements: [el("h3", { class: "for-ears" }, "You"), box, tools], edit };
 }
 
 // Enter sends, Shift+Enter begins a line, Escape leaves the message as it was.

@@ -13,7 +13,7 @@ const FIELDS = [
     0,
     2,
     0.05,
-    0.5,
+    0,
     "0 always takes the likeliest token; 1 draws as likely as the model finds it; above, the " +
       "unlikely comes more often.",
   ],

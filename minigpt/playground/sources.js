@@ -7,9 +7,11 @@
 import { el, fill } from "./dom.js";
 import { showPage } from "./sources_page.js";
 
+const LOOPBACK = /^(127\.[\d.]+|\[::1\]|(.+\.)?localhost)$/; // names of this machine
 const AGAIN_MS = 1500; // while the server is still reading the training text
 
-// Fill `root` with the sources of `text`, as the model wrote it.
+// Fill `root` with the sources of `text`, as the model wrote it; give a promise that is kept when
+// the server has answered once.
 export function showSources(root, { api, model, text }) {
   const state = el("p", { role: "status" });
   const answer = el("div", { class: "answer" });
@@ -51,7 +53,7 @@ export function showSources(root, { api, model, text }) {
   }
 
   state.textContent = "Searching …";
-  ask();
+  return ask();
 }
 
 // The text with what stands in a span marked; spans may overlap.
@@ -94,7 +96,8 @@ function placeItem({ url, title, excerpt, mark, page }, api) {
       problem.hidden = false;
     }
   });
-  return el("li", {}, address(url, title), " ", show,
+  const name = address(url, title);
+  return el("li", {}, name.href ? [name, " ", show] : [show, " ", name],
     excerpt && el("p", { class: "excerpt soft" }, around(excerpt, mark)), problem);
 }
 
@@ -106,15 +109,20 @@ function around(excerpt, [start, end]) {
 }
 
 // The page's name; a link only where its address is one of the web, since any other kind
-// ("javascript:", "data:") could run something.
+// ("javascript:", "data:") could run something. A page of this machine itself (RFC 6761, section
+// 6.3; RFC 5735, section 3) came from a server that ended with the crawl: its address is only told.
 export function address(url, title) {
   let kind = "";
+  let host = "";
   try {
-    kind = new URL(url).protocol;
+    ({ protocol: kind, hostname: host } = new URL(url));
   } catch {
     // no address at all: shown as text
   }
   const name = title || url || "a page without address";
   if (kind !== "http:" && kind !== "https:") return el("span", {}, name);
+  if (LOOPBACK.test(host)) {
+    return el("span", {}, name, title && [" ", el("span", { class: "soft small" }, url)]);
+  }
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: url }, name);
 }

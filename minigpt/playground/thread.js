@@ -11,6 +11,7 @@ import { el, fill } from "./dom.js";
 import { rememberFocus } from "./focus.js";
 import { questionView } from "./question.js";
 import { settings } from "./settings.js";
+import { ordinal } from "./tokens.js";
 
 // Make the thread of `conversation` in `root` (an ol). `model()` gives the model that answers;
 // `onChange()` is called when something is to be saved or a button to be changed.
@@ -42,11 +43,14 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     if (node.role === "user") {
       const edited = (text) => say(text, parentOf(conversation, node));
       const view = { place, of: beside.length, announce, leaf, edited: chat && edited };
-      return questionView(node, view);
+      views.set(node, questionView(node, view));
+      return views.get(node).elements;
     }
+    const question = parentOf(conversation, node);
     const does = {
       leaf,
-      again: () => answer(parentOf(conversation, node)),
+      again: () => answer(question),
+      edit: chat && (() => views.get(question).edit()),
       continueFrom: (i, alternative) => continueFrom(node, i, alternative),
       keepToken: (i) => open.set(node, i),
       showTokens: (whether) => (whether ? open.set(node, null) : open.delete(node)),
@@ -152,11 +156,6 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 
   render();
   return { render, say, stop, running };
-}
-
-function ordinal(n) {
-  const teen = n % 100 > 10 && n % 100 < 14;
-  return `${n}${(!teen && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
 }
 
 // The page is followed while it grows, unless its reader has gone up.

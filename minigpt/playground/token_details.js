@@ -1,9 +1,9 @@
 // What is known of one token: its probability, its rank, and what else could have stood there.
 
 import { el } from "./dom.js";
-import { alternatives, percent, rank, shownOnALine, surprise } from "./tokens.js";
+import { alternatives, ordinal, percent, rank, shownOnALine, surprise } from "./tokens.js";
 
-// What stands there while no token is pointed at.
+// What stands above it.
 export const hint = () =>
   el(
     "p",
@@ -25,7 +25,7 @@ export function detailsOf(node, i, onContinue) {
       fact("Token", el("code", {}, shownOnALine(token.bytes))),
       fact("Probability", percent(Math.exp(token.logprob))),
       fact("Surprise", `${surprise(token).toFixed(1)} bits`),
-      fact("Rank", place ?? `after the first ${token.top.length}`),
+      fact("Rank", rankOf(place, token.top.length)),
       fact("Id", String(token.id)),
     ),
     el(
@@ -37,16 +37,24 @@ export function detailsOf(node, i, onContinue) {
     el(
       "ul",
       { class: "alternatives" },
-      known.map((other) => alternative(other, token, i, onContinue)),
+      known.map((other) => alternative(other, node, i, onContinue)),
     ),
     el(
       "p",
       { class: "soft small" },
       rest > 0.00005 ? `All others together: ${percent(rest)}. ` : "",
       "These are the model's own probabilities. ",
-      aboutDrawing(node),
+      wasChosen(node, i) ? "This one was chosen by you." : aboutDrawing(node),
     ),
   ];
+}
+
+// A token that its reader chose, in a branch.
+const wasChosen = (node, i) => !!node.chosenAt?.includes(i);
+
+function rankOf(place, known) {
+  if (place === null) return `after the ${known} likeliest`;
+  return place === 1 ? "the likeliest" : `${ordinal(place)} likeliest`;
 }
 
 function aboutDrawing({ temperature, limited }) {
@@ -59,14 +67,16 @@ function aboutDrawing({ temperature, limited }) {
   return `Drawing at temperature ${temperature} makes the likely ${effect} than this.${limits}`;
 }
 
-function alternative(other, token, i, onContinue) {
+function alternative(other, node, i, onContinue) {
   const p = Math.exp(other.logprob);
-  const drawn = other.id === token.id;
   const bar = el("span", { class: "bar" }, el("span", { class: "share" }));
   bar.firstElementChild.style.width = `${100 * p}%`;
   const name = el("code", {}, shownOnALine(other.bytes));
   const content = [name, bar, el("span", { class: "number" }, percent(p))];
-  if (drawn) return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, "drawn"));
+  if (other.id === node.tokens[i].id) {
+    const mark = el("span", { class: "mark" }, wasChosen(node, i) ? "chosen" : "drawn");
+    return el("li", { class: "drawn" }, content, mark);
+  }
   if (!onContinue) return el("li", {}, content);
   return el(
     "li",

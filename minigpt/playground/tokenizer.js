@@ -20,6 +20,7 @@ export function mount(root, { api }) {
     id: "tokenizer-text", rows: "4", maxlength: String(LONGEST), spellcheck: "false",
   });
   text.value = EXAMPLE;
+  const full = el("p", { class: "soft small", role: "status" });
   const choice = el("fieldset", { class: "choices" });
   const panels = el("div", { class: "panels" });
   const detail = el("p", { class: "token-detail" }); // for the eye: each token's label says it, too
@@ -35,6 +36,7 @@ export function mount(root, { api }) {
       "character that no single token spells is shown with the bytes of its parts."),
     el("label", { for: "tokenizer-text" }, "Your text"),
     text,
+    full,
     choice,
     problem,
     panels,
@@ -88,6 +90,7 @@ export function mount(root, { api }) {
       // What is pointed at in one panel is marked in the others: how they cut the same bytes.
       const onPoint = (token) => {
         detail.textContent = token ? `${panel.name}: ${describe(token)}` : HINT;
+        detail.classList.toggle("told", token !== null);
         for (const other of drawn) {
           if (token && other !== self) other.mark(token.start, token.end);
           else other.mark(0, 0);
@@ -97,6 +100,7 @@ export function mount(root, { api }) {
       return self;
     });
     panels.replaceChildren(...drawn.map((panel) => panel.element));
+    detail.classList.remove("told");
     detail.textContent = data.length ? HINT : tokenizers.length ? CHOOSE : NONE;
   }
 
@@ -115,6 +119,7 @@ export function mount(root, { api }) {
   }
 
   text.addEventListener("input", () => {
+    full.textContent = text.value.length < LONGEST ? "" : FULL;
     clearTimeout(timer);
     timer = setTimeout(refresh, PAUSE_MS);
   });
@@ -129,6 +134,7 @@ export function mount(root, { api }) {
   };
 }
 
+const FULL = `There is room for ${LONGEST.toLocaleString("en")} characters; what is more is cut off.`;
 const CHOOSE = "Choose a tokenizer above.";
 const NONE = "There is no tokenizer yet; it comes with the first model (make train).";
-const HINT = "Point at a token, or press Tab and the arrow keys, to see its id and bytes.";
+const HINT = "Point at a token or tap it, or press Tab and the arrow keys, to see its id and bytes.";

@@ -88,7 +88,7 @@ function fragment(...children) {
 export function describe({ id, text, of, bytes, place }) {
   const size = plural(bytes.split(" ").length, "byte");
   const what = text === null ? `part of ${spoken(of)}` : spoken(text);
-  return `${what}, id ${id}, ${size}: ${bytes}, ${place}`;
+  return `${what}, id ${id}, ${size}: ${bytes} (hex), ${place}`;
 }
 
 // One stop for the Tab key; inside, the arrow keys (a "roving tabindex", ARIA Authoring Practices).

@@ -110,3 +110,9 @@ export function percent(p) {
   if (value >= 1) return `${value.toFixed(1)} %`;
   return value >= 0.01 ? `${value.toFixed(2)} %` : "< 0.01 %";
 }
+
+// 1st, 2nd, 3rd, 4th, ..., 11th, ..., 21st, ...
+export function ordinal(n) {
+  const teen = n % 100 > 10 && n % 100 < 14;
+  return `${n}${(!teen && ["th", "st", "nd", "rd"][n % 10]) || "th"}`;
+}

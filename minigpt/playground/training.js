@@ -59,11 +59,12 @@ export function mount(root, { api, announce }) {
 
   async function askRun(asked) {
     const about = runs.find(({ name }) => name === asked.name);
+    const wasRunning = asked.running;
     const changed = await asked.refresh(api, about);
     if (asked !== run) return; // another was chosen meanwhile
     if (changed.metrics) picture.update(run.metrics);
-    if (changed.samples) samples.update(run.samples);
-    if (changed.ended) announce(`The run ${run.name} has ended.`);
+    if (changed.samples || changed.running) samples.update(run.samples, run.running);
+    if (wasRunning && !run.running) announce(`The run ${run.name} has ended.`);
     state.classList.toggle("running", run.running);
     say(state, told(run, about));
   }

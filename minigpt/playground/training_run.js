@@ -9,7 +9,7 @@ export class Run {
   }
 
   // Ask for what is new; `about` is what the list of runs says of this one. Tells what changed:
-  // {metrics, samples, ended}, each true if so.
+  // {metrics, samples, running}, each true if so.
   async refresh(api, about) {
     const last = () => this.metrics.at(-1)?.step ?? -1;
     if (about.step < last()) this.metrics = this.samples = []; // it went back to what was saved
@@ -22,8 +22,8 @@ export class Run {
     const samples = answer.samples.filter(({ step }) => !this.samples.some((s) => s.step === step));
     this.metrics = [...this.metrics, ...metrics];
     this.samples = [...this.samples, ...samples];
-    const ended = this.running && !answer.running;
+    const running = this.running !== answer.running;
     this.running = answer.running;
-    return { metrics: first || metrics.length > 0, samples: first || samples.length > 0, ended };
+    return { metrics: first || metrics.length > 0, samples: first || samples.length > 0, running };
   }
 }

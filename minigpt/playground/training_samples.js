@@ -5,7 +5,11 @@
 
 import { el, fill } from "./dom.js";
 
-// Make the samples' part; update(samples) draws them anew.
+const NONE_YET =
+  "No sample is there yet: every few hundred steps of training the model writes a little.";
+const NONE = "This run kept no samples.";
+
+// Make the samples' part; update(samples, running) draws those of a run that is running or not.
 export function samplesByStep() {
   const slider = el("input", { type: "range", min: "0", step: "1", id: "training-sample" });
   const chosen = card();
@@ -15,8 +19,7 @@ export function samplesByStep() {
     el("label", { for: "training-sample" }, "In between"), slider);
   const body = el("div", {}, choice,
     el("div", { class: "beside" }, first.element, chosen.element, last.element));
-  const none = el("p", { class: "soft" },
-    "No sample is there yet: every few hundred steps of training the model writes a little.");
+  const none = el("p", { class: "soft" });
   const element = el("section", { "aria-label": "Samples by step" },
     el("h3", {}, "What it wrote, step by step"),
     el("p", {}, "The same beginning is given each time. First come letters and pieces of words " +
@@ -25,10 +28,11 @@ export function samplesByStep() {
   let samples = [];
   let untouched = true; // the middle one is shown until the reader chooses another
 
-  function update(list) {
+  function update(list, running) {
     samples = list;
     body.hidden = !samples.length;
     none.hidden = samples.length > 0;
+    none.textContent = running ? NONE_YET : NONE;
     if (!samples.length) return;
     slider.max = String(samples.length - 1);
     if (untouched) slider.value = String(Math.floor((samples.length - 1) / 2));
