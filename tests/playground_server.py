@@ -7,6 +7,7 @@ stop an answer.
 """
 
 import contextlib
+import faulthandler
 import threading
 import time
 
@@ -68,7 +69,9 @@ def serving(*folders, slow_s=0.0, **options):
         yield Running(server, shelf, listener.getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)  # it takes a fraction of a second, but the machine may be busy
+        if thread.is_alive():
+            faulthandler.dump_traceback()  # what is it waiting for?
         shelf.close()
     assert not thread.is_alive(), "the server does not end"
 
