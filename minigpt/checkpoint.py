@@ -9,16 +9,21 @@
 `transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
 loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
 training state holds the weights a second time so that weights and moments cannot come from
-different steps, whenever the process is killed.
+different steps, whenever the process is killed. Both safetensors files carry the checksum of their
+arrays in their metadata, `crc32`, so that a disk's or a copy's mistake is noticed; in files of
+others there is none, and none is asked for.
 
-Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, raw arrays).
+Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, raw arrays); the
+checksum is zlib's CRC-32 (RFC 1952, section 8).
 """
 
 import json
 import os
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -73,11 +78,13 @@ def load_tokenizer(folder, config):
 
 
 def load_model(folder, device="cpu"):
-    """Return the GPT of a folder; see `load`."""
+    """Return the GPT of a folder; see `load`. A damaged byte is noticed in what we saved."""
     folder = Path(folder)
     config = read_config(folder / "config.json")
     model = GPT(config, open_device(device))
     fill(model.params, folder)
+    if (folder / MODEL).exists():
+        check_sum(folder / MODEL, "copy it again or train it again")
     return model
 
 
@@ -168,8 +175,12 @@ def read_progress(folder):
 
 
 def load_state(folder, model, optimizer):
-    """Fill `model` and `optimizer` from the training state; return its `progress`."""
+    """Fill `model` and `optimizer` from the training state; return its `progress`.
+
+    Raises ValueError for a state that is damaged or of another shape.
+    """
     path = Path(folder) / STATE
+    check_sum(path, "--fresh starts anew")
     arrays, metadata = read_safetensors(path)
     for name, flat in (("weights", model.params.flat), ("m", optimizer.m), ("v", optimizer.v)):
         if name not in arrays or arrays[name].shape != flat.shape:
@@ -184,7 +195,8 @@ def write_json(path, value):
 
 
 def write_safetensors(path, arrays, metadata):
-    """Write named arrays, in one piece."""
+    """Write named arrays and their checksum, in one piece."""
+    metadata = metadata | {"crc32": sum_of(arrays.__getitem__, arrays, metadata)}
     temporary = path.with_name(path.name + ".tmp")
     try:
         temporary.unlink(missing_ok=True)
@@ -205,3 +217,25 @@ def read_safetensors(path):
     """Return (dict of arrays, metadata) of a safetensors file."""
     with opening(path), safetensors.safe_open(path, "numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def sum_of(get, names, metadata):
+    """Return the CRC-32 of named arrays and of the metadata beside them, as hexadecimal digits."""
+    found = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
+    for name in sorted(names):
+        found = zlib.crc32(np.ascontiguousarray(get(name)).data.cast("B"), found)
+    return f"{found:08x}"
+
+
+def check_sum(path, cure):
+    """Raise ValueError where the arrays of a safetensors file do not give its checksum."""
+    with opening(path), safetensors.safe_open(path, "numpy") as file:
+        metadata = file.metadata() or {}
+        expected = metadata.pop("crc32", None)
+        if expected is None:
+            return
+        found = sum_of(file.get_tensor, file.keys(), metadata)
+    if found != expected:
+        raise ValueError(
+            f"{path} is damaged: its checksum is {found} and must be {expected}; {cure}"
+        )

@@ -123,6 +123,21 @@ def add_flags(parser, config_class, skip=()):
                 parser.add_argument(flag, dest=f.name, type=f.type, metavar=name, help=help)
 
 
+def add_run_flags(parser):
+    """Add the flags that say how a run starts."""
+    group = parser.add_mutually_exclusive_group()
+    for start, help in (
+        ("fresh", "start anew even if a run can be continued"),
+        ("resume", "only continue: refuse to start anew"),
+    ):
+        group.add_argument(
+            f"--{start}", dest="start", action="store_const", const=start, default="auto", help=help
+        )
+    parser.add_argument(
+        "--force", action="store_true", help="try even what does not seem to fit in memory"
+    )
+
+
 def with_flags(config, args: argparse.Namespace):
     """Return `config` with the fields that were given as flags replaced."""
     given = {name: getattr(args, name, None) for name in asdict(config)}

@@ -78,7 +78,6 @@ def most_memory(name, who):
     """Return (seconds, most resident MB beyond the libraries) of five steps, in this process."""
     config, B, _ = SIZES[name]
     if who != "ours":
-        import torch._dynamo
         import torch_gpt  # noqa: F401
     before = status("VmRSS")
     if who == "ours":

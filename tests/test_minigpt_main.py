@@ -21,7 +21,7 @@ import bpe
 from minigpt import dataset
 from minigpt.__main__ import main
 from minigpt.checkpoint import load_model, read_progress
-from minigpt.config import PRESETS
+from minigpt.presets import PRESETS
 from minigpt.pretrain import pretrain
 
 pytest_plugins = ["minigpt_fixtures"]
