@@ -22,6 +22,7 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
+from bpe.files import atomic_write
 from minigpt import checkpoint
 from minigpt.curves import sparkline
 from minigpt.optim import learning_rate, norm
@@ -181,9 +182,9 @@ class Loop:
 
     # ---- checkpoints ---------------------------------------------------------------------------
 
-    def save_folder(self, folder):
-        """Write a model's folder: the weights and what does not change while training."""
-        checkpoint.save_model(folder, self.model, self.tokenizer)
+    def save_folder(self):
+        """Write the model's folder: the weights and what does not change while training."""
+        checkpoint.save_model(self.out, self.model, self.tokenizer)
 
     def begin(self):
         """Write what a run's folder has from the first.
@@ -192,6 +193,9 @@ class Loop:
         before its last model was saved.
         """
         self.save(self.save_folder)
+
+    def save_weights(self):
+        checkpoint.save_weights(self.out, self.model)
 
     def save(self, save_model=None):
         """Write a checkpoint: first what resuming needs, then the model for everybody else.
@@ -208,21 +212,19 @@ class Loop:
         try:
             checkpoint.save_state(self.out, self.model, self.trainer.optimizer, p)
             self.saved_step = p["step"]
-            (save_model or self.save_weights)(self.out)
+            (save_model or self.save_weights)()
             if p.get("kept_step") == p["step"]:
                 self.keep_as_best()
         except OSError as error:
             raise OSError(f"{error}; {self.what_stands()}; make room, and the same command "
                           f"goes on from there") from error  # fmt: skip
 
-    def save_weights(self, folder):
-        checkpoint.save_weights(folder, self.model)
-
     def keep_as_best(self):
-        """Make the model that was just saved the one in BEST."""
+        """Make the model that was just saved the one in BEST, its weights last."""
         best = self.out / BEST
-        if not (best / checkpoint.MODEL).exists():
-            self.save_folder(best)
+        for name in checkpoint.DESCRIPTION:
+            if not (best / name).exists():
+                atomic_write(best / name, (self.out / name).read_bytes())
         link(self.out / checkpoint.MODEL, best / checkpoint.MODEL)
 
     def what_stands(self):

@@ -19,8 +19,8 @@ RECORDS = (METRICS, SAMPLES)  # one line after the other, each with its "step"
 EVALUATION = "evaluation.json"  # of an assistant, see evaluate_chat.py
 # What a run's folder consists of; anything else in it was put there by somebody else.
 OURS = {
-    *RECORDS, REPORT, CONFIG, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
-    "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    *RECORDS, REPORT, CONFIG, EVALUATION, checkpoint.MODEL, checkpoint.STATE,
+    *checkpoint.DESCRIPTION,
 }  # fmt: skip
 
 
@@ -37,9 +37,9 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     progress = None if start == "fresh" else checkpoint.read_progress(out)
     if start == "resume":
         check_same(out, progress, run)
+    remove_unfinished(out)
     if progress is not None and progress["run"] == run:
         checkpoint.load_state(out, model, optimizer)
-        remove_unfinished(out)
         step = progress["step"]
         say(f"{out} is complete" if is_done(progress, config)
             else f"continuing {out} after step {step}")  # fmt: skip

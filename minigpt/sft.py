@@ -149,9 +149,9 @@ class ChatLoop(Loop):
         super().__init__(*parts)
         self.question = question  # messages, the last of them the user's
 
-    def save_folder(self, folder):
-        super().save_folder(folder)
-        save_template(folder, self.tokenizer)
+    def save_folder(self):
+        super().save_folder()
+        save_template(self.out, self.tokenizer)
 
     def sample(self, n_tokens, seed=0):
         """Return a question and what the assistant answers to it: {"prompt", "text"}."""

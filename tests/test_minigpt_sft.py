@@ -28,9 +28,9 @@ def start(tmp_path_factory):
     return folder
 
 
-def run(start, out, say=lambda text: None, fresh=False, **changes):
+def run(start, out, say=lambda text: None, **changes):
     config = replace(TRAIN, **{"steps": 40, "eval_every": 20, "sample_every": 20} | changes)
-    return sft(start / "base", start / "conversations", out, config, "cpu", fresh, say)
+    return sft(start / "base", start / "conversations", out, config, "cpu", "auto", say)
 
 
 @pytest.fixture(scope="module")
