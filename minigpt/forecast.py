@@ -9,6 +9,7 @@ Sources: Chowdhery et al. 2022, "PaLM", section 4.1 (MFU); proc_meminfo(5), MemA
 kernel's documentation of control groups, memory.max (v2) and memory.limit_in_bytes (v1).
 """
 
+import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -148,22 +149,23 @@ def read(path):
 
 
 def measure_peak(device, workers, seconds=0.2):
-    """Return the operations a second (FLOP/s) of matrix products on all `workers`.
+    """Return the operations a second (FLOP/s) of matrix products on all `workers` together.
 
-    Float32, the best of what can be tried in `seconds`: another program may be in the way.
+    Float32; of each worker the best of what it can try in `seconds`, while the others do so too:
+    another program may be in the way at times.
     """
     xp, n = device.xp, SIZE[device.name]
-    matrices = [xp.ones((n, n), np.float32) for _ in range(workers.n)]
 
-    def multiply(matrix):
-        return float((matrix @ matrix)[0, 0])  # a GPU is waited for
+    def fastest(_):
+        matrix, best = xp.ones((n, n), np.float32), math.inf
+        until = time.perf_counter() + seconds
+        while best == math.inf or time.perf_counter() < until:
+            began = time.perf_counter()
+            float((matrix @ matrix)[0, 0])  # a GPU is waited for
+            best = min(best, time.perf_counter() - began)
+        return 2 * n**3 / best
 
-    best, until = float("inf"), time.perf_counter() + seconds
-    while best == float("inf") or time.perf_counter() < until:
-        began = time.perf_counter()
-        workers.map(multiply, matrices)
-        best = min(best, time.perf_counter() - began)
-    return workers.n * 2 * n**3 / best
+    return sum(workers.map(fastest, range(workers.n)))
 
 
 def describe(model, train, foreseen, peak, epoch_tokens):

@@ -155,7 +155,8 @@ def test_a_run_says_how_it_goes(example, tmp_path):
     said = []
     run(example, tmp_path / "base", say=said.append)
     assert [text.split(":")[0].strip() for text in said[1:-1]] == [
-        "memory", "work", "step     0", "step     4", "writes", "step     8", "step    12", "writes",
+        "memory", "work", "step     0", "step     4", "writes", "step     8", "step    12",
+        "writes",
     ]  # fmt: skip
     assert said[0].startswith("0.01 M parameters, 12 steps of 4 windows of 16 tokens: 0.")
     assert "nats/token" in said[3]
@@ -291,11 +292,11 @@ def kill_at_write(example, out, n, before):
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-# At first 7 files are written: training_config.json, the state, config.json, generation_config.json,
-# tokenizer.json, tokenizer_config.json, the model. A checkpoint is two, the state and the model;
-# where the model is the best so far, it is a third, and the first time the four small files come
-# before it. There is a checkpoint before the first step and one after each, the last one twice;
-# the report is the last file, the 45th.
+# At first 7 files are written: training_config.json, the state, config.json,
+# generation_config.json, tokenizer.json, tokenizer_config.json, the model. A checkpoint is two, the
+# state and the model; where the model is the best so far, it is a third, and the first time the
+# four small files come before it. There is a checkpoint before the first step and one after each,
+# the last one twice; the report is the last file, the 45th.
 @pytest.mark.parametrize(
     ("n", "before"),
     [
@@ -546,7 +547,7 @@ def test_resume_refuses_a_folder_without_a_run_or_with_another_one(example, tmp_
 
 def test_the_best_model_is_kept_as_a_whole_folder_and_survives_worse_ones(example, tmp_path):
     out, said = tmp_path / "base", []
-    astray = {"learning_rate": 0.5, "min_learning_rate": 0.5, "warmup_steps": 7, "eval_every": 1}
+    astray = {"learning_rate": 0.1, "min_learning_rate": 0.1, "warmup_steps": 5, "eval_every": 1}
     report = run(example, out, say=said.append, sample_every=0, **astray)
     losses = {line["step"]: line["val_loss"] for line in metrics(out)}
     best = min(losses, key=losses.get)
