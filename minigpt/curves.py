@@ -36,6 +36,19 @@ def sparkline(values, width=40):
     return "".join(BLOCKS[round((v - low) * scale)] for v in values)
 
 
+def loss_line(folder):
+    """Return how the validation loss of a run went, in a line: 5.542 █▄▃▂▁ 1.762.
+
+    The first number is of the model that only guesses; the blocks show the looks after it, whose
+    differences would not be seen beside that one.
+    """
+    lines = read_lines(Path(folder) / METRICS)
+    losses = [line["val_loss"] for line in lines if line.get("val_loss") is not None]
+    if not losses:
+        return ""
+    return f"{losses[0]:.3f} {sparkline(losses[1:])} {losses[-1]:.3f}"
+
+
 def read_curves(folder, x="tokens", bits=False):
     """Return (validation, training) of a run's folder, lists of (x, loss), in nats a token.
 
@@ -72,19 +85,19 @@ def plot(folders, path, x="tokens", bits=False):
         colour = COLOURS[i % len(COLOURS)]
         if training:
             axes.plot(*zip(*training, strict=True), color=colour, lw=1.2, ls=(0, (4, 2)), alpha=0.7)
-        axes.plot(*zip(*validation, strict=True), color=colour, lw=2, label=name)
         best = min(validation, key=lambda point: point[1])
+        label = f"{name}: {best[1]:.3f} at {short(best[0])}"
+        axes.plot(*zip(*validation, strict=True), color=colour, lw=2, label=label)
         axes.plot(*best, "o", color=colour, ms=6)
-        axes.annotate(
-            f"{best[1]:.3f}", best, xytext=(0, -14), textcoords="offset points",
-            ha="right" if len(validation) > 1 else "left", color=colour, fontsize=9,
-        )  # fmt: skip
-    axes.plot([], [], color="0.4", lw=2, label="validation, its lowest marked")
+    axes.plot([], [], color="0.4", lw=2, marker="o", label="validation text, and its lowest")
     axes.plot([], [], color="0.4", lw=1.2, ls=(0, (4, 2)), label="training, a running mean")
+    axes.set_yscale("log")  # else the first look, of a model that guesses, hides all others
+    for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        ticks(lambda value, _: short(value))
     axes.set(xlabel=AXES[x], ylabel="loss in bits a byte" if bits else "loss in nats a token")
-    axes.margins(y=0.12)
+    axes.margins(x=0.04, y=0.08)
     axes.xaxis.set_major_formatter(lambda value, _: short(value))
-    axes.grid(alpha=0.25)
+    axes.grid(alpha=0.25, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     with io.BytesIO() as file:

@@ -24,10 +24,9 @@ from tqdm import tqdm
 
 from bpe.files import atomic_write
 from minigpt import checkpoint
-from minigpt.curves import sparkline
+from minigpt.curves import loss_line
 from minigpt.optim import learning_rate, norm
 from minigpt.resume import BEST, METRICS, REPORT, SAMPLES, is_done, is_out_of_patience
-from minigpt.runs import read_lines
 from minigpt.sample import generate
 from minigpt.train import evaluate, token_lengths
 
@@ -46,7 +45,8 @@ class Loop:
         self.config, self.model = trainer.config, trainer.model
         self.token_bytes = token_lengths(tokenizer)
         self.tokens_per_step = self.config.windows_per_step() * self.model.config.n_positions
-        self.saved_step = None  # the step of the checkpoint that stands
+        # the step of the checkpoint that stands
+        self.saved_step = progress["step"] if "val_loss" in progress else None
         self.steps_timed, self.seconds_timed = 0, 0.0  # since the last look
 
     def run(self, stop):
@@ -172,8 +172,7 @@ class Loop:
     def say_how_it_went(self):
         """Say in a line how the validation loss went, and which model was best."""
         p, c = self.progress, self.config
-        losses = [line.get("val_loss") for line in read_lines(self.out / METRICS)]
-        self.say(f"  {describe_losses(losses)} in {p['step']} steps")
+        self.say(f"  validation loss {loss_line(self.out)} in {p['step']} steps")
         if is_out_of_patience(p, c):
             self.say(f"  stopped early: {c.patience} looks without a better validation loss")
         if p.get("kept_step") == p["best_step"] != p["step"]:
@@ -216,8 +215,10 @@ class Loop:
             if p.get("kept_step") == p["step"]:
                 self.keep_as_best()
         except OSError as error:
-            raise OSError(f"{error}; {self.what_stands()}; make room, and the same command "
-                          f"goes on from there") from error  # fmt: skip
+            raise OSError(
+                f"the checkpoint of step {p['step']} cannot be written ({error}); "
+                f"{self.what_stands()}: make room, and the same command goes on"
+            ) from error
 
     def keep_as_best(self):
         """Make the model that was just saved the one in BEST, its weights last."""
@@ -263,12 +264,6 @@ class Loop:
         }
         checkpoint.write_json(self.out / REPORT, report)
         return report
-
-
-def describe_losses(losses):
-    """Return how losses went in a few words: validation loss 5.58 █▄▂▁▁ 1.88."""
-    known = [loss for loss in losses if loss is not None]
-    return f"validation loss {known[0]:.3f} {sparkline(known)} {known[-1]:.3f}"
 
 
 def link(source, target):

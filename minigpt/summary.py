@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.checkpoint import load, read_progress
-from minigpt.curves import sparkline
+from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
-from minigpt.resume import BEST, METRICS
-from minigpt.runs import read_lines
+from minigpt.resume import BEST
 from minigpt.sample import generate, stream_text
 
 REPORTS = (
@@ -113,9 +112,9 @@ def run(out, device="cpu", without=()):
             print(f"pretrain: {progress['step']} of {steps} steps; the same `make train` goes on")
         return
     base, _ = reports["base/training.json"]
-    curve = sparkline(line.get("val_loss") for line in read_lines(out / "base" / METRICS))
+    curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
-        f"\nvalidation loss {curve} {base['val_loss']:.3f} nats/token = "
+        f"\nvalidation loss {curve} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
     )
     if base["best_val_loss"] < base["val_loss"] - 0.1:

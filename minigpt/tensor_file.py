@@ -66,8 +66,13 @@ def check_tensors(path, cure):
 
 
 def checksum(get, names, metadata):
-    """Return the CRC-32 of the metadata and of the arrays `get(name)`, as hexadecimal digits."""
+    """Return the CRC-32 of the metadata and of the arrays `get(name)`, as hexadecimal digits.
+
+    An array's name, type and shape count as well as what is in it.
+    """
     found = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
     for name in sorted(names):
-        found = zlib.crc32(np.ascontiguousarray(get(name)).reshape(-1).view(np.uint8), found)
+        x = np.ascontiguousarray(get(name))
+        found = zlib.crc32(f"{name} {x.dtype} {x.shape}".encode(), found)
+        found = zlib.crc32(x.reshape(-1).view(np.uint8), found)
     return f"{found:08x}"

@@ -24,6 +24,7 @@ from minigpt import checkpoint
 from minigpt.checkpoint import load, load_model, load_state, read_progress, save_model, save_state
 from minigpt.model import param_shapes
 from minigpt.optim import AdamW
+from minigpt.tensor_file import check_tensors, read_tensors, write_tensors
 
 FILES = [
     "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
@@ -311,6 +312,50 @@ def test_a_safetensors_file_without_progress_is_no_state(folder):
         safetensors.numpy.save_file({"weights": np.zeros(3)}, state, metadata)
         with pytest.raises(ValueError, match=r"training_state.safetensors is not a whole"):
             read_progress(folder)
+
+
+@pytest.mark.parametrize("name", ["weights", "m", "v"])
+def test_a_state_of_another_shape_is_refused_with_both(folder, name):
+    model = small_model()
+    optimizer = AdamW(model.params, TRAIN)
+    arrays = {"weights": model.params.flat, "m": optimizer.m, "v": optimizer.v}
+    arrays[name] = arrays[name][:-1]
+    write_tensors(folder / checkpoint.STATE, arrays, {"progress": "{}"})
+    shape = model.params.flat.shape
+    with pytest.raises(ValueError, match=rf"{name} must be an array of shape \({shape[0]},\)"):
+        load_state(folder, model, optimizer)
+
+
+def test_a_tensor_file_is_what_the_library_reads_and_always_the_same_bytes(tmp_path):
+    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3).T, "a": np.ones(2), "c": np.ones(0)}
+    metadata = {f"key {i}": "größer" for i in range(9)}
+    for path in (tmp_path / "1", tmp_path / "2"):
+        write_tensors(path, arrays, metadata)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    found, found_metadata = read_tensors(tmp_path / "1")
+    assert found_metadata.pop("crc32")
+    assert found_metadata == metadata
+    assert list(found) == ["a", "b", "c"]
+    for name, x in arrays.items():
+        assert found[name].dtype == x.dtype
+        np.testing.assert_array_equal(found[name], x)
+    check_tensors(tmp_path / "1", "")
+
+
+def test_every_flipped_bit_of_a_tensor_file_is_noticed(tmp_path):
+    path = tmp_path / "file"
+    write_tensors(path, {"weights": np.ones(40, np.float32)}, {"progress": '{"step": 3}'})
+    whole = path.read_bytes()
+    for i in range(len(whole)):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :])
+        try:
+            check_tensors(path, "")
+            arrays, metadata = read_tensors(path)
+        except ValueError:
+            continue
+        assert "crc32" not in metadata  # its own name was hit; the rest is whole
+        assert metadata["progress"] == '{"step": 3}'
+        assert (arrays["weights"] == 1).all()
 
 
 # ---- writing in one piece --------------------------------------------------------------------

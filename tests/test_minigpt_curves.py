@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 import pytest
 
 from minigpt.__main__ import main
-from minigpt.curves import plot, read_curves, sparkline
+from minigpt.curves import loss_line, plot, read_curves, sparkline
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,11 @@ def test_a_long_sparkline_is_thinned_out_and_keeps_both_ends():
     line = sparkline([9.0] + [1.0] * 1000 + [5.0], width=20)
     assert len(line) == 20
     assert (line[0], line[1], line[-1]) == ("█", "▁", "▅")
+
+
+def test_a_runs_losses_are_told_in_a_line_without_the_guess(tmp_path):
+    assert loss_line(make_run(tmp_path / "run")) == "5.000 █▁▅ 2.500"
+    assert loss_line(tmp_path) == ""
 
 
 def make_run(folder, losses=(5.0, 3.0, 2.0, 2.5)):

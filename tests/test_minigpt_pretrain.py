@@ -160,7 +160,7 @@ def test_a_run_says_how_it_goes(example, tmp_path):
     ]  # fmt: skip
     assert said[0].startswith("0.01 M parameters, 12 steps of 4 windows of 16 tokens: 0.")
     assert "nats/token" in said[3]
-    assert re.fullmatch(r"  validation loss 5\.\d+ █[▁-▇]{3} [45]\.\d+ in 12 steps", said[-1])
+    assert re.fullmatch(r"  validation loss 5\.\d+ █[▁-▇]▁ [45]\.\d+ in 12 steps", said[-1])
     said.clear()
     run(example, tmp_path / "quiet", say=said.append, sample_every=0, eval_every=100)
     assert [text.split(":")[0].strip() for text in said[3:-1]] == ["step     0", "step    12"]
@@ -380,6 +380,8 @@ def test_other_tokens_are_another_run(example, tmp_path):
     run(other, tmp_path / "base")
     write_jsonl(other.documents, example_texts(50))
     dataset.tokenize([other.documents], example_tokenizer(), other.tokens)
+    with pytest.raises(ValueError, match=r"holds another run: it learned from other tokens"):
+        run(other, tmp_path / "base", start="resume")
     run(other, tmp_path / "base")
     assert (tmp_path / "base.previous/training.json").exists()
 
@@ -658,6 +660,31 @@ def test_ids_beyond_the_vocabulary_are_refused_before_the_first_step(tmp_path):
     assert not (tmp_path / "base").exists()
 
 
+def test_a_limit_on_the_size_of_files_is_one_line_and_the_checkpoint_stands(example, tmp_path):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    limited = (
+        "import resource, sys; from minigpt.__main__ import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", limited, "pretrain", "--tokens", example.tokens]
+    words += ["--tokenizer", example.tokenizer, "-o", out]
+    for name, value in (vars(MODEL) | vars(TRAIN)).items():
+        if name not in ("vocab_size", "keep_best"):
+            words += ["--" + name.replace("_", "-"), value]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        list(map(str, words)), env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "File too large" in line
+    assert f"the checkpoint of step 4 stands in {out}" in line
+    assert read_progress(out)["step"] == 4
+    assert load_model(out)
+    assert run(example, out)["steps"] == 12
+
+
 @pytest.mark.parametrize("limit_at", ["state", "model"])
 def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stands(
     whole, example, tmp_path, monkeypatch, limit_at
@@ -681,3 +708,30 @@ def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stands(
     load(out)
     assert run(example, out)["steps"] == 12
     same_run(out, whole)
+
+
+def test_what_a_kill_left_half_written_is_removed_and_other_files_stay(whole, tmp_path, example):
+    out = shutil.copytree(whole, tmp_path / "base")
+    left = [".model.safetensors.0123abcd.tmp", "best/model.safetensors.tmp"]
+    for name in [*left, "mine.tmp"]:
+        (out / name).write_text("half")
+    run(example, out)
+    assert [file.name for file in out.rglob("*.tmp")] == ["mine.tmp"]
+
+
+def test_a_run_with_what_a_kill_left_can_be_set_aside_twice(example, tmp_path):
+    out, previous = tmp_path / "base", tmp_path / "base.previous"
+    for seed in (1, 2, 3):
+        run(example, out, seed=seed)
+        (out / ".training_state.safetensors.0123abcd.tmp").write_text("half")
+    assert read_progress(previous)["run"]["train"]["seed"] == 2
+    assert (previous / "best/model.safetensors").exists()
+
+
+def test_a_best_folder_with_something_else_in_it_is_not_deleted(example, tmp_path):
+    out = tmp_path / "base"
+    run(example, out, seed=1)
+    (out / "best/notes.txt").write_text("mine")
+    run(example, out, seed=2)
+    with pytest.raises(ValueError, match=r"best holds notes.txt, which is not of a run; move it"):
+        run(example, out, seed=3)
