@@ -2,10 +2,6 @@
 
 import importlib
 
-from minigpt.blas import choose_kernels
-
-choose_kernels()  # before anything imports NumPy
-
 HOME = {
     "load": "minigpt.checkpoint", "generate": "minigpt.sample", "complete": "minigpt.completion",
 }  # fmt: skip
