@@ -58,12 +58,12 @@ class GPT:
 
         What a block adds to x starts smaller, by 1 / sqrt(2 L), so that x does not grow with the
         number of blocks. In a model narrower than GPT-2's smallest, whose sums have fewer terms,
-        the blocks' matrices start larger, by sqrt(768 / C): what a product gives is then as large
-        as there (Glorot and Bengio 2010, "Understanding the difficulty of training deep
-        feedforward neural networks"). On tinyshakespeare with 128 channels that takes 0.1 nats off
-        the loss after 2000 steps.
+        all matrices start larger, by sqrt(768 / C): what a product gives is then as large as there
+        (Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
+        networks"). On tinyshakespeare with 128 channels that takes more than 0.1 nats off the loss
+        after 2000 steps.
         """
-        narrow = max(1.0, math.sqrt(768 / self.config.n_embd))
+        std = 0.02 * max(1.0, math.sqrt(768 / self.config.n_embd))
         rng = random_generator(self.device.xp, seed)
         for name, w in self.params.items():
             if name.endswith("bias"):
@@ -71,10 +71,8 @@ class GPT:
             elif w.ndim == 1:
                 w[...] = 1
             else:
-                std = 0.02 * (narrow if name.startswith("h.") else 1.0)
-                if name.endswith("c_proj.weight"):
-                    std /= math.sqrt(2 * self.config.n_layer)
-                w[...] = std * rng.standard_normal(w.shape, dtype=w.dtype)
+                added = 2 * self.config.n_layer if name.endswith("c_proj.weight") else 1
+                w[...] = std / math.sqrt(added) * rng.standard_normal(w.shape, dtype=w.dtype)
         return self
 
     def new_grads(self):

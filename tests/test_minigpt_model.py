@@ -218,7 +218,7 @@ def test_initial_weights_are_those_of_gpt2(device):
         elif w.ndim == 1:
             assert (w == 1).all()
         else:
-            std = 0.02 * (wider if name.startswith("h.") else 1)
+            std = 0.02 * wider
             std /= math.sqrt(2 * 8) if name.endswith("c_proj.weight") else 1
             assert abs(w.std() / std - 1) < 0.1, name
             assert abs(w.mean()) < 5 * std / math.sqrt(w.size), name
