@@ -238,7 +238,7 @@ def test_initial_weights_follow_from_the_seed(device):
 
 def test_an_untrained_model_finds_every_symbol_about_equally_likely(device):
     loss, _ = small_model(device).forward(*batch(device.xp))
-    assert abs(float(loss) - math.log(V)) < 0.1
+    assert abs(float(loss) - math.log(V)) < 0.4  # with 16 channels, logits differ by about 0.5
 
 
 def test_gradients_have_the_parameters_layout(device):

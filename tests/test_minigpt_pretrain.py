@@ -549,7 +549,7 @@ def test_resume_refuses_a_folder_without_a_run_or_with_another_one(example, tmp_
 
 def test_the_best_model_is_kept_as_a_whole_folder_and_survives_worse_ones(example, tmp_path):
     out, said = tmp_path / "base", []
-    astray = {"learning_rate": 0.1, "min_learning_rate": 0.1, "warmup_steps": 5, "eval_every": 1}
+    astray = {"learning_rate": 0.2, "min_learning_rate": 0.2, "warmup_steps": 5, "eval_every": 1}
     report = run(example, out, say=said.append, sample_every=0, **astray)
     losses = {line["step"]: line["val_loss"] for line in metrics(out)}
     best = min(losses, key=losses.get)
