@@ -8,6 +8,7 @@ be avoided. The operations that gain nothing are those of ops.py themselves.
 Still pure: no array that was given is changed. Each pair is tested against its plain twin.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -56,15 +57,14 @@ def column_sum(x):
 
 
 def embedding_backward(dout, cache):
-    """Return dw (V, C): rows sorted by id, then added up in runs of equal ids."""
+    """Return rows (n,) and dw (n, C): sorted by id, then added up in runs of equal ids."""
     ids, w = cache
     ids = ids.reshape(-1)  # (N,)
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     run_starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
-    dw = np.zeros_like(w)  # (V, C)
-    dw[ids[run_starts]] = np.add.reduceat(dout.reshape(-1, w.shape[1])[order], run_starts)
-    return dw
+    dw = np.add.reduceat(dout.reshape(-1, w.shape[1])[order], run_starts)  # (n, C)
+    return ids[run_starts], dw
 
 
 def linear_forward(x, w, b):
@@ -152,6 +152,12 @@ def gelu_backward(dout, cache):
     return dout * cache
 
 
+@functools.cache
+def future(n, dtype):
+    """Return a square (n, n) to add to scores: -inf where the key is later than the query."""
+    return np.triu(np.full((n, n), -np.inf, dtype), 1)
+
+
 def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Attention in blocks of queries, each with the keys it may see and no others.
 
@@ -168,8 +174,7 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
         end = min(start + QUERIES, T)
         att = q[:, :, start:end] @ k[:, :, :end].transpose(0, 1, 3, 2)  # (B, H, q, S)
         att *= scale
-        future = np.triu(np.ones((end - start, end - start), bool), 1)  # on the diagonal
-        att[..., start:end][..., future] = -np.inf
+        att[..., start:end] += future(end - start, att.dtype)
         if segments is not None:
             other = segments[:, None, start:end, None] != segments[:, None, None, :end]
             np.copyto(att, -np.inf, where=other)  # (B, 1, q, S) to every head
@@ -218,7 +223,7 @@ def next_token_loss_forward(x, w, targets, n_targets):
     is large, for each goes through all of w and of dw.
     """
     rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
-    dx, dw, loss = np.empty_like(rows), np.zeros_like(w), 0.0
+    dx, dw, loss = np.empty_like(rows), None, 0.0
     for block in row_blocks(len(rows), max(1, min(len(w) // 4, BLOCK // LOSS_ROWS))):
         logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
         loss += float(losses.sum(dtype=np.float64))
@@ -226,7 +231,11 @@ def next_token_loss_forward(x, w, targets, n_targets):
         logits *= (weight / logits.sum(axis=-1))[:, None].astype(x.dtype)  # softmax, weighted
         logits[np.arange(len(losses)), np.maximum(which[block], 0)] -= weight.astype(x.dtype)
         np.matmul(logits, w, out=dx[block])
-        dw += logits.T @ rows[block]
+        if dw is None:
+            dw = logits.T @ rows[block]  # (V, C)
+            continue
+        for ids in row_blocks(len(w), w.shape[1]):  # the product of a whole table is another one
+            dw[ids] += logits[:, ids].T @ rows[block]
     return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw)
 
 

@@ -32,11 +32,17 @@ def embedding_forward(ids, w):
 
 
 def embedding_backward(dout, cache):
-    """Return dw (V, C): each row's gradient is the sum over the places that used it."""
+    """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
+
+    A row's gradient is the sum over the places that used it. All other rows have none: of a large
+    table a batch uses few.
+    """
     ids, w = cache
-    dw = array_module(w).zeros_like(w)  # (V, C)
-    array_module(w).add.at(dw, ids, dout)
-    return dw
+    xp, C = array_module(w), w.shape[1]
+    rows, where = xp.unique(ids.reshape(-1), return_inverse=True)  # (n,), (N,)
+    dw = xp.zeros((len(rows), C), w.dtype)  # (n, C)
+    xp.add.at(dw, where, dout.reshape(-1, C))
+    return rows, dw
 
 
 # ---- linear: out = x w + b ------------------------------------------------------------------
