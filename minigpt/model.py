@@ -97,9 +97,9 @@ class GPT:
         `grads` has the method `add` of Params: what `new_grads` gives, or a worker's Share.
         """
         body_cache, loss_cache = cache
-        dx, dw = self.device.ops.next_token_loss_backward(1.0, loss_cache)
-        grads.add("wte.weight", dw)  # the token embedding is used here ...
-        del dw, loss_cache, cache  # as large as the table
+        dx, pieces = self.device.ops.next_token_loss_backward_in_pieces(1.0, loss_cache)
+        for ids, dw in pieces:  # the token embedding is used here ...
+            grads.add("wte.weight", dw, ids)
         self._body_backward(dx, body_cache, grads)  # ... and here: the gradients add up
 
     def logits(self, ids):

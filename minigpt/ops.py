@@ -233,6 +233,12 @@ def next_token_loss_backward(dloss, cache):
     return (dlogits @ w).reshape(x.shape), dlogits.T @ rows
 
 
+def next_token_loss_backward_in_pieces(dloss, cache):
+    """Return dx (B, T, C) and pairs (ids, dw (n, C)) which cover the rows of w, here at once."""
+    dx, dw = next_token_loss_backward(dloss, cache)
+    return dx, [(slice(len(dw)), dw)]
+
+
 # ---- generation: forward alone, nothing kept for a backward ---------------------------------
 
 
