@@ -28,7 +28,8 @@ def training_memory(model, train, workers):
     dropout = (2 * L + 1) * C if model.dropout else 0
     block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
     # see next_token_loss_forward
-    loss = most * V if most < C else V * C + min(V * C, PIECE) + block * V
+    piece = min(V * C, PIECE)
+    loss = most * V + 2 * piece if most < C else V * C + piece + block * V
     return {
         "parameters": FLOAT * P,
         "gradients": FLOAT * P,

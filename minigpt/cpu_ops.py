@@ -42,7 +42,7 @@ __all__ = [
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
 LOSS_ROWS = 256  # rows of logits at a time, at least
-PIECE = 1 << 20  # elements of a piece of the token embedding's gradient
+PIECE = 1 << 19  # elements of a piece of the token embedding's gradient
 QUERIES = 64  # rows of queries that attention handles at a time
 
 
@@ -241,6 +241,7 @@ def next_token_loss_forward(x, w, targets, n_targets):
         else:
             for ids in table_pieces(w):
                 dw[ids] += logits[:, ids].T @ rows[block]
+        del logits  # before the next block's are made
     return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw, kept, w)
 
 
@@ -256,10 +257,16 @@ def next_token_loss_backward_in_pieces(dloss, cache):
 
     def pieces():
         for ids in table_pieces(w):
-            piece = sum(logits[:, ids].T @ rows for logits, rows in kept) if kept else dw[ids]
+            piece = dw[ids] if dw is not None else product(kept, ids)
             yield ids, piece if dloss == 1 else piece * dloss
 
     return dx if dloss == 1 else dx * dloss, pieces()
+
+
+def product(kept, ids):
+    """Return those rows of dlogits^T x (V, C), summed over blocks of rows."""
+    parts = (logits[:, ids].T @ rows for logits, rows in kept)
+    return functools.reduce(np.add, parts)
 
 
 def table_pieces(w):
