@@ -5,11 +5,11 @@ forward keeps for the backward, and what an operation needs while it runs. The c
 those of model.py and cpu_ops.py; a test holds them against a real step.
 """
 
-from minigpt.cpu_ops import LOSS_ROWS, QUERIES
+from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE, QUERIES
 from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
-LIBRARIES = 60e6  # bytes: Python, NumPy and the program itself
+LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
 
 
 def training_memory(model, train, workers):
@@ -26,13 +26,16 @@ def training_memory(model, train, workers):
     # attention's output (C), the gate's slope and output (4 C each); and the scores that are seen
     per_row = 16 * C + 4 + scores_per_row(T, H) * (3 if model.dropout else 1)
     dropout = (2 * L + 1) * C if model.dropout else 0
-    logits = min(most, max(LOSS_ROWS, 4 * 65536 // V)) * V
+    block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
+    # see next_token_loss_forward
+    piece = min(V * C, PIECE)
+    loss = most * V + 2 * piece if most < C else V * C + piece + block * V
     return {
         "parameters": FLOAT * P,
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
-        "loss": FLOAT * len(parts) * (V * C + 2 * logits),
+        "loss": FLOAT * len(parts) * (loss + most * C),
         "workspace": FLOAT * len(parts) * (8 * C * C + most * 12 * C),
         "libraries": LIBRARIES,
     }
