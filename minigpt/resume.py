@@ -24,9 +24,6 @@ OURS = {
 }  # fmt: skip
 
 
-START = ("auto", "resume", "fresh")
-
-
 def start_or_continue(out, model, optimizer, run, config, start, say):
     """Fill `optimizer` and `model`, if a run is continued, and return the progress of it in `out`.
 
