@@ -65,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         required=True,
         metavar="N",
-        help="symbols in all: 256 bytes, the merges, and the special tokens",
+        help="symbols in all: 256 bytes, the merges, and the special tokens; 256 asks for the "
+        "bytes alone, without a merge, and the special tokens come on top",
     )
     train.add_argument(
         "--at-most", action="store_true", help="be content with fewer if the text gives no more"
@@ -106,11 +107,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_train(args: argparse.Namespace) -> None:
     started = time.perf_counter()
+    special_tokens = args.special or [END_OF_TEXT]
+    only_bytes = args.vocab_size == 256
     tokenizer, report = train_with_report(
         chain.from_iterable(map(documents_in_pieces, args.files)),
-        args.vocab_size,
+        args.vocab_size + (len(set(special_tokens)) if only_bytes else 0),
         args.pattern,
-        args.special or [END_OF_TEXT],
+        special_tokens,
         progress=True,
         at_most=args.at_most,
         total_bytes=sum(map(text_size, args.files)),

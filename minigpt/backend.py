@@ -94,12 +94,16 @@ def keep_freed_memory():
     out again zeroed, page by page. A training step makes and frees the same arrays thousands of
     times, so this costs a third of the time. Elsewhere than under glibc nothing is changed.
     """
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    # Both are needed: the second alone makes the heap grow and shrink at every array.
-    return bool(mallopt(M_MMAP_THRESHOLD, 32 << 20) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    settings = {
+        M_MMAP_THRESHOLD: 32 << 20,  # the largest it takes; alone, the heap grows and shrinks
+        M_TRIM_THRESHOLD: 2**31 - 1,  # at every array
+        M_ARENA_MAX: 1,  # a thread's own heap would be given back whatever the threshold is
+    }
+    return all([mallopt(name, value) for name, value in settings.items()])

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from minigpt.config import TrainConfig, add_flags, add_paths
+from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
 INHERITED = "the training (default: the base model's, fewer steps)"
@@ -33,7 +33,7 @@ def add_commands(command):
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations(p)
     p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
-    p.add_argument("--fresh", action="store_true", help="start anew even if a run can be continued")
+    add_run_flags(p)
     add_paths(p, "--device")
     add_flags(p.add_argument_group(INHERITED), TrainConfig)
 
@@ -131,10 +131,10 @@ def sft(args):
     from minigpt.sft import inherit, sft
 
     config = with_flags(inherit(args.base), args)
-    print(f"{config.steps} steps of {config.batch_size * config.accumulate} windows")
     report = sft(
-        args.base, args.conversations, args.out, config, args.device, args.fresh, tqdm.write
-    )
+        args.base, args.conversations, args.out, config, args.device, args.start, tqdm.write,
+        args.force,
+    )  # fmt: skip
     return 130 if report is None else 0
 
 

@@ -9,18 +9,14 @@
 `transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
 loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
 training state holds the weights a second time so that weights and moments cannot come from
-different steps, whenever the process is killed.
-
-Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, raw arrays).
+different steps, whenever the process is killed. Both carry a checksum, see tensor_file.py.
 """
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import safetensors
-import safetensors.numpy
 
 from bpe import Tokenizer
 from bpe.files import atomic_write
@@ -28,9 +24,12 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
+from minigpt.tensor_file import check_tensors, read_tensors, write_tensors
 from minigpt.weights import MODEL, fill, opening
 
 STATE = "training_state.safetensors"
+# what stands beside the weights in a model's folder
+DESCRIPTION = "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"
 
 # Settings of a GPT-2 in config.json that model.py knows with this value only.
 FIXED = {
@@ -73,11 +72,13 @@ def load_tokenizer(folder, config):
 
 
 def load_model(folder, device="cpu"):
-    """Return the GPT of a folder; see `load`."""
+    """Return the GPT of a folder; see `load`. A damaged byte is noticed in what we saved."""
     folder = Path(folder)
     config = read_config(folder / "config.json")
     model = GPT(config, open_device(device))
     fill(model.params, folder)
+    if (folder / MODEL).exists():
+        check_tensors(folder / MODEL, "copy it again or train it again")
     return model
 
 
@@ -148,14 +149,14 @@ def save_model(folder, model, tokenizer):
 def save_weights(folder, model):
     """Write the parameters alone."""
     tensors = {f"transformer.{name}": to_numpy(w) for name, w in model.params.items()}
-    write_safetensors(Path(folder) / MODEL, tensors, {"format": "pt"})
+    write_tensors(Path(folder) / MODEL, tensors, {"format": "pt"})
 
 
 def save_state(folder, model, optimizer, progress):
     """Write the training state; `progress` is a dict that JSON can hold."""
     arrays = {"weights": model.params.flat, "m": optimizer.m, "v": optimizer.v}
     arrays = {name: to_numpy(x) for name, x in arrays.items()}
-    write_safetensors(Path(folder) / STATE, arrays, {"progress": json.dumps(progress)})
+    write_tensors(Path(folder) / STATE, arrays, {"progress": json.dumps(progress)})
 
 
 def read_progress(folder):
@@ -168,9 +169,13 @@ def read_progress(folder):
 
 
 def load_state(folder, model, optimizer):
-    """Fill `model` and `optimizer` from the training state; return its `progress`."""
+    """Fill `model` and `optimizer` from the training state; return its `progress`.
+
+    Raises ValueError for a state that is damaged or of another shape.
+    """
     path = Path(folder) / STATE
-    arrays, metadata = read_safetensors(path)
+    check_tensors(path, "--fresh starts anew")
+    arrays, metadata = read_tensors(path)
     for name, flat in (("weights", model.params.flat), ("m", optimizer.m), ("v", optimizer.v)):
         if name not in arrays or arrays[name].shape != flat.shape:
             raise ValueError(f"{path}: {name} must be an array of shape {flat.shape}")
@@ -181,27 +186,3 @@ def load_state(folder, model, optimizer):
 def write_json(path, value):
     """Write `value` as JSON, in one piece."""
     atomic_write(path, (json.dumps(value, indent=2) + "\n").encode())
-
-
-def write_safetensors(path, arrays, metadata):
-    """Write named arrays, in one piece."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        temporary.touch()
-        mode = temporary.stat().st_mode  # what the user's umask gives; the library makes it 0600
-        safetensors.numpy.save_file(arrays, temporary, metadata)
-        temporary.chmod(mode)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except safetensors.SafetensorError as error:
-        raise OSError(f"cannot write {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_safetensors(path):
-    """Return (dict of arrays, metadata) of a safetensors file."""
-    with opening(path), safetensors.safe_open(path, "numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118

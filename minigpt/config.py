@@ -1,11 +1,12 @@
-"""Every setting of the model and of a training run, with its default, and named presets.
+"""Every setting of the model and of a training run, with its default, as flags.
 
 A frozen dataclass each; `python -m minigpt pretrain --help` makes its flags from these fields,
 so that a default stands in one place only. The model's names are those of Hugging Face's
-config.json for GPT-2.
+config.json for GPT-2. Named sets of settings are in presets.py.
 """
 
 import argparse
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 
@@ -62,6 +63,7 @@ class TrainConfig:
     """How long, how fast and on what to train."""
 
     steps: int = setting(1000, "updates of the weights")
+    epochs: float = setting(0.0, "passes over the training text, instead of steps; 0: as steps say")
     batch_size: int = setting(12, "B, windows in a batch")
     accumulate: int = setting(1, "batches whose gradients are added up before an update")
     learning_rate: float = setting(1e-3, "peak of the schedule")
@@ -75,6 +77,8 @@ class TrainConfig:
     eval_every: int = setting(250, "steps between looks at the validation text")
     eval_windows: int = setting(100, "validation windows looked at, always the same ones")
     sample_every: int = setting(500, "steps between samples of what the model writes; 0 for none")
+    patience: int = setting(0, "stop after so many looks without a better loss; 0: never")
+    keep_best: bool = setting(True, "keep the model of the lowest validation loss, in OUT/best")
     save_every_s: float = setting(30.0, "seconds between checkpoints")
     workers: int = setting(0, "threads, each with a slice of the batch; 0 for one a core")
     seed: int = setting(1337, "decides the first weights and the order of the data")
@@ -83,66 +87,55 @@ class TrainConfig:
         at_least_1 = ("steps", "batch_size", "accumulate", "eval_every", "eval_windows")
         for name in at_least_1:
             require(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
-        at_least_0 = ("learning_rate", "min_learning_rate", "warmup_steps", "weight_decay")
-        for name in (*at_least_0, "grad_clip", "sample_every", "save_every_s", "workers", "seed"):
+        at_least_0 = (
+            "epochs", "learning_rate", "min_learning_rate", "warmup_steps", "weight_decay",
+            "grad_clip", "sample_every", "patience", "save_every_s", "workers", "seed",
+        )  # fmt: skip
+        for name in at_least_0:
             require(getattr(self, name) >= 0, name, getattr(self, name), "be at least 0")
+        require(self.epochs < math.inf, "epochs", self.epochs, "be finite")
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
             require(0 <= beta < 1, name, beta, "be at least 0 and below 1")
         require(self.epsilon > 0, "epsilon", self.epsilon, "be above 0")
 
+    def windows_per_step(self):
+        """Return how many windows an update has seen the gradient of."""
+        return self.batch_size * self.accumulate
 
-@dataclass(frozen=True)
-class Preset:
-    """A whole road: how much to crawl, how many symbols, which model, how to train it."""
-
-    about: str
-    pages: int  # fetch at most so many
-    facts: int  # ask the assistant for so many
-    model: ModelConfig
-    train: TrainConfig
-
-
-PRESETS = {
-    "smoke": Preset(
-        "the whole road in a minute, to see it run; the model babbles",
-        pages=150,
-        facts=90,
-        model=ModelConfig(vocab_size=1024, n_positions=64, n_embd=96, n_layer=3, n_head=3),
-        train=TrainConfig(
-            steps=400, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=40,
-            eval_every=100, eval_windows=100, sample_every=200,
-        ),
-    ),
-    "tiny": Preset(
-        "the default: a few minutes of training on two cores; it writes like its pages",
-        pages=2000,
-        facts=900,
-        model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),
-        train=TrainConfig(
-            steps=2500, batch_size=12, learning_rate=2.5e-3, min_learning_rate=1e-4,
-            eval_every=250, eval_windows=200, sample_every=500,
-        ),
-    ),
-}  # fmt: skip
-
-
-def get_preset(name):
-    """Return the preset called `name`; raise ValueError for an unknown one."""
-    if name not in PRESETS:
-        raise ValueError(f"preset is {name!r}; it must be one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    def with_steps(self, windows_per_epoch):
+        """Return the settings with `epochs` turned into steps, rounded up."""
+        if not self.epochs:
+            return self
+        steps = math.ceil(self.epochs * windows_per_epoch / self.windows_per_step())
+        return replace(self, steps=max(1, steps), epochs=0.0)
 
 
 def add_flags(parser, config_class, skip=()):
     """Add a flag to an argparse parser for each field of `config_class`; unset ones are None."""
     for f in fields(config_class):
         if f.name not in skip:
-            flag = "--" + f.name.replace("_", "-")
-            parser.add_argument(
-                flag, dest=f.name, type=f.type, default=None, metavar=f.type.__name__,
-                help=f.metadata["help"],
-            )  # fmt: skip
+            flag, help = "--" + f.name.replace("_", "-"), f.metadata["help"]
+            if f.type is bool:
+                parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=help)
+            else:
+                name = f.type.__name__
+                parser.add_argument(flag, dest=f.name, type=f.type, metavar=name, help=help)
+
+
+def add_run_flags(parser):
+    """Add the flags that say how a run starts."""
+    group = parser.add_mutually_exclusive_group()
+    for start, help in (
+        ("fresh", "start anew even if a run can be continued"),
+        ("resume", "only continue: refuse to start anew"),
+    ):
+        group.add_argument(
+            f"--{start}", dest="start", action="store_const", const=start, default="auto", help=help
+        )
+    parser.add_argument(
+        "--force", action="store_true", help="try even what does not seem to fit in memory"
+    )
 
 
 def with_flags(config, args: argparse.Namespace):

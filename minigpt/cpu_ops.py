@@ -8,6 +8,7 @@ be avoided. The operations that gain nothing are those of ops.py themselves.
 Still pure: no array that was given is changed. Each pair is tested against its plain twin.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -35,11 +36,13 @@ __all__ = [
     "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
     "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
     "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
-    "next_token_loss_forward", "next_token_losses", "rows_attention", "rows_product", "softmax",
+    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
+    "rows_attention", "rows_product", "softmax",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
 LOSS_ROWS = 256  # rows of logits at a time, at least
+PIECE = 1 << 19  # elements of a piece of the token embedding's gradient
 QUERIES = 64  # rows of queries that attention handles at a time
 
 
@@ -56,15 +59,14 @@ def column_sum(x):
 
 
 def embedding_backward(dout, cache):
-    """Return dw (V, C): rows sorted by id, then added up in runs of equal ids."""
+    """Return rows (n,) and dw (n, C): sorted by id, then added up in runs of equal ids."""
     ids, w = cache
     ids = ids.reshape(-1)  # (N,)
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     run_starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
-    dw = np.zeros_like(w)  # (V, C)
-    dw[ids[run_starts]] = np.add.reduceat(dout.reshape(-1, w.shape[1])[order], run_starts)
-    return dw
+    dw = np.add.reduceat(dout.reshape(-1, w.shape[1])[order], run_starts)  # (n, C)
+    return ids[run_starts], dw
 
 
 def linear_forward(x, w, b):
@@ -152,6 +154,12 @@ def gelu_backward(dout, cache):
     return dout * cache
 
 
+@functools.cache
+def future(n, dtype):
+    """Return a square (n, n) to add to scores: -inf where the key is later than the query."""
+    return np.triu(np.full((n, n), -np.inf, dtype), 1)
+
+
 def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Attention in blocks of queries, each with the keys it may see and no others.
 
@@ -168,8 +176,7 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
         end = min(start + QUERIES, T)
         att = q[:, :, start:end] @ k[:, :, :end].transpose(0, 1, 3, 2)  # (B, H, q, S)
         att *= scale
-        future = np.triu(np.ones((end - start, end - start), bool), 1)  # on the diagonal
-        att[..., start:end][..., future] = -np.inf
+        att[..., start:end] += future(end - start, att.dtype)
         if segments is not None:
             other = segments[:, None, start:end, None] != segments[:, None, None, :end]
             np.copyto(att, -np.inf, where=other)  # (B, 1, q, S) to every head
@@ -212,13 +219,14 @@ def next_token_losses(x, w, targets):
 
 
 def next_token_loss_forward(x, w, targets, n_targets):
-    """Return the loss and, as the cache, its gradients, while a block's logits are at hand.
+    """Return the loss and, as the cache, what its gradients are made of.
 
-    The logits of all rows never exist at the same time. A block has many rows where the vocabulary
-    is large, for each goes through all of w and of dw.
+    A block of rows at a time, while its logits are at hand. A block has many rows where the
+    vocabulary is large, for each goes through all of w. What is kept beside dx is the smaller one:
+    the gradient of w (V, C), or that of the logits (N, V), from which it is one product away.
     """
     rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
-    dx, dw, loss = np.empty_like(rows), np.zeros_like(w), 0.0
+    dx, dw, kept, loss = np.empty_like(rows), None, [], 0.0
     for block in row_blocks(len(rows), max(1, min(len(w) // 4, BLOCK // LOSS_ROWS))):
         logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
         loss += float(losses.sum(dtype=np.float64))
@@ -226,14 +234,46 @@ def next_token_loss_forward(x, w, targets, n_targets):
         logits *= (weight / logits.sum(axis=-1))[:, None].astype(x.dtype)  # softmax, weighted
         logits[np.arange(len(losses)), np.maximum(which[block], 0)] -= weight.astype(x.dtype)
         np.matmul(logits, w, out=dx[block])
-        dw += logits.T @ rows[block]
-    return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw)
+        if len(rows) < w.shape[1]:
+            kept.append((logits, rows[block]))
+        elif dw is None:
+            dw = logits.T @ rows[block]  # (V, C)
+        else:
+            for ids in table_pieces(w):
+                dw[ids] += logits[:, ids].T @ rows[block]
+        del logits  # before the next block's are made
+    return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw, kept, w)
 
 
 def next_token_loss_backward(dloss, cache):
     """Return dx (B, T, C) and dw (V, C)."""
-    dx, dw = cache
-    return (dx, dw) if dloss == 1 else (dx * dloss, dw * dloss)
+    dx, pieces = next_token_loss_backward_in_pieces(dloss, cache)
+    return dx, np.concatenate([dw for _, dw in pieces])
+
+
+def next_token_loss_backward_in_pieces(dloss, cache):
+    """Return dx (B, T, C) and an iterator of pairs (ids, dw (n, C)) over a few rows of w each."""
+    dx, dw, kept, w = cache
+
+    def pieces():
+        for ids in table_pieces(w):
+            piece = dw[ids] if dw is not None else product(kept, ids)
+            yield ids, piece if dloss == 1 else piece * dloss
+
+    return dx if dloss == 1 else dx * dloss, pieces()
+
+
+def product(kept, ids):
+    """Return those rows of dlogits^T x (V, C), summed over blocks of rows."""
+    parts = (logits[:, ids].T @ rows for logits, rows in kept)
+    return functools.reduce(np.add, parts)
+
+
+def table_pieces(w):
+    """Return slices of the rows of w (V, C): pieces that fit in the cache all cores share."""
+    V, C = w.shape
+    size = max(1, PIECE // C)
+    return [slice(start, min(start + size, V)) for start in range(0, V, size)]
 
 
 def exp_logits_and_losses(logits, which):

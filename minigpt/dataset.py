@@ -163,10 +163,11 @@ def read_report(folder):
     return report
 
 
-def load_tokens(path):
+def load_tokens(path, n_vocab=None):
     """Open a .npy file of ids memory-mapped: -> (N,) unsigned integers.
 
-    Raises ValueError where the file is no such array or was cut off.
+    Raises ValueError where the file is no such array or was cut off, and, if there are to be
+    `n_vocab` symbols, for an id beyond them.
     """
     try:
         tokens = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -175,6 +176,11 @@ def load_tokens(path):
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise ValueError(
             f"{path} holds {tokens.dtype} of shape {tokens.shape}; it must be one row of ids"
+        )
+    if n_vocab is not None and len(tokens) and (largest := int(tokens.max())) >= n_vocab:
+        raise ValueError(
+            f"{path} holds the id {largest} at {int(tokens.argmax())}; ids must be below "
+            f"{n_vocab}, the number of symbols: tokenize again"
         )
     return tokens
 

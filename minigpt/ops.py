@@ -32,11 +32,17 @@ def embedding_forward(ids, w):
 
 
 def embedding_backward(dout, cache):
-    """Return dw (V, C): each row's gradient is the sum over the places that used it."""
+    """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
+
+    A row's gradient is the sum over the places that used it. All other rows have none: of a large
+    table a batch uses few.
+    """
     ids, w = cache
-    dw = array_module(w).zeros_like(w)  # (V, C)
-    array_module(w).add.at(dw, ids, dout)
-    return dw
+    xp, C = array_module(w), w.shape[1]
+    rows, where = xp.unique(ids.reshape(-1), return_inverse=True)  # (n,), (N,)
+    dw = xp.zeros((len(rows), C), w.dtype)  # (n, C)
+    xp.add.at(dw, where, dout.reshape(-1, C))
+    return rows, dw
 
 
 # ---- linear: out = x w + b ------------------------------------------------------------------
@@ -225,6 +231,12 @@ def next_token_loss_backward(dloss, cache):
     dlogits[xp.arange(len(which)), xp.where(which < 0, 0, which)] -= 1
     dlogits *= ((which >= 0) * (dloss / n_targets)).astype(x.dtype)[:, None]
     return (dlogits @ w).reshape(x.shape), dlogits.T @ rows
+
+
+def next_token_loss_backward_in_pieces(dloss, cache):
+    """Return dx (B, T, C) and pairs (ids, dw (n, C)) which cover the rows of w, here at once."""
+    dx, dw = next_token_loss_backward(dloss, cache)
+    return dx, [(slice(len(dw)), dw)]
 
 
 # ---- generation: forward alone, nothing kept for a backward ---------------------------------

@@ -11,6 +11,9 @@ import numpy as np
 from minigpt.backend import array_module
 
 
+NORM_CHUNK = 1 << 22  # the same for any number of workers, and with it the rounding
+
+
 def learning_rate(step, config):
     """Return the learning rate of `step` (from 0): a linear rise, then half a cosine down."""
     warmup, steps = config.warmup_steps, config.steps
@@ -21,9 +24,10 @@ def learning_rate(step, config):
     return config.min_learning_rate + cosine * (config.learning_rate - config.min_learning_rate)
 
 
-def norm(flat):
-    """Return the length of the vector `flat`, a float."""
-    return math.sqrt(float(array_module(flat).vdot(flat, flat)))
+def norm(flat, map=map):
+    """Return the length of the vector `flat`, a float; `map` may be a thread pool's."""
+    xp, parts = array_module(flat), chunks(0, len(flat), NORM_CHUNK)
+    return math.sqrt(sum(map(lambda part: float(xp.vdot(flat[part], flat[part])), parts)))
 
 
 def clip_factor(grad_norm, limit):
@@ -31,27 +35,34 @@ def clip_factor(grad_norm, limit):
     return limit / grad_norm if 0 < limit < grad_norm else 1.0
 
 
-def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay):
-    """Move weights `w` against gradient `g` by one AdamW step; w, m and v are changed in place.
+def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay, scale=1.0):
+    """Move weights `w` against gradient `scale g` by one step; w, m and v are changed in place.
 
     m and v are running means of the gradient and of its square, 0 before the first step; `step`
     counts from 1 and undoes their bias towards 0. All arrays are flat and of one size.
     """
     xp = array_module(w)
     m *= beta1
-    m += (1 - beta1) * g
+    change = (scale * (1 - beta1)) * g  # the only new array: all that follows is done in it
+    m += change
     v *= beta2
-    v += (1 - beta2) * g * g
-    m_hat = m / (1 - beta1**step)
-    v_hat = v / (1 - beta2**step)
+    xp.multiply(g, g, out=change)
+    change *= scale * scale * (1 - beta2)
+    v += change
+    # lr (m / c1) / (sqrt(v / c2) + epsilon), the two corrections c1 and c2 moved into the numbers
+    root = math.sqrt(1 - beta2**step)
+    xp.sqrt(v, out=change)
+    change += epsilon * root
+    xp.divide(m, change, out=change)
+    change *= lr * root / (1 - beta1**step)
     w *= 1 - lr * weight_decay
-    w -= lr * m_hat / (xp.sqrt(v_hat) + epsilon)
+    w -= change
 
 
 class AdamW:
     """The optimizer's memory for the parameters `params`, two arrays of their size."""
 
-    CHUNK = 1 << 16  # elements updated at a time: five such arrays fit in a core's cache
+    CHUNK = 1 << 15  # elements updated at a time: five such arrays fit in a core's cache
 
     def __init__(self, params, config):
         self.params, self.config = params, config
@@ -71,8 +82,8 @@ class AdamW:
         def update(part):
             chunk, decay = part
             adamw(
-                self.params.flat[chunk], scale * grad[chunk], self.m[chunk], self.v[chunk],
-                step, lr, c.beta1, c.beta2, c.epsilon, decay,
+                self.params.flat[chunk], grad[chunk], self.m[chunk], self.v[chunk],
+                step, lr, c.beta1, c.beta2, c.epsilon, decay, scale,
             )  # fmt: skip
 
         size = self.CHUNK if xp is np else n  # a GPU has no such cache, and every call costs

@@ -43,6 +43,10 @@ class Params(Mapping):
                 f"write params[{name!r}][...] = value"
             )
 
+    def add(self, name, x, rows=...):
+        """Add `x` to the array called `name`, or to its rows `rows`, in which none is twice."""
+        self._views[name][rows] += x
+
     def __iter__(self):
         return iter(self._views)
 

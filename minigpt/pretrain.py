@@ -1,37 +1,41 @@
 """Pretraining: a run from the first step to the last, or from where it was stopped.
 
-Beside the model's folder (see checkpoint.py) this writes
+The steps themselves are in loop.py, with the records they leave. Before the first of them this
+writes, beside the model,
 
-    metrics.jsonl   a line for each look at the validation text
-    samples.jsonl   a line for each sample of what the model writes: {"step", "text"}
-    training.json   the report of the finished run
+    training_config.json   every setting of the model and of the training, resolved; the data's
+                           hash, versions, workers, what was foreseen (forecast.py) and the
+                           machine's measured peak
 
 A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers, one that
 was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
 """
 
-import json
+import platform
 import signal
-import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
+import numpy as np
 
 from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
+from minigpt.forecast import check_memory, describe, forecast, measure_peak
+from minigpt.loop import Loop
 from minigpt.model import GPT
-from minigpt.optim import AdamW, learning_rate
+from minigpt.optim import AdamW
 from minigpt.parallel import Workers
-from minigpt.resume import METRICS, REPORT, SAMPLES, start_or_continue
-from minigpt.sample import generate
-from minigpt.train import Trainer, evaluate, token_lengths
+from minigpt.resume import CONFIG, is_done, start_or_continue
+from minigpt.train import Trainer
 
 # These may change when a run is continued. Another number of workers rounds differently, and with
-# dropout draws other zeros; the rest does not touch the weights.
-FREE_SETTINGS = ("eval_every", "eval_windows", "sample_every", "save_every_s", "workers")
+# dropout draws other zeros; the rest does not touch the weights. Epochs have become steps by then.
+FREE_SETTINGS = (
+    "epochs", "eval_every", "eval_windows", "sample_every", "patience", "keep_best",
+    "save_every_s", "workers",
+)  # fmt: skip
 
 
 class StopRequest:
@@ -54,15 +58,16 @@ class StopRequest:
 
 
 def pretrain(
-    tokens, tokenizer_file, out, model_config, train_config, device="cpu", fresh=False, say=print
-):
+    tokens, tokenizer_file, out, model_config, train_config, device="cpu", start="auto", say=print,
+    force=False,
+):  # fmt: skip
     """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
 
-    Continues a run that was stopped; trains no more if it is complete; for other settings or
-    `fresh` an earlier one is set aside first, see resume.py. Returns the report, or None if the
-    run was stopped by a signal. Raises ValueError for bad input.
+    Continues a run that was stopped; trains no more if it is complete; for other settings, or if
+    `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
+    resume.py. Returns the report, or None if the run was stopped by a signal. Raises ValueError
+    for bad input, and for a run that does not fit in memory unless `force`.
     """
-    out = Path(out)
     device = open_device(device)
     tokenizer = Tokenizer.load(tokenizer_file)
     report = read_report(tokens)
@@ -76,182 +81,84 @@ def pretrain(
             f"vocab_size is {model_config.vocab_size}; it must be {tokenizer.n_vocab}, the number "
             f"of symbols of {tokenizer_file}"
         )
-    train_windows = Windows(
-        load_tokens(Path(tokens) / "train.npy"), model_config.n_positions, train_config.seed
-    )
-    val_tokens = load_tokens(Path(tokens) / "val.npy")
-    if len(val_tokens) < model_config.n_positions + 1:
-        raise ValueError(
-            f"the validation text has {len(val_tokens)} tokens; it must have at least "
-            f"{model_config.n_positions + 1}, one window and its next token: bring more text or "
-            f"ask for fewer n_positions"
-        )
-    val = Windows(val_tokens, model_config.n_positions, 0).spread(train_config.eval_windows)
-
+    windows, val = read_windows(Path(tokens), model_config, train_config)
+    train_config = train_config.with_steps(windows.per_epoch)
+    check_memory(model_config, train_config, device, force)
     model = GPT(model_config, device).initialise(train_config.seed)
-    loop = run_in_folder(
-        out, model, tokenizer, train_windows, val, train_config, report["train"]["sha256"], fresh,
-        say,
+    return run_in_folder(
+        out, model, tokenizer, windows, val, train_config,
+        {"sha256": report["train"]["sha256"], "tokens": report["train"]["tokens"]}, start, say,
     )  # fmt: skip
-    return loop and loop.finish(report["train"]["tokens"])
+
+
+def read_windows(tokens, model, train):
+    """Return (the windows to train on, the ones to look at) of a folder of tokens.
+
+    Raises ValueError for a text shorter than a window, and for ids that are no symbols.
+    """
+    T, V = model.n_positions, model.vocab_size
+    windows = Windows(load_tokens(tokens / "train.npy", V), T, train.seed)
+    val_tokens = load_tokens(tokens / "val.npy", V)
+    if len(val_tokens) < T + 1:
+        raise ValueError(
+            f"the validation text has {len(val_tokens)} tokens; it must have at least {T + 1}, one "
+            f"window and its next token: bring more text or ask for fewer n_positions"
+        )
+    return windows, Windows(val_tokens, T, 0).spread(train.eval_windows)
 
 
 def run_in_folder(
-    out, model, tokenizer, windows, val, config, data, fresh=False, say=print, make_loop=None
-):
+    out, model, tokenizer, windows, val, config, data, start="auto", say=print, make_loop=Loop,
+    **more,
+):  # fmt: skip
     """Train `model` on `windows` to the end of the run in the folder `out`, new or continued.
 
-    `model` has the weights that a new run starts from; `data` is a hash of what it learns from.
-    `make_loop` takes what Loop takes. Returns the Loop, or None if the run was stopped by a signal.
-    Raises ValueError where another process trains in `out`.
+    `model` has the weights that a new run starts from; `data` is what it learns from: a hash,
+    "sha256", and how many "tokens" an epoch has. `make_loop` takes what Loop takes. Returns the
+    report, `more` in it, or None if the run was stopped by a signal. Raises ValueError where
+    another process trains in `out`.
     """
+    out, n_workers = Path(out), model.device.n_workers(config.workers)
     if run_lock.is_held(out):
         raise ValueError(f"{out} is being trained by another process; wait for it or end it first")
     optimizer = AdamW(model.params, config)
     run = {
         "model": asdict(model.config),
         "train": {k: v for k, v in asdict(config).items() if k not in FREE_SETTINGS},
-        "tokens": data,
+        "tokens": data["sha256"],
     }
-    progress = start_or_continue(out, model, optimizer, run, fresh, say)
-    with (
-        run_lock.held(out),
-        Workers(model.device.n_workers(config.workers)) as workers,
-        StopRequest() as stop,
-    ):
+    progress = start_or_continue(out, model, optimizer, run, config, start, say)
+    with run_lock.held(out), Workers(n_workers) as workers, StopRequest() as stop:
+        peak = None
+        if not is_done(progress, config):
+            peak = measure_peak(model.device, workers)
+            save_config(out, model, config, data, workers.n, peak, say)
         trainer = Trainer(model, optimizer, windows, config, workers)
-        loop = (make_loop or Loop)(trainer, tokenizer, out, val, progress, say)
-        # First what resuming needs. Also where nothing is left to do: the run may have been killed
-        # before its last model was saved.
-        checkpoint.save_state(out, model, optimizer, progress)
-        loop.save_folder()
+        loop = make_loop(trainer, tokenizer, out, val, progress, say, peak)
+        loop.begin()
         loop.run(stop)
     if stop.signal is not None:
         signal_name = signal.Signals(stop.signal).name
+        same = "same command" + " without --fresh" * (start == "fresh")
         say(f"stopped by {signal_name} after step {progress['step']} of {config.steps}; the "
-            f"same command{' without --fresh' if fresh else ''} continues from there")  # fmt: skip
+            f"{same} continues from there")  # fmt: skip
         return None
-    return loop
+    return loop.finish(data["tokens"], **more)
 
 
-class Loop:
-    """The steps of a run with what happens now and then: a look at the validation text, a
-    sample, a checkpoint."""
-
-    stage = "pretrain"
-
-    def __init__(self, trainer, tokenizer, out, val, progress, say):
-        self.trainer, self.tokenizer, self.out, self.val = trainer, tokenizer, out, val
-        self.progress, self.say = progress, say
-        self.config, self.model = trainer.config, trainer.model
-        self.token_bytes = token_lengths(tokenizer)
-        windows_per_step = self.config.batch_size * self.config.accumulate
-        self.tokens_per_step = windows_per_step * self.model.config.n_positions
-
-    def run(self, stop):
-        """Make the steps that are left, until done or until `stop.signal` is set."""
-        c, p = self.config, self.progress
-        if p["step"] == c.steps:
-            return
-        saved_at = last = time.monotonic()
-        bar = tqdm(total=c.steps, initial=p["step"], unit="step", disable=None, mininterval=0.3)
-        with bar:
-            if "val_loss" not in p:
-                self.evaluate(None)
-                self.save()
-            for step in range(p["step"], c.steps):
-                loss, grad_norm = self.trainer.step(step)
-                p["step"] = step + 1
-                now = time.monotonic()
-                p["seconds"] += now - last
-                last = now
-                before = p["train_loss"]
-                p["train_loss"] = loss if before is None else 0.95 * before + 0.05 * loss
-                rate = bar.format_dict["rate"] or 0
-                bar.set_postfix_str(
-                    f"loss {p['train_loss']:.3f}, {rate * self.tokens_per_step:,.0f} tok/s",
-                    refresh=False,
-                )
-                bar.update()
-                if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
-                    self.evaluate(grad_norm)
-                if c.sample_every and p["step"] % c.sample_every == 0:
-                    self.show_sample()
-                if stop.signal is not None or now - saved_at > c.save_every_s:
-                    self.save()
-                    saved_at = time.monotonic()
-                    if stop.signal is not None:
-                        return
-        self.save()
-
-    def evaluate(self, grad_norm):
-        """Measure the validation loss; note it in metrics.jsonl and say it."""
-        p, c = self.progress, self.config
-        loss, bits = evaluate(self.model, self.val, self.token_bytes, self.trainer.workers)
-        best = min(loss, p.get("best_val_loss", loss))
-        p |= {"val_loss": loss, "best_val_loss": best, "bits_per_byte": bits}
-        line = {
-            "step": p["step"],
-            "tokens": p["step"] * self.tokens_per_step,
-            "train_loss": p["train_loss"],
-            "val_loss": loss,
-            "bits_per_byte": bits,
-            "learning_rate": learning_rate(max(p["step"] - 1, 0), c),
-            "grad_norm": grad_norm,
-            "seconds": round(p["seconds"], 3),
-        }
-        self.record(METRICS, line)
-        self.say(
-            f"  step {p['step']:5d}: validation loss {loss:.3f} nats/token = {bits:.3f} bits/byte"
-        )
-
-    def show_sample(self):
-        """Have the model write; note it in samples.jsonl and say it."""
-        sample = self.sample(60)
-        self.record(SAMPLES, {"step": self.progress["step"], **sample})
-        self.say(f"  writes: {' -> '.join(sample.values())!r}")
-
-    def record(self, name, line):
-        """Append a line to one of the run's records."""
-        with open(self.out / name, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def sample(self, n_tokens, seed=0):
-        """Return the text the model writes from a document's beginning: {"text"}."""
-        start = self.tokenizer.eot_token
-        ids = generate(self.model, [start], n_tokens, 0.8, top_p=0.95, stop=(start,), seed=seed)
-        return {"text": self.tokenizer.decode(list(ids))}
-
-    def save_folder(self):
-        """Write the model's folder: the weights and what does not change while training."""
-        checkpoint.save_model(self.out, self.model, self.tokenizer)
-
-    def save(self):
-        """Write a checkpoint: first what resuming needs, then the model for everybody else."""
-        checkpoint.save_state(self.out, self.model, self.trainer.optimizer, self.progress)
-        checkpoint.save_weights(self.out, self.model)
-
-    def finish(self, epoch_tokens, **more):
-        """Write and return the report of the finished run, `more` in it.
-
-        `epoch_tokens`: how many tokens there are to train on.
-        """
-        p, c, m = self.progress, self.config, self.model.config
-        n_tokens = c.steps * self.tokens_per_step
-        report = {
-            "stage": self.stage,
-            "seconds": round(p["seconds"], 3),
-            "steps": c.steps,
-            "parameters": m.n_params(),
-            "tokens": n_tokens,
-            "epochs": n_tokens / epoch_tokens,
-            "flops": n_tokens * m.flops_per_token(),
-            "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
-            "val_loss": p["val_loss"],
-            "best_val_loss": p["best_val_loss"],
-            "bits_per_byte": p["bits_per_byte"],
-            "train": asdict(c),
-            **more,
-        }
-        checkpoint.write_json(self.out / REPORT, report)
-        return report
+def save_config(out, model, config, data, n_workers, peak, say):
+    """Write training_config.json; say what the run is and takes."""
+    foreseen = forecast(model.config, config, model.device)
+    for line in describe(model.config, config, foreseen, peak, data["tokens"]):
+        say(line)
+    content = {
+        "model": asdict(model.config),
+        "train": asdict(config),
+        "data": data,
+        "device": model.device.name,
+        "workers": n_workers,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "foreseen": foreseen.as_json(peak),
+        "peak_flops_per_s": round(peak),
+    }
+    checkpoint.write_json(out / CONFIG, content)

@@ -2,36 +2,44 @@
 
 A run is described by what decides where it goes: the settings of the model and of the training,
 and the tokens. A folder whose training state says the same is continued; a finished model of
-another run is kept as `FOLDER.previous`, once.
+another run is kept as `FOLDER.previous`, once. `FOLDER/best` belongs to the run.
 """
 
 import json
 import os
+import re
 
 from bpe.files import atomic_write
 from minigpt import checkpoint
 
 METRICS, SAMPLES, REPORT = "metrics.jsonl", "samples.jsonl", "training.json"
+CONFIG = "training_config.json"  # every setting, resolved, and what was foreseen
+BEST = "best"  # the folder of the model with the lowest validation loss
 RECORDS = (METRICS, SAMPLES)  # one line after the other, each with its "step"
 EVALUATION = "evaluation.json"  # of an assistant, see evaluate_chat.py
 # What a run's folder consists of; anything else in it was put there by somebody else.
 OURS = {
-    *RECORDS, REPORT, EVALUATION, checkpoint.MODEL, checkpoint.STATE, "config.json",
-    "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    *RECORDS, REPORT, CONFIG, EVALUATION, checkpoint.MODEL, checkpoint.STATE,
+    *checkpoint.DESCRIPTION,
 }  # fmt: skip
 
 
-def start_or_continue(out, model, optimizer, run, fresh, say):
+def start_or_continue(out, model, optimizer, run, config, start, say):
     """Fill `optimizer` and `model`, if a run is continued, and return the progress of it in `out`.
 
-    With `fresh`, or where `out` holds another run, that is set aside and a new one begins. Raises
-    ValueError for a damaged state and for a folder that cannot be set aside.
+    Where `out` holds no run or another one, that is set aside and a new one begins; `start` says
+    if that is always so ("fresh"), never ("resume") or as it comes ("auto"). Raises ValueError for
+    a damaged state, for a folder that cannot be set aside, and where nothing can be resumed.
     """
-    progress = None if fresh else checkpoint.read_progress(out)
+    progress = None if start == "fresh" else checkpoint.read_progress(out)
+    if start == "resume":
+        check_same(out, progress, run)
+    remove_unfinished(out)
     if progress is not None and progress["run"] == run:
         checkpoint.load_state(out, model, optimizer)
-        step, steps = progress["step"], run["train"]["steps"]
-        say(f"{out} is complete" if step == steps else f"continuing {out} after step {step}")
+        step = progress["step"]
+        say(f"{out} is complete" if is_done(progress, config)
+            else f"continuing {out} after step {step}")  # fmt: skip
         for name in RECORDS:
             keep_lines(out / name, step if "val_loss" in progress else -1)
         return progress
@@ -41,6 +49,37 @@ def start_or_continue(out, model, optimizer, run, fresh, say):
     for name in RECORDS:
         (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
+
+
+def is_done(progress, config):
+    """Tell whether a run has made all its steps, or looked in vain as often as `patience` says."""
+    return progress["step"] == config.steps or is_out_of_patience(progress, config)
+
+
+def is_out_of_patience(progress, config):
+    return 0 < config.patience <= progress.get("looks_since_best", 0)
+
+
+def check_same(out, progress, run):
+    """Raise ValueError where the folder `out` does not hold the run `run`."""
+    if progress is None:
+        raise ValueError(f"{out} holds no run to resume; without --resume one begins")
+    if differences := list(differing(progress["run"], run)):
+        raise ValueError(
+            f"{out} holds another run: {', '.join(differences)}; give the settings of that one, "
+            f"or leave --resume out to set it aside"
+        )
+
+
+def differing(there, here):
+    """Yield in words what two descriptions of runs differ in."""
+    for part in ("model", "train"):
+        for name in sorted(there[part].keys() | here[part].keys()):
+            old, new = there[part].get(name), here[part].get(name)
+            if old != new:
+                yield f"{name} is {old} there and {new} here"
+    if there["tokens"] != here["tokens"]:
+        yield "it learned from other tokens"
 
 
 def set_aside(out, say):
@@ -61,13 +100,31 @@ def set_aside(out, say):
 
 def remove_run(folder):
     """Remove a run's folder; one with anything else in it is refused (ValueError)."""
-    files = list(folder.iterdir())
+    best = folder / BEST
+    folders = [best, folder] if best.is_dir() else [folder]
+    files = [file for f in folders for file in f.iterdir() if file != best]
     for file in files:
-        if file.name.removesuffix(".tmp").removeprefix(".") not in OURS or file.is_dir():
-            raise ValueError(f"{folder} holds {file.name}, which is not of a run; move it away")
+        if not is_ours(file.name) or file.is_dir():
+            raise ValueError(
+                f"{file.parent} holds {file.name}, which is not of a run; move it away"
+            )
     for file in files:
         file.unlink()
-    folder.rmdir()
+    for f in folders:
+        f.rmdir()
+
+
+def is_ours(name):
+    """Tell whether a file is one of a run's, or one that was being written when it was killed."""
+    return re.sub(r"^\.|(\.[0-9a-f]{8})?\.tmp$", "", name) in OURS
+
+
+def remove_unfinished(out):
+    """Remove the files that a killed process was writing."""
+    for folder in (out, out / BEST):
+        for file in folder.glob("*.tmp"):
+            if is_ours(file.name):
+                file.unlink()
 
 
 def keep_lines(path, step):

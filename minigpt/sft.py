@@ -29,10 +29,12 @@ from minigpt.chat_format import (
 )
 from minigpt.chat_template import check_template, read_template, save_template
 from minigpt.config import TrainConfig
+from minigpt.forecast import check_memory
+from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.packing import Packed
-from minigpt.pretrain import Loop, run_in_folder
-from minigpt.resume import REPORT
+from minigpt.pretrain import run_in_folder
+from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate
 
 # Beside what a base was pretrained with: how much of it fine-tuning takes.
@@ -56,10 +58,29 @@ def inherit(base):
         raise ValueError(f"{Path(base) / REPORT} is not a whole report ({error!r})") from None
     return replace(
         config,
+        epochs=0.0,
         steps=max(1, round(config.steps * SHARE_OF_STEPS)),
         learning_rate=config.learning_rate * SHARE_OF_RATE,
         min_learning_rate=config.min_learning_rate * SHARE_OF_RATE,
     )
+
+
+def best_of(base, say):
+    """Return the folder of the better model of a run: the last, or an earlier one it kept.
+
+    The last, if the folder has no report that says otherwise.
+    """
+    base = Path(base)
+    try:
+        report = json.loads((base / REPORT).read_text("utf-8"))
+        is_worse = report["best_is_kept"] and report["best_val_loss"] < report["val_loss"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return base
+    if not is_worse or not (base / BEST / checkpoint.MODEL).exists():
+        return base
+    say(f"starting from {base / BEST}: its validation loss was {report['best_val_loss']:.3f}, the "
+        f"last is {report['val_loss']:.3f}")  # fmt: skip
+    return base / BEST
 
 
 def grow(model, n_vocab, seed):
@@ -142,30 +163,33 @@ class ChatLoop(Loop):
         }  # fmt: skip
 
 
-def sft(base, conversations, out, config, device="cpu", fresh=False, say=print):
+def sft(
+    base, conversations, out, config, device="cpu", start="auto", say=print, force=False
+):  # fmt: skip
     """Fine-tune the folder `base` on a folder of chat_data.make and write the folder `out`.
 
-    Continues a run that was stopped; trains no more if it is complete. Returns the report, or
-    None if the run was stopped by a signal. Raises ValueError for bad input.
+    Of a run that kept a better model than its last, that is taken. Continues a run that was
+    stopped; trains no more if it is complete; `start` and `force` are as in pretraining. Returns
+    the report, or None if the run was stopped by a signal. Raises ValueError for bad input.
     """
-    out, conversations = Path(out), Path(conversations)
-    model, tokenizer = load_base(base, device, config.seed, say)
+    conversations, start_from = Path(conversations), best_of(base, say)
+    model, tokenizer = load_base(start_from, device, config.seed, say)
     T = model.config.n_positions
     train, val = (
         read_windows(conversations / f"{part}.jsonl", tokenizer, T, config.seed, say)
         for part in ("train", "val")
     )
+    config = config.with_steps(len(train))
+    check_memory(model.config, config, model.device, force)
     _, shown = next(read_conversations(conversations / "val.jsonl"))
     looked_at = val.rows(slice(config.eval_windows))
     learned_from = hashlib.sha256(to_numpy(model.params.flat).tobytes())
     learned_from.update((conversations / "train.jsonl").read_bytes())
-    loop = run_in_folder(
-        out, model, tokenizer, train, looked_at, config, learned_from.hexdigest(), fresh, say,
+    return run_in_folder(
+        out, model, tokenizer, train, looked_at, config,
+        {"sha256": learned_from.hexdigest(), "tokens": len(train) * T}, start, say,
         partial(ChatLoop, question=shown[:-1]),
-    )  # fmt: skip
-    return loop and loop.finish(
-        len(train) * T,
-        base=str(base),
+        base=str(start_from),
         conversation_tokens=train.n_tokens,
         learned_tokens=train.n_targets,
-    )
+    )  # fmt: skip

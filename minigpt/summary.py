@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.checkpoint import load, read_progress
+from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
+from minigpt.resume import BEST
 from minigpt.sample import generate, stream_text
 
 REPORTS = (
@@ -110,14 +112,16 @@ def run(out, device="cpu", without=()):
             print(f"pretrain: {progress['step']} of {steps} steps; the same `make train` goes on")
         return
     base, _ = reports["base/training.json"]
+    curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
-        f"\nvalidation loss {base['val_loss']:.3f} nats/token = "
+        f"\nvalidation loss {curve} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
     )
     if base["best_val_loss"] < base["val_loss"] - 0.1:
+        kept = f" (kept in {out / 'base' / BEST})" if base.get("best_is_kept") else ""
         print(
-            f"it was {base['best_val_loss']:.3f} before it rose again: so little text is learnt "
-            f"by heart; train on more, or for fewer steps"
+            f"it was {base['best_val_loss']:.3f}{kept} before it rose again: so little text is "
+            f"learnt by heart; train on more, or for fewer steps"
         )
     model, tokenizer = load(out / "base", device)
     for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):

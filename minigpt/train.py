@@ -1,7 +1,7 @@
 """One training step, spread over worker threads, and the validation loss.
 
-A step gives each worker a slice of the batch, adds up the workers' gradients, clips them and
-lets AdamW move the weights. What a step sees depends on the settings and the step's number only.
+A step gives each worker a slice of the batch; their gradients add up in one array, which is
+clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the step's number only.
 
 This is not the run: for checkpoints, resuming and what is said meanwhile see pretrain.py.
 """
@@ -12,7 +12,8 @@ import numpy as np
 
 from minigpt.backend import random_generator
 from minigpt.config import TrainConfig
-from minigpt.optim import AdamW, chunks, clip_factor, learning_rate, norm
+from minigpt.gradient import SharedGradient
+from minigpt.optim import AdamW, clip_factor, learning_rate, norm
 from minigpt.parallel import Workers, slices
 
 
@@ -22,17 +23,17 @@ class Trainer:
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.workers = config, workers
-        self.grads = [model.new_grads() for _ in range(min(workers.n, config.batch_size))]
+        self.grads = model.new_grads()
 
     def step(self, step):
         """Make update number `step` (from 0); return its loss and its gradient's norm."""
         c, xp = self.config, self.model.device.xp
-        for g in self.grads:
-            g.flat[...] = 0
         first = step * c.accumulate
         batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
         # what a batch is divided by, so that every target of the step weighs the same
         n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
+        parts = slices(c.batch_size, self.workers.n)
+        shares = SharedGradient(self.grads, len(parts)).shares()
         loss = 0.0
         for micro, batch in enumerate(batches):
             arrays = [xp.asarray(x) for x in batch]  # (B, T) each
@@ -42,14 +43,14 @@ class Trainer:
                 if self.model.config.dropout:
                     rng = random_generator(xp, c.seed, step, micro, worker)
                 ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
-                part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
-                self.model.backward(cache, self.grads[worker])
+                with shares[worker] as grads:
+                    part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
+                    self.model.backward(cache, grads)
                 return float(part)
 
-            parts = slices(c.batch_size, self.workers.n)
             loss += sum(self.workers.map(work, range(len(parts)), parts))
-        grad = self._sum_grads()
-        grad_norm = norm(grad)
+        grad = self.grads.flat  # (P,)
+        grad_norm = norm(grad, self.workers.map)
         if not math.isfinite(loss + grad_norm):
             raise ValueError(
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
@@ -59,18 +60,6 @@ class Trainer:
         lr = learning_rate(step, c)
         self.optimizer.step(grad, step + 1, lr, scale, self.workers.map)
         return loss, grad_norm
-
-    def _sum_grads(self):
-        """Add the workers' gradients up in the first one; return it, flat (N,)."""
-        first, *others = [g.flat for g in self.grads]
-
-        def add(chunk):
-            for other in others:
-                first[chunk] += other[chunk]
-
-        if others:
-            self.workers.map(add, chunks(0, len(first), AdamW.CHUNK))
-        return first
 
 
 def evaluate(model, batch, token_bytes, workers):

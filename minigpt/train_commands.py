@@ -1,23 +1,22 @@
-"""The commands that make a model: presets, check, tokenize, pretrain, gradcheck.
+"""The commands that make a model: presets, check, tokenize, pretrain, plot, gradcheck.
 
 `add_commands` gives them their flags; the function of a command's name runs it and returns the exit
 status. Imports that take a while are inside of these functions, so that `--help` answers at once.
 """
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 from minigpt.config import (
-    PRESETS,
     ModelConfig,
     TrainConfig,
     add_flags,
     add_paths,
-    get_preset,
+    add_run_flags,
     require,
     with_flags,
 )
+from minigpt.presets import PRESETS, get_preset, settings, table
 
 
 def add_commands(command):
@@ -56,11 +55,29 @@ def add_commands(command):
     add_paths(p, "--tokens", "--tokenizer", "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")
     p.add_argument("--preset", default="tiny", help=f"one of {', '.join(PRESETS)} (%(default)s)")
-    p.add_argument("--fresh", action="store_true", help="start anew even if a run can be continued")
+    p.add_argument(
+        "--depth", type=int, metavar="N",
+        help="instead of a preset: so many layers, and width, window, learning rate, batch and "
+        "steps that suit them (GPT-2's smallest is 12)",
+    )  # fmt: skip
+    add_run_flags(p)
     add_flags(
         p.add_argument_group("the model (default: the preset's)"), ModelConfig, {"vocab_size"}
     )
     add_flags(p.add_argument_group("the training (default: the preset's)"), TrainConfig)
+
+    p = command(
+        "plot", plot, "draw the loss curves of runs",
+        "plot out/base out/other -o curve.svg",
+    )  # fmt: skip
+    p.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, finished or not")
+    p.add_argument("-o", "--out", default="curve.svg", help=".svg, .png or .pdf (%(default)s)")
+    p.add_argument(
+        "--x", choices=("tokens", "step", "seconds"), default="tokens", help="(%(default)s)"
+    )
+    p.add_argument(
+        "--bits", action="store_true", help="in bits a byte, to compare different tokenizers"
+    )
 
     p = command(
         "gradcheck", gradcheck, "compare the backward pass with measured slopes", "gradcheck"
@@ -70,8 +87,7 @@ def add_commands(command):
 
 def presets(args):
     if args.preset is None:
-        for name, p in PRESETS.items():
-            print(f"{name:8} {p.about}\n{'':8} {p.model}\n{'':8} {p.train}")
+        print("\n".join(table()))
         return 0
     preset = get_preset(args.preset)
     fields = {
@@ -85,7 +101,7 @@ def presets(args):
 
 def check(args):
     get_preset(args.preset)
-    least = 257  # every byte and <|endoftext|>
+    least = 256  # every byte; `bpe train` adds <|endoftext|> to these
     for name, value, at_least in (("VOCAB", args.vocab_size, least), ("PAGES", args.pages, 1)):
         if value is not None:
             is_number = value.strip().isdecimal()
@@ -128,26 +144,26 @@ def tokenize(args):
 
 
 def pretrain(args):
+    get_preset(args.preset)  # what is wrong there is soon said
     from tqdm import tqdm
 
     from bpe import Tokenizer
     from minigpt.pretrain import pretrain
 
-    preset = get_preset(args.preset)
-    model_config = with_flags(preset.model, args)
-    train_config = with_flags(preset.train, args)
-    tokenizer = Tokenizer.load(args.tokenizer)
-    model_config = replace(model_config, vocab_size=tokenizer.n_vocab)
-    print(
-        f"{model_config.n_params() / 1e6:.2f} M parameters, {train_config.steps} steps of "
-        f"{train_config.batch_size * train_config.accumulate} windows of "
-        f"{model_config.n_positions} tokens"
-    )
+    n_vocab = Tokenizer.load(args.tokenizer).n_vocab
+    model, train = (with_flags(c, args) for c in settings(args.preset, args.depth, n_vocab))
     report = pretrain(
-        args.tokens, args.tokenizer, args.out, model_config, train_config,
-        args.device, args.fresh, tqdm.write,
+        args.tokens, args.tokenizer, args.out, model, train, args.device, args.start, tqdm.write,
+        args.force,
     )  # fmt: skip
     return 130 if report is None else 0
+
+
+def plot(args):
+    from minigpt.curves import plot
+
+    print(plot(args.runs, args.out, args.x, args.bits))
+    return 0
 
 
 def gradcheck(args):

@@ -23,9 +23,10 @@ from bench import HEAD, TURNS, in_turns, machine, num_cores, row
 
 from minigpt import generate
 from minigpt.checkpoint import load_model
-from minigpt.config import PRESETS, ModelConfig
+from minigpt.config import ModelConfig
 from minigpt.decode import Decoder
 from minigpt.parallel import slices
+from minigpt.presets import PRESETS
 from minigpt.team import one_blas_thread, team
 
 PROMPT_TOKENS = 16

@@ -29,9 +29,9 @@ from playground_server import never, serving
 import bpe
 from minigpt import complete
 from minigpt.checkpoint import save_model
-from minigpt.config import PRESETS
 from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
+from minigpt.presets import PRESETS
 
 MAX_TOKENS = 60  # of the shortest answer
 N_PROMPTS = 16  # different requests; each is asked again and again

@@ -66,6 +66,17 @@ def test_train_writes_a_tokenizer_and_a_report(tmp_path, text_file, capsys):
     assert "longest ' wiede' ' Flut' ' tide'" in out
 
 
+def test_a_vocabulary_of_256_is_the_bytes_alone_with_special_tokens_on_top(tmp_path, text_file):
+    path = tmp_path / "a.json"
+    argv = ["train", text_file, "--vocab-size", "256", "-o", str(path)]
+    assert main(argv) == 0
+    tokenizer = Tokenizer.load(path)
+    assert (tokenizer.n_vocab, tokenizer.eot_token, len(tokenizer.merges)) == (257, 256, 0)
+    assert len(tokenizer.encode(TEXT)) == len(TEXT.encode())
+    assert main([*argv, "--special", "<|a|>", "--special", "<|b|>"]) == 0
+    assert Tokenizer.load(path).n_vocab == 258
+
+
 def test_train_takes_a_pattern_special_tokens_and_another_format(tmp_path, text_file):
     path = tmp_path / "a.json"
     argv = ["train", text_file, "--pattern", "gpt2", "--vocab-size"]

@@ -189,7 +189,7 @@ def test_make_train_crawls_a_site_and_reads_its_archive_again(site, tmp_path):
         (["PRESET=giant"], "preset is 'giant'; it must be one of"),
         (["PRESET="], "preset is ''; it must be one of"),
         (["DEVICE=tpu"], "device is 'tpu'; it must be one of"),
-        (["VOCAB=many"], "VOCAB is many; it must be at least 257"),
+        (["VOCAB=many"], "VOCAB is many; it must be at least 256"),
         (["PAGES=abc"], "PAGES is abc; it must be at least 1"),
         (
             ["TRAIN=--stepps 5"],
@@ -201,7 +201,7 @@ def test_make_train_crawls_a_site_and_reads_its_archive_again(site, tmp_path):
         (["TEXT={folder}/empty.txt"], "empty"),
         (["TEXT={folder}/binary.txt"], "is not text"),
         (["TEXT={folder}/short.txt", "PRESET=smoke", "VOCAB=258"], "one window and its next token"),
-        (["TEXT={folder}/some.txt", "VOCAB=200"], "VOCAB is 200; it must be at least 257"),
+        (["TEXT={folder}/some.txt", "VOCAB=200"], "VOCAB is 200; it must be at least 256"),
         (["TEXT={folder}/some.txt", "VOCAB=9000"], "this text gives at most"),
         (["SITE=http://127.0.0.1:9/", "PRESET=smoke"], "no page"),
         (["OUT=/proc/minigpt"], "OUT=/proc/minigpt cannot be written to"),

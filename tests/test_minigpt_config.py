@@ -5,14 +5,13 @@ import re
 import pytest
 
 from minigpt.config import (
-    PRESETS,
     ModelConfig,
     TrainConfig,
     add_flags,
-    get_preset,
     with_flags,
 )
 from minigpt.model import param_shapes
+from minigpt.presets import get_preset
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,9 @@ def test_a_model_that_cannot_be_is_refused_with_value_and_rule(name, value, rule
         ("learning_rate min_learning_rate weight_decay grad_clip", -1.0, "be at least 0"),
         ("learning_rate min_learning_rate weight_decay grad_clip", float("nan"), "be at least 0"),
         ("warmup_steps sample_every workers seed", -1, "be at least 0"),
-        ("save_every_s", -1.0, "be at least 0"),
+        ("save_every_s epochs", -1.0, "be at least 0"),
+        ("patience", -1, "be at least 0"),
+        ("epochs", float("inf"), "be finite"),
         ("beta1 beta2", 1.0, "be at least 0 and below 1"),
         ("beta1 beta2", -0.1, "be at least 0 and below 1"),
         ("epsilon", 0.0, "be above 0"),
@@ -72,19 +73,6 @@ def test_flops_are_six_a_weight_and_attention_on_top():
     assert config.flops_per_token() == 6 * in_products + 12 * 3 * 32 * 16
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_found_by_name_and_says_what_it_is_for(name):
-    preset = get_preset(name)
-    assert preset.about
-    assert preset.pages >= 1
-    assert preset.train.warmup_steps < preset.train.steps
-
-
-def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"preset is 'huge'; it must be one of smoke, tiny"):
-        get_preset("huge")
-
-
 def parse(*flags):
     parser = argparse.ArgumentParser()
     add_flags(parser, ModelConfig, {"vocab_size"})
@@ -97,7 +85,8 @@ def test_every_setting_is_a_flag_with_help_and_the_right_type():
         for field in dataclasses.fields(config_class):
             assert field.metadata["help"]
             if field.name != "vocab_size":
-                args = parse("--" + field.name.replace("_", "-"), "1")
+                flag = "--" + field.name.replace("_", "-")
+                args = parse(flag) if field.type is bool else parse(flag, "1")
                 assert type(getattr(args, field.name)) is field.type is type(field.default)
 
 
@@ -118,3 +107,16 @@ def test_a_flag_can_set_a_value_to_zero():
 def test_a_flag_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"n_head is 7; it must divide n_embd"):
         with_flags(get_preset("smoke").model, parse("--n-head", "7"))
+
+
+def test_a_switch_can_be_turned_off():
+    assert TrainConfig().keep_best
+    assert not with_flags(TrainConfig(), parse("--no-keep-best")).keep_best
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps"), [(1.0, 25), (2.0, 50), (0.5, 13), (1e-9, 1), (0.0, 1000)]
+)
+def test_epochs_become_steps_rounded_up(epochs, steps):
+    config = TrainConfig(epochs=epochs, batch_size=2, accumulate=2).with_steps(100)
+    assert (config.steps, config.epochs) == (steps, 0.0)

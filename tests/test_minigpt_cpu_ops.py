@@ -122,21 +122,21 @@ def test_attention_within_segments(B, T, H, dtype, seed):
 @given(
     B=sizes, T=lengths, V=st.integers(1, 40), C=sizes, dtype=dtypes, seed=seeds, block=blocks,
     masked=st.sampled_from([0.0, 0.5, 1.0]), scale=st.sampled_from([1, 1e3]),
-    dloss=st.sampled_from([1.0, -0.5]),
+    dloss=st.sampled_from([1.0, -0.5]), piece=st.sampled_from([1, 30, 1 << 19]),
 )  # fmt: skip
-def test_next_token_loss(B, T, V, C, dtype, seed, block, masked, scale, dloss):
+def test_next_token_loss(B, T, V, C, dtype, seed, block, masked, scale, dloss, piece):
     rng = np.random.default_rng(seed)
     x, w = normal(rng, dtype, B, T, C, scale=scale), normal(rng, dtype, V, C)
     targets = np.where(rng.random((B, T)) < masked, -1, rng.integers(0, V, (B, T)))
     inputs = x, w, targets, 2 * B * T
-    with mock.patch.object(cpu_ops, "BLOCK", block):
+    with mock.patch.multiple(cpu_ops, BLOCK=block, PIECE=piece):
         losses = cpu_ops.next_token_losses(x, w, targets)
         loss, cache = cpu_ops.next_token_loss_forward(*inputs)
+        gradients = cpu_ops.next_token_loss_backward(dloss, cache)
     assert losses.dtype == dtype
     same(losses, ops.next_token_losses(x, w, targets), dtype)
     plain_loss, plain_cache = ops.next_token_loss_forward(*inputs)
     same(loss, plain_loss, dtype)
-    gradients = cpu_ops.next_token_loss_backward(dloss, cache)
     same(gradients, ops.next_token_loss_backward(dloss, plain_cache), dtype, conditioning=scale)
 
 

@@ -34,7 +34,7 @@ def test_the_check_passes_and_shows_every_operation_and_parameter(device, capsys
     [
         ("gelu_backward", lambda dx: dx * 1.001),
         ("layernorm_backward", lambda grads: (grads[0], grads[2], grads[1])),
-        ("embedding_backward", lambda dw: dw[::-1]),
+        ("embedding_backward", lambda grads: (grads[0], grads[1][::-1])),
         ("attention_backward", lambda dqkv: dqkv * np.nan),
         ("next_token_loss_backward", lambda grads: (-grads[0], grads[1])),
     ],

@@ -21,7 +21,7 @@ import bpe
 from minigpt import dataset
 from minigpt.__main__ import main
 from minigpt.checkpoint import load_model, read_progress
-from minigpt.config import PRESETS
+from minigpt.presets import PRESETS
 from minigpt.pretrain import pretrain
 
 pytest_plugins = ["minigpt_fixtures"]
@@ -47,7 +47,11 @@ def flags(example, out, **changes):
     settings.pop("vocab_size")
     words = ["--tokens", example.tokens, "--tokenizer", example.tokenizer, "-o", out]
     for name, value in settings.items():
-        words += ["--" + name.replace("_", "-"), value]
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", value]
     return list(map(str, words))
 
 
@@ -68,6 +72,7 @@ def model_folder(tmp_path_factory):
         "presets",
         "tokenize",
         "pretrain",
+        "plot",
         "sample",
         "info",
         "evaluate",

@@ -210,6 +210,7 @@ def test_the_formula_for_the_number_of_parameters_is_what_is_stored(sizes):
 
 def test_initial_weights_are_those_of_gpt2(device):
     model = small_model(device, n_embd=64, n_layer=8, vocab_size=1000)
+    wider = math.sqrt(768 / 64)  # as many terms less has a sum in this model
     for name, w in model.params.items():
         w = to_numpy(w)
         if name.endswith("bias"):
@@ -217,9 +218,16 @@ def test_initial_weights_are_those_of_gpt2(device):
         elif w.ndim == 1:
             assert (w == 1).all()
         else:
-            std = 0.02 / math.sqrt(2 * 8) if name.endswith("c_proj.weight") else 0.02
+            std = 0.02 * wider
+            std /= math.sqrt(2 * 8) if name.endswith("c_proj.weight") else 1
             assert abs(w.std() / std - 1) < 0.1, name
             assert abs(w.mean()) < 5 * std / math.sqrt(w.size), name
+
+
+@pytest.mark.parametrize("n_embd", [768, 832])
+def test_initial_weights_of_published_widths_are_the_published_ones(n_embd):
+    weights = small_model(n_embd=n_embd, n_layer=1, n_head=2).params["h.0.attn.c_attn.weight"]
+    assert abs(weights.std() / 0.02 - 1) < 0.01
 
 
 def test_initial_weights_follow_from_the_seed(device):
@@ -230,7 +238,7 @@ def test_initial_weights_follow_from_the_seed(device):
 
 def test_an_untrained_model_finds_every_symbol_about_equally_likely(device):
     loss, _ = small_model(device).forward(*batch(device.xp))
-    assert abs(float(loss) - math.log(V)) < 0.1
+    assert abs(float(loss) - math.log(V)) < 0.4  # with 16 channels, logits differ by about 0.5
 
 
 def test_gradients_have_the_parameters_layout(device):

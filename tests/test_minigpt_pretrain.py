@@ -1,6 +1,9 @@
+import errno
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,10 +35,10 @@ from minigpt.runs import is_running
 pytest_plugins = ["minigpt_fixtures"]
 
 
-def run(example, out, model=MODEL, say=lambda text: None, fresh=False, **changes):
+def run(example, out, model=MODEL, say=lambda text: None, start="auto", **changes):
     """Pretrain on the example with the settings TRAIN, `changes` made; return the report."""
     config = replace(TRAIN, **changes)
-    return pretrain(example.tokens, example.tokenizer, out, model, config, "cpu", fresh, say)
+    return pretrain(example.tokens, example.tokenizer, out, model, config, "cpu", start, say)
 
 
 def lines_of(path):
@@ -47,18 +50,27 @@ def metrics(out):
 
 
 def without_seconds(lines):
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+    timed = ("seconds", "tokens_per_s", "mfu")
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines]
 
 
 def same_run(out, other):
     """Assert that two finished runs are the same but for the time they took."""
-    model, other_model = ((o / "model.safetensors").read_bytes() for o in (out, other))
-    assert model == other_model
+    for name in ("model.safetensors", "best/model.safetensors"):
+        assert (out / name).read_bytes() == (other / name).read_bytes(), name
     for name, array in safetensors.numpy.load_file(out / checkpoint.STATE).items():
         other_array = safetensors.numpy.load_file(other / checkpoint.STATE)[name]
         np.testing.assert_array_equal(array, other_array, err_msg=name)
     assert without_seconds(metrics(out)) == without_seconds(metrics(other))
     assert lines_of(out / "samples.jsonl") == lines_of(other / "samples.jsonl")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def peak():
+    """What the machine can do at most is not measured here: that takes a fifth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain_module, "measure_peak", lambda device, workers: 1e11)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +120,9 @@ def test_a_folder_where_another_process_trains_is_refused(whole, example):
 
 def test_the_folder_is_complete_and_nothing_is_left_over(whole):
     assert sorted(file.name for file in whole.iterdir()) == [
-        "config.json", "generation_config.json", "metrics.jsonl", "model.safetensors",
+        "best", "config.json", "generation_config.json", "metrics.jsonl", "model.safetensors",
         "samples.jsonl", "tokenizer.json", "tokenizer_config.json", "training.json",
-        "training_state.safetensors",
+        "training_config.json", "training_state.safetensors",
     ]  # fmt: skip
 
 
@@ -157,13 +169,16 @@ def test_validation_bits_per_byte_are_those_of_the_saved_model(whole, example):
 def test_a_run_says_how_it_goes(example, tmp_path):
     said = []
     run(example, tmp_path / "base", say=said.append)
-    assert [text.split(":")[0].strip() for text in said] == [
-        "step     0", "step     4", "writes", "step     8", "step    12", "writes",
+    assert [text.split(":")[0].strip() for text in said[1:-1]] == [
+        "memory", "work", "step     0", "step     4", "writes", "step     8", "step    12",
+        "writes",
     ]  # fmt: skip
-    assert "nats/token" in said[0]
+    assert said[0].startswith("0.01 M parameters, 12 steps of 4 windows of 16 tokens: 0.")
+    assert "nats/token" in said[3]
+    assert re.fullmatch(r"  validation loss 5\.\d+ █[▁-▇]▁ [45]\.\d+ in 12 steps", said[-1])
     said.clear()
     run(example, tmp_path / "quiet", say=said.append, sample_every=0, eval_every=100)
-    assert [text.split(":")[0].strip() for text in said] == ["step     0", "step    12"]
+    assert [text.split(":")[0].strip() for text in said[3:-1]] == ["step     0", "step    12"]
 
 
 def test_samples_are_what_was_said_and_who_wants_none_gets_no_file(whole, example, tmp_path):
@@ -262,7 +277,8 @@ KILLED_AT_A_WRITE = """
 import os, signal, sys
 from dataclasses import replace
 from minigpt_examples import MODEL, TRAIN
-from minigpt.pretrain import pretrain
+from minigpt import pretrain as module
+module.measure_peak = lambda device, workers: 1e11
 
 writes_left, before = int(sys.argv[4]), sys.argv[5] == "before"
 replace_file = os.replace
@@ -278,7 +294,7 @@ def replace_and_die(*paths):
 
 os.replace = replace_and_die
 config = replace(TRAIN, save_every_s=0)
-pretrain(*sys.argv[1:4], MODEL, config, say=lambda text: None)
+module.pretrain(*sys.argv[1:4], MODEL, config, say=lambda text: None)
 """
 
 
@@ -291,31 +307,35 @@ def kill_at_write(example, out, n, before):
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-# At first 6 files are written: the state, config.json, generation_config.json, tokenizer.json,
-# tokenizer_config.json, the model. A checkpoint is two, the state and the model. There is one
-# before the first step and one after each, the last one twice; the report is the last file.
+# At first 7 files are written: training_config.json, the state, config.json,
+# generation_config.json, tokenizer.json, tokenizer_config.json, the model. A checkpoint is two, the
+# state and the model; where the model is the best so far, it is a third, and the first time the
+# four small files come before it. There is a checkpoint before the first step and one after each,
+# the last one twice; the report is the last file, the 45th.
 @pytest.mark.parametrize(
     ("n", "before"),
     [
-        (1, True),
-        (1, False),
-        (3, False),
-        (7, True),
-        (16, False),
-        (29, False),
-        (32, False),
-        (34, True),
-        (35, True),
+        (2, True),
+        (2, False),
+        (5, False),
+        (8, True),
+        (11, False),
+        (14, True),
+        (15, True),
+        (24, False),
+        (25, False),
+        (44, True),
+        (45, True),
     ],
 )
 def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, before):
     out = tmp_path / "base"
     kill_at_write(example, out, n, before)
-    if n > 6:
+    if n > 7:
         load_model(out)  # there is always a whole model
     assert run(example, out)["steps"] == 12
     same_run(out, whole)
-    assert not list(out.glob("*.safetensors.tmp"))
+    assert not list(out.rglob("*.tmp"))
     assert not out.with_name("base.previous").exists()
 
 
@@ -335,10 +355,10 @@ def test_lines_that_are_later_than_the_checkpoint_or_cut_off_are_taken_back(
 def test_a_finished_run_trains_no_step_more(example, tmp_path):
     out, said = tmp_path / "base", []
     report = run(example, out)
-    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    before = {file: file.read_bytes() for file in out.rglob("*.*")}
     assert run(example, out, say=said.append) == report
     assert said == [f"{out} is complete"]
-    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert {file: file.read_bytes() for file in out.rglob("*.*")} == before
 
 
 def test_settings_that_only_look_may_change_when_a_run_is_continued(whole, example, tmp_path):
@@ -354,7 +374,7 @@ def test_settings_that_only_look_may_change_when_a_run_is_continued(whole, examp
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 4}, {"steps": 13}, {"learning_rate": 0.5e-2}, {"fresh": True},
+    [{"seed": 4}, {"steps": 13}, {"learning_rate": 0.5e-2}, {"start": "fresh"},
      {"model": replace(MODEL, n_layer=1)}],
 )  # fmt: skip
 def test_a_run_with_other_settings_moves_the_old_one_away(whole, example, tmp_path, changes):
@@ -375,6 +395,8 @@ def test_other_tokens_are_another_run(example, tmp_path):
     run(other, tmp_path / "base")
     write_jsonl(other.documents, example_texts(50))
     dataset.tokenize([other.documents], example_tokenizer(), other.tokens)
+    with pytest.raises(ValueError, match=r"holds another run: it learned from other tokens"):
+        run(other, tmp_path / "base", start="resume")
     run(other, tmp_path / "base")
     assert (tmp_path / "base.previous/training.json").exists()
 
@@ -386,7 +408,7 @@ def test_a_damaged_state_stops_the_run_and_fresh_begins_anew(whole, example, tmp
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"training_state.safetensors is not a whole safetensors"):
         run(example, out)
-    run(example, out, fresh=True)
+    run(example, out, start="fresh")
     same_run(out, whole)
     assert load_model(tmp_path / "base.previous")
 
@@ -408,7 +430,7 @@ def test_an_unfinished_run_does_not_take_the_place_of_a_finished_one(whole, exam
     out = tmp_path / "base"
     run(example, out)
     for _ in range(2):  # both begin anew and are stopped
-        assert run(example, out, say=stop_at(4), fresh=True) is None
+        assert run(example, out, say=stop_at(4), start="fresh") is None
     same_run(tmp_path / "base.previous", whole)
 
 
@@ -448,12 +470,35 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_checkpoint_stands(e
     out = tmp_path / "base"
     with (
         np.errstate(all="ignore"),
-        pytest.raises(ValueError, match=r"step \d+: the loss is .*lower"),
+        pytest.raises(ValueError, match=r"step \d: the loss is .*lower .*checkpoint of step 0"),
     ):
-        run(example, out, learning_rate=1e20, warmup_steps=0, grad_clip=0, save_every_s=0)
+        run(example, out, learning_rate=1e20, warmup_steps=0, grad_clip=0)
     model, _ = load(out)
     assert np.isfinite(model.params.flat).all()
-    assert read_progress(out)["step"] < 12
+    assert read_progress(out)["step"] == 0
+
+
+def test_weights_that_are_no_numbers_do_not_become_a_checkpoint(example, tmp_path):
+    out = tmp_path / "base"
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"step 1: the weights are not finite; .*of step 0 stands"),
+    ):
+        run(example, out, learning_rate=1e30, warmup_steps=0, grad_clip=0, save_every_s=0)
+    assert np.isfinite(load(out)[0].params.flat).all()
+
+
+def test_a_rate_that_leads_astray_is_stopped_at_the_next_look_though_all_is_finite(
+    example, tmp_path
+):
+    out = tmp_path / "base"
+    said = r"step 4: the validation loss is .* guessing would give 5.7; .* lower --learning-rate, "
+    with pytest.raises(ValueError, match=said + r"which is 30.*best model, of step 0, in .*best"):
+        run(example, out, learning_rate=30.0, warmup_steps=0, save_every_s=0)
+    assert read_progress(out)["step"] == 3
+    loss = metrics(out)[0]["val_loss"]
+    assert load(out / "best")[0].params.flat.std() < 0.2
+    assert [line["val_loss"] for line in metrics(out)] == [loss]
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
@@ -499,3 +544,209 @@ def test_a_folder_that_cannot_be_made_is_an_os_error(example, tmp_path):
 
 def test_the_free_settings_are_settings():
     assert set(pretrain_module.FREE_SETTINGS) <= set(vars(TRAIN))
+
+
+# ---- resume, best, patience, epochs ----------------------------------------------------------
+
+
+def test_resume_refuses_a_folder_without_a_run_or_with_another_one(example, tmp_path):
+    out = tmp_path / "base"
+    with pytest.raises(ValueError, match=r"base holds no run to resume; without --resume one"):
+        run(example, out, start="resume")
+    assert not out.exists()
+    assert run(example, out, say=stop_at(4)) is None
+    with pytest.raises(
+        ValueError, match=r"another run: n_layer is 2 there and 3 here, steps is 12"
+    ):
+        run(example, out, start="resume", model=replace(MODEL, n_layer=3), steps=13)
+    assert run(example, out, start="resume")["steps"] == 12
+
+
+def test_the_best_model_is_kept_as_a_whole_folder_and_survives_worse_ones(example, tmp_path):
+    out, said = tmp_path / "base", []
+    astray = {"learning_rate": 0.2, "min_learning_rate": 0.2, "warmup_steps": 5, "eval_every": 1}
+    report = run(example, out, say=said.append, sample_every=0, **astray)
+    losses = {line["step"]: line["val_loss"] for line in metrics(out)}
+    best = min(losses, key=losses.get)
+    assert 0 < best < 12
+    assert (report["best_step"], report["best_val_loss"]) == (best, losses[best])
+    assert report["best_is_kept"]
+    assert f"step {best}: it is in {out / 'best'}" in said[-1]
+    # its bytes are those of a run that ended there; the schedule must not fall, so that it is one
+    other = tmp_path / "other"
+    run(example, other, sample_every=0, steps=best, **astray)
+    whole_folder, tokenizer = load(out / "best")
+    assert (whole_folder.params.flat == load(other)[0].params.flat).all()
+    assert tokenizer.n_vocab == MODEL.vocab_size
+    assert (out / "best/model.safetensors").read_bytes() != (out / "model.safetensors").read_bytes()
+
+
+def test_a_best_model_takes_no_more_disk_where_it_is_the_last(whole):
+    assert (whole / "model.safetensors").samefile(whole / "best/model.safetensors")
+
+
+def test_who_keeps_no_best_has_none(example, tmp_path):
+    report = run(example, tmp_path / "base", keep_best=False)
+    assert not (tmp_path / "base/best").exists()
+    assert not report["best_is_kept"]
+
+
+def test_a_run_without_patience_left_is_over_and_more_patience_continues_it(example, tmp_path):
+    out, said = tmp_path / "base", []
+    # no step changes anything: after the first look none is better
+    still = {"learning_rate": 0.0, "min_learning_rate": 0.0, "eval_every": 2, "sample_every": 0}
+    report = run(example, out, say=said.append, patience=2, **still)
+    assert report["steps"] == 4
+    assert report["tokens"] == 4 * 4 * 16
+    assert "stopped early: 2 looks without" in said[-1] + said[-2]
+    said.clear()
+    assert run(example, out, say=said.append, patience=2, **still) == report
+    assert said == [f"{out} is complete"]
+    assert run(example, out, patience=4, **still)["steps"] == 8
+    assert run(example, out, **still)["steps"] == 12
+
+
+def test_epochs_say_how_many_steps_there_are(example, tmp_path):
+    n = dataset.read_report(example.tokens)["train"]["tokens"]
+    report = run(example, tmp_path / "base", epochs=0.5, eval_every=1000, sample_every=0)
+    windows = (n - 16) // 16
+    assert report["steps"] == math.ceil(windows / 2 / 4)
+    assert report["train"]["epochs"] == 0
+
+
+def test_the_resolved_settings_are_written_before_the_first_step(example, tmp_path):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(0), epochs=0.5) is None
+    written = json.loads((out / "training_config.json").read_text())
+    assert written["model"] == vars(MODEL)
+    assert written["train"]["steps"] > 12
+    assert written["data"]["sha256"] == dataset.read_report(example.tokens)["train"]["sha256"]
+    assert written["versions"]["numpy"] == np.__version__
+    assert written["workers"] == 1
+    assert written["peak_flops_per_s"] == 1e11
+    assert written["foreseen"]["parameters"] == MODEL.n_params()
+
+
+def test_speed_is_that_of_the_steps_since_the_last_look(whole):
+    first, *others = metrics(whole)
+    assert first["tokens_per_s"] is first["mfu"] is None
+    for line in others:
+        assert line["tokens_per_s"] > 0
+        per_s = line["tokens_per_s"] * MODEL.flops_per_token()
+        assert line["mfu"] == pytest.approx(per_s / 1e11, abs=1e-4)
+
+
+# ---- damage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.99])
+def test_a_flipped_byte_in_the_state_is_noticed(example, tmp_path, at):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    flip(out / "training_state.safetensors", at)
+    with pytest.raises(ValueError, match=r"state.safetensors is damaged: .*--fresh starts anew"):
+        run(example, out)
+    assert load_model(out)  # the model itself is whole
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.99])
+def test_a_flipped_byte_in_a_model_is_noticed(whole, tmp_path, at):
+    shutil.copytree(whole, tmp_path / "base")
+    flip(tmp_path / "base/model.safetensors", at)
+    with pytest.raises(ValueError, match=r"model.safetensors is damaged: its checksum is"):
+        load(tmp_path / "base")
+
+
+def flip(path, at):
+    """Change one bit of a file, at a share of its length."""
+    data = bytearray(path.read_bytes())
+    data[int(at * len(data))] ^= 4
+    path.write_bytes(data)
+
+
+def test_ids_beyond_the_vocabulary_are_refused_before_the_first_step(tmp_path):
+    example = make_example(tmp_path)
+    for part in ("train", "val"):
+        ids = np.load(example.tokens / f"{part}.npy")
+        np.save(example.tokens / f"{part}.npy", np.where(np.arange(len(ids)) == 7, 300, ids))
+        with pytest.raises(ValueError, match=rf"{part}.npy holds the id 300 at 7; .* below 300"):
+            run(example, tmp_path / "base")
+        np.save(example.tokens / f"{part}.npy", ids)
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_limit_on_the_size_of_files_is_one_line_and_the_checkpoint_stands(example, tmp_path):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4)) is None
+    limited = (
+        "import resource, sys; from minigpt.__main__ import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", limited, "pretrain", "--tokens", example.tokens]
+    words += ["--tokenizer", example.tokenizer, "-o", out]
+    for name, value in (vars(MODEL) | vars(TRAIN)).items():
+        if name not in ("vocab_size", "keep_best"):
+            words += ["--" + name.replace("_", "-"), value]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        list(map(str, words)), env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "File too large" in line
+    assert f"the checkpoint of step 4 stands in {out}" in line
+    assert read_progress(out)["step"] == 4
+    assert load_model(out)
+    assert run(example, out)["steps"] == 12
+
+
+@pytest.mark.parametrize("limit_at", ["state", "model"])
+def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stands(
+    whole, example, tmp_path, monkeypatch, limit_at
+):
+    out, writes = tmp_path / "base", []
+    write = checkpoint.write_tensors
+
+    def full(path, arrays, metadata):
+        writes.append(path.name)
+        if len(writes) >= 7 and limit_at in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, arrays, metadata)
+
+    monkeypatch.setattr(checkpoint, "write_tensors", full)
+    stands = {"state": 1, "model": 2}[limit_at]
+    with pytest.raises(
+        OSError, match=rf"No space left .*checkpoint of step {stands} stands .*room"
+    ):
+        run(example, out, save_every_s=0)
+    monkeypatch.undo()
+    load(out)
+    assert run(example, out)["steps"] == 12
+    same_run(out, whole)
+
+
+def test_what_a_kill_left_half_written_is_removed_and_other_files_stay(whole, tmp_path, example):
+    out = shutil.copytree(whole, tmp_path / "base")
+    left = [".model.safetensors.0123abcd.tmp", "best/model.safetensors.tmp"]
+    for name in [*left, "mine.tmp"]:
+        (out / name).write_text("half")
+    run(example, out)
+    assert [file.name for file in out.rglob("*.tmp")] == ["mine.tmp"]
+
+
+def test_a_run_with_what_a_kill_left_can_be_set_aside_twice(example, tmp_path):
+    out, previous = tmp_path / "base", tmp_path / "base.previous"
+    for seed in (1, 2, 3):
+        run(example, out, seed=seed)
+        (out / ".training_state.safetensors.0123abcd.tmp").write_text("half")
+    assert read_progress(previous)["run"]["train"]["seed"] == 2
+    assert (previous / "best/model.safetensors").exists()
+
+
+def test_a_best_folder_with_something_else_in_it_is_not_deleted(example, tmp_path):
+    out = tmp_path / "base"
+    run(example, out, seed=1)
+    (out / "best/notes.txt").write_text("mine")
+    run(example, out, seed=2)
+    with pytest.raises(ValueError, match=r"best holds notes.txt, which is not of a run; move it"):
+        run(example, out, seed=3)

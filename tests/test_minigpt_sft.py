@@ -28,9 +28,9 @@ def start(tmp_path_factory):
     return folder
 
 
-def run(start, out, say=lambda text: None, fresh=False, **changes):
+def run(start, out, say=lambda text: None, **changes):
     config = replace(TRAIN, **{"steps": 40, "eval_every": 20, "sample_every": 20} | changes)
-    return sft(start / "base", start / "conversations", out, config, "cpu", fresh, say)
+    return sft(start / "base", start / "conversations", out, config, "cpu", "auto", say)
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +174,16 @@ def test_conversations_that_are_too_long_are_cut_or_left_out_and_it_is_said(tmp_
 def test_missing_conversations_are_named(start, tmp_path):
     with pytest.raises(OSError, match=r"train\.jsonl"):
         sft(start / "base", tmp_path, tmp_path / "chat", TRAIN)
+
+
+@pytest.mark.parametrize(("kept", "last", "chosen"), [(1.0, 2.0, "base/best"), (2.0, 2.0, "base")])
+def test_fine_tuning_starts_from_the_better_of_last_and_best(start, tmp_path, kept, last, chosen):
+    said, base = [], tmp_path / "base"
+    save_example_model(base)
+    save_example_model(base / "best", n_layer=1)
+    report = {"best_is_kept": True, "best_val_loss": kept, "val_loss": last, "train": {}}
+    (base / "training.json").write_text(json.dumps(report))
+    (tmp_path / "conversations").symlink_to(start / "conversations")
+    report = run(tmp_path, tmp_path / "chat", said.append, steps=1)
+    assert report["base"] == str(tmp_path / chosen)
+    assert any(f"starting from {base / 'best'}" in line for line in said) == (kept < last)

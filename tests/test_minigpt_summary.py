@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from minigpt_examples import MODEL, TRAIN, example_tokenizer, make_example
@@ -49,6 +50,7 @@ def test_every_stage_has_a_line_with_its_time_and_what_it_made(out, capsys):
 
 def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     text = "\n".join(lines_of(out, capsys))
+    assert re.search(r"^validation loss 5\.\d+ █[▁-█]+ [45]\.\d+ nats", text, re.MULTILINE)
     report = json.loads((out / "base/training.json").read_text())
     assert f"= {report['bits_per_byte']:.3f} bits/byte" in text
     assert text.count("--- sample") == 3

@@ -1,0 +1,53 @@
+"""What a training run will hold in memory, predicted from its settings before it starts.
+
+Most of it is arrays whose sizes follow from the model: the four of the parameters' size, what the
+forward keeps for the backward, and what an operation needs while it runs. The counts below are
+those of model.py and cpu_ops.py; a test holds them against a real step.
+"""
+
+from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE, QUERIES
+from minigpt.parallel import slices
+
+FLOAT = 4  # bytes of a float32
+LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
+
+
+def training_memory(model, train, workers):
+    """Return a dict from what a training step on a CPU holds to its bytes, at most.
+
+    `workers` is the number of threads, at least 1. Tokens on disk and checkpoints come on top.
+    """
+    V, C, L, H, T = model.vocab_size, model.n_embd, model.n_layer, model.n_head, model.n_positions
+    P = model.n_params()
+    parts = slices(train.batch_size, workers)
+    N = train.batch_size * T  # rows of the whole batch
+    most = max(part.stop - part.start for part in parts) * T  # rows of a worker
+    # for every row of a block: two normalised and scaled (2 C each), queries, keys and values (3 C),
+    # attention's output (C), the gate's slope and output (4 C each); and the scores that are seen
+    per_row = 16 * C + 4 + scores_per_row(T, H) * (3 if model.dropout else 1)
+    dropout = (2 * L + 1) * C if model.dropout else 0
+    block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
+    # see next_token_loss_forward
+    piece = min(V * C, PIECE)
+    loss = most * V + 2 * piece if most < C else V * C + piece + block * V
+    return {
+        "parameters": FLOAT * P,
+        "gradients": FLOAT * P,
+        "optimizer": FLOAT * 2 * P,
+        "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
+        "loss": FLOAT * len(parts) * (loss + most * C),
+        "workspace": FLOAT * len(parts) * (8 * C * C + most * 12 * C),
+        "libraries": LIBRARIES,
+    }
+
+
+def scores_per_row(T, H):
+    """Return how many attention scores a row keeps, on average: the keys up to its block's end."""
+    ends = [min(start + QUERIES, T) for start in range(0, T, QUERIES)]
+    rows = [end - start for start, end in zip(range(0, T, QUERIES), ends, strict=True)]
+    return H * sum(n * end for n, end in zip(rows, ends, strict=True)) / T
+
+
+def training_bytes(model, train, workers):
+    """Return the bytes that training holds at most, on a CPU with `workers` threads."""
+    return int(sum(training_memory(model, train, workers).values()))

@@ -1,0 +1,53 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from minigpt.config import ModelConfig, TrainConfig
+from minigpt.costs import training_bytes, training_memory
+from minigpt.dataset import Windows
+from minigpt.model import GPT
+from minigpt.optim import AdamW
+from minigpt.parallel import Workers
+from minigpt.train import Trainer
+
+
+def held(model_config, config, n_workers):
+    """Return the most bytes that NumPy and Python held during two steps, model included."""
+    row = np.random.default_rng(0).integers(0, model_config.vocab_size, 10_000)
+    tracemalloc.start()
+    try:
+        model = GPT(model_config).initialise(0)
+        windows = Windows(row, model_config.n_positions, 0)
+        with Workers(n_workers) as workers:
+            trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
+            trainer.step(0)
+            trainer.step(1)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("settings", "batch_size"),
+    [
+        ((65, 128, 128, 4, 4), 8),  # the activations weigh most
+        ((20_000, 64, 256, 2, 4), 2),  # the token embedding, and fewer rows than channels
+        ((20_000, 128, 64, 2, 4), 4),  # the logits, and more rows than channels
+        ((65, 32, 256, 6, 4), 2),  # the blocks' weights
+        ((65, 512, 64, 4, 8), 2),  # the attention's scores
+        ((65, 128, 128, 4, 4, 0.1), 8),  # dropout
+    ],
+)
+def test_a_step_holds_what_was_predicted(settings, batch_size, workers):
+    model, config = ModelConfig(*settings), TrainConfig(batch_size=batch_size, workers=workers)
+    predicted = training_memory(model, config, workers)
+    expected = training_bytes(model, config, workers) - predicted["libraries"]
+    assert 0.87 < held(model, config, workers) / expected < 1.13
+
+
+def test_the_parts_are_those_of_the_model():
+    memory = training_memory(ModelConfig(), TrainConfig(batch_size=1), 1)
+    assert memory["parameters"] == memory["gradients"] == 4 * 124_439_808
+    assert memory["optimizer"] == 8 * 124_439_808

@@ -1,0 +1,83 @@
+"""Presets, and the dial."""
+
+import pytest
+
+from minigpt.presets import GPT2_VOCAB, N_BYTES, PRESETS, by_depth, get_preset, settings, table
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_found_by_name_and_says_what_it_is_for(name):
+    preset = get_preset(name)
+    assert preset.about
+    assert preset.pages >= 1
+    assert preset.train.warmup_steps < preset.train.steps
+    assert preset.train.min_learning_rate < preset.train.learning_rate
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"preset is 'huge'; it must be one of smoke, tiny"):
+        get_preset("huge")
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("gpt2", 124.44), ("gpt2-medium", 354.82), ("gpt2-large", 774.03), ("gpt2-xl", 1557.61)],
+)
+def test_gpt2_has_the_published_sizes(name, millions):
+    preset = get_preset(name)
+    assert preset.model.n_params() / 1e6 == pytest.approx(millions, abs=0.01)
+    assert (preset.model.vocab_size, preset.model.n_positions) == (GPT2_VOCAB, 1024)
+    assert preset.train.windows_per_step() * 1024 == 491_520
+
+
+def test_shakespeare_is_read_byte_by_byte():
+    for name in ("shakespeare-cpu", "shakespeare-gpu"):
+        assert get_preset(name).model.vocab_size == N_BYTES == 257
+
+
+def test_depth_12_is_gpt2():
+    model, train = by_depth(12, GPT2_VOCAB)
+    assert model == get_preset("gpt2").model
+    assert train.learning_rate == pytest.approx(6e-4)
+    assert 400_000 < train.windows_per_step() * model.n_positions < 500_000
+
+
+@pytest.mark.parametrize("depth", range(1, 25))
+def test_any_depth_gives_a_run_of_twenty_tokens_a_weight(depth):
+    model, train = by_depth(depth, 2048)
+    tokens = train.steps * train.windows_per_step() * model.n_positions
+    weights = 12 * depth * model.n_embd**2
+    assert model.n_layer == depth
+    assert model.n_embd == 64 * model.n_head
+    assert 0 <= tokens / weights - 20 < 0.02
+    assert train.warmup_steps < train.steps
+    assert train.batch_size <= 16
+
+
+def test_a_deeper_model_learns_more_slowly_from_more():
+    settings = [by_depth(depth, 2048) for depth in range(1, 17)]
+    rates = [train.learning_rate for _, train in settings]
+    tokens = [train.windows_per_step() * model.n_positions for model, train in settings]
+    assert rates == sorted(rates, reverse=True)
+    assert tokens == sorted(tokens)
+
+
+@pytest.mark.parametrize("depth", [0, -3])
+def test_a_depth_that_cannot_be_is_refused(depth):
+    with pytest.raises(ValueError, match=rf"depth is {depth}; it must be at least 1"):
+        by_depth(depth, 300)
+
+
+def test_settings_take_depth_before_the_preset_and_the_tokenizers_symbols():
+    assert settings("tiny", None, 300)[0].n_layer == 4
+    assert settings("tiny", None, 300)[0].vocab_size == 300
+    assert settings("tiny", 2, 300) == by_depth(2, 300)
+
+
+def test_the_table_has_a_line_and_a_sentence_for_each_preset():
+    lines = table()
+    for name, preset in PRESETS.items():
+        row, sentence = (line for line in lines if line.split(" ")[0] == name)
+        assert f"{preset.model.n_params() / 1e6:.2f} M" in row
+        assert sentence.endswith(preset.about)
+    assert len({len(line) for line in lines if " M " in line}) <= 2  # aligned
