@@ -106,4 +106,5 @@ def keep_freed_memory():
         M_TRIM_THRESHOLD: 2**31 - 1,  # at every array
         M_ARENA_MAX: 1,  # a thread's own heap would be given back whatever the threshold is
     }
-    return all([mallopt(name, value) for name, value in settings.items()])
+    done = [mallopt(name, value) for name, value in settings.items()]
+    return all(done)

@@ -22,8 +22,8 @@ def training_memory(model, train, workers):
     parts = slices(train.batch_size, workers)
     N = train.batch_size * T  # rows of the whole batch
     most = max(part.stop - part.start for part in parts) * T  # rows of a worker
-    # for every row of a block: two normalised and scaled (2 C each), queries, keys and values (3 C),
-    # attention's output (C), the gate's slope and output (4 C each); and the scores that are seen
+    # for every row of a block: x normalised, and scaled, twice (4 C); queries, keys and values
+    # (3 C); attention's output (C); the gate's slope and output (8 C); the scores that are seen
     per_row = 16 * C + 4 + scores_per_row(T, H) * (3 if model.dropout else 1)
     dropout = (2 * L + 1) * C if model.dropout else 0
     block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together

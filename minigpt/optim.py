@@ -10,7 +10,6 @@ import numpy as np
 
 from minigpt.backend import array_module
 
-
 NORM_CHUNK = 1 << 22  # the same for any number of workers, and with it the rounding
 
 

@@ -1,7 +1,8 @@
 """One training step, spread over worker threads, and the validation loss.
 
 A step gives each worker a slice of the batch; their gradients add up in one array, which is
-clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the step's number only.
+clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the
+step's number only.
 
 This is not the run: for checkpoints, resuming and what is said meanwhile see pretrain.py.
 """
@@ -13,7 +14,7 @@ import numpy as np
 from minigpt.backend import random_generator
 from minigpt.config import TrainConfig
 from minigpt.gradient import SharedGradient
-from minigpt.optim import AdamW, clip_factor, learning_rate, norm
+from minigpt.optim import clip_factor, learning_rate, norm
 from minigpt.parallel import Workers, slices
 
 
