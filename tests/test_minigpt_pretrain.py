@@ -112,10 +112,13 @@ def test_a_run_is_known_to_go_on_until_it_ends(example, tmp_path):
 
 
 def test_a_folder_where_another_process_trains_is_refused(whole, example):
-    files = {file.name: file.read_bytes() for file in whole.iterdir()}
+    def files():
+        return {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
+
+    before = files()
     with run_lock.held(whole), pytest.raises(ValueError, match="trained by another process"):
-        run(example, whole, fresh=True)
-    assert {file.name: file.read_bytes() for file in whole.iterdir()} == files
+        run(example, whole, start="fresh")
+    assert files() == before
 
 
 def test_the_folder_is_complete_and_nothing_is_left_over(whole):
