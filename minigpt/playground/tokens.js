@@ -39,6 +39,7 @@ export function textOf(tokens) {
 }
 
 // A token's text where its bytes are whole characters, else the bytes that are not as ⟨E2 80⟩.
+// Control characters, which have no width, get their pictures: U+2400 and what follows.
 export function shown(bytes) {
   let text = "";
   for (let i = 0; i < bytes.length;) {
@@ -53,13 +54,13 @@ export function shown(bytes) {
       text += `⟨${hexadecimal.join(" ").toUpperCase()}⟩`;
     }
   }
-  return text;
+  return text.replace(/[\x00-\x08\x0b-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
 }
 
 // The same on one line, for a list: white space gets a sign.
 export function shownOnALine(bytes) {
-  const signs = { " ": "·", "\n": "↵", "\t": "→", "\r": "␍", "": "∅" };
-  return (shown(bytes) || "∅").replace(/[ \n\t\r]/g, (space) => signs[space]);
+  const signs = { " ": "·", "\n": "↵", "\t": "→" };
+  return (shown(bytes) || "∅").replace(/[ \n\t]/g, (space) => signs[space]);
 }
 
 // How many bytes the character at i has; 0 where there is no whole one (RFC 3629, section 4).
