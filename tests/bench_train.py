@@ -78,6 +78,7 @@ def most_memory(name, who):
     """Return (seconds, most resident MB beyond the libraries) of five steps, in this process."""
     config, B, _ = SIZES[name]
     if who != "ours":
+        import torch._dynamo  # noqa: F401
         import torch_gpt  # noqa: F401
     before = status("VmRSS")
     if who == "ours":
