@@ -14,7 +14,7 @@ PAGES =
 WARC =
 # text or JSON Lines files to train on as they are: neither crawl nor cleaning
 TEXT =
-# how large and how long: smoke, tiny; `python -m minigpt presets` describes them
+# how large and how long: smoke, tiny, shakespeare-cpu, gpt2 ...; `python -m minigpt presets` describes them
 PRESET = tiny
 # number of symbols of the tokenizer; default: the preset's
 VOCAB =
@@ -233,6 +233,8 @@ bench: $(VENV)/.bench
 	@$(VENV)/bin/python tests/bench_crawl.py
 	@echo '--- the model'
 	@$(VENV)/bin/python tests/bench_sample.py
+	@echo '--- training'
+	@$(VENV)/bin/python tests/bench_train.py
 	@echo '--- the server'
 	@$(VENV)/bin/python tests/bench_serve.py
 	@echo '--- near-duplicates'
