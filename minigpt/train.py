@@ -34,22 +34,23 @@ class Trainer:
         # what a batch is divided by, so that every target of the step weighs the same
         n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
         parts = slices(c.batch_size, self.workers.n)
-        shares = SharedGradient(self.grads, len(parts)).shares()
-        loss = 0.0
+        shared, loss = SharedGradient(self.grads, len(parts)), 0.0
+        shares = shared.shares()
         for micro, batch in enumerate(batches):
             arrays = [xp.asarray(x) for x in batch]  # (B, T) each
 
             def work(worker, rows, arrays=arrays, micro=micro):
-                rng = None
-                if self.model.config.dropout:
-                    rng = random_generator(xp, c.seed, step, micro, worker)
-                ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
                 with shares[worker] as grads:
+                    rng = None
+                    if self.model.config.dropout:
+                        rng = random_generator(xp, c.seed, step, micro, worker)
+                    ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
                     part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
                     self.model.backward(cache, grads)
                 return float(part)
 
-            loss += sum(self.workers.map(work, range(len(parts)), parts))
+            with shared:
+                loss += sum(self.workers.map(work, range(len(parts)), parts))
         grad = self.grads.flat  # (P,)
         grad_norm = norm(grad, self.workers.map)
         if not math.isfinite(loss + grad_norm):

@@ -63,3 +63,14 @@ def test_a_worker_that_fails_stops_those_that_wait_for_it():
 
     errors = together(3, work)
     assert [type(error) for error in errors] == [ZeroDivisionError] * 3
+
+
+def test_a_worker_that_was_never_started_is_not_waited_for():
+    grads = Params(SHAPES, np)
+    shared = SharedGradient(grads, 2)
+    share = shared.shares()[1]
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyboardInterrupt), shared:
+            future = pool.submit(share.add, "b", np.ones(3))
+            raise KeyboardInterrupt  # before worker 0 is there
+        assert isinstance(future.exception(timeout=30), KeyboardInterrupt)
