@@ -111,7 +111,9 @@ class Loop:
         Raises ValueError where the model has become worse than guessing.
         """
         p, c = self.progress, self.config
-        loss, bits = evaluate(self.model, self.val, self.token_bytes, self.trainer.workers)
+        workers = self.trainer.workers
+        most = min(8, math.ceil(c.batch_size / workers.n))
+        loss, bits = evaluate(self.model, self.val, self.token_bytes, workers, most)
         guessing = math.log(self.model.config.vocab_size)
         if not loss <= max(guessing, p.setdefault("first_val_loss", loss)) + ASTRAY:
             raise ValueError(
