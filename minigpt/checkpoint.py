@@ -24,7 +24,7 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
 from minigpt.model import GPT
-from minigpt.tensor_file import check_tensors, read_tensors, write_tensors
+from minigpt.tensor_file import check_tensors, read_tensor, write_tensors
 from minigpt.weights import MODEL, fill, opening
 
 STATE = "training_state.safetensors"
@@ -175,12 +175,12 @@ def load_state(folder, model, optimizer):
     """
     path = Path(folder) / STATE
     check_tensors(path, "--fresh starts anew")
-    arrays, metadata = read_tensors(path)
     for name, flat in (("weights", model.params.flat), ("m", optimizer.m), ("v", optimizer.v)):
-        if name not in arrays or arrays[name].shape != flat.shape:
+        array = read_tensor(path, name)  # one after the other: three more would take memory
+        if array is None or array.shape != flat.shape:
             raise ValueError(f"{path}: {name} must be an array of shape {flat.shape}")
-        flat[...] = model.device.xp.asarray(arrays[name])
-    return json.loads(metadata["progress"])
+        flat[...] = model.device.xp.asarray(array)
+    return read_progress(folder)
 
 
 def write_json(path, value):

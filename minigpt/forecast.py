@@ -117,9 +117,9 @@ def group_bytes(root):
     for line in read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "memory"):  # version 2, or 1
-            names = ("memory.max", "memory.current", "inactive_file")
+            names = "memory.max", "memory.current", ""
             if controllers:
-                names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+                names = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"
             mounted = root / "sys/fs/cgroup" / controllers
             folder = mounted / path.lstrip("/")
             # in a container the path is often that of the host, and the limit at the mount
@@ -128,16 +128,17 @@ def group_bytes(root):
                 yield left_in_group(group, *names)
 
 
-def left_in_group(folder, limit, usage, cache):
+def left_in_group(folder, limit, usage, prefix):
     """Return the bytes left of a control group's limit, None where it has none.
 
-    Files that were read and can be forgotten count as free.
+    Files that were read and can be forgotten count as free, as they do in MemAvailable.
     """
     most, used = read(folder / limit).strip(), read(folder / usage).strip()
     if not most.isdecimal() or not used.isdecimal() or int(most) > NEVER:
         return None
     stat = dict(line.split() for line in read(folder / "memory.stat").splitlines())
-    return max(0, int(most) - int(used) + int(stat.get(cache, 0)))
+    cache = sum(int(stat.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))
+    return max(0, int(most) - int(used) + cache)
 
 
 def read(path):

@@ -12,13 +12,23 @@ from collections import Counter
 
 
 class SharedGradient:
-    """`grads`, a Params, to be filled by `n` workers that run at the same time."""
+    """`grads`, a Params, to be filled by `n` workers that run at the same time.
+
+    Start them in a `with` statement: if not all could be started, none waits for the others.
+    """
 
     def __init__(self, grads, n):
         self.grads, self.n = grads, n
         self._added = Counter()  # how many times a parameter has been added to
         self._turn = threading.Condition()
         self._error = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if error is not None:
+            self.fail(error)
 
     def shares(self):
         """Return a Share for each worker, which serves all batches of the step."""

@@ -22,7 +22,7 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
-from bpe.files import atomic_write
+from bpe.files import atomic_file, atomic_write
 from minigpt import checkpoint
 from minigpt.curves import loss_line
 from minigpt.optim import learning_rate, norm
@@ -111,7 +111,9 @@ class Loop:
         Raises ValueError where the model has become worse than guessing.
         """
         p, c = self.progress, self.config
-        loss, bits = evaluate(self.model, self.val, self.token_bytes, self.trainer.workers)
+        workers = self.trainer.workers
+        most = min(8, math.ceil(c.batch_size / workers.n))
+        loss, bits = evaluate(self.model, self.val, self.token_bytes, workers, most)
         guessing = math.log(self.model.config.vocab_size)
         if not loss <= max(guessing, p.setdefault("first_val_loss", loss)) + ASTRAY:
             raise ValueError(
@@ -224,8 +226,9 @@ class Loop:
         """Make the model that was just saved the one in BEST, its weights last."""
         best = self.out / BEST
         for name in checkpoint.DESCRIPTION:
-            if not (best / name).exists():
-                atomic_write(best / name, (self.out / name).read_bytes())
+            content = (self.out / name).read_bytes()
+            if not (best / name).exists() or (best / name).read_bytes() != content:
+                atomic_write(best / name, content)
         link(self.out / checkpoint.MODEL, best / checkpoint.MODEL)
 
     def what_stands(self):
@@ -273,6 +276,8 @@ def link(source, target):
     try:
         os.link(source, temporary)
     except OSError:
-        shutil.copyfile(source, temporary)
+        with open(source, "rb") as original, atomic_file(target) as copy:
+            shutil.copyfileobj(original, copy)
+        return
     os.replace(temporary, target)
     temporary.unlink(missing_ok=True)  # two names of one file: replace() then does nothing

@@ -42,6 +42,10 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
             else f"continuing {out} after step {step}")  # fmt: skip
         for name in RECORDS:
             keep_lines(out / name, step if "val_loss" in progress else -1)
+        if "val_loss" in progress and "best_step" not in progress:
+            find_best(out / METRICS, progress)
+        if not is_done(progress, config):  # more patience than it had when it was over
+            (out / REPORT).unlink(missing_ok=True)
         return progress
     if (out / checkpoint.MODEL).exists():
         set_aside(out, say)
@@ -132,6 +136,15 @@ def keep_lines(path, step):
     if path.exists():
         kept = [line for line in path.read_bytes().splitlines(True) if step_of(line) <= step]
         atomic_write(path, b"".join(kept))
+
+
+def find_best(path, progress):
+    """Add to `progress`, which an earlier version wrote, which look was the best."""
+    looks = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    best = min(looks or [progress], key=lambda look: look["val_loss"])
+    progress |= {
+        "best_val_loss": best["val_loss"], "best_step": best["step"], "looks_since_best": 0,
+    }  # fmt: skip
 
 
 def step_of(line):

@@ -45,10 +45,10 @@ def write_tensors(path, arrays, metadata):
             file.write(x.data)
 
 
-def read_tensors(path):
-    """Return (dict of arrays, metadata) of a safetensors file."""
+def read_tensor(path, name):
+    """Return one array of a safetensors file, None where there is none of that name."""
     with opening(path), safetensors.safe_open(path, "numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        return file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
 
 
 def check_tensors(path, cure):

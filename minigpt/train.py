@@ -34,22 +34,23 @@ class Trainer:
         # what a batch is divided by, so that every target of the step weighs the same
         n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
         parts = slices(c.batch_size, self.workers.n)
-        shares = SharedGradient(self.grads, len(parts)).shares()
-        loss = 0.0
+        shared, loss = SharedGradient(self.grads, len(parts)), 0.0
+        shares = shared.shares()
         for micro, batch in enumerate(batches):
             arrays = [xp.asarray(x) for x in batch]  # (B, T) each
 
             def work(worker, rows, arrays=arrays, micro=micro):
-                rng = None
-                if self.model.config.dropout:
-                    rng = random_generator(xp, c.seed, step, micro, worker)
-                ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
                 with shares[worker] as grads:
+                    rng = None
+                    if self.model.config.dropout:
+                        rng = random_generator(xp, c.seed, step, micro, worker)
+                    ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
                     part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
                     self.model.backward(cache, grads)
                 return float(part)
 
-            loss += sum(self.workers.map(work, range(len(parts)), parts))
+            with shared:
+                loss += sum(self.workers.map(work, range(len(parts)), parts))
         grad = self.grads.flat  # (P,)
         grad_norm = norm(grad, self.workers.map)
         if not math.isfinite(loss + grad_norm):
@@ -63,13 +64,14 @@ class Trainer:
         return loss, grad_norm
 
 
-def evaluate(model, batch, token_bytes, workers):
+def evaluate(model, batch, token_bytes, workers, most=8):
     """Return (nats per token, bits per byte) of predicting targets from ids.
 
     `batch` holds ids and targets (B, T), and positions and segments where windows are packed. A
     negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in bytes,
     0 for special ones, which stand for no text and are left out. Bits per byte compares across
-    tokenizers: nats / (bytes ln 2).
+    tokenizers: nats / (bytes ln 2). A worker sees at most `most` windows at a time: as many as when
+    training take no more memory than that.
     """
     xp = model.device.xp
     ids, targets, *layout = batch
@@ -82,8 +84,8 @@ def evaluate(model, batch, token_bytes, workers):
         arrays = (xp.asarray(x[rows]) for x in (ids, targets, *layout))
         return float(model.losses(*arrays).sum())
 
-    # a few windows at a time: the logits of all would not fit
-    nats = sum(workers.map(work, slices(len(ids), max(workers.n, len(ids) // 8))))
+    parts = slices(len(ids), max(workers.n, math.ceil(len(ids) / most)))
+    nats = sum(workers.map(work, parts))
     return nats / max(n_targets, 1), nats / (max(n_bytes, 1) * math.log(2))
 
 

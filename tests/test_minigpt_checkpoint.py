@@ -24,7 +24,7 @@ from minigpt import checkpoint
 from minigpt.checkpoint import load, load_model, load_state, read_progress, save_model, save_state
 from minigpt.model import param_shapes
 from minigpt.optim import AdamW
-from minigpt.tensor_file import check_tensors, read_tensors, write_tensors
+from minigpt.tensor_file import check_tensors, write_tensors
 
 FILES = [
     "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
@@ -326,6 +326,12 @@ def test_a_state_of_another_shape_is_refused_with_both(folder, name):
         load_state(folder, model, optimizer)
 
 
+def read_tensors(path):
+    """Return (dict of arrays, metadata) of a safetensors file, as the library reads it."""
+    with safetensors.safe_open(path, "numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+
+
 def test_a_tensor_file_is_what_the_library_reads_and_always_the_same_bytes(tmp_path):
     arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3).T, "a": np.ones(2), "c": np.ones(0)}
     metadata = {f"key {i}": "größer" for i in range(9)}
@@ -351,7 +357,7 @@ def test_every_flipped_bit_of_a_tensor_file_is_noticed(tmp_path):
         try:
             check_tensors(path, "")
             arrays, metadata = read_tensors(path)
-        except ValueError:
+        except (ValueError, safetensors.SafetensorError):
             continue
         assert "crc32" not in metadata  # its own name was hit; the rest is whole
         assert metadata["progress"] == '{"step": 3}'

@@ -1,4 +1,5 @@
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.costs import training_bytes, training_memory
 from minigpt.dataset import Windows
+from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
@@ -45,6 +47,31 @@ def test_a_step_holds_what_was_predicted(settings, batch_size, workers):
     predicted = training_memory(model, config, workers)
     expected = training_bytes(model, config, workers) - predicted["libraries"]
     assert 0.87 < held(model, config, workers) / expected < 1.13
+
+
+def test_a_look_holds_no_more_than_a_step():
+    config = TrainConfig(batch_size=2, workers=2)
+    model_config, rng = ModelConfig(65, 128, 64, 4, 4), np.random.default_rng(0)
+    windows = Windows(rng.integers(0, 65, 10_000), 128, 0)
+    tracemalloc.start()
+    try:
+        model = GPT(model_config).initialise(0)
+        with Workers(2) as workers:
+            trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
+            loop = Loop(trainer, naming_bytes(65), None, windows.spread(50), {"step": 0}, print, 1)
+            loop.record = lambda name, line: None
+            loop.progress |= {"seconds": 0.0, "train_loss": None}
+            loop.look(None)
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    predicted = training_memory(model_config, config, 2)
+    assert held < sum(predicted.values()) - predicted["libraries"]
+
+
+def naming_bytes(n):
+    """Return what a Loop asks a tokenizer for: `n` symbols of a byte each."""
+    return SimpleNamespace(n_vocab=n, tokens=dict.fromkeys(range(n), b"x"))
 
 
 def test_the_parts_are_those_of_the_model():

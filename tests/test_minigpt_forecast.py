@@ -132,6 +132,9 @@ def test_the_least_limit_of_the_groups_above_counts(tmp_path, line, folder, name
     assert available_bytes(tmp_path) == 70_000
     write(tmp_path, {f"{groups}{at}memory.stat": f"anon 1\n{cache} 5000\n"})
     assert available_bytes(tmp_path) == 75_000
+    active = cache.replace("inactive", "active")
+    write(tmp_path, {f"{groups}{at}memory.stat": f"{active} 2000\n{cache} 5000\n"})
+    assert available_bytes(tmp_path) == 77_000
 
 
 @pytest.mark.parametrize("limit", ["max", str(2**63 - 4096), "garbage"])

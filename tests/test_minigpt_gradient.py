@@ -1,9 +1,16 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from minigpt import train
+from minigpt.config import ModelConfig, TrainConfig
+from minigpt.dataset import Windows
 from minigpt.gradient import SharedGradient
+from minigpt.model import GPT
+from minigpt.optim import AdamW
+from minigpt.parallel import Workers
 from minigpt.params import Params
 
 SHAPES = {"w": (4, 3), "b": (3,)}
@@ -63,3 +70,32 @@ def test_a_worker_that_fails_stops_those_that_wait_for_it():
 
     errors = together(3, work)
     assert [type(error) for error in errors] == [ZeroDivisionError] * 3
+
+
+def test_a_worker_that_was_never_started_is_not_waited_for():
+    grads = Params(SHAPES, np)
+    shared = SharedGradient(grads, 2)
+    share = shared.shares()[1]
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyboardInterrupt), shared:
+            future = pool.submit(share.add, "b", np.ones(3))
+            raise KeyboardInterrupt  # before worker 0 is there
+        assert isinstance(future.exception(timeout=30), KeyboardInterrupt)
+
+
+def test_a_step_whose_first_worker_fails_at_once_ends(monkeypatch):
+    real, other = train.random_generator, threading.Event()
+
+    def fail(xp, *seed):
+        if seed[-1] == 0:  # worker 0, when the other has begun
+            other.wait(30)
+            raise MemoryError("worker 0")
+        other.set()
+        return real(xp, *seed)
+
+    monkeypatch.setattr(train, "random_generator", fail)
+    model = GPT(ModelConfig(50, 8, 8, 1, 2, dropout=0.1)).initialise(0)
+    config = TrainConfig(batch_size=2)
+    windows = Windows(np.arange(50), 8, 0)
+    with Workers(2) as workers, pytest.raises(MemoryError, match="worker 0"):
+        train.Trainer(model, AdamW(model.params, config), windows, config, workers).step(0)

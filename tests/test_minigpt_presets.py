@@ -20,11 +20,13 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    ("name", "millions"),
-    [("gpt2", 124.44), ("gpt2-medium", 354.82), ("gpt2-large", 774.03), ("gpt2-xl", 1557.61)],
-)
-def test_gpt2_has_the_published_sizes(name, millions):
+    ("name", "millions", "layers", "heads"),
+    [("gpt2", 124.44, 12, 12), ("gpt2-medium", 354.82, 24, 16), ("gpt2-large", 774.03, 36, 20),
+     ("gpt2-xl", 1557.61, 48, 25)],
+)  # fmt: skip
+def test_gpt2_has_the_published_sizes(name, millions, layers, heads):
     preset = get_preset(name)
+    assert (preset.model.n_layer, preset.model.n_head) == (layers, heads)
     assert preset.model.n_params() / 1e6 == pytest.approx(millions, abs=0.01)
     assert (preset.model.vocab_size, preset.model.n_positions) == (GPT2_VOCAB, 1024)
     assert preset.train.windows_per_step() * 1024 == 491_520

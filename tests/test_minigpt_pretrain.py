@@ -609,6 +609,54 @@ def test_a_run_without_patience_left_is_over_and_more_patience_continues_it(exam
     assert run(example, out, **still)["steps"] == 12
 
 
+def test_a_run_that_goes_on_after_an_early_stop_is_not_finished_meanwhile(example, tmp_path):
+    out = tmp_path / "base"
+    still = {"learning_rate": 0.0, "min_learning_rate": 0.0, "eval_every": 2, "sample_every": 0}
+    assert run(example, out, patience=1, **still)["steps"] == 2
+    assert run(example, out, say=stop_at(4), patience=4, **still) is None
+    assert not (out / "training.json").exists()
+    assert run(example, out, patience=4, **still)["steps"] == 8
+
+
+@pytest.mark.parametrize("stop", [4, 12])
+def test_a_run_of_an_earlier_version_is_continued(whole, example, tmp_path, stop):
+    out = tmp_path / "base"
+    run(example, out, say=stop_at(stop), keep_best=False)
+    state = out / checkpoint.STATE
+    progress, arrays = read_progress(out), safetensors.numpy.load_file(state)
+    for name in ("first_val_loss", "best_step", "looks_since_best"):
+        del progress[name]
+    safetensors.numpy.save_file(arrays, state, {"progress": json.dumps(progress)})
+    report = run(example, out)
+    losses = {line["step"]: line["val_loss"] for line in metrics(out)}
+    assert report["best_step"] == min(losses, key=losses.get)
+    assert report["best_is_kept"] == (stop == 4)
+    model = (out / "model.safetensors").read_bytes()
+    assert model == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_best_model_is_copied_where_files_cannot_have_two_names(
+    whole, example, tmp_path, monkeypatch
+):
+    def no_links(*paths):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    out = tmp_path / "base"
+    run(example, out)
+    same_run(out, whole)
+    assert not (out / "model.safetensors").samefile(out / "best/model.safetensors")
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_best_model_is_described_by_its_own_run(example, tmp_path):
+    out = tmp_path / "base"
+    run(example, out)
+    (out / "model.safetensors").unlink()  # so it is not set aside
+    run(example, out, model=replace(MODEL, n_layer=1))
+    assert load(out / "best")[0].config.n_layer == 1
+
+
 def test_epochs_say_how_many_steps_there_are(example, tmp_path):
     n = dataset.read_report(example.tokens)["train"]["tokens"]
     report = run(example, tmp_path / "base", epochs=0.5, eval_every=1000, sample_every=0)
