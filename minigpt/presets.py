@@ -76,12 +76,12 @@ PRESETS = {
         ),
     ),
     "shakespeare-cpu": shakespeare(
-        "nanoGPT's for a laptop, byte by byte: 1.88 nats a byte on tinyshakespeare",
+        "nanoGPT's for a laptop, byte by byte; it reached 1.88 nats on tinyshakespeare",
         ModelConfig(N_BYTES, n_positions=64, n_embd=128, n_layer=4, n_head=4),
         steps=2000, batch_size=12, eval_windows=240,
     ),
     "shakespeare-gpu": shakespeare(
-        "nanoGPT's for a GPU, byte by byte: 1.47 nats a byte on tinyshakespeare",
+        "nanoGPT's for a GPU, byte by byte; it reached 1.47 nats on tinyshakespeare",
         ModelConfig(N_BYTES, n_positions=256, n_embd=384, n_layer=6, n_head=6, dropout=0.2),
         steps=5000, batch_size=64, eval_windows=500,
     ),

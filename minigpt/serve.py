@@ -138,7 +138,7 @@ async def on_http_error(request, error):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with models that come while it runs, and an end within a second."""
+    """uvicorn's, with models that come while it runs; it ends within seconds."""
 
     def __init__(self, config, shelf, api):
         super().__init__(config)
