@@ -4,79 +4,47 @@ A gradient for every worker would take the memory of the model once more for eac
 up afterwards the time. So the workers share one, and take turns at each parameter: the rounding of
 a sum depends on its order, and a run that is repeated must come to the same bytes.
 
-This is not a sum over machines (see team.py).
+The turns go round the ring of a crew (crew.py). All workers add to the same parameters in the same
+order, as often as each other; so a worker's turn at its k-th addition has come when the one before
+it has made its k-th, and the first worker's turn when the last has made the one that was to the
+same parameter before. This is not a sum over machines.
 """
-
-import threading
-from collections import Counter
-
-
-class SharedGradient:
-    """`grads`, a Params, to be filled by `n` workers that run at the same time.
-
-    Start them in a `with` statement: if not all could be started, none waits for the others.
-    """
-
-    def __init__(self, grads, n):
-        self.grads, self.n = grads, n
-        self._added = Counter()  # how many times a parameter has been added to
-        self._turn = threading.Condition()
-        self._error = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is not None:
-            self.fail(error)
-
-    def shares(self):
-        """Return a Share for each worker, which serves all batches of the step."""
-        return [Share(self, worker) for worker in range(self.n)]
-
-    def add(self, name, turn, dw, rows):
-        """Add `dw` to those rows of the gradient, after `turn` earlier additions."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._added[name] == turn or self._error)
-            if self._error:
-                raise self._error
-        grad = self.grads[name]
-        if turn == 0 and rows is ...:
-            grad[...] = dw  # what the last step left is overwritten
-        else:
-            if turn == 0:
-                grad[...] = 0
-            grad[rows] += dw
-        with self._turn:
-            self._added[name] += 1
-            self._turn.notify_all()
-
-    def fail(self, error):
-        """Have every worker that waits, or will, raise `error`: one has stopped for good."""
-        with self._turn:
-            self._error = error
-            self._turn.notify_all()
 
 
 class Share:
-    """A worker's access to the gradient; use it in a `with` statement."""
+    """A worker's access to the gradient, one for all batches of a step.
 
-    def __init__(self, shared, worker):
-        self._shared, self._worker = shared, worker
-        self._uses = Counter()  # how many times this worker has added to a parameter
+    `grads` is a Params in memory that the workers have in common; `place` the worker's Place.
+    """
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if error is not None:
-            self._shared.fail(error)
+    def __init__(self, grads, place):
+        self.grads, self.place = grads, place
+        self._n_added, self._last = 0, {}  # _last: which of the additions was to a parameter
+        place.begin()
 
     def add(self, name, dw, rows=...):
         """Add `dw` to the gradient of parameter `name`, or of its rows `rows`, no row twice.
 
-        Waits until the workers before this one have added theirs as often as this one has.
+        Waits for this worker's turn.
         """
-        turn = self._uses[name] * self._shared.n + self._worker
-        self._uses[name] += 1
-        self._shared.add(name, turn, dw, rows)
+        place, grad = self.place, self.grads[name]
+        if place.index > 0:
+            place.wait(self._n_added + 1)
+        elif name in self._last and place.n > 1:
+            place.wait(self._last[name])
+        if place.index > 0 or name in self._last:
+            grad[rows] += dw
+        elif rows is ...:
+            grad[...] = dw  # what the last step left is overwritten
+        else:
+            grad[...] = 0
+            grad[rows] += dw
+        self._n_added += 1
+        self._last[name] = self._n_added
+        if place.n > 1:
+            place.pass_on()
+
+    def finish(self):
+        """Have the first worker wait until all have added what they will."""
+        if self.place.index == 0 and self.place.n > 1:
+            self.place.wait(self._n_added)

@@ -28,7 +28,7 @@ from minigpt.curves import loss_line
 from minigpt.optim import learning_rate, norm
 from minigpt.resume import BEST, METRICS, REPORT, SAMPLES, is_done, is_out_of_patience
 from minigpt.sample import generate
-from minigpt.train import evaluate, token_lengths
+from minigpt.train import token_lengths
 
 # A look this much worse than guessing, in nats, is of a run that has gone astray.
 ASTRAY = 1.0
@@ -111,9 +111,7 @@ class Loop:
         Raises ValueError where the model has become worse than guessing.
         """
         p, c = self.progress, self.config
-        workers = self.trainer.workers
-        most = min(8, math.ceil(c.batch_size / workers.n))
-        loss, bits = evaluate(self.model, self.val, self.token_bytes, workers, most)
+        loss, bits = self.trainer.evaluate(self.val, self.token_bytes)
         guessing = math.log(self.model.config.vocab_size)
         if not loss <= max(guessing, p.setdefault("first_val_loss", loss)) + ASTRAY:
             raise ValueError(

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from minigpt.backend import array_module
+from minigpt.crew import shared_copy
 
 NORM_CHUNK = 1 << 22  # the same for any number of workers, and with it the rounding
 
@@ -23,10 +24,14 @@ def learning_rate(step, config):
     return config.min_learning_rate + cosine * (config.learning_rate - config.min_learning_rate)
 
 
-def norm(flat, map=map):
-    """Return the length of the vector `flat`, a float; `map` may be a thread pool's."""
-    xp, parts = array_module(flat), chunks(0, len(flat), NORM_CHUNK)
-    return math.sqrt(sum(map(lambda part: float(xp.vdot(flat[part], flat[part])), parts)))
+def norm(flat):
+    """Return the length of the vector `flat`, a float."""
+    return math.sqrt(sum(squares(flat[part]) for part in chunks(0, len(flat), NORM_CHUNK)))
+
+
+def squares(x):
+    """Return the sum of the squares of a vector, a float."""
+    return float(array_module(x).vdot(x, x))
 
 
 def clip_factor(grad_norm, limit):
@@ -69,27 +74,26 @@ class AdamW:
         self.m = xp.zeros_like(params.flat)  # (N,)
         self.v = xp.zeros_like(params.flat)  # (N,)
 
-    def step(self, grad, step, lr, scale=1.0, map=map):
-        """Update the parameters with the flat gradient `grad` times `scale`.
+    def share(self):
+        """Move the memory to where processes forked from now on have it in common (crew.py)."""
+        self.m, self.v = shared_copy(self.m), shared_copy(self.v)
 
-        `step` counts from 1. The chunks are independent; `map` may be a thread pool's. Only the
-        matrices decay: pulling biases and gains towards 0 would not simplify anything.
+    def step(self, grad, step, lr, scale=1.0, part=slice(None)):
+        """Update the parameters with the flat gradient `grad` times `scale`, or a `part` of them.
+
+        `step` counts from 1. Only the matrices decay: pulling biases and gains towards 0 would
+        not simplify anything.
         """
-        xp = array_module(grad)
-        c, n_matrix, n = self.config, self.params.n_matrix, len(self.params.flat)
-
-        def update(part):
-            chunk, decay = part
+        xp, c, n_matrix = array_module(grad), self.config, self.params.n_matrix
+        start, end, _ = part.indices(len(grad))
+        size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost
+        parts = [(chunk, c.weight_decay) for chunk in chunks(start, min(end, n_matrix), size)]
+        parts += [(chunk, 0.0) for chunk in chunks(max(start, n_matrix), end, size)]
+        for chunk, decay in parts:
             adamw(
                 self.params.flat[chunk], grad[chunk], self.m[chunk], self.v[chunk],
                 step, lr, c.beta1, c.beta2, c.epsilon, decay, scale,
             )  # fmt: skip
-
-        size = self.CHUNK if xp is np else n  # a GPU has no such cache, and every call costs
-        parts = [(chunk, c.weight_decay) for chunk in chunks(0, n_matrix, size)]
-        parts += [(chunk, 0.0) for chunk in chunks(n_matrix, n, size)]
-        for _ in map(update, parts):
-            pass
 
 
 def chunks(start, end, size):

@@ -1,8 +1,9 @@
-"""Worker threads that share the work of one step.
+"""Workers that share work, each on a core of its own.
 
-NumPy lets go of Python's global lock while it computes, so threads that each take a slice of the
-batch use all cores, for the elementwise operations too, which NumPy alone runs on one. The BLAS
-library's own threads are switched off meanwhile: two kinds of threads would fight for the cores.
+NumPy lets go of Python's global lock while it computes, so threads that each take a part use all
+cores, for the elementwise operations too, which NumPy alone runs on one. The BLAS library's own
+threads are switched off meanwhile: two kinds of threads would fight for the cores. For the steps
+of a training the workers are processes: see crew.py.
 """
 
 import os
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
 
 from minigpt.backend import keep_freed_memory
+from minigpt.crew import CAN_FORK, Crew
 
 
 def count_cores():
@@ -19,26 +21,34 @@ def count_cores():
 
 
 class Workers:
-    """`n` threads (0: one a core), to be used in a `with` statement."""
+    """`n` workers (0: one a core), to be used in a `with` statement."""
 
-    def __init__(self, n=0):
-        self.n = n or count_cores()
+    def __init__(self, n=0, fork=CAN_FORK):
+        """Have crews of processes if `fork`, else of threads."""
+        self.n, self._fork = n or count_cores(), fork
 
     def __enter__(self):
         keep_freed_memory()
         self._blas = threadpool_limits(limits=1, user_api="blas")
-        self._pool = ThreadPoolExecutor(self.n)
+        self._pool, self._crews = ThreadPoolExecutor(self.n), []
         return self
 
     def __exit__(self, *exception):
+        for crew in self._crews:
+            crew.close()
         self._pool.shutdown()
         self._blas.restore_original_limits()
 
     def map(self, function, *items):
-        """Apply `function` to the items, at the same time; return the results in order."""
+        """Apply `function` to the items, in threads; return the results in order."""
         if self.n == 1:
             return list(map(function, *items))
         return list(self._pool.map(function, *items))
+
+    def crew(self, target, most):
+        """Return a Crew with `target`, of at most `most` members, that lasts as long as these."""
+        self._crews.append(Crew(target, min(self.n, most), self._fork))
+        return self._crews[-1]
 
 
 def slices(n, parts):

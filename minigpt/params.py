@@ -10,6 +10,8 @@ This is not a layer class: it knows neither what a parameter means nor how it is
 import math
 from collections.abc import Mapping
 
+from minigpt.crew import shared_copy
+
 
 class Params(Mapping):
     """A read-only mapping from name to a view into `flat`.
@@ -24,9 +26,11 @@ class Params(Mapping):
     def __init__(self, shapes, xp, dtype="float32"):
         """Make zeros for `shapes`, a dict from name to shape, in library `xp`."""
         self.shapes = dict(sorted(shapes.items(), key=lambda item: len(item[1]) < 2))  # stable
-        self.flat = xp.zeros(sum(map(math.prod, shapes.values())), dtype)  # (N,)
         self.n_matrix = sum(math.prod(s) for s in shapes.values() if len(s) >= 2)
-        self._views, start = {}, 0
+        self._lay_out(xp.zeros(sum(map(math.prod, shapes.values())), dtype))
+
+    def _lay_out(self, flat):
+        self.flat, self._views, start = flat, {}, 0  # (N,)
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
             self._views[name] = self.flat[start:end].reshape(shape)
@@ -42,6 +46,13 @@ class Params(Mapping):
                 f"params[{name!r}] is a view into the flat array and cannot be bound to another; "
                 f"write params[{name!r}][...] = value"
             )
+
+    def share(self):
+        """Move the arrays to memory that processes forked from now on have in common (crew.py).
+
+        Views that were taken before are of the old arrays.
+        """
+        self._lay_out(shared_copy(self.flat))
 
     def add(self, name, x, rows=...):
         """Add `x` to the array called `name`, or to its rows `rows`, in which none is twice."""

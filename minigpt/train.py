@@ -1,4 +1,4 @@
-"""One training step, spread over worker threads, and the validation loss.
+"""One training step, shared by several workers, and the validation loss.
 
 A step gives each worker a slice of the batch; their gradients add up in one array, which is
 clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the
@@ -13,80 +13,100 @@ import numpy as np
 
 from minigpt.backend import random_generator
 from minigpt.config import TrainConfig
-from minigpt.gradient import SharedGradient
-from minigpt.optim import clip_factor, learning_rate, norm
+from minigpt.gradient import Share
+from minigpt.optim import NORM_CHUNK, chunks, clip_factor, learning_rate, squares
 from minigpt.parallel import Workers, slices
 
 
 class Trainer:
-    """A model, its optimizer and its data; `step` makes one update."""
+    """A model, its optimizer and its data; `step` makes one update.
+
+    With several workers the weights, the gradient and the optimizer's memory move to where all
+    have them in common, and the methods that take a `place` or a part are called in each of them.
+    """
 
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
         self.model, self.optimizer, self.windows = model, optimizer, windows
-        self.config, self.workers = config, workers
-        self.grads = model.new_grads()
+        self.config, self.grads = config, model.new_grads()
+        self.crew = workers.crew(self, most=config.batch_size)
+        if self.crew.n > 1:
+            for arrays in (model.params, optimizer, self.grads):
+                arrays.share()
 
     def step(self, step):
         """Make update number `step` (from 0); return its loss and its gradient's norm."""
-        c, xp = self.config, self.model.device.xp
-        first = step * c.accumulate
-        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
-        # what a batch is divided by, so that every target of the step weighs the same
-        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
-        parts = slices(c.batch_size, self.workers.n)
-        shared, loss = SharedGradient(self.grads, len(parts)), 0.0
-        shares = shared.shares()
-        for micro, batch in enumerate(batches):
-            arrays = [xp.asarray(x) for x in batch]  # (B, T) each
-
-            def work(worker, rows, arrays=arrays, micro=micro):
-                with shares[worker] as grads:
-                    rng = None
-                    if self.model.config.dropout:
-                        rng = random_generator(xp, c.seed, step, micro, worker)
-                    ids, targets, *layout = (x[rows] for x in arrays)  # layout: none if unpacked
-                    part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
-                    self.model.backward(cache, grads)
-                return float(part)
-
-            with shared:
-                loss += sum(self.workers.map(work, range(len(parts)), parts))
-        grad = self.grads.flat  # (P,)
-        grad_norm = norm(grad, self.workers.map)
+        c, n = self.config, len(self.grads.flat)
+        loss = sum(self.crew.call("add_gradient", step))
+        parts = chunks(0, n, NORM_CHUNK)
+        grad_norm = math.sqrt(sum(self.crew.map("squares", parts)))
         if not math.isfinite(loss + grad_norm):
             raise ValueError(
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
                 f"must be finite: lower --learning-rate, which is {c.learning_rate}"
             )
         scale = clip_factor(grad_norm, c.grad_clip)
-        lr = learning_rate(step, c)
-        self.optimizer.step(grad, step + 1, lr, scale, self.workers.map)
+        self.crew.call("update", step, learning_rate(step, c), scale)
         return loss, grad_norm
 
+    def add_gradient(self, place, step):
+        """Add the gradient of a worker's windows of a step to the common one; return their loss.
 
-def evaluate(model, batch, token_bytes, workers, most=8):
-    """Return (nats per token, bits per byte) of predicting targets from ids.
+        The losses of all workers add up to the mean over the step's targets.
+        """
+        c, xp = self.config, self.model.device.xp
+        first = step * c.accumulate
+        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
+        # what a loss is divided by, so that every target of the step weighs the same
+        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
+        mine = slices(c.batch_size, place.n)[place.index]
+        share, loss = Share(self.grads, place), 0.0
+        for micro, batch in enumerate(batches):
+            rng = None
+            if self.model.config.dropout:
+                rng = random_generator(xp, c.seed, step, micro, place.index)
+            # (B, T) each; layout: none where windows are not packed
+            ids, targets, *layout = (xp.asarray(x[mine]) for x in batch)
+            part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
+            self.model.backward(cache, share)
+            loss += float(part)
+        share.finish()
+        return loss
 
-    `batch` holds ids and targets (B, T), and positions and segments where windows are packed. A
-    negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in bytes,
-    0 for special ones, which stand for no text and are left out. Bits per byte compares across
-    tokenizers: nats / (bytes ln 2). A worker sees at most `most` windows at a time: as many as when
-    training take no more memory than that.
-    """
-    xp = model.device.xp
-    ids, targets, *layout = batch
-    lengths = np.where(targets >= 0, token_bytes[targets], 0)  # (B, T)
-    n_bytes = int(lengths.sum())
-    targets = np.where(lengths > 0, targets, -1)
-    n_targets = int((targets >= 0).sum())
+    def squares(self, part):
+        """Return the sum of the squares of a part of the gradient."""
+        return squares(self.grads.flat[part])
 
-    def work(rows):
-        arrays = (xp.asarray(x[rows]) for x in (ids, targets, *layout))
-        return float(model.losses(*arrays).sum())
+    def update(self, place, step, lr, scale):
+        """Move a worker's share of the weights."""
+        part = slices(len(self.grads.flat), place.n)[place.index]
+        self.optimizer.step(self.grads.flat, step + 1, lr, scale, part)
 
-    parts = slices(len(ids), max(workers.n, math.ceil(len(ids) / most)))
-    nats = sum(workers.map(work, parts))
-    return nats / max(n_targets, 1), nats / (max(n_bytes, 1) * math.log(2))
+    # ---- the validation loss -------------------------------------------------------------------
+
+    def evaluate(self, batch, token_bytes):
+        """Return (nats per token, bits per byte) of predicting targets from ids.
+
+        `batch` holds ids and targets (B, T), and positions and segments where windows are packed.
+        A negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in
+        bytes, 0 for special ones, which stand for no text and are left out. Bits per byte compares
+        across tokenizers: nats / (bytes ln 2). A worker sees at most as many windows at a time as
+        when training, which takes more memory.
+        """
+        ids, targets, *layout = batch
+        lengths = np.where(targets >= 0, token_bytes[targets], 0)  # (B, T)
+        n_bytes = int(lengths.sum())
+        targets = np.where(lengths > 0, targets, -1)
+        n_targets = int((targets >= 0).sum())
+        n = self.crew.n
+        most = min(8, math.ceil(self.config.batch_size / n))
+        rows = slices(len(ids), max(n, math.ceil(len(ids) / most)))
+        parts = [tuple(x[part] for x in (ids, targets, *layout)) for part in rows]
+        nats = sum(self.crew.map("nats", parts))
+        return nats / max(n_targets, 1), nats / (max(n_bytes, 1) * math.log(2))
+
+    def nats(self, windows):
+        """Return the sum of the losses of some windows: ids, targets and layout (B, T) each."""
+        return float(self.model.losses(*map(self.model.device.xp.asarray, windows)).sum())
 
 
 def token_lengths(tokenizer):

@@ -15,17 +15,31 @@ from minigpt.train import Trainer
 
 
 def held(model_config, config, n_workers):
-    """Return the most bytes that NumPy and Python held during two steps, model included."""
+    """Return the most bytes that NumPy and Python held during two steps, model included.
+
+    The workers are threads: of processes nothing could be counted from here. Nor can the memory
+    they would have in common, so that is added.
+    """
     row = np.random.default_rng(0).integers(0, model_config.vocab_size, 10_000)
     tracemalloc.start()
     try:
         model = GPT(model_config).initialise(0)
         windows = Windows(row, model_config.n_positions, 0)
-        with Workers(n_workers) as workers:
+        with Workers(n_workers, fork=False) as workers:
             trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
+            tracemalloc.reset_peak()
             trainer.step(0)
             trainer.step(1)
-        return tracemalloc.get_traced_memory()[1]
+        common = trainer.crew.n > 1 and sum(
+            x.nbytes
+            for x in (
+                model.params.flat,
+                trainer.grads.flat,
+                trainer.optimizer.m,
+                trainer.optimizer.v,
+            )
+        )
+        return tracemalloc.get_traced_memory()[1] + common
     finally:
         tracemalloc.stop()
 
@@ -46,7 +60,9 @@ def test_a_step_holds_what_was_predicted(settings, batch_size, workers):
     model, config = ModelConfig(*settings), TrainConfig(batch_size=batch_size, workers=workers)
     predicted = training_memory(model, config, workers)
     expected = training_bytes(model, config, workers) - predicted["libraries"]
-    assert 0.87 < held(model, config, workers) / expected < 1.13
+    # two workers need not be where they hold most at the same moment
+    least = 0.87 if workers == 1 else 0.7
+    assert least < held(model, config, workers) / expected < 1.13
 
 
 def test_a_look_holds_no_more_than_a_step():
@@ -56,7 +72,7 @@ def test_a_look_holds_no_more_than_a_step():
     tracemalloc.start()
     try:
         model = GPT(model_config).initialise(0)
-        with Workers(2) as workers:
+        with Workers(2, fork=False) as workers:
             trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
             loop = Loop(trainer, naming_bytes(65), None, windows.spread(50), {"step": 0}, print, 1)
             loop.record = lambda name, line: None

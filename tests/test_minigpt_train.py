@@ -6,11 +6,13 @@ import pytest
 from minigpt_examples import MODEL, TRAIN, example_tokenizer, small_model
 
 import bpe
+from minigpt import train
 from minigpt.backend import to_numpy
+from minigpt.crew import CAN_FORK
 from minigpt.dataset import Windows, load_tokens
 from minigpt.optim import AdamW, clip_factor, learning_rate, norm
 from minigpt.parallel import Workers
-from minigpt.train import Trainer, evaluate, token_lengths
+from minigpt.train import Trainer, token_lengths
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -20,11 +22,11 @@ def row(example):
     return load_tokens(example.tokens / "train.npy")
 
 
-def losses_and_weights(row, n_steps=3, device=None, dropout=0.0, **changes):
+def losses_and_weights(row, n_steps=3, device=None, dropout=0.0, fork=CAN_FORK, **changes):
     """Train a small model; return the losses of its steps and its weights afterwards."""
     config = replace(TRAIN, **changes)
     model = small_model(device, dropout=dropout)
-    with Workers(config.workers) as workers:
+    with Workers(config.workers, fork) as workers:
         windows = Windows(row, MODEL.n_positions, config.seed)
         trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
         losses = [trainer.step(step)[0] for step in range(n_steps)]
@@ -78,10 +80,27 @@ def test_accumulated_batches_are_one_large_batch(device, row):
     np.testing.assert_allclose(whole[1], parts[1], rtol=0, atol=1e-3)
 
 
-def test_the_same_seed_gives_the_same_bytes_with_dropout_and_threads_too(row):
-    first, again = (losses_and_weights(row, dropout=0.2, workers=2) for _ in range(2))
-    assert first[0] == again[0]
-    assert (first[1] == again[1]).all()
+def test_the_same_seed_gives_the_same_bytes_with_dropout_and_by_threads_or_processes(row):
+    first, *others = (
+        losses_and_weights(row, dropout=0.2, workers=2, fork=fork) for fork in (True, True, False)
+    )
+    for other in others:
+        assert first[0] == other[0]
+        assert (first[1] == other[1]).all()
+
+
+@pytest.mark.parametrize("fork", [CAN_FORK, False])
+def test_a_step_one_of_whose_workers_fails_ends(row, fork, monkeypatch):
+    real = train.random_generator
+
+    def fail(xp, *seed):
+        if seed[-1] == 0:
+            raise MemoryError("worker 0")
+        return real(xp, *seed)
+
+    monkeypatch.setattr(train, "random_generator", fail)
+    with pytest.raises(MemoryError, match="worker 0"):
+        losses_and_weights(row, dropout=0.2, workers=2, fork=fork)
 
 
 def test_dropout_is_on_while_training_only_and_differs_from_step_to_step(row):
@@ -127,9 +146,8 @@ def test_bits_per_byte_are_the_surprise_of_the_text_over_its_bytes(device, row, 
     tokenizer, model = example_tokenizer(), small_model(device)
     ids, targets = Windows(row, MODEL.n_positions, 0).spread(n_windows)
     with Workers(2 if device.name == "cpu" else 1) as workers:
-        nats_per_token, bits_per_byte = evaluate(
-            model, (ids, targets), token_lengths(tokenizer), workers
-        )
+        trainer = Trainer(model, AdamW(model.params, TRAIN), None, TRAIN, workers)
+        nats_per_token, bits_per_byte = trainer.evaluate((ids, targets), token_lengths(tokenizer))
     nats = n_tokens = n_bytes = 0
     for window, following in zip(ids, targets, strict=True):
         p = to_numpy(device.ops.softmax(model.logits(window)))
@@ -144,10 +162,10 @@ def test_bits_per_byte_are_the_surprise_of_the_text_over_its_bytes(device, row, 
 
 def test_bits_per_byte_of_targets_that_stand_for_no_text_are_0():
     tokenizer = example_tokenizer()
-    ids = np.full((2, 4), tokenizer.eot_token)
+    ids, model = np.full((2, 4), tokenizer.eot_token), small_model()
     with Workers(1) as workers:
-        result = evaluate(small_model(), (ids, ids), token_lengths(tokenizer), workers)
-    assert result == (0, 0)
+        trainer = Trainer(model, AdamW(model.params, TRAIN), None, TRAIN, workers)
+        assert trainer.evaluate((ids, ids), token_lengths(tokenizer)) == (0, 0)
 
 
 def test_symbols_are_as_long_as_their_bytes_and_special_ones_and_gaps_have_none():
