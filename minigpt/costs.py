@@ -2,10 +2,11 @@
 
 Most of it is arrays whose sizes follow from the model: the four of the parameters' size, what the
 forward keeps for the backward, and what an operation needs while it runs. The counts below are
-those of model.py and cpu_ops.py; a test holds them against a real step.
+those of model.py, cpu_ops.py and cpu_attention.py; a test holds them against a real step.
 """
 
-from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE, QUERIES
+from minigpt.cpu_attention import QUERIES
+from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE
 from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
@@ -23,8 +24,8 @@ def training_memory(model, train, workers):
     N = train.batch_size * T  # rows of the whole batch
     most = max(part.stop - part.start for part in parts) * T  # rows of a worker
     # for every row of a block: x normalised, and scaled, twice (4 C); queries, keys and values
-    # (3 C); attention's output (C); the gate's slope and output (8 C); the scores that are seen
-    per_row = 16 * C + 4 + scores_per_row(T, H) * (3 if model.dropout else 1)
+    # (3 C); attention's output (C); the gate's slope and output (8 C); what attention keeps
+    per_row = 16 * C + 4 + kept_by_attention(T, H, model.dropout)
     dropout = (2 * L + 1) * C if model.dropout else 0
     block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
     # see next_token_loss_forward
@@ -41,11 +42,14 @@ def training_memory(model, train, workers):
     }
 
 
-def scores_per_row(T, H):
-    """Return how many attention scores a row keeps, on average: the keys up to its block's end."""
+def kept_by_attention(T, H, dropout):
+    """Return how many numbers attention keeps for a row, on average; see attention_forward."""
+    if T > QUERIES and not dropout:
+        return H
     ends = [min(start + QUERIES, T) for start in range(0, T, QUERIES)]
     rows = [end - start for start, end in zip(range(0, T, QUERIES), ends, strict=True)]
-    return H * sum(n * end for n, end in zip(rows, ends, strict=True)) / T
+    seen = sum(n * end for n, end in zip(rows, ends, strict=True)) / T  # keys
+    return H * seen * (3 if dropout else 1)
 
 
 def training_bytes(model, train, workers):

@@ -9,10 +9,10 @@ Still pure: no array that was given is changed. Each pair is tested against its 
 """
 
 import functools
-import math
 
 import numpy as np
 
+from minigpt.cpu_attention import attention_backward, attention_forward
 from minigpt.cpu_rows import (
     cached_attention,
     gelu,
@@ -28,7 +28,6 @@ from minigpt.ops import (
     dropout_forward,
     embedding_forward,
     softmax,
-    split_heads,
 )
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
 LOSS_ROWS = 256  # rows of logits at a time, at least
 PIECE = 1 << 19  # elements of a piece of the token embedding's gradient
-QUERIES = 64  # rows of queries that attention handles at a time
 
 
 def row_blocks(n, row_size):
@@ -125,88 +123,36 @@ def layernorm_backward(dout, cache):
 
 
 def gelu_forward(x):
-    """Return gelu(x), and as the cache its derivative, computed while x is in the cache."""
+    """Return gelu(x), and as the cache its derivative, computed while x is in the cache.
+
+    (1 + tanh(u)) / 2 is gate = 1 / (1 + exp(-2u)), and exp takes half the time of tanh. By the
+    product rule the derivative of x gate is gate + x gate (1 - gate) 2 du.
+    """
     rows = x.reshape(-1, x.shape[-1])  # (N, F)
     out, derivative = np.empty_like(rows), np.empty_like(rows)  # (N, F)
-    for block in row_blocks(len(rows), rows.shape[1]):
-        v, slope = rows[block], derivative[block]
-        square = v * v
-        tanh = square * (GELU_SCALE * GELU_CUBIC)
-        tanh += GELU_SCALE
-        tanh *= v
-        np.tanh(tanh, out=tanh)
-        # slope = (1 + tanh) / 2 + x / 2 (1 - tanh^2) du, du = scale (1 + 3 cubic x^2)
-        square *= 1.5 * GELU_SCALE * GELU_CUBIC
-        square += 0.5 * GELU_SCALE
-        square *= v  # x du / 2
-        np.multiply(tanh, tanh, out=slope)
-        np.subtract(1, slope, out=slope)
-        slope *= square
-        tanh *= 0.5
-        tanh += 0.5  # (1 + tanh) / 2
-        slope += tanh
-        np.multiply(tanh, v, out=out[block])
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
+        for block in row_blocks(len(rows), rows.shape[1]):
+            v, y, slope = rows[block], out[block], derivative[block]
+            square = v * v
+            gate = square * (-2 * GELU_SCALE * GELU_CUBIC)
+            gate -= 2 * GELU_SCALE
+            gate *= v  # -2u
+            np.exp(gate, out=gate)
+            gate += 1
+            np.divide(1, gate, out=gate)
+            np.multiply(v, gate, out=y)
+            square *= 6 * GELU_SCALE * GELU_CUBIC
+            square += 2 * GELU_SCALE  # 2 du
+            np.multiply(y, gate, out=slope)
+            np.subtract(y, slope, out=slope)
+            slope *= square
+            slope += gate
     return out.reshape(x.shape), derivative.reshape(x.shape)
 
 
 def gelu_backward(dout, cache):
     """Return dx: one product, since the cache is the derivative."""
     return dout * cache
-
-
-@functools.cache
-def future(n, dtype):
-    """Return a square (n, n) to add to scores: -inf where the key is later than the query."""
-    return np.triu(np.full((n, n), -np.inf, dtype), 1)
-
-
-def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
-    """Attention in blocks of queries, each with the keys it may see and no others.
-
-    qkv (B, T, 3C) -> out (B, T, C). The part of the scores that the mask would throw away is
-    never computed, but for the triangle on the diagonal; the scores stay in the cache.
-    """
-    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
-    B, H, T, D = q.shape
-    out = np.empty((B, T, H, D), qkv.dtype)
-    out_heads = out.transpose(0, 2, 1, 3)  # (B, H, T, D), a view
-    scale = 1 / math.sqrt(D)
-    blocks = []
-    for start in range(0, T, QUERIES):
-        end = min(start + QUERIES, T)
-        att = q[:, :, start:end] @ k[:, :, :end].transpose(0, 1, 3, 2)  # (B, H, q, S)
-        att *= scale
-        att[..., start:end] += future(end - start, att.dtype)
-        if segments is not None:
-            other = segments[:, None, start:end, None] != segments[:, None, None, :end]
-            np.copyto(att, -np.inf, where=other)  # (B, 1, q, S) to every head
-        att -= att.max(axis=-1, keepdims=True)
-        np.exp(att, out=att)
-        att /= att.sum(axis=-1, keepdims=True)
-        dropped, keep = dropout_forward(att, dropout, rng)
-        np.matmul(dropped, v[:, :, :end], out=out_heads[:, :, start:end])
-        blocks.append((start, end, att, dropped, keep))
-    return out.reshape(B, T, H * D), (qkv, n_head, blocks)
-
-
-def attention_backward(dout, cache):
-    """Return dqkv (B, T, 3C), written through views in the layout of qkv."""
-    qkv, n_head, blocks = cache
-    q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
-    B, H, T, D = q.shape
-    dqkv = np.zeros_like(qkv)
-    dq, dk, dv = split_heads(dqkv, n_head)  # views into dqkv
-    dout = dout.reshape(B, T, H, D).transpose(0, 2, 1, 3)  # (B, H, T, D)
-    for start, end, att, dropped, keep in blocks:
-        d = dout[:, :, start:end]  # (B, H, q, D)
-        dv[:, :, :end] += dropped.transpose(0, 1, 3, 2) @ d
-        datt = dropout_backward(d @ v[:, :, :end].transpose(0, 1, 3, 2), keep)  # (B, H, q, S)
-        datt -= np.vecdot(datt, att)[..., None]
-        datt *= att
-        datt *= 1 / math.sqrt(D)
-        np.matmul(datt, k[:, :, :end], out=dq[:, :, start:end])
-        dk[:, :, :end] += datt.transpose(0, 1, 3, 2) @ q[:, :, start:end]
-    return dqkv
 
 
 def next_token_losses(x, w, targets):

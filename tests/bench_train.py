@@ -3,15 +3,17 @@
     python tests/bench_train.py [--turns 5] [--only shakespeare-cpu] [--eager]
 
 Same shapes, same weights, float32, no dropout: forward, backward, clipping and AdamW (PyTorch's
-fused one). They run in turns in one process; memory is measured in a process each, as the most it
-held beyond what importing the libraries takes.
+fused one). They run in turns, started from one process; memory is measured in a process each and
+those that it starts, as the most they held beyond what importing the libraries takes. What several
+processes have in common counts once.
 """
 
 import argparse
 import functools
+import os
 
 import numpy as np
-from bench import HEAD, TURNS, in_new_process, in_turns, machine, num_cores, row, timed
+from bench import HEAD, TURNS, in_new_process, in_turns, machine, memory, num_cores, row, timed
 
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.model import GPT
@@ -75,24 +77,24 @@ def repeat(step, n):
 
 
 def most_memory(name, who):
-    """Return (seconds, most resident MB beyond the libraries) of five steps, in this process."""
-    config, B, _ = SIZES[name]
+    """Return the most MB that some steps held, in a new process, beyond the libraries."""
+    _, most, before = in_new_process(hold, name, who)
+    return most - before
+
+
+def hold(name, who):
+    """Make some steps; return the MB that this process held before."""
+    config, B, n = SIZES[name]
     if who != "ours":
         import torch._dynamo  # noqa: F401
         import torch_gpt  # noqa: F401
-    before = status("VmRSS")
+    before = memory(os.getpid())
     if who == "ours":
         with Workers() as workers:
-            seconds, _ = timed(repeat, our_step(config, B, workers), 5)
+            repeat(our_step(config, B, workers), 5 * n)
     else:
-        seconds, _ = timed(repeat, their_step(config, B, who == "compiled"), 5)
-    return seconds, status("VmHWM") - before
-
-
-def status(key):
-    """Return a figure of this process in MB: VmRSS is what it holds, VmHWM the most it held."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) / 1000 for line in file if line.startswith(key))
+        repeat(their_step(config, B, who == "compiled"), 5 * n)
+    return before
 
 
 def bench(name, turns, compiled):
@@ -113,8 +115,8 @@ def bench(name, turns, compiled):
               + f", {taken['ours'] / taken[peer]:.2f} of its time", flush=True)  # fmt: skip
     speed = B * config.n_positions / (taken["ours"] / 1e3)
     print(f"  {speed:,.0f} tokens/s, {speed * config.flops_per_token() / 1e9:,.0f} GFLOP/s")
-    memory = {who: in_new_process(most_memory, name, who)[2] for who in ("ours", "eager")}
-    print(row("  most memory (eager)", memory["ours"], memory["eager"], "MB", False), flush=True)
+    most = {who: most_memory(name, who) for who in ("ours", "eager")}
+    print(row("  most memory (eager)", most["ours"], most["eager"], "MB", False), flush=True)
 
 
 def run(step, n):

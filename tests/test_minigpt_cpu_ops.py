@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
-from minigpt import cpu_ops, ops
+from minigpt import cpu_attention, cpu_ops, ops
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 
@@ -35,7 +35,10 @@ def same(fast, plain, dtype, conditioning=1):
 
 def compare(name, dtype, *inputs, block=1 << 16, queries=64, seed=0):
     """Run the pair `name` of both implementations, forward and backward, on the same inputs."""
-    with mock.patch.multiple(cpu_ops, BLOCK=block, QUERIES=queries):
+    with (
+        mock.patch.object(cpu_ops, "BLOCK", block),
+        mock.patch.object(cpu_attention, "QUERIES", queries),
+    ):
         out, cache = getattr(cpu_ops, name + "_forward")(*inputs)
         plain_out, plain_cache = getattr(ops, name + "_forward")(*inputs)
         same(out, plain_out, dtype)
