@@ -83,7 +83,7 @@ def most_memory(name, who):
 
 
 def hold(name, who):
-    """Make some steps; return the MB that this process held before."""
+    """Make some steps; return (seconds, MB that this process held before)."""
     config, B, n = SIZES[name]
     if who != "ours":
         import torch._dynamo  # noqa: F401
@@ -91,10 +91,10 @@ def hold(name, who):
     before = memory(os.getpid())
     if who == "ours":
         with Workers() as workers:
-            repeat(our_step(config, B, workers), 5 * n)
+            seconds, _ = timed(repeat, our_step(config, B, workers), 5 * n)
     else:
-        repeat(their_step(config, B, who == "compiled"), 5 * n)
-    return before
+        seconds, _ = timed(repeat, their_step(config, B, who == "compiled"), 5 * n)
+    return seconds, before
 
 
 def bench(name, turns, compiled):

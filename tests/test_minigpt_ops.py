@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
-from minigpt import cpu_ops, gradcheck
+from minigpt import cpu_attention, cpu_ops, gradcheck
 from minigpt import ops as plain_ops
 from minigpt.backend import random_generator, to_numpy
 
@@ -50,7 +50,10 @@ def test_gradient_equals_the_measured_slope_for_every_input(xp, ops, case):
 
 @for_every_case
 def test_gradient_is_right_where_the_work_is_cut_into_blocks(case):
-    with mock.patch.multiple(cpu_ops, BLOCK=8, QUERIES=2):
+    with (
+        mock.patch.object(cpu_ops, "BLOCK", 8),
+        mock.patch.object(cpu_attention, "QUERIES", 2),
+    ):
         assert max(directional_errors(cpu_ops, np, case)) < 1e-6
 
 
