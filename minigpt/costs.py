@@ -11,6 +11,7 @@ from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
 LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
+WORKER = 10e6  # bytes that each further process has of them for itself
 
 
 def training_memory(model, train, workers):
@@ -38,7 +39,7 @@ def training_memory(model, train, workers):
         "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
         "loss": FLOAT * len(parts) * (loss + most * C),
         "workspace": FLOAT * len(parts) * (8 * C * C + most * 12 * C),
-        "libraries": LIBRARIES,
+        "libraries": LIBRARIES + WORKER * (len(parts) - 1),
     }
 
 

@@ -11,6 +11,7 @@ A run is decided by its settings, its tokens and its seed. On a CPU, with as man
 was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
 """
 
+import hashlib
 import platform
 import signal
 from dataclasses import asdict
@@ -20,7 +21,7 @@ import numpy as np
 
 from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
-from minigpt.backend import open_device
+from minigpt.backend import open_device, to_numpy
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.forecast import check_memory, describe, forecast, measure_peak
 from minigpt.loop import Loop
@@ -59,9 +60,11 @@ class StopRequest:
 
 def pretrain(
     tokens, tokenizer_file, out, model_config, train_config, device="cpu", start="auto", say=print,
-    force=False,
+    force=False, init=None,
 ):  # fmt: skip
     """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
+
+    It starts from random weights, or from those of the model in the folder `init`.
 
     Continues a run that was stopped; trains no more if it is complete; for other settings, or if
     `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
@@ -84,11 +87,40 @@ def pretrain(
     windows, val = read_windows(Path(tokens), model_config, train_config)
     train_config = train_config.with_steps(windows.per_epoch)
     check_memory(model_config, train_config, device, force)
-    model = GPT(model_config, device).initialise(train_config.seed)
+    model = GPT(model_config, device)
+    if init is None:
+        model.initialise(train_config.seed)
+        sha256 = report["train"]["sha256"]
+    else:  # another run for other weights
+        fill_from(init, model)
+        learned_from = hashlib.sha256(to_numpy(model.params.flat))
+        learned_from.update(report["train"]["sha256"].encode())
+        sha256 = learned_from.hexdigest()
     return run_in_folder(
         out, model, tokenizer, windows, val, train_config,
-        {"sha256": report["train"]["sha256"], "tokens": report["train"]["tokens"]}, start, say,
+        {"sha256": sha256, "tokens": report["train"]["tokens"]}, start, say,
     )  # fmt: skip
+
+
+def fill_from(folder, model):
+    """Fill `model` with the weights of a GPT-2 folder, of which a shorter window may be taken.
+
+    Raises ValueError for a model of another shape.
+    """
+    there, here = checkpoint.read_config(Path(folder) / "config.json"), model.config
+    for name in ("vocab_size", "n_embd", "n_layer", "n_head"):
+        old, new = getattr(there, name), getattr(here, name)
+        if old != new:
+            raise ValueError(f"{name} is {new}; it must be {old}, as in the model of {folder}")
+    if here.n_positions > there.n_positions:
+        raise ValueError(
+            f"n_positions is {here.n_positions}; it must be at most {there.n_positions}, as many "
+            f"as the model of {folder} has"
+        )
+    other = checkpoint.load_model(folder)
+    for name, w in other.params.items():
+        mine = model.params[name]
+        mine[...] = model.device.xp.asarray(w[: len(mine)])
 
 
 def read_windows(tokens, model, train):

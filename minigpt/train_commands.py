@@ -60,6 +60,10 @@ def add_commands(command):
         help="instead of a preset: so many layers, and width, window, learning rate, batch and "
         "steps that suit them (GPT-2's smallest is 12)",
     )  # fmt: skip
+    p.add_argument(
+        "--init", metavar="FOLDER",
+        help="start from the weights of a GPT-2 folder, of whose tokenizer the tokens must be",
+    )  # fmt: skip
     add_run_flags(p)
     add_flags(
         p.add_argument_group("the model (default: the preset's)"), ModelConfig, {"vocab_size"}
@@ -148,13 +152,16 @@ def pretrain(args):
     from tqdm import tqdm
 
     from bpe import Tokenizer
+    from minigpt.checkpoint import read_config
     from minigpt.pretrain import pretrain
 
     n_vocab = Tokenizer.load(args.tokenizer).n_vocab
-    model, train = (with_flags(c, args) for c in settings(args.preset, args.depth, n_vocab))
+    model, train = settings(args.preset, args.depth, n_vocab)
+    if args.init is not None:
+        model = read_config(Path(args.init) / "config.json")
     report = pretrain(
-        args.tokens, args.tokenizer, args.out, model, train, args.device, args.start, tqdm.write,
-        args.force,
+        args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
+        args.device, args.start, tqdm.write, args.force, args.init,
     )  # fmt: skip
     return 130 if report is None else 0
 
