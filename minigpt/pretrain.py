@@ -11,6 +11,7 @@ A run is decided by its settings, its tokens and its seed. On a CPU, with as man
 was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
 """
 
+import contextlib
 import hashlib
 import platform
 import signal
@@ -151,16 +152,20 @@ def run_in_folder(
     another process trains in `out`.
     """
     out, n_workers = Path(out), model.device.n_workers(config.workers)
-    if run_lock.is_held(out):
-        raise ValueError(f"{out} is being trained by another process; wait for it or end it first")
     optimizer = AdamW(model.params, config)
     run = {
         "model": asdict(model.config),
         "train": {k: v for k, v in asdict(config).items() if k not in FREE_SETTINGS},
         "tokens": data["sha256"],
     }
-    progress = start_or_continue(out, model, optimizer, run, config, start, say)
-    with run_lock.held(out), Workers(n_workers) as workers, StopRequest() as stop:
+    with contextlib.ExitStack() as locks:
+        before = folder_id(out)
+        locks.enter_context(run_lock.held(out))
+        progress = start_or_continue(out, model, optimizer, run, config, start, say)
+        if folder_id(out) != before:  # the one that was locked has been set aside
+            locks.enter_context(run_lock.held(out))
+        workers = locks.enter_context(Workers(n_workers))
+        stop = locks.enter_context(StopRequest())
         peak = None
         if not is_done(progress, config):
             peak = measure_peak(model.device, workers)
@@ -176,6 +181,11 @@ def run_in_folder(
             f"{same} continues from there")  # fmt: skip
         return None
     return loop.finish(data["tokens"], **more)
+
+
+def folder_id(path):
+    """Return what tells a folder from another that takes its name; None where there is none."""
+    return (path.stat().st_dev, path.stat().st_ino) if path.exists() else None
 
 
 def save_config(out, model, config, data, n_workers, peak, say):

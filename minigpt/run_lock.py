@@ -9,6 +9,7 @@ Source: flock(2) of Linux and of BSD; it takes folders, too.
 
 import contextlib
 import os
+import time
 
 try:
     import fcntl
@@ -16,19 +17,39 @@ except ImportError:  # Windows
     fcntl = None
 
 
+PATIENCE_S = 1.0  # who only looks, `is_held`, is gone in an instant
+
+
 @contextlib.contextmanager
 def held(folder):
-    """Hold the lock of `folder` in a `with` statement, where the system has locks."""
+    """Hold the lock of `folder` in a `with` statement, where the system has locks.
+
+    Raises ValueError where somebody else holds it. A folder that does not exist has none.
+    """
     file = open_folder(folder)
     try:
         if file is not None:
-            with contextlib.suppress(OSError):
-                # waits for who looks, `is_held`: an instant
-                fcntl.flock(file, fcntl.LOCK_EX)
+            take(file, folder)
         yield
     finally:
         if file is not None:
             os.close(file)
+
+
+def take(file, folder):
+    """Take the lock of an open folder."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise ValueError(
+                    f"{folder} is being trained by another process; wait for it or end it first"
+                ) from None
+            time.sleep(0.02)
+        except OSError:  # a drive that has no locks
+            return None
 
 
 def is_held(folder):

@@ -121,6 +121,23 @@ def test_a_folder_where_another_process_trains_is_refused(whole, example):
     assert files() == before
 
 
+def test_of_two_runs_that_start_at_once_one_is_refused_and_the_other_undisturbed(
+    whole, example, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run_lock, "PATIENCE_S", 0.1)
+    begun = []
+
+    def say(text):  # the first words, when the second starts
+        if not begun:
+            begun.append(text)
+            with pytest.raises(ValueError, match="trained by another process"):
+                run(example, tmp_path / "base", seed=4)
+
+    run(example, tmp_path / "base", say=say)
+    assert begun
+    same_run(tmp_path / "base", whole)
+
+
 def test_the_folder_is_complete_and_nothing_is_left_over(whole):
     assert sorted(file.name for file in whole.iterdir()) == [
         "best", "config.json", "generation_config.json", "metrics.jsonl", "model.safetensors",
