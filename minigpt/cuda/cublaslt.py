@@ -150,6 +150,7 @@ class Lt:
         self.library, self.workspace, self.workspace_bytes = library, workspace, workspace_bytes
         self.handle = self._new("cublasLtCreate")
         self.plans = {}  # from Kind to Plan, None where the library has no algorithm
+        self.routes = {}  # what gemm.py has found out about arrays
         self.lock = threading.Lock()  # an epilogue's addresses are set in the plan before it runs
 
     def _call(self, name, *arguments):

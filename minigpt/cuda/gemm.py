@@ -16,16 +16,17 @@ Products of float32 arrays are rounded as `use_tf32` says; of float16 and bfloat
 summed in float32. Nothing here waits for the GPU, and all of it can be captured in a CUDA graph.
 """
 
-import math
+from functools import lru_cache
 
 import numpy as np
 
 from minigpt.backend import array_module
-from minigpt.cuda.cublaslt import BYTES, TYPES, WORKSPACE_BYTES, Kind, Lt, Matrix, open_library
+from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, open_library
+from minigpt.cuda.layouts import address, route
 from minigpt.ops import gelu_backward, gelu_forward
 
 _handles = {}  # from a device's number ("cpu" for NumPy, in tests) to its Lt
-_compute = {"float32": "fp32", "float64": "fp64", "float16": "fp32", "bfloat16": "fp32"}
+_compute = {np.dtype("float32"): "fp32"}
 
 
 def use_tf32(on):
@@ -33,7 +34,7 @@ def use_tf32(on):
 
     This holds for the whole process, from the next product on.
     """
-    _compute["float32"] = "tf32" if on else "fp32"
+    _compute[np.dtype("float32")] = "tf32" if on else "fp32"
 
 
 def handle_of(x):
@@ -48,11 +49,35 @@ def handle_of(x):
     return _handles[number]
 
 
-def address(x):
-    """Return where an array begins, 0 for None."""
-    if x is None:
-        return 0
-    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
+def multiply(a, b, out, scale=1.0, accumulate=False, epilogue="none", bias=None, aux=None):
+    """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone."""
+    lt = handle_of(a)
+    if lt is None or not (a.size and b.size):
+        return False
+    at_a, at_b, at_out, at_bias, at_aux = map(address, (a, b, out, bias, aux))
+    compute = _compute.get(a.dtype) or ("fp64" if a.dtype == np.float64 else "fp32")
+    key = (
+        a.shape, a.strides, a.dtype, b.shape, b.strides, out.strides, out.dtype, compute, epilogue,
+        at_a & 15, at_b & 15, at_out & 15, at_bias & 15, at_aux & 15,
+        bias is None or (bias.strides, bias.dtype), aux is None or aux.strides,
+    )  # fmt: skip
+    if key not in lt.routes:
+        lt.routes[key] = route(lt, compute, a, b, out, epilogue, bias, aux)
+    found = lt.routes[key]
+    if found is None:
+        return False
+    if any(found.copies):
+        xp = array_module(a)
+        a, b = (xp.ascontiguousarray(x) if copy else x
+                for x, copy in zip((a, b), found.copies, strict=True))  # fmt: skip
+        at_a, at_b = address(a), address(b)
+    stream = 0 if lt is _handles.get("cpu") else array_module(a).cuda.get_current_stream().ptr
+    for into_a, into_b, into_out in found.begins:  # its A is our b
+        lt.run(
+            found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale, float(accumulate),
+            at_bias, at_aux, stream,
+        )  # fmt: skip
+    return True
 
 
 # ---- a b ------------------------------------------------------------------------------------
@@ -72,8 +97,7 @@ def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
         out = array_module(a).empty(shape, dtype or a.dtype)
     elif out.shape != shape:
         raise ValueError(f"out has shape {out.shape}; it must be {shape}, that of the product")
-    transposed, _ = row_distance(out) or (False, 0)
-    if transposed and bias is None:  # out^T = b^T a^T
+    if bias is None and out.strides[-1] > out.strides[-2] == out.itemsize:  # out^T = b^T a^T
         matmul(
             b.swapaxes(-1, -2), a.swapaxes(-1, -2), out.swapaxes(-1, -2), accumulate, scale=scale
         )
@@ -99,15 +123,23 @@ def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0):
 
 def check(a, b, bias):
     """Return the shape of a b; raise ValueError where there is none."""
-    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
-        raise ValueError(f"the factors have shapes {a.shape} and {b.shape}; they must be (..., M, "
-                         f"K) and (..., K, N)")  # fmt: skip
-    if a.dtype != b.dtype or a.dtype.name not in TYPES:
-        raise ValueError(f"the factors are of types {a.dtype} and {b.dtype}; they must be of one, "
-                         f"of {', '.join(TYPES)}")  # fmt: skip
-    if bias is not None and bias.shape != b.shape[-1:]:
-        raise ValueError(f"bias has shape {bias.shape}; it must be {b.shape[-1:]}")
-    return (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    return product_shape(a.shape, b.shape, a.dtype, b.dtype, None if bias is None else bias.shape)
+
+
+@lru_cache(maxsize=4096)
+def product_shape(a, b, type_a, type_b, bias):
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+        raise ValueError(
+            f"the factors have shapes {a} and {b}; they must be (..., M, K) and (..., K, N)"
+        )
+    if type_a != type_b or type_a.name not in TYPES:
+        raise ValueError(
+            f"the factors are of types {type_a} and {type_b}; they must be of one, of "
+            f"{', '.join(TYPES)}"
+        )
+    if bias is not None and bias != b[-1:]:
+        raise ValueError(f"bias has shape {bias}; it must be {b[-1:]}")
+    return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
 
 
 # ---- GELU(x w + b) --------------------------------------------------------------------------
@@ -171,118 +203,3 @@ def plain_weight_gradient(x, dout):
 def wide_type(x):
     """Return the type that sums of x are kept in: float64 for that, float32 for all others."""
     return np.dtype("float64" if x.dtype == np.float64 else "float32")
-
-
-# ---- from arrays to addresses ---------------------------------------------------------------
-
-
-def multiply(a, b, out, scale=1.0, accumulate=False, epilogue="none", bias=None, aux=None):
-    """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone."""
-    lt = handle_of(a)
-    if lt is None or not (a.size and b.size) or (row_distance(out) or (True,))[0]:
-        return False
-    if epilogue != "none":
-        # a vector per column of the whole result: no batch, and 16 bytes read at a time
-        fits = out.ndim == 2 and bias.dtype == out.dtype and is_aligned(bias)
-        if not fits or (aux is not None and not (is_aligned(aux) and aux.shape[1] % 8 == 0)):
-            return False
-    a, b = (x if row_distance(x) else array_module(x).ascontiguousarray(x) for x in (a, b))
-    batch, stride, steps = batches(a, b, out)
-    kind = kind_of(a, b, out, batch, stride, epilogue, aux)
-    plan = lt.plan(kind)
-    if plan is None:
-        return False
-    stream = 0 if isinstance(a, np.ndarray) else array_module(a).cuda.get_current_stream().ptr
-    for step_a, step_b, step_out in steps:
-        lt.run(
-            plan, address(b) + step_b, address(a) + step_a, address(out) + step_out, scale,
-            float(accumulate), address(bias), address(aux), stream,
-        )  # fmt: skip
-    return True
-
-
-def kind_of(a, b, out, batch, stride, epilogue, aux):
-    """Return the Kind of product that gives `out`: its A is our b, and its B our a."""
-
-    def matrix(x, stride):
-        transposed, ld = row_distance(x)
-        rows, columns = x.shape[-2:] if transposed else x.shape[-1:-3:-1]
-        return transposed, Matrix(x.dtype.name, rows, columns, ld, stride)
-
-    (tb, of_b), (ta, of_a), (_, of_out) = map(
-        matrix, (b, a, out), (stride[1], stride[0], stride[2])
-    )
-    aligned = tuple(alignment(x) for x in (b, a, out, out))
-    aux_ld = 0 if aux is None else aux.shape[1]
-    compute = _compute[a.dtype.name]
-    return Kind(compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aux_ld, aligned)
-
-
-def row_distance(x):
-    """Return (whether the last two axes are a transposed matrix, its rows' distance in elements).
-
-    None where they are no matrix: its elements in a row must be neighbours, its rows not overlap.
-    """
-    (R, C), size = x.shape[-2:], BYTES.get(x.dtype.name, 0)
-    if not size or any(
-        s % size or (s < 0 and n > 1) for n, s in zip(x.shape, x.strides, strict=True)
-    ):
-        return None
-    down, right = (s // size for s in x.strides[-2:])
-    down, right = (C if R == 1 else down), (1 if C == 1 else right)  # of one, any distance is right
-    if right == 1 and down >= C:
-        return False, down
-    if (down == 1 or R == 1) and right >= R:
-        return True, right
-    return None
-
-
-def batches(a, b, out):
-    """Return how to go through the batch: (matrices in a call, their distances, where calls begin).
-
-    Axes are joined where the next begins where the one before ends, in all three arrays. Of those
-    that remain, the longest is left to the library, and there is a call for each place in the
-    others. Distances are in elements and beginnings in bytes, of a, b and out.
-    """
-    shape = out.shape[:-2]
-    strides = [broadcast_strides(x, shape) for x in (a, b, out)]
-    axes = []  # (length, the three distances in bytes)
-    for length, *step in zip(shape, *strides, strict=True):
-        if length == 1:
-            continue
-        if axes and all(
-            outer == inner * length for outer, inner in zip(axes[-1][1], step, strict=True)
-        ):
-            axes[-1] = (axes[-1][0] * length, step)
-        else:
-            axes.append((length, step))
-    if not axes:
-        return 1, (0, 0, 0), [(0, 0, 0)]
-    axes.sort(key=lambda axis: axis[0])
-    n, step = axes.pop()
-    begins = [(0, 0, 0)]
-    for length, outer in axes:
-        begins = [
-            tuple(x + i * s for x, s in zip(begin, outer, strict=True))
-            for begin in begins
-            for i in range(length)
-        ]
-    stride = tuple(s // x.dtype.itemsize for s, x in zip(step, (a, b, out), strict=True))
-    return n, stride, begins
-
-
-def broadcast_strides(x, shape):
-    """Return the distances, in bytes, of the batch axes of x when it is broadcast to `shape`."""
-    missing = len(shape) - (x.ndim - 2)
-    own = [0 if n == 1 else s for n, s in zip(x.shape[:-2], x.strides[:-2], strict=True)]
-    return [0] * missing + own
-
-
-def alignment(x):
-    """Return of which of 16, 8, 4 and 2 bytes the matrices of `x` begin at multiples."""
-    return math.gcd(16, address(x), *x.strides[:-2])
-
-
-def is_aligned(x):
-    """Tell whether `x` is contiguous and begins at a multiple of 16 bytes."""
-    return bool(x.flags.c_contiguous) and address(x) % 16 == 0
