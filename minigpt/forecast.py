@@ -152,17 +152,18 @@ def read(path):
 def measure_peak(device, workers, seconds=0.2):
     """Return the operations a second (FLOP/s) of matrix products on all `workers` together.
 
-    Float32; of each worker the best of what it can try in `seconds`, while the others do so too:
+    In the precision of the device; of each worker the best of what it can try in `seconds`, while
+    the others do so too:
     another program may be in the way at times.
     """
     xp, n = device.xp, SIZE[device.name]
 
     def fastest(_):
-        matrix, best = xp.ones((n, n), np.float32), math.inf
+        matrix, best = xp.ones((n, n), device.low or np.float32), math.inf
         until = time.perf_counter() + seconds
         while best == math.inf or time.perf_counter() < until:
             began = time.perf_counter()
-            float((matrix @ matrix)[0, 0])  # a GPU is waited for
+            float(device.matmul(matrix, matrix)[0, 0])  # a GPU is waited for
             best = min(best, time.perf_counter() - began)
         return 2 * n**3 / best
 
