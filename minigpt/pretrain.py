@@ -149,7 +149,7 @@ def run_in_folder(
 def save_config(out, model, config, data, n_workers, peak, say):
     """Write training_config.json; say what the run is and takes."""
     foreseen = forecast(model.config, config, model.device)
-    for line in describe(model.config, config, foreseen, peak, data["tokens"]):
+    for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)
     content = {
         "model": asdict(model.config),

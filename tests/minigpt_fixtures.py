@@ -14,7 +14,8 @@ def device(request):
     if request.param == "numpy-ops":
         return Device("cpu", np, plain_ops)
     try:
-        return open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"))
+        # tests compare exactly; lower precisions have tests of their own
+        return open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"), "fp32")
     except ValueError as error:
         pytest.skip(str(error).partition(";")[0])
 
