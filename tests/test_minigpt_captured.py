@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from fake_cupy import fake_gpu, ops_without_waiting
 from minigpt_examples import MODEL, TRAIN, small_model
+from test_minigpt_pretrain import metrics, same_run, stop_at
 
 from minigpt import ops
+from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, to_numpy
 from minigpt.captured import CapturedTrainer, make_trainer
 from minigpt.cuda import graph
 from minigpt.dataset import Windows, load_tokens
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
+from minigpt.pretrain import pretrain
 from minigpt.train import Trainer
 
 pytest_plugins = ["minigpt_fixtures"]
@@ -177,3 +180,46 @@ def test_gradients_in_bf16_are_near_those_in_float64():
         model.backward(cache, grads)
         flat.append(to_numpy(grads.flat).astype("float64"))
     assert np.linalg.norm(flat[1] - flat[0]) < 1e-2 * np.linalg.norm(flat[0])
+
+
+# ---- a whole run -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_gpu(monkeypatch, example):
+    """A function that pretrains on the example with the stand-in for a GPU."""
+    monkeypatch.setattr(pretrain_module, "open_device", lambda name: fake_gpu())
+    monkeypatch.setattr(pretrain_module, "measure_peak", lambda device, workers: 1e15)
+
+    def run(out, say=lambda text: None, **changes):
+        config = replace(TRAIN, **changes)
+        return pretrain(example.tokens, example.tokenizer, out, MODEL, config, "gpu", say=say)
+
+    return run
+
+
+def test_a_run_on_a_gpu_notes_all_its_steps_and_continues_to_the_same_bytes(on_gpu, tmp_path):
+    report = on_gpu(tmp_path / "whole")
+    assert report["val_loss"] < report["best_val_loss"] + 1e-9
+    assert on_gpu(tmp_path / "base", stop_at(8)) is None
+    on_gpu(tmp_path / "base")
+    same_run(tmp_path / "base", tmp_path / "whole")
+    assert all(line["train_loss"] > 3 for line in metrics(tmp_path / "base")[1:])
+
+
+def test_a_run_on_a_gpu_is_the_run_of_a_cpu(on_gpu, tmp_path, monkeypatch):
+    on_gpu(tmp_path / "gpu")
+    monkeypatch.setattr(pretrain_module, "open_device", lambda name: PLAIN)
+    on_gpu(tmp_path / "cpu")
+    for gpu, cpu in zip(metrics(tmp_path / "gpu"), metrics(tmp_path / "cpu"), strict=True):
+        for name in ("val_loss", "train_loss", "grad_norm")[: 3 if gpu["step"] else 1]:
+            assert gpu[name] == pytest.approx(cpu[name], rel=1e-2), name
+
+
+def test_a_run_on_a_gpu_that_goes_astray_says_so_and_saves_nothing(on_gpu, tmp_path):
+    wild = {"learning_rate": 1e9, "min_learning_rate": 1e9, "grad_clip": 0.0, "warmup_steps": 0}
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"lower --learning-rate.*step 0 "),
+    ):
+        on_gpu(tmp_path / "base", **wild)
