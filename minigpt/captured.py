@@ -34,8 +34,11 @@ class CapturedTrainer(Trainer):
         self.numbers = module.Upload(self.graphs, [np.zeros(N_NUMBERS, np.float32)])
         self.download = module.Download(self.graphs, self.said)
         self.batch, self.rng = None, None
-        # random numbers of CuPy's cannot be captured; see random_generator
-        self.backward = module.Work(self.graphs, self._backward, not model.config.dropout)
+        # CuPy's generators cannot be captured; operations that can do without have a Seed
+        self.seed_of = getattr(model.device.ops, "Seed", None)
+        self.seed = module.Upload(self.graphs, [np.zeros(1, np.int64)])
+        can_capture = self.seed_of is not None or not model.config.dropout
+        self.backward = module.Work(self.graphs, self._backward, can_capture)
         self.update = module.Work(self.graphs, self._update)
 
     def start(self, step):
@@ -46,7 +49,7 @@ class CapturedTrainer(Trainer):
                 self.batch = self.model.device.graphs.Upload(self.graphs, batch)
             self.batch(*batch)
             if self.model.config.dropout:
-                self.rng = random_generator(self.model.device.xp, c.seed, step, micro, 0)
+                self._draw(c.seed, step, micro)
             self.backward()
         # the graph divides by the number of places; a step may have fewer targets
         factor = batches[0][0].size / count_targets(batches)
@@ -55,6 +58,14 @@ class CapturedTrainer(Trainer):
         self.download.take(step)
         if self.download.is_full:
             self._fetch()
+
+    def _draw(self, *seed):
+        """Have the next forward draw what follows from the integers `seed`."""
+        if self.seed_of is None:
+            self.rng = random_generator(self.model.device.xp, *seed)
+        else:
+            number = np.random.SeedSequence(seed).generate_state(1, np.uint64) >> 2  # below 2^62
+            self.seed(number.astype(np.int64))
 
     def finished(self, wait=True):
         """Return (loss, gradient's norm) of the steps that were not returned before.
@@ -74,7 +85,10 @@ class CapturedTrainer(Trainer):
 
     def _backward(self):
         ids, targets, *layout = self.batch.arrays  # (B, T) each
-        loss, cache = self.model.forward(ids, targets, math.prod(ids.shape), self.rng, *layout)
+        rng = self.rng
+        if self.seed_of is not None and self.model.config.dropout:
+            rng = self.seed_of(self.seed.arrays[0])
+        loss, cache = self.model.forward(ids, targets, math.prod(ids.shape), rng, *layout)
         self.model.backward(cache, self.grads)
         self.loss += loss
 

@@ -124,6 +124,61 @@ def test_dropout_draws_anew_in_every_step(row):
     assert len({trainer.step(step)[0] for step in range(4)}) == 4
 
 
+def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
+    operations, drawn = ops_without_waiting(), []
+
+    class Seed:
+        def __init__(self, seed):
+            self.seed = seed
+
+    def dropout_forward(x, rate, rng):
+        if rng is None:
+            return x, None
+        keep = 1.0 + (rng.seed % 1009) * 1e-4  # stands for zeros that follow from the seed
+        return x * keep.astype(x.dtype), keep
+
+    def dropout_backward(dout, keep):
+        return dout if keep is None else dout * keep.astype(dout.dtype)
+
+    def attention_forward(qkv, n_head, rate, rng, segments):
+        return ops.attention_forward(qkv, n_head, segments=segments)
+
+    vars(operations).update(
+        Seed=Seed, dropout_forward=dropout_forward, dropout_backward=dropout_backward,
+        attention_forward=attention_forward,
+    )  # fmt: skip
+    still = {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
+    for _ in range(2):
+        trainer = new_trainer(row[:17], fake_gpu(operations=operations), **still)
+        drawn.append([trainer.step(step)[0] for step in range(5)])
+        assert trainer.backward.graph.launches == 4
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) == 5
+
+
+def test_a_fused_update_gets_what_the_plain_one_computes_with(row):
+    operations = ops_without_waiting()
+
+    def squared_norm(x, out):
+        out[...] = (x * x).sum()
+
+    def adamw_step(w, g, m, v, low, n_matrix, numbers, squared, config, clear):
+        c, factor = config, numbers[3]
+        size, root, lr = numbers[0], numbers[1], numbers[2]
+        g = g * factor * np.minimum(1, c.grad_clip / (np.sqrt(squared[0]) * factor))
+        m[...] = c.beta1 * m + (1 - c.beta1) * g
+        v[...] = c.beta2 * v + (1 - c.beta2) * g * g
+        w[:n_matrix] *= 1 - lr * c.weight_decay
+        w -= size * m / (np.sqrt(v) + c.epsilon * root)
+        assert clear and low is None
+        trainer.grads.flat[...] = 0
+
+    vars(operations).update(squared_norm=squared_norm, adamw_step=adamw_step)
+    trainer, plain = new_trainer(row, fake_gpu(operations=operations)), new_trainer(row, PLAIN)
+    for step in range(5):
+        np.testing.assert_allclose(trainer.step(step), plain.step(step), rtol=1e-3)
+    assert trainer.update.graph.launches == 4
+
+
 def test_an_upload_is_not_overwritten_before_it_was_copied():
     device, log = fake_gpu(), []
     graphs = graph.Graphs(device.xp)

@@ -25,8 +25,16 @@ def step_numbers(step, lr, factor, config):
 def update(model, optimizer, grad, numbers, loss, said):
     """Move the weights by one step; write loss and the gradient's norm to `said` (2,).
 
-    `grad` (P,) and `loss` () are sums that are 0 again afterwards.
+    `grad` (P,) and `loss` () are sums that are 0 again afterwards. Where the operations of the
+    device have AdamW as one kernel, a gradient that is not finite changes nothing.
     """
+    fused = hasattr(model.device.ops, "adamw_step")
+    (fused_update if fused else plain_update)(model, optimizer, grad, numbers, loss, said)
+    loss[...] = 0
+
+
+def plain_update(model, optimizer, grad, numbers, loss, said):
+    """Do what `update` does, in plain lines."""
     xp, c, p = model.device.xp, optimizer.config, model.params
     size, root, lr, factor = (numbers[i] for i in range(N_NUMBERS))
     norm = xp.sqrt(xp.square(grad).sum()) * factor  # ()
@@ -40,4 +48,17 @@ def update(model, optimizer, grad, numbers, loss, said):
     p.flat -= size * m / (xp.sqrt(v) + c.epsilon * root)
     model.renew_weights()
     grad[...] = 0
-    loss[...] = 0
+
+
+def fused_update(model, optimizer, grad, numbers, loss, said):
+    """Do what `update` does, in a pass over the gradient and one over everything."""
+    ops, xp, p = model.device.ops, model.device.xp, model.params
+    squared = xp.empty(1, np.float32)
+    ops.squared_norm(grad, squared)
+    factor = numbers[N_NUMBERS - 1]
+    said[0], said[1] = loss * factor, xp.sqrt(squared[0]) * factor
+    low = None if model.weights is p else model.weights.flat
+    ops.adamw_step(
+        p.flat, grad, optimizer.m, optimizer.v, low, p.n_matrix, numbers, squared,
+        optimizer.config, clear=True,
+    )  # fmt: skip
