@@ -14,7 +14,7 @@ import numpy as np
 
 from minigpt import ops
 from minigpt.backend import Device
-from minigpt.cuda import graph
+from minigpt.cuda import gemm, graph
 
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
@@ -183,7 +183,9 @@ class Cupy(types.ModuleType):
         self, driver=13000, built=13000, devices=1, capability="90", free=8 << 30, broken=None
     ):
         super().__init__("fake_cupy")
-        pool = types.SimpleNamespace(malloc=None, free_bytes=lambda: 0)
+        pool = types.SimpleNamespace(
+            malloc=None, free_bytes=lambda: 0, total_bytes=lambda: 10**9, free_all_blocks=list
+        )
         Stream.null = Stream()
 
         def count():
@@ -196,7 +198,9 @@ class Cupy(types.ModuleType):
             Stream=Stream, Event=Event, MemoryPool=lambda: pool,
             using_allocator=lambda allocator: contextlib.nullcontext(),
             alloc_pinned_memory=bytearray,
-            Device=lambda: types.SimpleNamespace(id=0, compute_capability=capability),
+            Device=lambda: types.SimpleNamespace(
+                id=0, compute_capability=capability, synchronize=refuse_to_wait
+            ),
             get_current_stream=lambda: types.SimpleNamespace(ptr=0),
             runtime=types.SimpleNamespace(
                 driverGetVersion=lambda: driver, runtimeGetVersion=lambda: built,
@@ -233,7 +237,5 @@ def ops_without_waiting():
 
 def fake_gpu(precision="fp32", operations=None, **properties):
     """A Device that computes with NumPy and captures like a GPU."""
-    device = Device(
-        "gpu", Cupy(**properties), operations or ops_without_waiting(), precision, graphs=graph
-    )
-    return device
+    operations = operations or ops_without_waiting()
+    return Device("gpu", Cupy(**properties), operations, precision, gemm.matmul, graph)

@@ -134,7 +134,8 @@ def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
     def dropout_forward(x, rate, rng):
         if rng is None:
             return x, None
-        keep = 1.0 + (rng.seed % 1009) * 1e-4  # stands for zeros that follow from the seed
+        # stands for zeros that follow from the seed
+        keep = np.sin(np.arange(x.shape[-1]) * (rng.seed % 1009))  # (C,)
         return x * keep.astype(x.dtype), keep
 
     def dropout_backward(dout, keep):
