@@ -12,6 +12,7 @@ from minigpt.parallel import slices
 FLOAT = 4  # bytes of a float32
 LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
 CONTEXT = 600e6  # bytes of a GPU's memory: the driver's context, kernels, cublasLt's workspace
+LOGITS = 1 << 29  # the most of them that a GPU holds at once
 FLASH_HEADS = (64, 128)  # sizes of a head for which a GPU keeps no attention weights, in bf16
 
 
@@ -72,7 +73,7 @@ def gpu_training_memory(model, train, precision):
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": N * (L * per_row + low * 6 * C),
-        "loss": low * N * V + FLOAT * V * C,
+        "loss": low * (min(N * V, LOGITS) + N * C) + FLOAT * V * C,
         "workspace": low * N * 12 * C + FLOAT * 8 * C * C,
         "libraries": CONTEXT,
     }
