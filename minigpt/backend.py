@@ -35,12 +35,12 @@ def open_device(name="cpu"):
 
     Raises ValueError for another name, and where the GPU, its driver or CuPy is missing.
     """
-    from minigpt import cpu_ops, ops
+    from minigpt import cpu_ops, cuda_ops
 
     if name == "cpu":
         return Device("cpu", np, cpu_ops)
     if name == "gpu":
-        return Device("gpu", _import_cupy(), ops)
+        return Device("gpu", _import_cupy(), cuda_ops)
     raise ValueError(f"device is {name!r}; it must be one of {', '.join(DEVICES)}")
 
 

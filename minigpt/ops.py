@@ -35,7 +35,7 @@ def embedding_backward(dout, cache):
     """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
 
     A row's gradient is the sum over the places that used it. All other rows have none: of a large
-    table a batch uses few.
+    table a batch uses few. (Another implementation may return a slice of the table as `rows`.)
     """
     ids, w = cache
     xp, C = array_module(w), w.shape[1]

@@ -1,0 +1,168 @@
+"""CUDA kernels on a CPU: the same .cu files, compiled by g++ with emulator.hpp before them.
+
+A kernel gets copies of its arrays with a zone of NaN before and behind each. What it writes there
+is an error; what it reads there spoils its results.
+"""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from minigpt.cuda import kernels
+
+FOLDER = Path(__file__).parent
+OPTIONS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing"]
+CACHE = FOLDER.parents[1] / ".pytest_cache" / "cuda_on_cpu"
+ZONE = 256  # bytes
+MOST_SHARED_BYTES = 99 << 10  # of a block, on the GPUs that have least (8.6, 8.9, 12.0)
+_lock = threading.Lock()  # blocks have their shared memory in one place
+
+ENTRY = """
+extern "C" const char *emulator_signature() {{
+    static std::string text = emulator::signature({name});
+    return text.c_str();
+}}
+static void emulator_call(void **args) {{ emulator::call({name}, args); }}
+extern "C" int emulator_run(const unsigned *grid, unsigned block, size_t shared, void **args,
+                            char *message, int message_bytes) {{
+    return emulator::run(grid, block, shared, args, emulator_call, message, message_bytes);
+}}
+"""
+
+
+def compiler():
+    """Return the path of g++, or None."""
+    return shutil.which("g++")
+
+
+@cache
+def compiled(name, type_name, defines=()):
+    """Return kernel `name` as a function that is called as CuPy's RawKernel is."""
+    text = kernels.source(name, type_name, defines, headers=FOLDER)
+    return EmulatedKernel(name, text)
+
+
+class EmulatedKernel:
+    """A kernel of the source `text`, compiled for this processor."""
+
+    def __init__(self, name, text):
+        self.name = name
+        self.max_dynamic_shared_size_bytes = kernels.STATIC_SHARED_BYTES
+        header = (FOLDER / "emulator.hpp").read_text("utf-8")
+        self.library = build(f'{header}\n#line 1 "{name}.cu"\n{text}' + ENTRY.format(name=name))
+        self.library.emulator_signature.restype = ctypes.c_char_p
+        self.signature = self.library.emulator_signature().decode().split()
+
+    def __call__(self, grid, block, args, shared_mem=0):
+        if shared_mem > min(self.max_dynamic_shared_size_bytes, MOST_SHARED_BYTES):
+            raise ValueError(f"{self.name}: {shared_mem} bytes of shared memory are too many")
+        if not 0 < block[0] <= 1024 or block[0] % 32 or min(grid) < 1:
+            raise ValueError(f"{self.name}: there are no grids {grid} of blocks {block}")
+        self.check(args)
+        with _lock:
+            guarded = Guarded([x for x in args if isinstance(x, np.ndarray)])
+            pointers = [guarded.argument(x) for x in args]
+            grid = (ctypes.c_uint * 3)(*grid, *(1,) * (3 - len(grid)))
+            message = ctypes.create_string_buffer(300)
+            failed = self.library.emulator_run(
+                grid, block[0], ctypes.c_size_t(shared_mem),
+                (ctypes.c_void_p * len(args))(*map(ctypes.addressof, pointers)), message, 300,
+            )  # fmt: skip
+            if failed:
+                raise RuntimeError(f"{self.name}: {message.value.decode()}")
+            guarded.finish(self.name)
+
+    def check(self, args):
+        """Raise TypeError unless the arguments are of the types of the kernel's parameters."""
+        given = []
+        for x, wanted in zip(args, self.signature, strict=True):
+            is_null = not isinstance(x, np.ndarray) and wanted[0] == "*" and x == kernels.NULL
+            dtype = "E" if x.dtype.name == "bfloat16" else np.dtype(x.dtype.str).char
+            dtype = "q" if x.dtype == np.int64 else dtype
+            given.append(wanted if is_null else "*" * isinstance(x, np.ndarray) + dtype)
+        if given != self.signature:
+            raise TypeError(f"{self.name} takes {self.signature}; it got {given}")
+
+
+class Guarded:
+    """Copies of the memory of some arrays, with zones around them."""
+
+    def __init__(self, arrays):
+        self.copies = {}  # from the address of the memory to (its size, the copy, where in it)
+        for x in arrays:
+            start, end = memory_of(x)
+            if start not in self.copies:
+                copy = np.full(end - start + 2 * ZONE + 64, 255, np.uint8)
+                at = ZONE + (start - copy.ctypes.data - ZONE) % 64  # aligned as it is
+                copy[at : at + end - start] = bytes_at(start, end)
+                self.copies[start] = end - start, copy, at
+
+    def argument(self, x):
+        """Return what the kernel gets for `x`, as an object of ctypes."""
+        if isinstance(x, np.ndarray):
+            start, _ = memory_of(x)
+            _, copy, at = self.copies[start]
+            return ctypes.c_void_p(copy.ctypes.data + at + x.ctypes.data - start)
+        return (ctypes.c_char * x.itemsize).from_buffer_copy(x.tobytes())
+
+    def finish(self, name):
+        """Copy the memory back; raise RuntimeError if a zone was written to."""
+        for start, (size, copy, at) in self.copies.items():
+            if (copy[:at] != 255).any() or (copy[at + size :] != 255).any():
+                raise RuntimeError(f"{name}: wrote beyond an array of {size} bytes")
+            bytes_at(start, start + size)[:] = copy[at : at + size]
+
+
+def memory_of(x):
+    """Return where the memory begins and ends that the array `x` is a view of."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return np.lib.array_utils.byte_bounds(x)
+
+
+def bytes_at(start, end):
+    return np.ctypeslib.as_array((ctypes.c_uint8 * (end - start)).from_address(start))
+
+
+def build(text):
+    """Compile C++; return the library. What was compiled is kept, by its text."""
+    key = hashlib.sha256((" ".join(OPTIONS) + text).encode()).hexdigest()[:32]
+    library = CACHE / f"{key}.so"
+    if not library.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            made = Path(folder) / "kernel.so"
+            command = [compiler(), *OPTIONS, "-x", "c++", "-", "-o", str(made)]
+            done = subprocess.run(command, input=text, text=True, capture_output=True)
+            if done.returncode:
+                raise RuntimeError(re.sub(r"^(.{3000}).*", r"\1", done.stderr, flags=re.S))
+            os.replace(made, library)
+    return ctypes.CDLL(str(library))
+
+
+def poisoned(like, shape, dtype=None):
+    """Return an array full of NaN, for kernels.empty."""
+    x = np.empty(shape, dtype or like.dtype)
+    x.reshape(-1).view(np.uint8)[...] = 255
+    return x
+
+
+def installed():
+    """Return a context in which the kernels of NumPy arrays run here, their outputs full of NaN.
+
+    Skips the test if there is no g++.
+    """
+    if not compiler():
+        pytest.skip("kernels are run on the CPU by g++, which is not installed")
+    return mock.patch.multiple(kernels, compiled=compiled, empty=poisoned)
