@@ -86,6 +86,8 @@ class EmulatedKernel:
     def check(self, args):
         """Raise TypeError unless the arguments are of the types of the kernel's parameters."""
         given = []
+        if not all(x.flags.c_contiguous for x in args if isinstance(x, np.ndarray)):
+            raise TypeError(f"{self.name}: arrays must be contiguous")
         for x, wanted in zip(args, self.signature, strict=True):
             is_null = not isinstance(x, np.ndarray) and wanted[0] == "*" and x == kernels.NULL
             dtype = "E" if x.dtype.name == "bfloat16" else np.dtype(x.dtype.str).char
@@ -96,39 +98,44 @@ class EmulatedKernel:
 
 
 class Guarded:
-    """Copies of the memory of some arrays, with zones around them."""
+    """Copies of the memory of some arrays, with zones around them; what overlaps is one piece."""
 
     def __init__(self, arrays):
-        self.copies = {}  # from the address of the memory to (its size, the copy, where in it)
-        for x in arrays:
-            start, end = memory_of(x)
-            if start not in self.copies:
-                copy = np.full(end - start + 2 * ZONE + 64, 255, np.uint8)
-                at = ZONE + (start - copy.ctypes.data - ZONE) % 64  # aligned as it is
-                copy[at : at + end - start] = bytes_at(start, end)
-                self.copies[start] = end - start, copy, at
+        self.pieces = []  # (first address, the one behind the last, the copy, where in it)
+        for start, end in merged(sorted(np.lib.array_utils.byte_bounds(x) for x in arrays)):
+            copy = np.full(end - start + 2 * ZONE + 64, 255, np.uint8)
+            at = ZONE + (start - copy.ctypes.data - ZONE) % 64  # aligned as it is
+            copy[at : at + end - start] = bytes_at(start, end)
+            self.pieces.append((start, end, copy, at))
 
     def argument(self, x):
         """Return what the kernel gets for `x`, as an object of ctypes."""
-        if isinstance(x, np.ndarray):
-            start, _ = memory_of(x)
-            _, copy, at = self.copies[start]
-            return ctypes.c_void_p(copy.ctypes.data + at + x.ctypes.data - start)
-        return (ctypes.c_char * x.itemsize).from_buffer_copy(x.tobytes())
+        if not isinstance(x, np.ndarray):
+            return (ctypes.c_char * x.itemsize).from_buffer_copy(x.tobytes())
+        address = x.ctypes.data
+        for start, end, copy, at in self.pieces:
+            if start <= address < end:
+                return ctypes.c_void_p(copy.ctypes.data + at + address - start)
+        return ctypes.c_void_p(address)  # of no size
 
     def finish(self, name):
         """Copy the memory back; raise RuntimeError if a zone was written to."""
-        for start, (size, copy, at) in self.copies.items():
+        for start, end, copy, at in self.pieces:
+            size = end - start
             if (copy[:at] != 255).any() or (copy[at + size :] != 255).any():
                 raise RuntimeError(f"{name}: wrote beyond an array of {size} bytes")
-            bytes_at(start, start + size)[:] = copy[at : at + size]
+            bytes_at(start, end)[:] = copy[at : at + size]
 
 
-def memory_of(x):
-    """Return where the memory begins and ends that the array `x` is a view of."""
-    while isinstance(x.base, np.ndarray):
-        x = x.base
-    return np.lib.array_utils.byte_bounds(x)
+def merged(intervals):
+    """Return sorted intervals with those that overlap made one."""
+    result = []
+    for start, end in intervals:
+        if result and start < result[-1][1]:
+            result[-1] = result[-1][0], max(end, result[-1][1])
+        elif end > start:
+            result.append((start, end))
+    return result
 
 
 def bytes_at(start, end):
