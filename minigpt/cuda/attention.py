@@ -7,7 +7,7 @@ of heads. The plain form is ops.attention_forward.
 import math
 
 from minigpt.backend import array_module
-from minigpt.cuda import gemm, kernels
+from minigpt.cuda import flash, gemm, kernels
 from minigpt.cuda.dropout import next_seed
 from minigpt.cuda.kernels import int32, launch, wide_type, width
 from minigpt.ops import split_heads
@@ -24,11 +24,15 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     draw = None
     if rng is not None and dropout:
         draw = (*next_seed(rng), float(dropout))
+    if draw is None and segments is None and flash.fits(qkv, n_head):
+        return flash.flash_forward(qkv, n_head)
     return scores_forward(qkv, n_head, draw, segments)
 
 
 def attention_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
+    if len(cache) == 4:
+        return flash.flash_backward(dout, cache)
     return scores_backward(dout, cache)
 
 

@@ -9,3 +9,76 @@ inline unsigned short rounded_bits(float x) {
 }
 
 #define DYNAMIC_SHARED(type, name) type *const name = (type *)emulator::dynamic_shared
+
+// A copy is made when it is waited for; until then NaN stands there.
+inline void copy_async(void *to, const void *from, bool exists) {
+    emulator::Fiber &me = emulator::fibers[emulator::current];
+    if ((uintptr_t)to % 16 || (exists && (uintptr_t)from % 16))
+        emulator::fail("copies from or to an address that is no multiple of 16", 0);
+    memset(to, emulator::POISON, 16);
+    me.copies.push_back({to, exists ? from : nullptr, me.group});
+}
+inline void commit_copies() { emulator::fibers[emulator::current].group++; }
+template <int N> void wait_for_copies() {
+    emulator::Fiber &me = emulator::fibers[emulator::current];
+    std::vector<emulator::Copy> later;
+    for (const emulator::Copy &copy : me.copies) {
+        if (copy.group >= me.group - N) {
+            later.push_back(copy);
+        } else if (copy.from) {
+            memcpy(copy.to, copy.from, 16);
+        } else {
+            memset(copy.to, 0, 16);
+        }
+    }
+    me.copies = later;
+}
+
+inline void load(unsigned (&x)[4], const void *row, bool transposed, int line) {
+    if ((uintptr_t)row % 16) emulator::fail("a matrix's row is not at a multiple of 16", line);
+    const auto slots = emulator::exchange(row, line);
+    const int lane = threadIdx.x % 32;
+    for (int i = 0; i < 4; i++) {
+        unsigned short two[2];
+        for (int j = 0; j < 2; j++) {
+            const int across = lane % 4 * 2 + j, down = lane / 4;
+            const void *address =
+                emulator::shown<const void *>(slots, 8 * i + (transposed ? across : down));
+            two[j] = ((const unsigned short *)address)[transposed ? down : across];
+        }
+        memcpy(&x[i], two, 4);
+    }
+    __syncwarp(~0u, line);  // who goes on may overwrite what others have yet to read
+}
+inline void load_matrices(unsigned (&x)[4], const void *row, int line = __builtin_LINE()) {
+    load(x, row, false, line);
+}
+inline void load_matrices_transposed(unsigned (&x)[4], const void *row,
+                                     int line = __builtin_LINE()) {
+    load(x, row, true, line);
+}
+
+inline float half_of(unsigned pair, int which) {
+    return __uint_as_float(which ? pair & 0xffff0000 : pair << 16);
+}
+inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                         int line = __builtin_LINE()) {
+    struct Shown { unsigned a[4], b[2]; };
+    const Shown mine = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+    const auto slots = emulator::exchange(mine, line);
+    const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    for (int i = 0; i < 4; i++) {
+        const int row = g + i / 2 * 8, column = 2 * t + i % 2;
+        for (int k = 0; k < 16; k++) {
+            const Shown &of_a = *(const Shown *)slots[row % 8 * 4 + k % 8 / 2];
+            const Shown &of_b = *(const Shown *)slots[column * 4 + k % 8 / 2];
+            c[i] += half_of(of_a.a[k / 8 * 2 + row / 8], k % 2) * half_of(of_b.b[k / 8], k % 2);
+        }
+    }
+}
+
+inline unsigned rounded_pair(float first, float second) {
+    return rounded_bits(first) | (unsigned)rounded_bits(second) << 16;
+}
+
+inline float power_of_2(float x) { return exp2f(x); }
