@@ -105,26 +105,26 @@ def layernorm_forward(x, g, b, eps=1e-5):
     mean, rstd = (kernels.empty(x, N, wide_type(x.dtype)) for _ in range(2))
     launch(
         "layernorm_forward", x.dtype, math.ceil(N / ROWS), 32 * ROWS,
-        rows, None, g, b, None, out, mean, rstd, N, C, float(eps), W=width(C, rows, g, b, out),
+        rows, g, b, out, mean, rstd, N, C, float(eps), W=width(C, rows, g, b, out),
     )  # fmt: skip
     return out, (rows, mean, rstd, g)
 
 
-def layernorm_backward(dout, cache):
-    """Return dx (B, T, C), dg (C,), db (C,)."""
+def layernorm_backward(dout, cache, past=None):
+    """Return dx (B, T, C), and `past` added to it if given, dg (C,), db (C,)."""
     x, mean, rstd, g = cache
-    d = rows_of(dout)
+    d, past = rows_of(dout), None if past is None else rows_of(past)
     N, C = d.shape
     wide = wide_type(x.dtype)
     dx = kernels.empty(x, dout.shape)
-    W = width(C, d, x, g, dx)
+    W = width(C, d, x, past, g, dx)
     warp_bytes = 2 * math.ceil(C / (32 * W)) * 32 * W * wide.itemsize
     warps = max(1, min(ROWS, SHARED_BYTES // warp_bytes))
     blocks = min(MOST_BLOCKS, math.ceil(N / warps))
     partial = kernels.empty(x, (blocks, 2 * C), wide)
     launch(
         "layernorm_backward", x.dtype, blocks, 32 * warps,
-        d, x, None, g, mean, rstd, dx, partial, N, C, shared=warps * warp_bytes, W=W,
+        d, x, past, g, mean, rstd, dx, partial, N, C, shared=warps * warp_bytes, W=W,
     )  # fmt: skip
     sums = column_sum(partial)  # (2C,)
     return dx, sums[:C], sums[C:]

@@ -18,7 +18,7 @@
 
 const int QUERIES = 64, KEYS = D > 64 ? 32 : 64;  // 32: so that registers suffice
 
-extern "C" __global__ void __launch_bounds__(128, 2) flash_backward_queries(
+extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward_queries(
     const bf16 *qkv, const bf16 *dout,      // (B, T, 3, H, D), (B, T, H, D)
     const float *lse, const float *delta,   // (B, H, T)
     bf16 *dqkv,                             // (B, T, 3, H, D)

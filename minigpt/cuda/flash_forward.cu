@@ -20,7 +20,7 @@
 
 const int QUERIES = 64, KEYS = 64;
 
-extern "C" __global__ void __launch_bounds__(128, 2) flash_forward(
+extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 4) flash_forward(
     const bf16 *qkv, bf16 *out, float *lse,  // (B, T, 3, H, D), (B, T, H, D), (B, H, T)
     int length, int heads, float scale) {    // T, H, 1 / sqrt(D)
     DYNAMIC_SHARED(bf16, shared);            // queries; twice keys and values

@@ -18,7 +18,6 @@ from minigpt.backend import array_module
 
 FOLDER = Path(__file__).parent
 TYPES = {"float32": "float", "float64": "double", "bfloat16": "bf16"}  # NumPy's names and CUDA's
-OPTIONS = ("--std=c++17",)
 VECTOR_BYTES = 16  # the most that a thread reads at once
 STATIC_SHARED_BYTES = 48 << 10  # a block that wants more shared memory must say so
 FLAT_BLOCK = 256  # threads of a block where any number would do
@@ -33,12 +32,15 @@ def launch(name, dtype, grid, block, *args, shared=0, **defines):
     becomes an `int` and a float the type that the kernel computes in. `shared` is in bytes.
     `defines` are further constants of the source. Returns at once, as the GPU works by itself.
     """
+    type_name = TYPES.get(np.dtype(dtype).name)
+    if type_name is None:
+        raise ValueError(f"arrays are of type {dtype}; kernels take {', '.join(TYPES)}")
     real = wide_type(dtype).type
     values = [
         NULL if x is None else np.int32(x) if type(x) is int else real(x) if type(x) is float else x
         for x in args
     ]
-    kernel = compiled(name, TYPES[np.dtype(dtype).name], tuple(sorted(defines.items())))
+    kernel = compiled(name, type_name, tuple(sorted(defines.items())))
     if shared > STATIC_SHARED_BYTES:
         kernel.max_dynamic_shared_size_bytes = shared
     grid = grid if isinstance(grid, tuple) else (grid,)
@@ -50,7 +52,7 @@ def compiled(name, type_name, defines=()):
     """Return kernel `name` as CuPy's RawKernel."""
     import cupy
 
-    return cupy.RawKernel(source(name, type_name, defines), name, options=OPTIONS)
+    return cupy.RawKernel(source(name, type_name, defines), name)
 
 
 def source(name, type_name, defines=(), headers=FOLDER):

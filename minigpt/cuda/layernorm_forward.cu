@@ -1,24 +1,21 @@
-// Layer normalisation of rows, after an addition or without one. It replaces
+// Layer normalisation of rows. It replaces
 //
-//     total = x + y                                  # where there is a y
-//     mean = total.mean(axis=-1, keepdims=True)
-//     rstd = 1 / np.sqrt(((total - mean) ** 2).mean(axis=-1, keepdims=True) + eps)
-//     out = (total - mean) * rstd * g + b
+//     mean = x.mean(axis=-1, keepdims=True)
+//     rstd = 1 / np.sqrt(((x - mean) ** 2).mean(axis=-1, keepdims=True) + eps)
+//     out = (x - mean) * rstd * g + b
 //
 // One warp a row, which it reads three times: for the mean, for the variance around it, and for
 // the result; the second and third time the row is still in the cache.
 //
-// Memory: reads x (and y), writes out (and total): 2 (4) elements of T for each of a row.
+// Memory: reads x, writes out: 2 elements of T for each.
 // Share of the GPU's memory bandwidth: not yet measured.
 
 #include "ptx.cuh"
 #include "common.cuh"
 
 extern "C" __global__ void layernorm_forward(
-    const T *x, const T *y,  // (N, C); y may be null
-    const T *g, const T *b,  // (C,)
-    T *total, T *out,        // (N, C); total is unused without a y
-    A *mean, A *rstd,        // (N,), what the backward needs beside x
+    const T *x, const T *g, const T *b,  // (N, C), (C,), (C,)
+    T *out, A *mean, A *rstd,            // (N, C); (N,) each, what the backward needs beside x
     int N, int C, A eps) {
     const int lane = threadIdx.x % 32;
     const int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
@@ -27,27 +24,20 @@ extern "C" __global__ void layernorm_forward(
 
     A sum = 0;
     for (int c = lane * W; c < C; c += 32 * W) {
-        Numbers v = load(x + start + c);
-        if (y) {
-            const Numbers added = load(y + start + c);
-            for (int j = 0; j < W; j++) v.v[j] += added.v[j];
-            store(total + start + c, v);
-            v = load(total + start + c);  // as rounded: what is normalised is what is kept
-        }
+        const Numbers v = load(x + start + c);
         for (int j = 0; j < W; j++) sum += v.v[j];
     }
     const A m = warp_sum(sum) / C;
 
-    const T *row_of = (y ? total : x) + start;
     A squares = 0;
     for (int c = lane * W; c < C; c += 32 * W) {
-        const Numbers v = load(row_of + c);
+        const Numbers v = load(x + start + c);
         for (int j = 0; j < W; j++) squares += (v.v[j] - m) * (v.v[j] - m);
     }
     const A r = 1 / sqrt(warp_sum(squares) / C + eps);
 
     for (int c = lane * W; c < C; c += 32 * W) {
-        Numbers v = load(row_of + c);
+        Numbers v = load(x + start + c);
         const Numbers gain = load(g + c), bias = load(b + c);
         for (int j = 0; j < W; j++) v.v[j] = (v.v[j] - m) * r * gain.v[j] + bias.v[j];
         store(out + start + c, v);

@@ -19,6 +19,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from minigpt.backend import array_module
 from minigpt.cuda import kernels
 
 FOLDER = Path(__file__).parent
@@ -160,7 +161,8 @@ def build(text):
 
 def poisoned(like, shape, dtype=None):
     """Return an array full of NaN, for kernels.empty."""
-    x = np.empty(shape, dtype or like.dtype)
+    xp = array_module(like)
+    x = xp.empty(shape, dtype or like.dtype)
     x.reshape(-1).view(np.uint8)[...] = 255
     return x
 
