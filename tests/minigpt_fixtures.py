@@ -10,9 +10,7 @@ from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device
 
 
-@pytest.fixture(
-    scope="session", params=["numpy-ops", "numpy-cpu_ops", "cuda_ops-on-cpu", "gpu"]
-)
+@pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "cuda_ops-on-cpu", "gpu"])
 def device(request):
     """Every backend, and every implementation of the operations there is for it.
 

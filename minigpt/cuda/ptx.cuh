@@ -21,7 +21,7 @@ __device__ inline unsigned shared_address(const void *p) {
 // since the last commit are a group; wait until at most N of the thread's groups are unfinished.
 __device__ inline void copy_async(void *to, const void *from, bool exists) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)),
-                 "l"(from), "r"(exists ? 16 : 0));
+                 "l"(from), "r"(exists ? 16 : 0) : "memory");
 }
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;"); }
 template <int N> __device__ inline void wait_for_copies() {

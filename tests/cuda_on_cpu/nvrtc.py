@@ -66,3 +66,19 @@ def resources(log):
     for key, pattern in (("registers", r"Used (\d+) registers"), ("shared", r"(\d+) bytes smem")):
         found[key] = max(map(int, re.findall(pattern, log)), default=0)
     return found
+
+
+def ptx_for(architecture, text):
+    """Return what CUDA becomes for an architecture, as compute_90, in PTX."""
+    nvrtc, program = library(), ctypes.c_void_p()
+    check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"k.cu", 0, None, None))
+    try:
+        words = (ctypes.c_char_p * 1)(f"-arch={architecture}".encode())
+        check(nvrtc.nvrtcCompileProgram(program, 1, words))
+        size = ctypes.c_size_t()
+        check(nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size)))
+        ptx = ctypes.create_string_buffer(size.value)
+        check(nvrtc.nvrtcGetPTX(program, ptx))
+        return ptx.value.decode()
+    finally:
+        nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
