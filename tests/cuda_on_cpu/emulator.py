@@ -23,24 +23,11 @@ from minigpt.backend import array_module
 from minigpt.cuda import kernels
 
 FOLDER = Path(__file__).parent
-OPTIONS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing"]
+OPTIONS = ["-std=c++17", "-O1", "-fPIC", "-w", "-fno-strict-aliasing"]
 CACHE = FOLDER.parents[1] / ".pytest_cache" / "cuda_on_cpu"
 ZONE = 256  # bytes
 MOST_SHARED_BYTES = 99 << 10  # of a block, on the GPUs that have least (8.6, 8.9, 12.0)
 _lock = threading.Lock()  # blocks have their shared memory in one place
-
-ENTRY = """
-extern "C" const char *emulator_signature() {{
-    static std::string text = emulator::signature({name});
-    return text.c_str();
-}}
-static void emulator_call(void **args) {{ emulator::call({name}, args); }}
-extern "C" int emulator_run(const unsigned *grid, unsigned block, size_t shared, void **args,
-                            char *message, int message_bytes) {{
-    return emulator::run(grid, block, shared, args, emulator_call, message, message_bytes);
-}}
-"""
-
 
 def compiler():
     """Return the path of g++, or None."""
@@ -60,10 +47,12 @@ class EmulatedKernel:
     def __init__(self, name, text):
         self.name = name
         self.max_dynamic_shared_size_bytes = kernels.STATIC_SHARED_BYTES
-        header = (FOLDER / "emulator.hpp").read_text("utf-8")
-        self.library = build(f'{header}\n#line 1 "{name}.cu"\n{text}' + ENTRY.format(name=name))
-        self.library.emulator_signature.restype = ctypes.c_char_p
-        self.signature = self.library.emulator_signature().decode().split()
+        head, entry = ((FOLDER / file).read_text("utf-8") for file in ("emulator.hpp", "entry.hpp"))
+        whole = f'{head}\n#line 1 "{name}.cu"\n{text}\n#define KERNEL {name}\n{entry}'
+        self.library = ctypes.CDLL(str(build(whole, ["-shared", runtime()], "so")))
+        described = ctypes.create_string_buffer(300)
+        self.library.emulator_describe(described)
+        self.signature = described.value.decode().split()
 
     def __call__(self, grid, block, args, shared_mem=0):
         if shared_mem > min(self.max_dynamic_shared_size_bytes, MOST_SHARED_BYTES):
@@ -143,20 +132,28 @@ def bytes_at(start, end):
     return np.ctypeslib.as_array((ctypes.c_uint8 * (end - start)).from_address(start))
 
 
-def build(text):
-    """Compile C++; return the library. What was compiled is kept, by its text."""
-    key = hashlib.sha256((" ".join(OPTIONS) + text).encode()).hexdigest()[:32]
-    library = CACHE / f"{key}.so"
-    if not library.exists():
+@cache
+def runtime():
+    """Return the path of what runs kernels, compiled."""
+    header, text = ((FOLDER / f"emulator.{kind}").read_text("utf-8") for kind in ("hpp", "cpp"))
+    return build(text.replace('#include "emulator.hpp"', header), ["-c"], "o")
+
+
+def build(text, options, suffix):
+    """Compile C++; return the file. What was compiled is kept, by its text."""
+    command = [compiler(), *OPTIONS, "-x", "c++", "-", "-x", "none", *map(str, options)]
+    key = hashlib.sha256(" ".join([*command, text]).encode()).hexdigest()[:32]
+    file = CACHE / f"{key}.{suffix}"
+    if not file.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            made = Path(folder) / "kernel.so"
-            command = [compiler(), *OPTIONS, "-x", "c++", "-", "-o", str(made)]
+            made = Path(folder) / file.name
+            command += ["-o", str(made)]
             done = subprocess.run(command, input=text, text=True, capture_output=True)
             if done.returncode:
                 raise RuntimeError(re.sub(r"^(.{3000}).*", r"\1", done.stderr, flags=re.S))
-            os.replace(made, library)
-    return ctypes.CDLL(str(library))
+            os.replace(made, file)
+    return file
 
 
 def poisoned(like, shape, dtype=None):

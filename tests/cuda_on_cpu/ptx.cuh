@@ -1,52 +1,35 @@
-// What minigpt/cuda/ptx.cuh has, in C++.
+// What minigpt/cuda/ptx.cuh has, in C++, as the same document says it.
 
 // Round to the nearest bf16, a tie to the even one.
 inline unsigned short rounded_bits(float x) {
-    unsigned bits;
-    memcpy(&bits, &x, 4);
-    if (x != x) return 0x7fff;  // what PTX says a NaN becomes
+    const unsigned bits = emulator::same_bits<unsigned>(x);
+    if (x != x) return 0x7fff;
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+inline unsigned rounded_pair(float first, float second) {
+    return rounded_bits(first) | (unsigned)rounded_bits(second) << 16;
 }
 
 #define DYNAMIC_SHARED(type, name) type *const name = (type *)emulator::dynamic_shared
 
-// A copy is made when it is waited for; until then NaN stands there.
 inline void copy_async(void *to, const void *from, bool exists) {
-    emulator::Fiber &me = emulator::fibers[emulator::current];
-    if ((uintptr_t)to % 16 || (exists && (uintptr_t)from % 16))
-        emulator::fail("copies from or to an address that is no multiple of 16", 0);
-    memset(to, emulator::POISON, 16);
-    me.copies.push_back({to, exists ? from : nullptr, me.group});
+    emulator::copy_async(to, exists ? from : nullptr);
 }
-inline void commit_copies() { emulator::fibers[emulator::current].group++; }
-template <int N> void wait_for_copies() {
-    emulator::Fiber &me = emulator::fibers[emulator::current];
-    std::vector<emulator::Copy> later;
-    for (const emulator::Copy &copy : me.copies) {
-        if (copy.group >= me.group - N) {
-            later.push_back(copy);
-        } else if (copy.from) {
-            memcpy(copy.to, copy.from, 16);
-        } else {
-            memset(copy.to, 0, 16);
-        }
-    }
-    me.copies = later;
-}
+inline void commit_copies() { emulator::commit_copies(); }
+template <int N> void wait_for_copies() { emulator::wait_for_copies(N); }
 
 inline void load(unsigned (&x)[4], const void *row, bool transposed, int line) {
-    if ((uintptr_t)row % 16) emulator::fail("a matrix's row is not at a multiple of 16", line);
+    if ((size_t)row % 16) emulator::fail("a matrix's row is not at a multiple of 16", line);
     const auto slots = emulator::exchange(row, line);
     const int lane = threadIdx.x % 32;
     for (int i = 0; i < 4; i++) {
-        unsigned short two[2];
+        unsigned two[2];
         for (int j = 0; j < 2; j++) {
             const int across = lane % 4 * 2 + j, down = lane / 4;
-            const void *address =
-                emulator::shown<const void *>(slots, 8 * i + (transposed ? across : down));
-            two[j] = ((const unsigned short *)address)[transposed ? down : across];
+            const int which = transposed ? across : down, place = transposed ? down : across;
+            two[j] = emulator::shown<const unsigned short *>(slots, 8 * i + which)[place];
         }
-        memcpy(&x[i], two, 4);
+        x[i] = two[0] | two[1] << 16;
     }
     __syncwarp(~0u, line);  // who goes on may overwrite what others have yet to read
 }
@@ -77,8 +60,4 @@ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, uns
     }
 }
 
-inline unsigned rounded_pair(float first, float second) {
-    return rounded_bits(first) | (unsigned)rounded_bits(second) << 16;
-}
-
-inline float power_of_2(float x) { return exp2f(x); }
+inline float power_of_2(float x) { return __builtin_exp2f(x); }
