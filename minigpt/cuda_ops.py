@@ -9,31 +9,30 @@ computed in float32 inside of the kernels, and the gradients of parameters are f
 here waits for the GPU or asks for a number on it, and shapes follow from shapes alone: so a
 training step can be captured in a CUDA graph.
 
-Still pure: no array that was given is changed. Each pair is tested against its plain twin.
+Still pure: no array that was given is changed. Each pair is tested against its plain twin. Beside
+the operations there is what a captured step needs instead of a generator and of optim.py: Seed,
+squared_norm and adamw_step.
 """
 
 import math
 
 from minigpt.backend import array_module
 from minigpt.cuda import gemm, kernels
-from minigpt.cuda.attention import (
-    attention_backward,
-    attention_forward,
-    cached_attention,
-    rows_attention,
-)
-from minigpt.cuda.dropout import dropout_backward, dropout_forward
+from minigpt.cuda.adamw import adamw_step
+from minigpt.cuda.attention import attention_backward, attention_forward
+from minigpt.cuda.dropout import Seed, dropout_backward, dropout_forward
 from minigpt.cuda.kernels import flat_launch, int32, launch, wide_type, width
-from minigpt.cuda.sums import column_sum
+from minigpt.cuda.rows import cached_attention, logits_product, rows_attention, rows_product
+from minigpt.cuda.sums import column_sum, squared_norm
 from minigpt.ops import softmax
 
 __all__ = [
-    "attention_backward", "attention_forward", "cached_attention",
+    "Seed", "adamw_step", "attention_backward", "attention_forward", "cached_attention",
     "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
     "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
     "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
     "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
-    "rows_attention", "rows_product", "softmax",
+    "rows_attention", "rows_product", "softmax", "squared_norm",
 ]  # fmt: skip
 
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
@@ -229,13 +228,3 @@ def layernorm(x, g, b, eps):
 def gelu(x):
     """Apply GELU, any shape."""
     return gelu_forward(x)[0]
-
-
-def rows_product(w, b):
-    """Return a function x (B, K) -> x w + b (B, N), for w (K, N), b (N,) and few rows."""
-    return lambda x: gemm.matmul(x, w, bias=b)
-
-
-def logits_product(w):
-    """Return a function x (B, C) -> x w^T (B, V), for w (V, C) and few rows."""
-    return lambda x: gemm.matmul(x, w.T)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from minigpt import optim
 from minigpt.config import TrainConfig
-from minigpt.cuda.adamw import adamw_step, step_numbers
+from minigpt.cuda.adamw import adamw_step
 from minigpt.cuda.sums import column_sum, squared_norm
 
 some = settings(deadline=None, max_examples=20, derandomize=True)
@@ -24,6 +24,12 @@ def kernels_on_cpu():
 
 def normal(*shape, dtype="float32", seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def step_numbers(step, lr, factor, config):
+    """Return what a step is told (4,): its size, the root in it, lr and the factor."""
+    root = math.sqrt(1 - config.beta2**step)
+    return np.array([lr * root / (1 - config.beta1**step), root, lr, factor], np.float32)
 
 
 class Example:
@@ -41,7 +47,7 @@ class Example:
         squared = np.full(1, np.nan, self.w.dtype)
         squared_norm(self.g, squared)
         c = self.config
-        numbers = step_numbers(step, lr, factor, c.beta1, c.beta2).astype(self.w.dtype)
+        numbers = step_numbers(step, lr, factor, c).astype(self.w.dtype)
         n_matrix = len(self.w) * 2 // 3
         state = self.w, self.g, self.m, self.v, self.low
         adamw_step(*state, n_matrix, numbers, squared, c, clear)

@@ -101,7 +101,7 @@ def test_layernorm_is_that_of_float64(xp, dtype, n, C, seed):
 
 
 def test_cuda_ops_has_every_operation():
-    assert set(cuda_ops.__all__) == set(cpu_ops.__all__)
+    assert set(cuda_ops.__all__) >= set(cpu_ops.__all__)
     assert all(hasattr(cuda_ops, name) for name in cuda_ops.__all__)
 
 

@@ -13,23 +13,14 @@ from minigpt.cuda.kernels import VECTOR_BYTES, launch, width
 BLOCK = 256
 
 
-def step_numbers(step, lr, factor, beta1, beta2):
-    """Return what `adamw_step` reads from `numbers` (4,), float32: `step` counts from 1.
-
-    The step's size lr root / (1 - beta1^t), root = sqrt(1 - beta2^t), lr, and the `factor` that
-    the gradient is to be multiplied with.
-    """
-    root = math.sqrt(1 - beta2**step)
-    return np.array([lr * root / (1 - beta1**step), root, lr, factor], np.float32)
-
-
 def adamw_step(w, g, m, v, low, n_matrix, numbers, squared, config, clear=False):
     """Move the weights w against the gradient g, both (n,) float32, in place, and m and v.
 
     `low` (n,), bfloat16, or None, becomes a copy of w. The first `n_matrix` weights decay.
-    `numbers` is as `step_numbers` gives it and `squared` (1,) as `squared_norm` does, both on the
-    GPU; the gradient is multiplied with the factor, and then clipped as the TrainConfig says. With
-    `clear`, g is 0 afterwards. If the gradient is not finite, nothing changes at all.
+    What changes from step to step is on the GPU: `numbers` (4,), float32, are the step's size
+    lr root / (1 - beta1^t), root = sqrt(1 - beta2^t), lr, and the factor that the gradient is to be
+    multiplied with; `squared` (1,) is what `squared_norm` says of it. Then it is clipped as the
+    TrainConfig says. With `clear`, g is 0 afterwards. If it is not finite, nothing changes at all.
     """
     c, n = config, len(w)
     rates = c.beta1, c.beta2, c.epsilon, c.weight_decay, c.grad_clip

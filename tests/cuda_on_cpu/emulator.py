@@ -29,6 +29,7 @@ ZONE = 256  # bytes
 MOST_SHARED_BYTES = 99 << 10  # of a block, on the GPUs that have least (8.6, 8.9, 12.0)
 _lock = threading.Lock()  # blocks have their shared memory in one place
 
+
 def compiler():
     """Return the path of g++, or None."""
     return shutil.which("g++")
