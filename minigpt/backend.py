@@ -81,12 +81,12 @@ def _open_gpu(precision):
     precision = choose_precision(cupy, precision)
     import ml_dtypes  # noqa: F401  NumPy then knows bfloat16
 
-    from minigpt import ops
+    from minigpt import cuda_ops
     from minigpt.cuda import gemm, graph
 
     gemm.use_tf32(precision == "tf32")
     gemm.handle_of(cupy.empty(1))  # is cublasLt there?
-    return Device("gpu", cupy, ops, precision, gemm.matmul, graph)
+    return Device("gpu", cupy, cuda_ops, precision, gemm.matmul, graph)
 
 
 def _import_cupy():

@@ -231,9 +231,8 @@ class GPT:
         dh = ops.gelu_backward(dh, gelu)  # (B, T, F)
         dh, dw, db = ops.linear_backward(dh, c_fc)  # (B, T, C)
         add("mlp.c_fc", dw, db)
-        dh, dg, db = ops.layernorm_backward(dh, ln_2)
+        dx, dg, db = ops.layernorm_backward(dh, ln_2, past=dx)  # (B, T, C)
         add("ln_2", dg, db)
-        dx = dx + dh  # (B, T, C)
 
         # attention
         dy = ops.dropout_backward(dx, attn_drop)
@@ -242,6 +241,6 @@ class GPT:
         dqkv = ops.attention_backward(dy, attn)  # (B, T, 3C)
         dh, dw, db = ops.linear_backward(dqkv, c_attn)  # (B, T, C)
         add("attn.c_attn", dw, db)
-        dh, dg, db = ops.layernorm_backward(dh, ln_1)
+        dx, dg, db = ops.layernorm_backward(dh, ln_1, past=dx)
         add("ln_1", dg, db)
-        return dx + dh
+        return dx

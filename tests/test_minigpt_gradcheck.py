@@ -14,7 +14,7 @@ pytest_plugins = ["minigpt_fixtures"]
 def broken(name, wrong):
     """Return the plain operations with the result of `name` passed through `wrong`."""
     right = getattr(ops, name)
-    return SimpleNamespace(**{**vars(ops), name: lambda *inputs: wrong(right(*inputs))})
+    return SimpleNamespace(**{**vars(ops), name: lambda *a, **k: wrong(right(*a, **k))})
 
 
 def test_the_check_passes_and_shows_every_operation_and_parameter(device, capsys, monkeypatch):
