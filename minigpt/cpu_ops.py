@@ -100,8 +100,8 @@ def layernorm_forward(x, g, b, eps=1e-5):
     return out.reshape(x.shape), (xhat, rstd, g)
 
 
-def layernorm_backward(dout, cache):
-    """Return dx (B, T, C), dg (C,), db (C,), a block of rows at a time."""
+def layernorm_backward(dout, cache, past=None):
+    """Return dx (B, T, C), with `past` added, dg (C,), db (C,), a block of rows at a time."""
     xhat, rstd, g = cache
     C = xhat.shape[-1]
     rows = dout.reshape(-1, C)  # (N, C)
@@ -119,6 +119,8 @@ def layernorm_backward(dout, cache):
         np.multiply(d, g, out=dx[block])
         dx[block] -= product
         dx[block] *= rstd[block]
+        if past is not None:
+            dx[block] += past.reshape(dx.shape)[block]
     return dx.reshape(dout.shape), dg, db
 
 

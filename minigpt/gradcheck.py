@@ -65,6 +65,13 @@ def op_cases(ops, xp):
     targets[0, 1] = -1  # one that counts for nothing
     segments = xp.asarray([[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]])
 
+    def residual_forward(x, g, b):
+        out, cache = ops.layernorm_forward(x, g, b)
+        return x + out, cache
+
+    def residual_backward(dout, cache):
+        return ops.layernorm_backward(dout, cache, past=dout)
+
     def dropout_forward(x):  # the same generator each time, so the same zeros
         return ops.dropout_forward(x, 0.3, xp.random.default_rng(1))
 
@@ -81,6 +88,9 @@ def op_cases(ops, xp):
         ),
         "layernorm": (
             ops.layernorm_forward, ops.layernorm_backward, [normal(B, T, C), normal(C), normal(C)],
+        ),
+        "layernorm in a block": (
+            residual_forward, residual_backward, [normal(B, T, C), normal(C), normal(C)],
         ),
         "gelu": (ops.gelu_forward, single(ops.gelu_backward), [normal(B, T, C)]),
         "dropout": (dropout_forward, single(ops.dropout_backward), [normal(B, T, C)]),
@@ -139,7 +149,7 @@ def check_model(device):
 
 def run(device="cpu"):
     """Print every comparison; return whether all relative errors are below TOLERANCE."""
-    device = open_device(device)
+    device = open_device(device, "fp32")
     print(f"{'':34} {'analytic':>20} {'numeric':>20} {'relative error':>16}")
     print("every operation, by each of its inputs")
     rows = [(f"  {name}, input {i}", a, n) for name, i, a, n in check_ops(device.ops, device.xp)]

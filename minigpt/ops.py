@@ -35,7 +35,7 @@ def embedding_backward(dout, cache):
     """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
 
     A row's gradient is the sum over the places that used it. All other rows have none: of a large
-    table a batch uses few.
+    table a batch uses few. (Another implementation may return a slice of the table as `rows`.)
     """
     ids, w = cache
     xp, C = array_module(w), w.shape[1]
@@ -77,8 +77,11 @@ def layernorm_forward(x, g, b, eps=1e-5):
     return xhat * g + b, (xhat, rstd, g)
 
 
-def layernorm_backward(dout, cache):
+def layernorm_backward(dout, cache, past=None):
     """Return dx (B, T, C), dg (C,), db (C,).
+
+    Where x also goes past the normalisation, as it does in a block, the gradient `past` that comes
+    back that way is added to dx.
 
     Mean and variance depend on x too; each takes one direction out of the gradient:
     dx = rstd (dxhat - mean(dxhat) - xhat mean(dxhat xhat)).
@@ -90,7 +93,7 @@ def layernorm_backward(dout, cache):
     along_mean = dxhat.mean(axis=-1, keepdims=True)  # (B, T, 1)
     along_xhat = (dxhat * xhat).mean(axis=-1, keepdims=True)  # (B, T, 1)
     dx = rstd * (dxhat - along_mean - xhat * along_xhat)  # (B, T, C)
-    return dx, dg, db
+    return dx if past is None else dx + past, dg, db
 
 
 # ---- GELU: a smooth gate; GPT-2 uses the tanh approximation ---------------------------------

@@ -25,12 +25,12 @@ class Workers:
 
     def __init__(self, n=0, fork=CAN_FORK):
         """Have crews of processes if `fork`, else of threads."""
-        self.n, self._fork = n or count_cores(), fork
+        self.n, self._fork, self._crews = n or count_cores(), fork, []
 
     def __enter__(self):
         keep_freed_memory()
         self._blas = threadpool_limits(limits=1, user_api="blas")
-        self._pool, self._crews = ThreadPoolExecutor(self.n), []
+        self._pool = ThreadPoolExecutor(self.n)
         return self
 
     def __exit__(self, *exception):

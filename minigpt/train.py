@@ -28,6 +28,7 @@ class Trainer:
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.grads = config, model.new_grads()
+        self.results = []  # of steps that nobody has asked about
         self.crew = workers.crew(self, most=config.batch_size)
         if self.crew.n > 1:
             for arrays in (model.params, optimizer, self.grads):
@@ -35,29 +36,51 @@ class Trainer:
 
     def step(self, step):
         """Make update number `step` (from 0); return its loss and its gradient's norm."""
+        self.start(step)
+        return self.finished()[-1]
+
+    def start(self, step):
+        """Make update number `step`; what came of it is told by `finished`."""
         c, n = self.config, len(self.grads.flat)
         loss = sum(self.crew.call("add_gradient", step))
-        parts = chunks(0, n, NORM_CHUNK)
-        grad_norm = math.sqrt(sum(self.crew.map("squares", parts)))
+        grad_norm = math.sqrt(sum(self.crew.map("squares", chunks(0, n, NORM_CHUNK))))
+        self.check_finite(step, loss, grad_norm)
+        scale = clip_factor(grad_norm, c.grad_clip)
+        self.crew.call("move", step, learning_rate(step, c), scale)
+        self.model.renew_weights()
+        self.results.append((loss, grad_norm))
+
+    def finished(self, wait=True):
+        """Return (loss, gradient's norm) of each step since this was last asked for.
+
+        On a GPU (captured.py) steps are still being computed when `start` returns, and without
+        `wait` some may be missing; they will come later.
+        """
+        found, self.results = self.results, []
+        return found
+
+    def batches(self, step):
+        """Return the batches of update number `step`: ids, targets (B, T), and more if packed."""
+        size, n = self.config.batch_size, self.config.accumulate
+        return [self.windows.batch(step * n + i, size) for i in range(n)]
+
+    def check_finite(self, step, loss, grad_norm):
+        """Raise ValueError unless the loss and the norm of the gradient are numbers."""
         if not math.isfinite(loss + grad_norm):
             raise ValueError(
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
-                f"must be finite: lower --learning-rate, which is {c.learning_rate}"
+                f"must be finite: lower --learning-rate, which is {self.config.learning_rate}"
             )
-        scale = clip_factor(grad_norm, c.grad_clip)
-        self.crew.call("update", step, learning_rate(step, c), scale)
-        return loss, grad_norm
+
+    # ---- a worker's part -----------------------------------------------------------------------
 
     def add_gradient(self, place, step):
         """Add the gradient of a worker's windows of a step to the common one; return their loss.
 
         The losses of all workers add up to the mean over the step's targets.
         """
-        c, xp = self.config, self.model.device.xp
-        first = step * c.accumulate
-        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
-        # what a loss is divided by, so that every target of the step weighs the same
-        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
+        c, xp, batches = self.config, self.model.device.xp, self.batches(step)
+        n_targets = count_targets(batches)
         mine = slices(c.batch_size, place.n)[place.index]
         share, loss = Share(self.grads, place), 0.0
         for micro, batch in enumerate(batches):
@@ -76,7 +99,7 @@ class Trainer:
         """Return the sum of the squares of a part of the gradient."""
         return squares(self.grads.flat[part])
 
-    def update(self, place, step, lr, scale):
+    def move(self, place, step, lr, scale):
         """Move a worker's share of the weights."""
         part = slices(len(self.grads.flat), place.n)[place.index]
         self.optimizer.step(self.grads.flat, step + 1, lr, scale, part)
@@ -107,6 +130,11 @@ class Trainer:
     def nats(self, windows):
         """Return the sum of the losses of some windows: ids, targets and layout (B, T) each."""
         return float(self.model.losses(*map(self.model.device.xp.asarray, windows)).sum())
+
+
+def count_targets(batches):
+    """Return what a step's losses are divided by, so that every target weighs the same."""
+    return max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
 
 
 def token_lengths(tokenizer):

@@ -2,21 +2,31 @@
 
 import numpy as np
 import pytest
+from cuda_on_cpu import emulator
 from minigpt_examples import make_example
 
+from minigpt import cuda_ops
 from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device
 
 
-@pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "gpu"])
+@pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "cuda_ops-on-cpu", "gpu"])
 def device(request):
-    """Every backend, and every implementation of the operations there is for it."""
+    """Every backend, and every implementation of the operations there is for it.
+
+    "cuda_ops-on-cpu" is what runs on a GPU, its kernels made by g++ and its products by NumPy.
+    """
     if request.param == "numpy-ops":
-        return Device("cpu", np, plain_ops)
-    try:
-        return open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"))
-    except ValueError as error:
-        pytest.skip(str(error).partition(";")[0])
+        yield Device("cpu", np, plain_ops)
+    elif request.param == "cuda_ops-on-cpu":
+        with emulator.installed():
+            yield Device("cpu", np, cuda_ops)
+    else:
+        try:
+            # tests compare exactly; lower precisions have tests of their own
+            yield open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"), "fp32")
+        except ValueError as error:
+            pytest.skip(str(error).partition(";")[0])
 
 
 @pytest.fixture(scope="session")

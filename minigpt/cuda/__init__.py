@@ -1,0 +1,1 @@
+"""CUDA for the GPU: kernels (.cu) and cublasLt's matrix products."""

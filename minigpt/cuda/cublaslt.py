@@ -1,0 +1,225 @@
+"""cublasLt through ctypes: the library, its descriptors, and plans for matrix products.
+
+This knows addresses and sizes, no arrays: see gemm.py. cublasLt's matrices are column-major: the
+element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A product is
+
+    D = epilogue(alpha op(A) op(B) + beta C),  D (m, n), op(A) (m, k), op(B) (k, n)
+
+where op leaves a matrix as it is or transposes it. A plan is made once for each kind of product:
+descriptors, and the algorithm that the library thinks fastest. Running one enqueues it on a stream
+and waits for nothing, so it can be captured in a CUDA graph, which CuPy's own products cannot.
+
+Source: NVIDIA, cuBLAS documentation, "Using the cuBLASLt API"; numbers from cublasLt.h.
+"""
+
+import ctypes
+import importlib.util
+import threading
+from ctypes import byref, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+from typing import NamedTuple
+
+WORKSPACE_BYTES = 32 << 20  # what NVIDIA recommends for Hopper
+
+# cudaDataType, by NumPy's names
+TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
+BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
+# cublasComputeType_t
+COMPUTE = {"fp32": 68, "fp64": 70, "tf32": 77}
+# cublasLtEpilogue_t
+EPILOGUES = {
+    "none": 1, "bias": 4, "gelu_aux_bias": 164, "dgelu": 192, "dgelu_bgrad": 208, "bgrada": 256,
+    "bgradb": 512,
+}  # fmt: skip
+# cublasLtMatmulDescAttributes_t
+TRANSA, TRANSB, EPILOGUE, BIAS_POINTER, AUX_POINTER, AUX_LD = 3, 4, 7, 8, 11, 12
+# cublasLtMatrixLayoutAttribute_t
+BATCH_COUNT, BATCH_STRIDE = 5, 6
+# cublasLtMatmulPreferenceAttributes_t
+MAX_WORKSPACE, MIN_ALIGNMENT_A = 1, 5
+
+STATUS = {
+    1: "not initialised", 3: "out of memory", 7: "invalid value", 8: "no such architecture",
+    13: "execution failed", 14: "internal error", 15: "not supported",
+}  # fmt: skip
+
+
+class Heuristic(ctypes.Structure):
+    """cublasLtMatmulHeuristicResult_t: an algorithm and the workspace it needs."""
+
+    _fields_ = (
+        ("algorithm", c_uint64 * 8), ("workspace_bytes", c_size_t), ("state", c_int),
+        ("waves", c_float), ("reserved", c_int * 4),
+    )  # fmt: skip
+
+
+SIGNATURES = {
+    "cublasLtCreate": (c_void_p,),
+    "cublasLtMatmulDescCreate": (c_void_p, c_int, c_int),
+    "cublasLtMatmulDescSetAttribute": (c_void_p, c_int, c_void_p, c_size_t),
+    "cublasLtMatrixLayoutCreate": (c_void_p, c_int, c_uint64, c_uint64, c_int64),
+    "cublasLtMatrixLayoutSetAttribute": (c_void_p, c_int, c_void_p, c_size_t),
+    "cublasLtMatmulPreferenceCreate": (c_void_p,),
+    "cublasLtMatmulPreferenceSetAttribute": (c_void_p, c_int, c_void_p, c_size_t),
+    "cublasLtMatmulPreferenceDestroy": (c_void_p,),
+    "cublasLtMatmulAlgoGetHeuristic": (
+        c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_void_p,
+        c_void_p,
+    ),
+    "cublasLtMatmul": (
+        c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
+        c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p,
+    ),
+}  # fmt: skip
+
+
+class Matrix(NamedTuple):
+    """A stored matrix (rows, columns), column-major; a batch has one every `stride` elements."""
+
+    type: str
+    rows: int
+    columns: int
+    ld: int
+    stride: int = 0
+
+
+class Kind(NamedTuple):
+    """All that a plan depends on: `alignment` in bytes is that of A, B, C and D."""
+
+    compute: str
+    a: Matrix
+    b: Matrix
+    d: Matrix
+    transpose_a: bool
+    transpose_b: bool
+    batch: int
+    epilogue: str
+    aux_ld: int
+    alignment: tuple
+
+
+class Plan(NamedTuple):
+    """Descriptors and an algorithm, ready to be run."""
+
+    operation: c_void_p
+    a: c_void_p
+    b: c_void_p
+    d: c_void_p
+    found: Heuristic
+    scalar: type
+
+
+def open_library():
+    """Return cublasLt, loaded; raise ValueError where it is not installed."""
+    for name in library_paths():
+        try:
+            return ctypes.CDLL(str(name))
+        except OSError:
+            continue
+    raise ValueError(
+        "the library cublasLt was not found, with which the GPU multiplies matrices; install it: "
+        "pip install 'cupy-cuda13x[ctk]' or 'cupy-cuda12x[ctk]'"
+    )
+
+
+def library_paths():
+    """Yield where cublasLt may be: where CuPy finds it, in NVIDIA's packages, in the system."""
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib
+
+        yield load_nvidia_dynamic_lib("cublasLt").abs_path
+    except (ImportError, RuntimeError):
+        pass
+    spec = importlib.util.find_spec("nvidia")
+    for folder in spec.submodule_search_locations if spec else ():
+        yield from sorted(Path(folder).glob("*/lib/libcublasLt.so.*"), reverse=True)
+    yield from ("libcublasLt.so.13", "libcublasLt.so.12")
+
+
+class Lt:
+    """The library's handle on one device, a workspace there, and the plans made so far.
+
+    There is one workspace: products of one process must not run on two streams at once.
+    """
+
+    def __init__(self, library, workspace, workspace_bytes=WORKSPACE_BYTES):
+        """`workspace` is the address of memory on the current device."""
+        for name, types in SIGNATURES.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = types, c_int
+        self.library, self.workspace, self.workspace_bytes = library, workspace, workspace_bytes
+        self.handle = self._new("cublasLtCreate")
+        self.plans = {}  # from Kind to Plan, None where the library has no algorithm
+        self.routes = {}  # what gemm.py has found out about arrays
+        self.lock = threading.Lock()  # an epilogue's addresses are set in the plan before it runs
+
+    def _call(self, name, *arguments):
+        status = getattr(self.library, name)(*arguments)
+        if status:
+            raise RuntimeError(f"{name}: {STATUS.get(status, 'failed')} (status {status})")
+
+    def _new(self, create, *arguments):
+        made = c_void_p()
+        self._call(create, byref(made), *arguments)
+        return made
+
+    def _set(self, what, made, attribute, value):
+        self._call(f"cublasLt{what}SetAttribute", made, attribute, byref(value),
+                   ctypes.sizeof(value))  # fmt: skip
+
+    def plan(self, kind):
+        """Return the Plan of a Kind, None where the library cannot do it."""
+        if kind not in self.plans:
+            try:
+                self.plans[kind] = self._make(kind)
+            except RuntimeError:  # a combination that it refuses to describe
+                self.plans[kind] = None
+        return self.plans[kind]
+
+    def _make(self, kind):
+        double = kind.compute == "fp64"
+        operation = self._new(
+            "cublasLtMatmulDescCreate", COMPUTE[kind.compute],
+            TYPES["float64" if double else "float32"],
+        )  # fmt: skip
+        for attribute, value in (
+            (TRANSA, c_int32(kind.transpose_a)),
+            (TRANSB, c_int32(kind.transpose_b)),
+            (EPILOGUE, c_uint32(EPILOGUES[kind.epilogue])),
+        ):
+            self._set("MatmulDesc", operation, attribute, value)
+        if kind.aux_ld:
+            self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.aux_ld))
+        a, b, d = (self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d))
+        preference = self._new("cublasLtMatmulPreferenceCreate")
+        limit = c_uint64(self.workspace_bytes)
+        self._set("MatmulPreference", preference, MAX_WORKSPACE, limit)
+        for i, alignment in enumerate(kind.alignment):
+            self._set("MatmulPreference", preference, MIN_ALIGNMENT_A + i, c_uint32(alignment))
+        found, n_found = Heuristic(), c_int()
+        status = self.library.cublasLtMatmulAlgoGetHeuristic(
+            self.handle, operation, a, b, d, d, preference, 1, byref(found), byref(n_found)
+        )
+        self._call("cublasLtMatmulPreferenceDestroy", preference)
+        if status or not n_found.value or found.state:
+            return None
+        return Plan(operation, a, b, d, found, ctypes.c_double if double else c_float)
+
+    def _layout(self, matrix, batch):
+        layout = self._new("cublasLtMatrixLayoutCreate", TYPES[matrix.type], *matrix[1:4])
+        if batch > 1:
+            self._set("MatrixLayout", layout, BATCH_COUNT, c_int32(batch))
+            self._set("MatrixLayout", layout, BATCH_STRIDE, c_int64(matrix.stride))
+        return layout
+
+    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, bias=0, aux=0, stream=0):
+        """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses."""
+        with self.lock:
+            for attribute, address in ((BIAS_POINTER, bias), (AUX_POINTER, aux)):
+                if address:
+                    self._set("MatmulDesc", plan.operation, attribute, c_void_p(address))
+            self._call(
+                "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)), a, plan.a,
+                b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,
+                byref(plan.found.algorithm), self.workspace, self.workspace_bytes, stream,
+            )  # fmt: skip

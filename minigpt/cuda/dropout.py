@@ -1,0 +1,56 @@
+"""Dropout whose random numbers are a function of a seed on the GPU, a call's number, and a place.
+
+Nothing is stored between forward and backward but where the seed stands. The plain form is
+ops.dropout_forward; the hash, cuda/random.cuh.
+"""
+
+from minigpt.backend import array_module
+from minigpt.cuda.kernels import empty, flat_launch
+
+HIGH = 1 << 62  # seeds are below
+
+
+class Seed:
+    """A source of random numbers for the calls of one forward pass, in the order of the calls.
+
+    `seed` (1,), int64, is on the GPU: a captured step is replayed with other numbers once another
+    seed has been written there. It must hold the same at the backward as at the forward.
+    """
+
+    def __init__(self, seed):
+        self.seed, self.calls = seed, 0
+
+    def next(self):
+        """Return the array and the number of this call."""
+        self.calls += 1
+        return self.seed, self.calls
+
+
+def next_seed(rng):
+    """Return (seed (1,), number of the call) from a Seed or from a generator of NumPy or CuPy."""
+    if isinstance(rng, Seed):
+        return rng.next()
+    return rng.integers(0, HIGH, size=1), 0
+
+
+def dropout_forward(x, rate, rng):
+    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate).
+
+    Without an `rng`, or at rate 0, x passes unchanged.
+    """
+    if rng is None or rate == 0:
+        return x, None
+    draw = (*next_seed(rng), float(rate))
+    return drop(x, draw), draw
+
+
+def dropout_backward(dout, cache):
+    """Return dx: nothing through the zeros."""
+    return dout if cache is None else drop(dout, cache)
+
+
+def drop(x, draw):
+    x = array_module(x).ascontiguousarray(x)
+    out = empty(x, x.shape)
+    flat_launch("dropout", [x, out], *draw)
+    return out

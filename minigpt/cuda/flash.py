@@ -1,0 +1,59 @@
+"""Flash attention on the GPU: the scores are never in memory, but made twice in the backward.
+
+For bfloat16 and heads of 64 or 128; everything else is attention.py's. What the kernels do stands
+in flash_*.cu. Source: Dao 2023, "FlashAttention-2".
+"""
+
+import math
+
+from minigpt.backend import array_module
+from minigpt.cuda import kernels
+from minigpt.cuda.kernels import launch, wide_type
+
+HEADS = (64, 128)  # sizes
+TILE = 64  # rows that a block of 128 threads has, 16 for each warp
+
+
+def fits(qkv, n_head):
+    """Return whether flash attention can do it."""
+    return qkv.dtype.name == "bfloat16" and qkv.shape[-1] // 3 // n_head in HEADS
+
+
+def shared_bytes(D, resident, other):
+    """Return the shared memory for `resident` and twice two times `other` rows of D bf16."""
+    return (resident + 4 * other) * D * 2
+
+
+def flash_forward(qkv, n_head):
+    """Return causal attention: qkv (B, T, 3C) -> out (B, T, C), and a cache."""
+    B, T, C3 = qkv.shape
+    C = C3 // 3
+    D = C // n_head
+    out = kernels.empty(qkv, (B, T, C))
+    lse = kernels.empty(qkv, (B, n_head, T), wide_type(qkv.dtype))
+    launch(
+        "flash_forward", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
+        qkv, out, lse, T, n_head, 1 / math.sqrt(D), shared=shared_bytes(D, TILE, TILE), D=D, W=8,
+    )  # fmt: skip
+    return out, (qkv, n_head, out, lse)
+
+
+def flash_backward(dout, cache):
+    """Return dqkv (B, T, 3C)."""
+    qkv, n_head, out, lse = cache
+    dout = array_module(dout).ascontiguousarray(dout)
+    B, T, C = dout.shape
+    D = C // n_head
+    delta, dqkv = kernels.empty(lse, lse.shape), kernels.empty(qkv, qkv.shape)
+    rows = B * T * n_head
+    launch("flash_delta", qkv.dtype, math.ceil(rows / 4), 128, dout, out, delta, rows, T, n_head,
+           D=D, W=8)  # fmt: skip
+    other = TILE if D == 64 else TILE // 2
+    shared = shared_bytes(D, 2 * TILE, other)
+    for kernel, statistics in (("keys", 4 * other * 4), ("queries", 0)):
+        launch(
+            f"flash_backward_{kernel}", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
+            qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D),
+            shared=shared + statistics, D=D, W=8,
+        )  # fmt: skip
+    return dqkv

@@ -1,0 +1,77 @@
+// The gradient of the queries in flash attention. For each head it replaces
+//
+//     p = np.exp(q @ k.T / sqrt(D) - lse[:, None])   # where seen, else 0
+//     ds = p * (dout @ v.T - delta[:, None]) / sqrt(D)
+//     dq = ds @ k
+//
+// A block of four warps has 64 queries and goes through the keys and values that they see, some at
+// a time, as flash_forward.cu does; a warp holds the gradient of its 16 queries in registers.
+//
+// Source: Dao 2023, "FlashAttention-2", algorithm 2.
+//
+// Memory: reads qkv and dout, keys and values again for every 64 queries, but from the
+// second-level cache; writes a third of dqkv. Share of the tensor cores' peak: not yet measured.
+
+#include "ptx.cuh"
+#include "common.cuh"
+#include "tiles.cuh"
+
+const int QUERIES = 64, KEYS = D > 64 ? 32 : 64;  // 32: so that registers suffice
+
+extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward_queries(
+    const bf16 *qkv, const bf16 *dout,      // (B, T, 3, H, D), (B, T, H, D)
+    const float *lse, const float *delta,   // (B, H, T)
+    bf16 *dqkv,                             // (B, T, 3, H, D)
+    int length, int heads, float scale) {   // T, H, 1 / sqrt(D)
+    DYNAMIC_SHARED(bf16, shared);           // queries and their dout; twice keys and values
+    bf16 *const queries = shared, *const douts = queries + QUERIES * D;
+    bf16 *const tiles = douts + QUERIES * D;
+    const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    const int tile = gridDim.x - 1 - blockIdx.x;  // those with most to do begin
+    const int first = tile * QUERIES, mine = first + 16 * warp;
+    const int end = min(length, first + QUERIES);  // of the keys that are seen
+    const size_t C = heads * D, batch = blockIdx.y / heads, head = blockIdx.y % heads;
+    const size_t start = batch * length * 3 * C + head * D;
+    const bf16 *q = qkv + start, *k = q + C, *v = k + C;
+
+    copy_rows<QUERIES>(queries, q, 3 * C, first, length);
+    copy_rows<QUERIES>(douts, dout + batch * length * C + head * D, C, first, length);
+    copy_rows<KEYS>(tiles, k, 3 * C, 0, length);
+    copy_rows<KEYS>(tiles + KEYS * D, v, 3 * C, 0, length);
+    commit_copies();
+
+    float lse_of[2], delta_of[2];  // of rows g and g + 8
+    for (int half = 0; half < 2; half++) {
+        const int row = min(mine + g + 8 * half, length - 1);
+        lse_of[half] = lse[(size_t)blockIdx.y * length + row];
+        delta_of[half] = delta[(size_t)blockIdx.y * length + row];
+    }
+    float dq[D / 8][4] = {};
+    const float log2_e = 1.44269504f;
+    for (int from = 0, turn = 0; from < end; from += KEYS, turn ^= 1) {
+        const bf16 *keys = tiles + turn * 2 * KEYS * D, *values = keys + KEYS * D;
+        if (from + KEYS < end) {
+            bf16 *next = tiles + (turn ^ 1) * 2 * KEYS * D;
+            copy_rows<KEYS>(next, k, 3 * C, from + KEYS, length);
+            copy_rows<KEYS>(next + KEYS * D, v, 3 * C, from + KEYS, length);
+        }
+        commit_copies();
+        wait_for_copies<1>();
+        __syncthreads();
+
+        float p[KEYS / 8][4], ds[KEYS / 8][4];
+        product_of_rows<KEYS>(p, queries, 16 * warp, keys);
+        product_of_rows<KEYS>(ds, douts, 16 * warp, values);
+#pragma unroll
+        for (int i = 0; i < KEYS / 2; i++) {
+            const int half = i % 4 / 2;
+            const int key = from + i / 4 * 8 + 2 * t + i % 2, query = mine + g + half * 8;
+            float &y = ds[i / 4][i % 4];
+            const float exponent = p[i / 4][i % 4] * scale - lse_of[half];
+            y = key <= query ? power_of_2(exponent * log2_e) * (y - delta_of[half]) : 0;
+        }
+        add_product<KEYS>(dq, ds, keys);
+        __syncthreads();  // before the tile is written again
+    }
+    write_rows(dqkv + start, 3 * C, mine, length, dq, scale, scale);
+}

@@ -1,0 +1,230 @@
+"""The operations of ops.py on a GPU, under the same names: fused kernels and cublasLt's products.
+
+Read ops.py first: the mathematics stands there. A GPU computes much faster than its memory
+delivers, so an operation is one kernel (cuda/*.cu) that reads its inputs once and writes its
+outputs once, and keeps little for the backward, which rather computes it again.
+
+Arrays are float32 or bfloat16, or float64 in tests. Sums, statistics, softmax and losses are
+computed in float32 inside of the kernels, and the gradients of parameters are float32. Nothing
+here waits for the GPU or asks for a number on it, and shapes follow from shapes alone: so a
+training step can be captured in a CUDA graph.
+
+Still pure: no array that was given is changed. Each pair is tested against its plain twin. Beside
+the operations there is what a captured step needs instead of a generator and of optim.py: Seed,
+squared_norm and adamw_step.
+"""
+
+import math
+
+from minigpt.backend import array_module
+from minigpt.cuda import gemm, kernels
+from minigpt.cuda.adamw import adamw_step
+from minigpt.cuda.attention import attention_backward, attention_forward
+from minigpt.cuda.dropout import Seed, dropout_backward, dropout_forward
+from minigpt.cuda.kernels import flat_launch, int32, launch, wide_type, width
+from minigpt.cuda.rows import cached_attention, logits_product, rows_attention, rows_product
+from minigpt.cuda.sums import column_sum, squared_norm
+from minigpt.ops import softmax
+
+__all__ = [
+    "Seed", "adamw_step", "attention_backward", "attention_forward", "cached_attention",
+    "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
+    "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
+    "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
+    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
+    "rows_attention", "rows_product", "softmax", "squared_norm",
+]  # fmt: skip
+
+ROWS = 4  # rows that a block of 128 threads has, one for each warp
+MOST_BLOCKS = 1056  # where blocks take turns at rows: eight for each processor of an H200
+SHARED_BYTES = 48 << 10  # what a block has without asking
+LOGITS = 1 << 29  # the most logits that exist at once
+FEW = 2048  # rows of an embedding table that are too few to occupy a GPU
+
+
+def rows_of(x):
+    """Return x (..., C) as contiguous rows (N, C)."""
+    return array_module(x).ascontiguousarray(x.reshape(-1, x.shape[-1]))
+
+
+# ---- embedding ------------------------------------------------------------------------------
+
+
+def embedding_forward(ids, w):
+    """Look up rows: ids (B, T) integers, w (V, C) -> out (B, T, C)."""
+    (V, C), which = w.shape, int32(ids)
+    out = kernels.empty(w, (*ids.shape, C))
+    launch(
+        "embedding_forward", w.dtype, math.ceil(len(which) / ROWS), 32 * ROWS,
+        which, w, out, len(which), V, C, W=width(C, w, out),
+    )  # fmt: skip
+    return out, (which, w)
+
+
+def embedding_backward(dout, cache):
+    """Return all rows and dw (V, C): which rows were used is not known here, but on the GPU."""
+    which, w = cache
+    (V, C), N, dout = w.shape, len(which), rows_of(dout)
+    parts = max(1, min(32, FEW // V, N // 1024))
+    dw = kernels.empty(w, (parts, V, C), wide_type(w.dtype))
+    W = width(C, dout, dw)
+    grid = math.ceil(V / 8), math.ceil(C / (32 * W)), parts
+    launch("embedding_backward", w.dtype, grid, 256, dout, which, dw, N, V, C, W=W)
+    if parts > 1:
+        dw = column_sum(dw.reshape(parts, V * C))
+    return slice(None), dw.reshape(V, C)
+
+
+# ---- linear ---------------------------------------------------------------------------------
+
+
+def linear_forward(x, w, b):
+    """Multiply and add: x (B, T, C), w (C, F), b (F,) -> out (B, T, F)."""
+    out = gemm.matmul(x.reshape(-1, x.shape[-1]), w, bias=b)  # (N, F)
+    return out.reshape(*x.shape[:-1], -1), (x, w)
+
+
+def linear_backward(dout, cache):
+    """Return dx (B, T, C), dw (C, F), db (F,)."""
+    x, w = cache
+    dout = rows_of(dout)  # (N, F)
+    dx = gemm.matmul(dout, w.T).reshape(x.shape)  # (B, T, C)
+    dw = gemm.matmul(x.reshape(-1, w.shape[0]).T, dout, dtype=wide_type(w.dtype))  # (C, F)
+    return dx, dw, column_sum(dout)
+
+
+# ---- layer normalisation --------------------------------------------------------------------
+
+
+def layernorm_forward(x, g, b, eps=1e-5):
+    """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C)."""
+    rows = rows_of(x)
+    N, C = rows.shape
+    out = kernels.empty(x, x.shape)
+    mean, rstd = (kernels.empty(x, N, wide_type(x.dtype)) for _ in range(2))
+    launch(
+        "layernorm_forward", x.dtype, math.ceil(N / ROWS), 32 * ROWS,
+        rows, g, b, out, mean, rstd, N, C, float(eps), W=width(C, rows, g, b, out),
+    )  # fmt: skip
+    return out, (rows, mean, rstd, g)
+
+
+def layernorm_backward(dout, cache, past=None):
+    """Return dx (B, T, C), and `past` added to it if given, dg (C,), db (C,)."""
+    x, mean, rstd, g = cache
+    d, past = rows_of(dout), None if past is None else rows_of(past)
+    N, C = d.shape
+    wide = wide_type(x.dtype)
+    dx = kernels.empty(x, dout.shape)
+    W = width(C, d, x, past, g, dx)
+    warp_bytes = 2 * math.ceil(C / (32 * W)) * 32 * W * wide.itemsize
+    warps = max(1, min(ROWS, SHARED_BYTES // warp_bytes))
+    blocks = min(MOST_BLOCKS, math.ceil(N / warps))
+    partial = kernels.empty(x, (blocks, 2 * C), wide)
+    launch(
+        "layernorm_backward", x.dtype, blocks, 32 * warps,
+        d, x, past, g, mean, rstd, dx, partial, N, C, shared=warps * warp_bytes, W=W,
+    )  # fmt: skip
+    sums = column_sum(partial)  # (2C,)
+    return dx, sums[:C], sums[C:]
+
+
+# ---- GELU -----------------------------------------------------------------------------------
+
+
+def gelu_forward(x):
+    """Apply GELU, any shape; the cache is x alone."""
+    x = array_module(x).ascontiguousarray(x)
+    out = kernels.empty(x, x.shape)
+    flat_launch("gelu_forward", [x, out])
+    return out, x
+
+
+def gelu_backward(dout, cache):
+    """Return dx."""
+    x, dout = cache, array_module(dout).ascontiguousarray(dout)
+    dx = kernels.empty(x, x.shape)
+    flat_launch("gelu_backward", [dout, x, dx])
+    return dx
+
+
+# ---- the loss -------------------------------------------------------------------------------
+
+
+def next_token_losses(x, w, targets):
+    """Return each target's loss (B, T), some rows at a time."""
+    rows, which = rows_of(x), int32(targets)
+    losses = kernels.empty(x, len(rows), wide_type(x.dtype))  # (N,)
+    for block in loss_blocks(len(rows), len(w)):
+        score(rows[block], w, which[block], losses[block])
+    return losses.reshape(targets.shape)
+
+
+def next_token_loss_forward(x, w, targets, n_targets):
+    """Return the loss and, as the cache, its gradients, made while the logits are at hand.
+
+    The gradient of the logits takes the logits' place. Only where there are more than LOGITS of
+    them they are made in several parts.
+    """
+    rows, which, wide = rows_of(x), int32(targets), wide_type(x.dtype)
+    losses = kernels.empty(x, len(rows), wide)  # (N,)
+    dx, dw = kernels.empty(x, rows.shape), kernels.empty(w, w.shape, wide)
+    for block in loss_blocks(len(rows), len(w)):
+        dlogits = score(rows[block], w, which[block], losses[block], 1 / n_targets)  # (n, V)
+        gemm.matmul(dlogits, w, out=dx[block])
+        gemm.matmul(dlogits.T, rows[block], out=dw, accumulate=block.start > 0)
+        del dlogits  # before the next block's are made
+    return losses.sum() / n_targets, (dx.reshape(x.shape), dw)
+
+
+def next_token_loss_backward(dloss, cache):
+    """Return dx (B, T, C) and dw (V, C)."""
+    if isinstance(dloss, float) and dloss == 1:
+        return cache
+    return tuple((d * dloss).astype(d.dtype, copy=False) for d in cache)
+
+
+def next_token_loss_backward_in_pieces(dloss, cache):
+    """Return dx (B, T, C) and pairs (ids, dw (n, C)) which cover the rows of w, here at once."""
+    dx, dw = next_token_loss_backward(dloss, cache)
+    return dx, [(slice(len(dw)), dw)]
+
+
+def loss_blocks(N, V):
+    """Return slices of the N rows, as many at a time as give LOGITS logits."""
+    size = max(1, LOGITS // V)
+    return [slice(start, min(start + size, N)) for start in range(0, N, size)]
+
+
+def score(rows, w, targets, losses, weight=None):
+    """Write the losses (n,) of rows (n, C); return `weight` times their gradient (n, V).
+
+    A row of logits takes up a multiple of 16 bytes. Without a weight, what is returned is nothing
+    of use.
+    """
+    (n, _), V = rows.shape, len(w)
+    aligned = kernels.VECTOR_BYTES // rows.itemsize
+    stride = math.ceil(V / aligned) * aligned
+    padded = kernels.empty(rows, (n, stride))
+    logits = padded[:, :V]
+    gemm.matmul(rows, w.T, out=logits)
+    W = width(stride, padded)
+    block = 32 * max(1, min(32, math.ceil(V / (32 * W))))
+    launch(
+        "cross_entropy", rows.dtype, n, block,
+        padded, targets, losses, V, stride, float(weight or 0), int(weight is not None), W=W,
+    )  # fmt: skip
+    return logits
+
+
+# ---- generation -----------------------------------------------------------------------------
+
+
+def layernorm(x, g, b, eps):
+    """Normalise each row: x (N, C) -> (N, C)."""
+    return layernorm_forward(x, g, b, eps)[0]
+
+
+def gelu(x):
+    """Apply GELU, any shape."""
+    return gelu_forward(x)[0]

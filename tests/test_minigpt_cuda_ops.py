@@ -1,0 +1,313 @@
+"""The GPU's operations against the plain ones in float64, in the types a GPU computes in."""
+
+import math
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+from cuda_on_cpu import emulator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minigpt_examples import MODEL
+
+from minigpt import cpu_ops, cuda_ops, ops
+from minigpt.backend import Device, open_device, to_numpy
+from minigpt.cuda import attention, kernels
+from minigpt.cuda.dropout import Seed
+from minigpt.model import GPT
+from minigpt.params import Params
+
+few = settings(deadline=None, max_examples=12, derandomize=True)
+DTYPES = {"float32": 1e-5, "bfloat16": 1e-2}  # the largest relative error
+small = st.integers(1, 40)
+seeds = st.integers(0, 999)
+channels = st.one_of(st.integers(1, 80), st.integers(1, 12).map(lambda n: 8 * n))
+for_every_type = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@pytest.fixture(scope="module", params=["on-cpu", "gpu"])
+def xp(request):
+    """NumPy, with kernels that g++ compiled, or CuPy; whatever a kernel must write is NaN first."""
+    if request.param == "on-cpu":
+        with emulator.installed():
+            yield np
+    else:
+        try:
+            library = open_device("gpu").xp
+        except ValueError as error:
+            pytest.skip(str(error).partition(";")[0])
+        with mock.patch.object(kernels, "empty", emulator.poisoned):
+            yield library
+
+
+def normal(xp, dtype, seed, *shape):
+    """Return random numbers as `dtype` holds them."""
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+
+
+def wide(x):
+    return to_numpy(x).astype("float64")
+
+
+def relative(x, expected):
+    """Return |x - expected| / |expected|, in lengths; NaN counts as infinite."""
+    error = np.linalg.norm(wide(x) - expected) / max(np.linalg.norm(expected), 1e-30)
+    return error if error == error else math.inf
+
+
+def assert_like_plain(name, dtype, inputs, forward_args=(), dout=None, backward="_backward"):
+    """Compare a pair of cuda_ops with that of ops on the same numbers in float64."""
+    tolerance = DTYPES[dtype]
+    out, cache = getattr(cuda_ops, name + "_forward")(*inputs, *forward_args)
+    args = [to_numpy(a) if hasattr(a, "dtype") else a for a in forward_args]
+    expected, plain = getattr(ops, name + "_forward")(*map(wide, inputs), *args)
+    assert relative(out, expected) < tolerance
+    gradients = getattr(cuda_ops, name + backward)(dout, cache)
+    plain_dout = wide(dout) if hasattr(dout, "dtype") else dout
+    expected = getattr(ops, name + backward)(plain_dout, plain)
+    if not isinstance(gradients, tuple):
+        gradients, expected = (gradients,), (expected,)
+    largest = max(np.linalg.norm(g) for g in expected)
+    for got, wanted in zip(gradients, expected, strict=True):
+        error = np.linalg.norm(wide(got) - wanted)
+        assert error < tolerance * max(np.linalg.norm(wanted), 1e-3 * largest)
+    return gradients
+
+
+# ---- every kernel ---------------------------------------------------------------------------
+
+
+@for_every_type
+@few
+@given(n=st.integers(1, 90), C=channels, seed=seeds)
+def test_layernorm_is_that_of_float64(xp, dtype, n, C, seed):
+    x, dout, past = (normal(xp, dtype, seed + i, 1, n, C) for i in range(3))
+    g, b = normal(xp, dtype, seed + 3, C), normal(xp, dtype, seed + 4, C)
+    if C < 4:  # of one or two numbers there is little but rounding
+        assert bool(xp.isfinite(cuda_ops.layernorm_forward(x, g, b)[0].astype("float32")).all())
+        return
+    gradients = assert_like_plain("layernorm", dtype, (x, g, b), dout=dout)
+    assert gradients[1].dtype == gradients[2].dtype == np.float32
+    _, cache = cuda_ops.layernorm_forward(x, g, b)
+    _, plain = ops.layernorm_forward(wide(x), wide(g), wide(b))
+    dx, *_ = cuda_ops.layernorm_backward(dout, cache, past)
+    expected, *_ = ops.layernorm_backward(wide(dout), plain, wide(past))
+    assert relative(dx, expected) < DTYPES[dtype]
+
+
+def test_cuda_ops_has_every_operation():
+    assert set(cuda_ops.__all__) >= set(cpu_ops.__all__)
+    assert all(hasattr(cuda_ops, name) for name in cuda_ops.__all__)
+
+
+def test_layernorm_takes_rows_as_wide_as_those_of_gpt2_xl(xp):
+    x, g = normal(xp, "float32", 0, 1, 3, 1600), normal(xp, "float32", 1, 1600)
+    assert_like_plain("layernorm", "float32", (x, g, g), dout=x)
+
+
+@for_every_type
+@few
+@given(n=st.integers(30, 700), seed=seeds)
+def test_gelu_is_that_of_float64(xp, dtype, n, seed):
+    x, dout = 3 * normal(xp, "float32", seed, n), normal(xp, dtype, seed + 1, n)
+    assert_like_plain("gelu", dtype, (x.astype(dout.dtype),), dout=dout)
+
+
+@for_every_type
+@few
+@given(T=small, C=channels, F=channels, seed=seeds)
+def test_linear_is_that_of_float64(xp, dtype, T, C, F, seed):
+    x, w, b, dout = (
+        normal(xp, dtype, seed + i, *shape)
+        for i, shape in enumerate([(2, T, C), (C, F), (F,), (2, T, F)])
+    )
+    _, dw, db = assert_like_plain("linear", dtype, (x, w, b), dout=dout)
+    assert dw.dtype == db.dtype == np.float32
+
+
+@for_every_type
+@few
+@given(B=st.integers(1, 3), T=small, H=st.integers(1, 3), D=st.integers(1, 16), seed=seeds,
+       packed=st.booleans())  # fmt: skip
+def test_attention_is_that_of_float64(xp, dtype, B, T, H, D, seed, packed):
+    qkv, dout = normal(xp, dtype, seed, B, T, 3 * H * D), normal(xp, dtype, seed + 1, B, T, H * D)
+    segments = None
+    if packed:
+        segments = np.sort(np.random.default_rng(seed).integers(0, 3, (B, T)), axis=1)
+        segments = xp.asarray(segments)
+    args = (H, 0.0, None, segments)
+    assert_like_plain("attention", dtype, (qkv,), args, dout=dout)
+
+
+@settings(deadline=None, max_examples=6, derandomize=True)
+@given(B=st.integers(1, 2), T=st.integers(1, 150), H=st.integers(1, 2),
+       D=st.sampled_from([64, 128]), seed=seeds)  # fmt: skip
+def test_flash_attention_is_that_of_float64(xp, B, T, H, D, seed):
+    qkv = normal(xp, "bfloat16", seed, B, T, 3 * H * D)
+    dout = normal(xp, "bfloat16", seed + 1, B, T, H * D)
+    with mock.patch.object(attention, "scores_forward", side_effect=AssertionError):
+        assert_like_plain("attention", "bfloat16", (qkv,), (H,), dout=dout)
+
+
+@pytest.mark.parametrize("D", [64, 128])
+def test_flash_attention_never_looks_ahead_and_takes_large_scores(xp, D):
+    qkv = normal(xp, "bfloat16", 0, 1, 130, 3 * D)
+    other = qkv.copy()
+    other[:, 65:] = 7
+    out, _ = cuda_ops.attention_forward(qkv, 1)
+    assert bool((cuda_ops.attention_forward(other, 1)[0][:, :65] == out[:, :65]).all())
+    huge = (qkv.astype("float32") * 1e4).astype(qkv.dtype)
+    out, cache = cuda_ops.attention_forward(huge, 1)
+    for x in (out, cuda_ops.attention_backward(qkv[..., :D], cache)):
+        assert np.isfinite(wide(x)).all()
+
+
+@for_every_type
+@few
+@given(T=small, C=channels, V=st.integers(20, 300), seed=seeds, parts=st.booleans())
+def test_the_loss_is_that_of_float64_in_one_part_or_many(xp, dtype, T, C, V, seed, parts):
+    x, w = normal(xp, dtype, seed, 2, T, C), normal(xp, dtype, seed + 1, V, C)
+    w = (w.astype("float32") / math.sqrt(C)).astype(w.dtype)  # logits about as large as 1
+    targets = np.random.default_rng(seed).integers(-1, V, (2, T))
+    expected = ops.next_token_losses(wide(x), wide(w), targets)
+    expected_loss, plain = ops.next_token_loss_forward(wide(x), wide(w), targets, 7)
+    with mock.patch.object(cuda_ops, "LOGITS", 5 * V if parts else 1 << 29):
+        losses = cuda_ops.next_token_losses(x, w, xp.asarray(targets))
+        loss, cache = cuda_ops.next_token_loss_forward(x, w, xp.asarray(targets), 7)
+    assert relative(losses, expected) < DTYPES[dtype]
+    assert abs(float(loss) - expected_loss) < DTYPES[dtype] * max(1, expected_loss)
+    gradients = cuda_ops.next_token_loss_backward(1.0, cache)
+    assert gradients[1].dtype == np.float32
+    wanted = ops.next_token_loss_backward(1.0, plain)
+    for got, true in zip(gradients, wanted, strict=True):
+        assert relative(got, true) < DTYPES[dtype]
+
+
+@for_every_type
+@few
+@given(n=st.integers(1, 50), V=st.integers(1, 60), C=channels, seed=seeds)
+def test_embedding_gathers_rows_and_adds_up_their_gradients(xp, dtype, n, V, C, seed):
+    ids = np.random.default_rng(seed).integers(0, V, (2, n))
+    w, dout = normal(xp, dtype, seed, V, C), normal(xp, dtype, seed + 1, 2, n, C)
+    out, cache = cuda_ops.embedding_forward(xp.asarray(ids), w)
+    assert (wide(out) == wide(w)[ids]).all()
+    rows, dw = cuda_ops.embedding_backward(dout, cache)
+    expected = np.zeros((V, C))
+    np.add.at(expected, ids, wide(dout))
+    assert rows == slice(None) and dw.dtype == np.float32
+    assert relative(dw, expected) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint16"])
+def test_the_gradient_of_a_small_table_is_added_up_in_parts(xp, dtype):
+    ids = np.random.default_rng(0).integers(0, 5, (2, 2500)).astype(dtype)
+    w, dout = normal(xp, "float32", 0, 5, 40), normal(xp, "float32", 1, 2, 2500, 40)
+    _, cache = cuda_ops.embedding_forward(xp.asarray(ids), w)
+    _, dw = cuda_ops.embedding_backward(dout, cache)
+    expected = np.zeros((5, 40))
+    np.add.at(expected, ids, wide(dout))
+    assert relative(dw, expected) < 1e-5
+
+
+def test_what_is_no_symbol_shows_in_the_result(xp):
+    """Nobody can raise an error on a GPU, but NaN is seen where losses are looked at."""
+    w = normal(xp, "float32", 0, 5, 8)
+    out, _ = cuda_ops.embedding_forward(xp.asarray([[4, 5, -1]]), w)
+    assert np.isnan(to_numpy(out)).all(axis=-1).tolist() == [[False, True, True]]
+    losses = cuda_ops.next_token_losses(w[None], w, xp.asarray([[0, 5, -1, 4, 99]]))
+    assert np.isnan(to_numpy(losses)).tolist() == [[False, True, False, False, True]]
+
+
+# ---- dropout --------------------------------------------------------------------------------
+
+
+def test_a_seed_on_the_gpu_gives_each_call_its_own_zeros(xp):
+    x, seed = xp.ones((50, 40)), xp.asarray([7])
+
+    def zeros():
+        rng = Seed(seed)
+        return [to_numpy(cuda_ops.dropout_forward(x, 0.5, rng)[0] == 0) for _ in range(2)]
+
+    first, again = zeros(), zeros()
+    assert (first[0] == again[0]).all() and (first[1] == again[1]).all()
+    assert 0.4 < (first[0] != first[1]).mean() < 0.6
+    seed[...] = 8
+    assert 0.4 < (zeros()[0] != first[0]).mean() < 0.6
+
+
+def test_a_generator_gives_its_next_zeros_each_time(xp):
+    x, rng = xp.ones((50, 40)), np.random.default_rng(0) if xp is np else xp.random.default_rng(0)
+    a, b = (to_numpy(cuda_ops.dropout_forward(x, 0.5, rng)[0] == 0) for _ in range(2))
+    assert 0.4 < (a != b).mean() < 0.6
+
+
+# ---- a whole model --------------------------------------------------------------------------
+
+CONFIG = replace(MODEL, vocab_size=101, n_positions=24, n_embd=128)  # two heads of 64
+
+
+class OnDevice(np.ndarray):
+    """An array that nobody can read a number from: what would wait for a GPU is an error."""
+
+    def _waits(self, *args):
+        raise AssertionError("this waits for the GPU")
+
+    __float__ = __int__ = __bool__ = __index__ = item = tolist = _waits
+
+
+@contextmanager
+def on_device():
+    """Make NumPy arrays such arrays, where a model and cuda_ops get theirs."""
+
+    def empty(like, shape, dtype=None):
+        return emulator.poisoned(like, shape, dtype).view(OnDevice)
+
+    def zeros(shape, dtype):
+        return np.zeros(shape, dtype).view(OnDevice)
+
+    with mock.patch.object(kernels, "empty", empty):
+        yield SimpleNamespace(zeros=zeros)
+
+
+def model_and_batch(xp, dtype):
+    model = GPT(CONFIG, Device("test", xp, cuda_ops), normal(xp, dtype, 0, 1).dtype)
+    rng = np.random.default_rng(0)
+    flat = 0.1 * rng.standard_normal(len(model.params.flat))
+    model.params.flat[...] = xp.asarray(flat).astype(model.params.flat.dtype)
+    ids, targets = rng.integers(0, 101, (2, 2, 24))
+    targets[0, :3] = -1
+    return model, ids, targets
+
+
+@for_every_type
+def test_the_gradient_of_a_whole_model_is_that_of_float64(xp, dtype):
+    model, ids, targets = model_and_batch(xp, dtype)
+    grads = Params(model.params.shapes, xp, "float32")
+    loss, cache = model.forward(xp.asarray(ids), xp.asarray(targets), 45)
+    model.backward(cache, grads)
+    plain = GPT(CONFIG, Device("cpu", np, ops), "float64")
+    plain.params.flat[...] = wide(model.params.flat)
+    expected = plain.new_grads()
+    expected_loss, cache = plain.forward(ids, targets, 45)
+    plain.backward(cache, expected)
+    assert abs(float(loss) / float(expected_loss) - 1) < DTYPES[dtype]
+    assert relative(grads.flat, expected.flat) < DTYPES[dtype] * 2
+    for name in grads:
+        assert relative(grads[name], expected[name]) < DTYPES[dtype] * 5, name
+
+
+@for_every_type
+def test_a_training_step_waits_for_nothing(dtype):
+    with emulator.installed(), on_device() as xp:
+        model, ids, targets = model_and_batch(np, dtype)
+        model.params = Params(model.params.shapes, xp, model.params.flat.dtype)
+        grads = Params(model.params.shapes, xp, "float32")
+        _, cache = model.forward(ids.view(OnDevice), targets.view(OnDevice), 45)
+        model.backward(cache, grads)
+    with pytest.raises(AssertionError, match="waits"):
+        float(grads.flat[0:1])
