@@ -41,6 +41,7 @@ FIXED = {
 }
 
 SAME = {"activation_function": "gelu_pytorch_tanh"}  # another name of the same
+TOKENIZERS = ("tokenizer.json", "vocab.json", "encoder.json")  # the first that is there
 
 
 def load(folder, device="cpu"):
@@ -56,11 +57,11 @@ def load(folder, device="cpu"):
 def load_tokenizer(folder, config):
     """Return the tokenizer of a folder; raise ValueError where it does not fit the model."""
     folder = Path(folder)
-    files = ("tokenizer.json", "vocab.json", "encoder.json")
-    file = next((folder / f for f in files if (folder / f).exists()), None)
+    file = next((folder / f for f in TOKENIZERS if (folder / f).exists()), None)
     if file is None:
         raise ValueError(
-            f"{folder / files[0]} does not exist; {folder} must be a model's folder, as out/base"
+            f"{folder / TOKENIZERS[0]} does not exist; {folder} must be a model's folder, as "
+            "out/base"
         )
     tokenizer = Tokenizer.load(file)
     if tokenizer.n_vocab > config.vocab_size:

@@ -80,7 +80,7 @@ class TrainConfig:
     patience: int = setting(0, "stop after so many looks without a better loss; 0: never")
     keep_best: bool = setting(True, "keep the model of the lowest validation loss, in OUT/best")
     save_every_s: float = setting(30.0, "seconds between checkpoints")
-    workers: int = setting(0, "threads, each with a slice of the batch; 0 for one a core")
+    workers: int = setting(0, "processes, each with a slice of the batch; 0 for one a core")
     seed: int = setting(1337, "decides the first weights and the order of the data")
 
     def __post_init__(self):

@@ -21,7 +21,7 @@ CONTEXT = 600e6  # bytes of a GPU's memory: the driver's context, kernels, cubla
 def training_memory(model, train, workers):
     """Return a dict from what a training step on a CPU holds to its bytes, at most.
 
-    `workers` is the number of threads, at least 1. Tokens on disk and checkpoints come on top.
+    `workers` is the number of processes, at least 1. Tokens on disk and checkpoints come on top.
     """
     V, C, L, H, T = model.vocab_size, model.n_embd, model.n_layer, model.n_head, model.n_positions
     P = model.n_params()
@@ -42,7 +42,8 @@ def training_memory(model, train, workers):
         "optimizer": FLOAT * 2 * P,
         "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
         "loss": FLOAT * len(parts) * (loss + most * C),
-        "workspace": FLOAT * len(parts) * (8 * C * C + most * 12 * C),
+        # of a block: what it computes with, or the scores of its queries
+        "workspace": FLOAT * len(parts) * (8 * C * C + most * max(12 * C, 4 * C + 3 * QUERIES * H)),
         "libraries": LIBRARIES + WORKER * (len(parts) - 1),
     }
 
@@ -58,7 +59,7 @@ def kept_by_attention(T, H, dropout):
 
 
 def training_bytes(model, train, workers):
-    """Return the bytes that training holds at most, on a CPU with `workers` threads."""
+    """Return the bytes that training holds at most, on a CPU with `workers` processes."""
     return int(sum(training_memory(model, train, workers).values()))
 
 

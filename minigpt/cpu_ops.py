@@ -132,23 +132,23 @@ def gelu_forward(x):
     """
     rows = x.reshape(-1, x.shape[-1])  # (N, F)
     out, derivative = np.empty_like(rows), np.empty_like(rows)  # (N, F)
-    with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
-        for block in row_blocks(len(rows), rows.shape[1]):
-            v, y, slope = rows[block], out[block], derivative[block]
-            square = v * v
-            gate = square * (-2 * GELU_SCALE * GELU_CUBIC)
-            gate -= 2 * GELU_SCALE
-            gate *= v  # -2u
+    for block in row_blocks(len(rows), rows.shape[1]):
+        v, y, slope = rows[block], out[block], derivative[block]
+        square = v * v
+        gate = square * (-2 * GELU_SCALE * GELU_CUBIC)
+        gate -= 2 * GELU_SCALE
+        gate *= v  # -2u
+        with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
             np.exp(gate, out=gate)
-            gate += 1
-            np.divide(1, gate, out=gate)
-            np.multiply(v, gate, out=y)
-            square *= 6 * GELU_SCALE * GELU_CUBIC
-            square += 2 * GELU_SCALE  # 2 du
-            np.multiply(y, gate, out=slope)
-            np.subtract(y, slope, out=slope)
-            slope *= square
-            slope += gate
+        gate += 1
+        np.divide(1, gate, out=gate)
+        np.multiply(v, gate, out=y)
+        square *= 6 * GELU_SCALE * GELU_CUBIC
+        square += 2 * GELU_SCALE  # 2 du
+        np.multiply(y, gate, out=slope)
+        np.subtract(y, slope, out=slope)
+        slope *= square
+        slope += gate
     return out.reshape(x.shape), derivative.reshape(x.shape)
 
 

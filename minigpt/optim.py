@@ -76,7 +76,8 @@ class AdamW:
 
     def share(self):
         """Move the memory to where processes forked from now on have it in common (crew.py)."""
-        self.m, self.v = shared_copy(self.m), shared_copy(self.v)
+        self.m = shared_copy(self.m)  # one after the other: the old one is free by then
+        self.v = shared_copy(self.v)
 
     def step(self, grad, step, lr, scale=1.0, part=slice(None)):
         """Update the parameters with the flat gradient `grad` times `scale`, or a `part` of them.

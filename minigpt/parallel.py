@@ -6,6 +6,7 @@ threads are switched off meanwhile: two kinds of threads would fight for the cor
 of a training the workers are processes: see crew.py.
 """
 
+import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,10 +35,11 @@ class Workers:
         return self
 
     def __exit__(self, *exception):
-        for crew in self._crews:
-            crew.close()
-        self._pool.shutdown()
-        self._blas.restore_original_limits()
+        with contextlib.ExitStack() as last:
+            last.callback(self._blas.restore_original_limits)
+            last.callback(self._pool.shutdown)
+            for crew in self._crews:
+                last.callback(crew.close)
 
     def map(self, function, *items):
         """Apply `function` to the items, in threads; return the results in order."""

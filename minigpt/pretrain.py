@@ -3,9 +3,10 @@
 The steps themselves are in loop.py, with the records they leave. Before the first of them this
 writes, beside the model,
 
-    training_config.json   every setting of the model and of the training, resolved; the data's
-                           hash, versions, workers, what was foreseen (forecast.py) and the
-                           machine's measured peak
+    training_config.json   every setting of the model and of the training, resolved; the hashes of
+                           the data and of another model's weights, if it starts from those;
+                           versions, workers, what was foreseen (forecast.py) and the machine's
+                           measured peak
 
 A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers, one that
 was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
@@ -26,6 +27,7 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.captured import make_trainer
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.forecast import check_memory, describe, forecast, measure_peak
+from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.optim import AdamW
@@ -65,7 +67,8 @@ def pretrain(
 ):  # fmt: skip
     """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
 
-    It starts from random weights, or from those of the model in the folder `init`.
+    It starts from random weights, or from those of the model in the folder `init`, whose
+    tokenizer, if it has one, must be that of the tokens.
 
     Continues a run that was stopped; trains no more if it is complete; for other settings, or if
     `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
@@ -82,47 +85,24 @@ def pretrain(
         )
     if tokenizer.n_vocab != model_config.vocab_size:
         raise ValueError(
-            f"vocab_size is {model_config.vocab_size}; it must be {tokenizer.n_vocab}, the number "
-            f"of symbols of {tokenizer_file}"
+            f"vocab_size is {model_config.vocab_size}{f' in {init}' if init else ''}; it must be "
+            f"{tokenizer.n_vocab}, the number of symbols of {tokenizer_file}"
         )
     windows, val = read_windows(Path(tokens), model_config, train_config)
     train_config = train_config.with_steps(windows.per_epoch)
     check_memory(model_config, train_config, device, force)
-    model = GPT(model_config, device)
+    model, data = GPT(model_config, device), {}
     if init is None:
         model.initialise(train_config.seed)
-        sha256 = report["train"]["sha256"]
-    else:  # another run for other weights
+    else:
+        check_init(init, out, report["tokenizer"])
         fill_from(init, model)
-        learned_from = hashlib.sha256(to_numpy(model.params.flat))
-        learned_from.update(report["train"]["sha256"].encode())
-        sha256 = learned_from.hexdigest()
+        weights = hashlib.sha256(to_numpy(model.params.flat)).hexdigest()
+        data = {"init": str(init), "init_sha256": weights}
+    data |= {"sha256": report["train"]["sha256"], "tokens": report["train"]["tokens"]}
     return run_in_folder(
-        out, model, tokenizer, windows, val, train_config,
-        {"sha256": sha256, "tokens": report["train"]["tokens"]}, start, say,
+        out, model, tokenizer, windows, val, train_config, data, start, say,
     )  # fmt: skip
-
-
-def fill_from(folder, model):
-    """Fill `model` with the weights of a GPT-2 folder, of which a shorter window may be taken.
-
-    Raises ValueError for a model of another shape.
-    """
-    there, here = checkpoint.read_config(Path(folder) / "config.json"), model.config
-    for name in ("vocab_size", "n_embd", "n_layer", "n_head"):
-        old, new = getattr(there, name), getattr(here, name)
-        if old != new:
-            raise ValueError(f"{name} is {new}; it must be {old}, as in the model of {folder}")
-    if here.n_positions > there.n_positions:
-        raise ValueError(
-            f"n_positions is {here.n_positions}; it must be at most {there.n_positions}, as many "
-            f"as the model of {folder} has"
-        )
-    other = checkpoint.load_model(folder)
-    for name, w in other.params.items():
-        mine = model.params[name]
-        mine[...] = model.device.xp.asarray(w[: len(mine)])
-    model.renew_weights()
 
 
 def read_windows(tokens, model, train):
@@ -148,7 +128,8 @@ def run_in_folder(
     """Train `model` on `windows` to the end of the run in the folder `out`, new or continued.
 
     `model` has the weights that a new run starts from; `data` is what it learns from: a hash,
-    "sha256", and how many "tokens" an epoch has. `make_loop` takes what Loop takes. Returns the
+    "sha256", how many "tokens" an epoch has and, if the weights are another model's, their hash,
+    "init_sha256". `make_loop` takes what Loop takes. Returns the
     report, `more` in it, or None if the run was stopped by a signal. Raises ValueError where
     another process trains in `out`.
     """
@@ -159,11 +140,14 @@ def run_in_folder(
         "train": {k: v for k, v in asdict(config).items() if k not in FREE_SETTINGS},
         "tokens": data["sha256"],
     }
+    if "init_sha256" in data:
+        run["init"] = data["init_sha256"]
     with contextlib.ExitStack() as locks:
-        before = folder_id(out)
-        locks.enter_context(run_lock.held(out))
+        if start != "resume":
+            out.mkdir(parents=True, exist_ok=True)
+        locked = locks.enter_context(run_lock.held(out))
         progress = start_or_continue(out, model, optimizer, run, config, start, say)
-        if folder_id(out) != before:  # the one that was locked has been set aside
+        if not run_lock.is_of(locked, out):  # that has been set aside
             locks.enter_context(run_lock.held(out))
         workers = locks.enter_context(Workers(n_workers))
         stop = locks.enter_context(StopRequest())
@@ -182,11 +166,6 @@ def run_in_folder(
             f"{same} continues from there")  # fmt: skip
         return None
     return loop.finish(data["tokens"], **more)
-
-
-def folder_id(path):
-    """Return what tells a folder from another that takes its name; None where there is none."""
-    return (path.stat().st_dev, path.stat().st_ino) if path.exists() else None
 
 
 def save_config(out, model, config, data, n_workers, peak, say):

@@ -84,6 +84,8 @@ def differing(there, here):
                 yield f"{name} is {old} there and {new} here"
     if there["tokens"] != here["tokens"]:
         yield "it learned from other tokens"
+    if there.get("init") != here.get("init"):
+        yield "it started from other weights (--init)"
 
 
 def set_aside(out, say):

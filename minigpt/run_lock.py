@@ -24,13 +24,14 @@ PATIENCE_S = 1.0  # who only looks, `is_held`, is gone in an instant
 def held(folder):
     """Hold the lock of `folder` in a `with` statement, where the system has locks.
 
-    Raises ValueError where somebody else holds it. A folder that does not exist has none.
+    Gives its file descriptor, or None: a folder that does not exist has no lock. Raises ValueError
+    where somebody else holds it.
     """
     file = open_folder(folder)
     try:
         if file is not None:
             take(file, folder)
-        yield
+        yield file
     finally:
         if file is not None:
             os.close(file)
@@ -50,6 +51,11 @@ def take(file, folder):
             time.sleep(0.02)
         except OSError:  # a drive that has no locks
             return None
+
+
+def is_of(file, folder):
+    """Tell whether the file descriptor is that of `folder`, which may have been moved away."""
+    return file is not None and os.path.samestat(os.fstat(file), os.stat(folder))
 
 
 def is_held(folder):

@@ -21,7 +21,7 @@ from minigpt.parallel import Workers, slices
 class Trainer:
     """A model, its optimizer and its data; `step` makes one update.
 
-    With several workers the weights, the gradient and the optimizer's memory move to where all
+    With several processes the weights, the gradient and the optimizer's memory move to where all
     have them in common, and the methods that take a `place` or a part are called in each of them.
     """
 
@@ -30,7 +30,7 @@ class Trainer:
         self.config, self.grads = config, model.new_grads()
         self.results = []  # of steps that nobody has asked about
         self.crew = workers.crew(self, most=config.batch_size)
-        if self.crew.n > 1:
+        if self.crew.forks:
             for arrays in (model.params, optimizer, self.grads):
                 arrays.share()
 

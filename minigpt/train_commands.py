@@ -5,6 +5,7 @@ status. Imports that take a while are inside of these functions, so that `--help
 """
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from minigpt.config import (
@@ -62,7 +63,8 @@ def add_commands(command):
     )  # fmt: skip
     p.add_argument(
         "--init", metavar="FOLDER",
-        help="start from the weights of a GPT-2 folder, of whose tokenizer the tokens must be",
+        help="start from the weights of a GPT-2 folder; its tokenizer must have made the tokens, "
+        "and its shape is taken, of the preset only dropout and the training",
     )  # fmt: skip
     add_run_flags(p)
     add_flags(
@@ -158,7 +160,8 @@ def pretrain(args):
     n_vocab = Tokenizer.load(args.tokenizer).n_vocab
     model, train = settings(args.preset, args.depth, n_vocab)
     if args.init is not None:
-        model = read_config(Path(args.init) / "config.json")
+        require(args.depth is None, "depth", args.depth, "be left out with --init")
+        model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
     report = pretrain(
         args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
         args.device, args.start, tqdm.write, args.force, args.init,

@@ -45,17 +45,41 @@ class Work:
             raise error
         place.wait(1)
 
-    def vanish(self, place):
+    def vanish(self, place, when):
+        place.begin()
         if place.index == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        place.wait(1)
+        time.sleep(0.2)  # it is gone
+        if when == "it is waited for":
+            place.wait(1)
+        elif when == "it is told to go on":
+            for _ in range(2):
+                place.pass_on()
+
+    def sleep(self, place, data):
+        if place.index:
+            time.sleep(30)
 
     def process(self, place):
         return os.getpid()
 
-    def unspeakable(self, place):
+    def unspeakable(self, place, kind):
         if place.index == 1:
-            raise type("Local", (Exception,), {})("cannot be sent")
+            raise UNSPEAKABLE[kind]
+
+
+class TwoWords(Exception):
+    """An error that can be sent and does not arrive."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+UNSPEAKABLE = {
+    "of a class that nobody else knows": type("Local", (Exception,), {})("what was wrong"),
+    "that cannot be made again": TwoWords("what was", "wrong"),
+    "as if somebody were gone": EOFError("what was wrong"),
+}
 
 
 @pytest.fixture
@@ -105,15 +129,65 @@ def test_an_error_of_one_is_raised_here_and_leaves_nobody_waiting(crew_of, who, 
 
 
 @kinds
-def test_an_error_that_cannot_be_sent_is_described(crew_of, fork):
-    with pytest.raises(RuntimeError, match="cannot be sent"):
-        crew_of(2, fork).call("unspeakable")
+@pytest.mark.parametrize("kind", UNSPEAKABLE)
+def test_whatever_the_error_it_is_told(crew_of, kind, fork):
+    with pytest.raises((RuntimeError, EOFError), match="what was wrong"):
+        crew_of(2, fork).call("unspeakable", kind)
+
+
+def test_an_error_keeps_its_cause(crew_of):
+    error = ValueError("outer")
+    error.__cause__ = KeyError("inner")
+    with pytest.raises(ValueError, match="outer") as caught:
+        crew_of(1, False).call("fail", 0, error)
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 @forks
-def test_a_process_that_was_killed_is_missed(crew_of):
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("when", ["it is waited for", "it is told to go on", "it is to answer"])
+def test_a_process_that_was_killed_is_missed(crew_of, n, when):
     with pytest.raises(ChildProcessError, match=r"a worker process has been killed.*--batch-size"):
-        crew_of(2, True).call("vanish")
+        crew_of(n, True).call("vanish", when)
+
+
+@forks
+def test_a_process_that_was_killed_between_two_pieces_of_work_is_missed(crew_of):
+    crew = crew_of(3, True)
+    os.kill(crew.call("process")[1], signal.SIGKILL)
+    time.sleep(0.2)
+    with pytest.raises(ChildProcessError, match="a worker process has been killed"):
+        crew.call("sleep", b" " * 10_000_000)  # more than a pipe holds
+    assert len(crew.call("process")) == 3  # new ones
+
+
+@forks
+def test_a_crew_ends_where_the_system_keeps_no_trace_of_who_has_ended(crew_of):
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        crew = crew_of(3, True)
+        crew.call("process")
+        crew.close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@forks
+def test_a_crew_that_cannot_be_started_leaves_nothing_behind(crew_of, monkeypatch):
+    real, started = os.fork, []
+
+    def fork():
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(real())
+        return started[0]
+
+    files = set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(OSError, match=r"no worker can be started .* fewer --workers"):
+        crew_of(3, True).call("process")
+    assert set(os.listdir("/proc/self/fd")) == files
+    assert not is_alive(started[0])
 
 
 @kinds

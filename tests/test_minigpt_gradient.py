@@ -4,7 +4,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from minigpt.crew import Place, ring
+from minigpt.crew_members import Place, ring
 from minigpt.gradient import Share
 from minigpt.params import Params
 

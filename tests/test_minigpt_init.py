@@ -1,21 +1,31 @@
 """Runs that start from another model's weights."""
 
+import signal
 from dataclasses import replace
 
 import pytest
-from minigpt_examples import MODEL, TRAIN, example_tokenizer, small_model
+from minigpt_examples import (
+    MODEL,
+    TRAIN,
+    example_texts,
+    example_tokenizer,
+    small_model,
+)
 
+import bpe
+from minigpt.__main__ import main
 from minigpt.checkpoint import load_model, save_model
+from minigpt.dataset import SEPARATOR
 from minigpt.pretrain import pretrain
 
 pytest_plugins = ["minigpt_fixtures"]
 
 
-def run(example, folder, model=MODEL, say=lambda text: None, **changes):
-    """Pretrain from the weights in folder/other."""
-    pretrain(
+def run(example, folder, model=MODEL, say=lambda text: None, start="auto", init="other", **changes):
+    """Pretrain from the weights in folder/init."""
+    return pretrain(
         example.tokens, example.tokenizer, folder / "out", model, replace(TRAIN, **changes),
-        say=say, init=folder / "other",
+        say=say, start=start, init=folder / init if init else None,
     )  # fmt: skip
 
 
@@ -53,3 +63,52 @@ def test_weights_of_another_shape_are_refused(example, tmp_path, changes, messag
     with pytest.raises(ValueError, match=message):
         run(example, tmp_path, replace(MODEL, **changes))
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_for_another_tokenizer_are_refused_and_none_is_needed(example, tmp_path):
+    texts = [text.upper() for text in example_texts()]
+    other = bpe.train(texts, MODEL.vocab_size, special_tokens=[SEPARATOR])
+    save_model(tmp_path / "other", small_model(), other)
+    with pytest.raises(ValueError, match=r"another tokenizer than that of .*: tokenize with"):
+        run(example, tmp_path)
+    (tmp_path / "other/tokenizer.json").unlink()  # as transformers writes a model alone
+    assert run(example, tmp_path)["steps"] == TRAIN.steps
+
+
+@pytest.mark.parametrize("own", ["out", "out/best", "out.previous"])
+def test_a_run_does_not_start_from_its_own_folder_which_it_would_set_aside(example, tmp_path, own):
+    save_model(tmp_path / own, small_model(), example_tokenizer())
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match=r"belongs to the run in .* choose another -o"):
+        run(example, tmp_path, init=own)
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+
+def test_a_stopped_run_from_other_weights_continues_to_the_same_bytes(example, tmp_path):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+        save_model(tmp_path / name / "other", small_model(seed=9), example_tokenizer())
+
+    def stop(text):
+        if "step     4:" in text:
+            signal.raise_signal(signal.SIGTERM)
+
+    run(example, tmp_path / "whole")
+    assert run(example, tmp_path / "stopped", say=stop) is None
+    with pytest.raises(ValueError, match=r"another run: it started from other weights \(--init\)"):
+        run(example, tmp_path / "stopped", start="resume", init=None)
+    assert run(example, tmp_path / "stopped", start="resume")["steps"] == TRAIN.steps
+    whole, stopped = (tmp_path / name / "out/model.safetensors" for name in ("whole", "stopped"))
+    assert whole.read_bytes() == stopped.read_bytes()
+
+
+def test_on_the_command_line_the_shape_is_the_folders_and_dropout_the_presets(example, tmp_path):
+    save_model(tmp_path / "other", small_model(), example_tokenizer())
+    config = tmp_path / "other/config.json"
+    config.write_text(config.read_text().replace('"resid_pdrop": 0.0', '"resid_pdrop": 0.3'))
+    assert load_model(tmp_path / "other").config.dropout == 0.3
+    paths = [f"--tokens={example.tokens}", f"--tokenizer={example.tokenizer}"]
+    command = ["pretrain", *paths, f"--init={tmp_path / 'other'}", f"--out={tmp_path / 'out'}"]
+    assert main([*command, "--steps=2", "--sample-every=0"]) == 0
+    assert load_model(tmp_path / "out").config == MODEL
+    assert main([*command, "--depth=2"]) == 2
