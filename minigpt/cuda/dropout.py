@@ -5,7 +5,8 @@ ops.dropout_forward; the hash, cuda/random.cuh.
 """
 
 from minigpt.backend import array_module
-from minigpt.cuda.kernels import empty, flat_launch
+from minigpt.cuda import kernels
+from minigpt.cuda.kernels import flat_launch
 
 HIGH = 1 << 62  # seeds are below
 
@@ -51,6 +52,6 @@ def dropout_backward(dout, cache):
 
 def drop(x, draw):
     x = array_module(x).ascontiguousarray(x)
-    out = empty(x, x.shape)
+    out = kernels.empty(x, x.shape)
     flat_launch("dropout", [x, out], *draw)
     return out
