@@ -32,6 +32,8 @@ PORT = 8000
 PRICE =
 # cpu or gpu
 DEVICE = cpu
+# on a GPU fp32, tf32 or bf16; default: bf16 where the GPU can
+PRECISION =
 # the packages for it: gpu for CUDA 13, gpu-cuda12 for CUDA 12
 GPU_EXTRA = gpu
 # a .tiktoken file of GPT-4's pattern, for `make bench` to encode with
@@ -64,7 +66,7 @@ help:
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
-	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu'
+	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
@@ -72,6 +74,7 @@ help:
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
 	@echo '               TEXT="a.txt b.txt"   HTML=pages.jsonl.gz    on these texts, pages'
+	@echo '               DEVICE=gpu TEXT=tinyshakespeare.txt         a GPU, beside PyTorch'
 	@echo 'make lint      the style of the source'
 	@echo 'make clean     remove $(VENV) and caches; what was trained, in $(OUT)/, stays'
 
@@ -88,6 +91,7 @@ ARCHIVES = $(OUT)/pages.warc.gz
 endif
 RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
+ON = $(DEVICE)$(if $(PRECISION),:$(PRECISION))
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
@@ -121,8 +125,8 @@ $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@echo '--- 5/6 pretrain: learn to predict the next token'
 	@$(PRETRAIN)
 PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
-	--tokenizer $(TOKENIZER) --device $(DEVICE) -o $(OUT)/base $(TRAIN)
-SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(DEVICE) $(WITHOUT)
+	--tokenizer $(TOKENIZER) --device $(ON) -o $(OUT)/base $(TRAIN)
+SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(ON) $(WITHOUT)
 WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 
 # somebody deleted it: the training state can give it back
@@ -139,11 +143,11 @@ $(OUT)/chat/training.json: $(OUT)/settings/sft $(OUT)/base/training.json \
 		$(OUT)/conversations/conversations.json
 	@$(SFT_RUN)
 SFT_RUN = $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations \
-	--device $(DEVICE) -o $(OUT)/chat $(SFT)
+	--device $(ON) -o $(OUT)/chat $(SFT)
 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
 	@$(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
-		--conversations $(OUT)/conversations --device $(DEVICE)
+		--conversations $(OUT)/conversations --device $(ON)
 
 $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
@@ -152,7 +156,7 @@ $(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
 	@echo '--- report: what the model knows, copies and invents'
 	@$(REPORT)
 	@$(SUMMARY)
-REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(DEVICE) --brief \
+REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(ON) --brief \
 	&& $(PY) -m minigpt report $(OUT) --documents $(DOCUMENTS) \
 		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)
 
@@ -164,7 +168,7 @@ summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 
 chat: | trained $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.chat \
 		$(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu))
-	@$(PY) -m minigpt serve $(OUT) --device $(DEVICE) --port $(PORT)
+	@$(PY) -m minigpt serve $(OUT) --device $(ON) --port $(PORT)
 
 # a folder that `make train` is at work in is fine: the page shows how it goes
 trained:
@@ -192,7 +196,7 @@ $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
-	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(DEVICE)' \
+	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)')
 
@@ -226,7 +230,10 @@ test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
+ifeq ($(DEVICE),gpu)
+	@$(VENV)/bin/python tests/bench_gpu.py -o $(OUT) $(if $(TEXT),--text $(firstword $(TEXT)))
+else
 	@echo '--- the tokenizer'
 	@$(VENV)/bin/python tests/bench_bpe.py $(TEXT) $(if $(RANKS),--ranks $(RANKS))
 	@echo '--- the crawl'
@@ -246,6 +253,7 @@ endif
 ifneq ($(TEXT),)
 	@echo '--- filters'
 	@$(VENV)/bin/python tests/bench_filters.py $(firstword $(TEXT))
+endif
 endif
 
 lint: $(VENV)/.test

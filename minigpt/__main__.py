@@ -41,6 +41,8 @@ def build_parser():
 def main(argv=None):
     """Run a command; return its exit status: 2 for bad input, 130 after Ctrl-C."""
     args = build_parser().parse_args(argv)
+    if getattr(args, "precision", None):
+        args.device = f"{args.device}:{args.precision}"  # as open_device takes it
     try:
         return args.function(args)
     except OSError as error:

@@ -23,7 +23,7 @@ def attention_weights(model, ids, layer):
 
     Raises ValueError for a layer the model does not have and for ids that `logits` would refuse.
     """
-    c, p, ops = model.config, model.params, model.device.ops
+    c, p, ops = model.config, model.weights, model.device.ops
     if not 0 <= layer < c.n_layer:
         raise ValueError(f"layer is {layer}; it must be from 0 to {c.n_layer - 1}")
     ids = model.check_ids(ids)

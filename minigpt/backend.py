@@ -8,62 +8,93 @@ Source: for memory, mallopt(3) of the GNU C library.
 """
 
 import ctypes
+import importlib.util
+import operator
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
+from minigpt.cuda.checks import check_usable, choose_precision, free_bytes, import_failed
+
 DEVICES = ("cpu", "gpu")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
 class Device:
-    """A place to compute: `xp` is numpy or cupy, `ops` the operations that are best there."""
+    """A place to compute: `xp` is numpy or cupy, `ops` the operations that are best there.
+
+    `precision` says what is computed with. fp32: float32. tf32: float32 whose matrix products
+    round their factors to 10 bits. bf16: bfloat16, of weights that are kept in float32 and copied
+    (see GPT). Sums, losses, gradients of weights and the optimizer are float32 in all of them.
+    `matmul` multiplies matrices so; `graphs` is the module that captures a training step, or None.
+    """
 
     name: str
     xp: ModuleType
     ops: ModuleType
+    precision: str = "fp32"
+    matmul: Callable = operator.matmul
+    graphs: ModuleType | None = None
 
     def n_workers(self, wanted):
         """Return how many worker threads to use where `wanted` were asked for (0: one a core)."""
         return wanted if self.name == "cpu" else 1
 
+    def free_bytes(self):
+        """Return the bytes of memory that are free on a GPU, None on a CPU."""
+        return free_bytes(self.xp)[0] if self.name == "gpu" else None
 
-def open_device(name="cpu"):
-    """Return the Device called `name`, "cpu" or "gpu".
+    @property
+    def low(self):
+        """The type that weights are copied to for computing, None where they are used as are."""
+        return "bfloat16" if self.precision == "bf16" else None
 
-    Raises ValueError for another name, and where the GPU, its driver or CuPy is missing.
+
+def open_device(name="cpu", precision=None):
+    """Return the Device called `name`, "cpu" or "gpu", that computes in `precision`.
+
+    By default that is bf16 on a GPU that can, and fp32 everywhere else. "gpu:tf32" is short for
+    the two. Raises ValueError for another name or precision, and where the GPU, its driver or
+    CuPy is missing or too old.
     """
-    from minigpt import cpu_ops, cuda_ops
+    from minigpt import cpu_ops
 
-    if name == "cpu":
-        return Device("cpu", np, cpu_ops)
+    name, _, short = name.partition(":")
+    precision = short or precision
+    if name not in DEVICES:
+        raise ValueError(f"device is {name!r}; it must be one of {', '.join(DEVICES)}")
+    if precision not in (None, *PRECISIONS):
+        raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     if name == "gpu":
-        return Device("gpu", _import_cupy(), cuda_ops)
-    raise ValueError(f"device is {name!r}; it must be one of {', '.join(DEVICES)}")
+        return _open_gpu(precision)
+    if precision not in (None, "fp32"):
+        raise ValueError(f"precision is {precision!r}; on the cpu it must be fp32")
+    return Device("cpu", np, cpu_ops)
+
+
+def _open_gpu(precision):
+    cupy = _import_cupy()
+    precision = choose_precision(cupy, precision)
+    import ml_dtypes  # noqa: F401  NumPy then knows bfloat16
+
+    from minigpt import cuda_ops
+    from minigpt.cuda import gemm, graph
+
+    gemm.use_tf32(precision == "tf32")
+    gemm.handle_of(cupy.empty(1))  # is cublasLt there?
+    return Device("gpu", cupy, cuda_ops, precision, gemm.matmul, graph)
 
 
 def _import_cupy():
     try:
         import cupy
     except ImportError as error:
-        raise ValueError(
-            "device is 'gpu', which needs CuPy, and CuPy is not installed; install it with "
-            "pip install -e '.[gpu]' (CUDA 13) or '.[gpu-cuda12]', or use the device 'cpu'"
-        ) from error
-    if not cupy.is_available():
-        raise ValueError(
-            "device is 'gpu', but no GPU or no NVIDIA driver was found; `nvidia-smi` must list "
-            "one; or use the device 'cpu'"
-        )
-    try:
-        float((cupy.ones((2, 2)) @ cupy.ones((2, 2))).sum())  # compiles a kernel, loads cuBLAS
-    except (ImportError, OSError, RuntimeError) as error:
-        raise ValueError(
-            f"device is 'gpu', but CuPy cannot compute ({error}); install the CuPy made for your "
-            f"CUDA, with its libraries: pip install 'cupy-cuda13x[ctk]' or 'cupy-cuda12x[ctk]'"
-        ) from error
+        raise import_failed(error, importlib.util.find_spec("cupy") is not None) from error
+    check_usable(cupy)
     return cupy
 
 

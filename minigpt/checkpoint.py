@@ -77,6 +77,7 @@ def load_model(folder, device="cpu"):
     config = read_config(folder / "config.json")
     model = GPT(config, open_device(device))
     fill(model.params, folder)
+    model.renew_weights()
     if (folder / MODEL).exists():
         check_tensors(folder / MODEL, "copy it again or train it again")
     return model
@@ -180,6 +181,7 @@ def load_state(folder, model, optimizer):
         if array is None or array.shape != flat.shape:
             raise ValueError(f"{path}: {name} must be an array of shape {flat.shape}")
         flat[...] = model.device.xp.asarray(array)
+    model.renew_weights()
     return read_progress(folder)
 
 

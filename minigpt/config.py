@@ -154,3 +154,6 @@ def add_paths(parser, *flags):
     for flag in flags:
         default, help = flags_help[flag]
         parser.add_argument(flag, default=default, help=help)
+        if flag == "--device":
+            help = "on a GPU fp32, tf32 or bf16, the default where it can; on a CPU fp32"
+            parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), help=help)

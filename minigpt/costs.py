@@ -1,8 +1,9 @@
 """What a training run will hold in memory, predicted from its settings before it starts.
 
 Most of it is arrays whose sizes follow from the model: the four of the parameters' size, what the
-forward keeps for the backward, and what an operation needs while it runs. The counts below are
-those of model.py and cpu_ops.py; a test holds them against a real step.
+forward keeps for the backward, and what an operation needs while it runs. The counts for a CPU
+are those of model.py and cpu_ops.py; a test holds them against a real step. Those for a GPU are
+what its fused operations keep, on paper: no GPU has confirmed them.
 """
 
 from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE, QUERIES
@@ -10,6 +11,9 @@ from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
 LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
+CONTEXT = 600e6  # bytes of a GPU's memory: the driver's context, kernels, cublasLt's workspace
+LOGITS = 1 << 29  # the most of them that a GPU holds at once
+FLASH_HEADS = (64, 128)  # sizes of a head for which a GPU keeps no attention weights, in bf16
 
 
 def training_memory(model, train, workers):
@@ -51,3 +55,25 @@ def scores_per_row(T, H):
 def training_bytes(model, train, workers):
     """Return the bytes that training holds at most, on a CPU with `workers` threads."""
     return int(sum(training_memory(model, train, workers).values()))
+
+
+def gpu_training_memory(model, train, precision):
+    """Return a dict from what a training step on a GPU holds to its bytes, at most."""
+    V, C, L, H, T = model.vocab_size, model.n_embd, model.n_layer, model.n_head, model.n_positions
+    P, N, low = model.n_params(), train.batch_size * T, 2 if precision == "bf16" else FLOAT
+    # for every row of a block: x twice, and normalised (4 C); queries, keys and values (3 C);
+    # attention's output (C); the inputs and outputs of GELU (8 C); means and deviations, and of
+    # every head a normaliser, in float32
+    per_row = low * 16 * C + FLOAT * (4 + H)
+    has_flash = precision == "bf16" and C // H in FLASH_HEADS and not model.dropout
+    if not has_flash:
+        per_row += low * H * T * (2 if model.dropout else 1)
+    return {
+        "parameters": FLOAT * P + (low * P if precision == "bf16" else 0),
+        "gradients": FLOAT * P,
+        "optimizer": FLOAT * 2 * P,
+        "activations": N * (L * per_row + low * 6 * C),
+        "loss": low * (min(N * V, LOGITS) + N * C) + FLOAT * V * C,
+        "workspace": low * N * 12 * C + FLOAT * 8 * C * C,
+        "libraries": CONTEXT,
+    }

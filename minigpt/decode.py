@@ -50,16 +50,16 @@ class Decoder:
         self.lengths = [0] * n_rows
         T = -(-self.capacity // KEYS) * KEYS  # attention goes through whole blocks
         shape = (c.n_layer, 2, n_rows, c.n_head, T, c.n_embd // c.n_head)
-        xp, dtype = model.device.xp, model.params.flat.dtype
+        xp, dtype = model.device.xp, model.weights.flat.dtype
         # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
         self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
-        self.in_cache = xp.__name__ == "numpy" and model.params.flat.nbytes <= CACHE_BYTES
+        self.in_cache = xp.__name__ == "numpy" and model.weights.flat.nbytes <= CACHE_BYTES
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
-        self.logits = model.device.ops.logits_product(model.params["wte.weight"])
+        self.logits = model.device.ops.logits_product(model.weights["wte.weight"])
 
     def _block(self, name):
         def pair(rest):
-            p = self.model.params
+            p = self.model.weights
             return p[f"{name}{rest}.weight"], p[f"{name}{rest}.bias"]
 
         matrices = [pair(x) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
@@ -94,7 +94,7 @@ class Decoder:
         with one_blas_thread():
             if len(shares) == 1:
                 return self._step(rows, ids, at)
-            xp, flat = self.model.device.xp, self.model.params.flat
+            xp, flat = self.model.device.xp, self.model.weights.flat
             logits = xp.empty((len(rows), self.model.config.vocab_size), flat.dtype)  # (B, V)
 
             def some(part):
@@ -104,7 +104,7 @@ class Decoder:
             return logits
 
     def _step(self, rows, ids, at):
-        ops, p, c = self.model.device.ops, self.model.params, self.model.config
+        ops, p, c = self.model.device.ops, self.model.weights, self.model.config
         xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         attend = ops.rows_attention(rows, [t + 1 for t in at])
         slots, places = xp.asarray(rows), xp.asarray(at)
@@ -125,7 +125,7 @@ class Decoder:
 
     def read(self, row, ids):
         """Append `ids`, at least one, to `row`; return the logits of what comes next, (V,)."""
-        ops, p, c = self.model.device.ops, self.model.params, self.model.config
+        ops, p, c = self.model.device.ops, self.model.weights, self.model.config
         xp, eps = self.model.device.xp, c.layer_norm_epsilon
         start, T = self.lengths[row], len(ids)
         S = start + T  # positions seen, these included

@@ -198,5 +198,5 @@ class Engine:
 def rows_that_fit(model, n_rows):
     """Return how many rows, at most `n_rows`, have room for their keys and values; at least 1."""
     c = model.config
-    a_row = 2 * c.n_layer * c.n_positions * c.n_embd * model.params.flat.itemsize
+    a_row = 2 * c.n_layer * c.n_positions * c.n_embd * model.weights.flat.itemsize
     return max(1, min(n_rows, CACHE_BYTES // a_row))

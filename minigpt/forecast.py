@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.costs import training_memory
+from minigpt.costs import gpu_training_memory, training_memory
 from minigpt.info import format_bytes
 from minigpt.parallel import count_cores
 from minigpt.summary import format_seconds
@@ -45,48 +45,52 @@ class Forecast:
 
 
 def forecast(model, train, device):
-    """Return the Forecast of a run with a ModelConfig and a TrainConfig; of a GPU no memory."""
+    """Return the Forecast of a run with a ModelConfig and a TrainConfig."""
     per_step = train.windows_per_step() * model.n_positions * model.flops_per_token()
-    memory = {}
-    if device.name == "cpu":
-        found = training_memory(model, train, train.workers or count_cores())
-        memory = {what: int(n) for what, n in found.items()}
+    memory = {what: int(n) for what, n in memory_of(model, train, device).items()}
     return Forecast(model.n_params(), memory, per_step, train.steps * per_step)
 
 
 def check_memory(model, train, device, force=False):
-    """Raise ValueError if there is not as much memory as a run on a CPU takes, unless `force`.
+    """Raise ValueError if the device has not as much memory free as a run takes, unless `force`.
 
-    Nothing is refused where the system does not tell what is free, and nothing on a GPU.
+    Nothing is refused where the system does not tell what is free.
     """
-    needed, free = sum(forecast(model, train, device).memory.values()), available_bytes()
+    needed, free = total(model, train, device), free_memory(device)
     if free is not None and needed > free and not force:
+        advice = what_would_fit(model, train, free, device)
         raise ValueError(
             f"the run needs about {format_bytes(needed)} of memory and {format_bytes(free)} are "
-            f"free; it must fit: {what_would_fit(model, train, free)}, or --force to try it all "
-            f"the same"
+            f"free; it must fit: {advice}, or --force to try it all the same"
         )
 
 
-def what_would_fit(model, train, free):
+def what_would_fit(model, train, free, device):
     """Return advice: a smaller batch with the same gradient if that is enough, else the model."""
     n_windows = train.windows_per_step()
     for batch_size in range(train.batch_size - 1, 0, -1):
         if n_windows % batch_size == 0:
             accumulate = n_windows // batch_size
-            least = total(model, replace(train, batch_size=batch_size, accumulate=accumulate))
-            if least <= free:
+            smaller = replace(train, batch_size=batch_size, accumulate=accumulate)
+            if total(model, smaller, device) <= free:
                 return f"--batch-size {batch_size} --accumulate {accumulate} would"
-    least = total(model, replace(train, batch_size=1, workers=1))
+    least = total(model, replace(train, batch_size=1, workers=1), device)
     return (
         f"one window at a time would need {format_bytes(least)}; take a smaller preset, fewer "
         f"--n-layer, a smaller --n-embd or --n-positions"
     )
 
 
-def total(model, train):
-    """Return the bytes that training takes on a CPU."""
-    return sum(training_memory(model, train, train.workers or count_cores()).values())
+def total(model, train, device):
+    """Return the bytes that training takes."""
+    return sum(memory_of(model, train, device).values())
+
+
+def memory_of(model, train, device):
+    """Return what training holds on the device, as costs.py predicts it."""
+    if device.name == "gpu":
+        return gpu_training_memory(model, train, device.precision)
+    return training_memory(model, train, train.workers or count_cores())
 
 
 # ---- the machine -------------------------------------------------------------------------------
@@ -101,6 +105,11 @@ def available_bytes(root="/"):
     root = Path(root)
     found = [system_bytes(root / "proc/meminfo"), *group_bytes(root)]
     return min((n for n in found if n is not None), default=None)
+
+
+def free_memory(device):
+    """Return the bytes free where a device computes, None where nothing tells."""
+    return device.free_bytes() if device.name == "gpu" else available_bytes()
 
 
 def system_bytes(path):
@@ -152,24 +161,25 @@ def read(path):
 def measure_peak(device, workers, seconds=0.2):
     """Return the operations a second (FLOP/s) of matrix products on all `workers` together.
 
-    Float32; of each worker the best of what it can try in `seconds`, while the others do so too:
+    In the precision of the device; of each worker the best of what it can try in `seconds`, while
+    the others do so too:
     another program may be in the way at times.
     """
     xp, n = device.xp, SIZE[device.name]
 
     def fastest(_):
-        matrix, best = xp.ones((n, n), np.float32), math.inf
+        matrix, best = xp.ones((n, n), device.low or np.float32), math.inf
         until = time.perf_counter() + seconds
         while best == math.inf or time.perf_counter() < until:
             began = time.perf_counter()
-            float((matrix @ matrix)[0, 0])  # a GPU is waited for
+            float(device.matmul(matrix, matrix)[0, 0])  # a GPU is waited for
             best = min(best, time.perf_counter() - began)
         return 2 * n**3 / best
 
     return sum(workers.map(fastest, range(workers.n)))
 
 
-def describe(model, train, foreseen, peak, epoch_tokens):
+def describe(model, train, foreseen, peak, epoch_tokens, device):
     """Return in lines what a run is and what it takes."""
     n_windows = train.windows_per_step()
     tokens = train.steps * n_windows * model.n_positions
@@ -177,12 +187,11 @@ def describe(model, train, foreseen, peak, epoch_tokens):
         f"{foreseen.parameters / 1e6:.2f} M parameters, {train.steps:,} steps of {n_windows} "
         f"windows of {model.n_positions} tokens: {tokens / epoch_tokens:.1f} epochs"
     ]
-    if foreseen.memory:
-        needed, free = sum(foreseen.memory.values()), available_bytes()
-        largest = sorted(foreseen.memory.items(), key=lambda part: -part[1])[:3]
-        parts = ", ".join(f"{what} {format_bytes(n)}" for what, n in largest)
-        of = f" of {format_bytes(free)} free" if free else ""
-        lines.append(f"memory: about {format_bytes(needed)}{of}; most for {parts}")
+    needed, free = sum(foreseen.memory.values()), free_memory(device)
+    largest = sorted(foreseen.memory.items(), key=lambda part: -part[1])[:3]
+    parts = ", ".join(f"{what} {format_bytes(n)}" for what, n in largest)
+    of = f" of {format_bytes(free)} free" if free else ""
+    lines.append(f"memory: about {format_bytes(needed)}{of}; most for {parts}")
     lines.append(
         f"work: {foreseen.flops_per_step:.2g} FLOPs a step, {foreseen.flops:.2g} in all; about "
         f"{format_seconds(foreseen.seconds(peak))} at {USUAL_MFU:.0%} of the "

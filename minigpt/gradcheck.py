@@ -149,7 +149,7 @@ def check_model(device):
 
 def run(device="cpu"):
     """Print every comparison; return whether all relative errors are below TOLERANCE."""
-    device = open_device(device)
+    device = open_device(device, "fp32")
     print(f"{'':34} {'analytic':>20} {'numeric':>20} {'relative error':>16}")
     print("every operation, by each of its inputs")
     rows = [(f"  {name}, input {i}", a, n) for name, i, a, n in check_ops(device.ops, device.xp)]

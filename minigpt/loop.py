@@ -47,6 +47,7 @@ class Loop:
         self.tokens_per_step = self.config.windows_per_step() * self.model.config.n_positions
         # the step of the checkpoint that stands
         self.saved_step = progress["step"] if "val_loss" in progress else None
+        self.grad_norm = None  # of the last step
         self.steps_timed, self.seconds_timed = 0, 0.0  # since the last look
 
     def run(self, stop):
@@ -58,21 +59,21 @@ class Loop:
         bar = tqdm(total=c.steps, initial=p["step"], unit="step", disable=None, mininterval=0.3)
         with bar:
             if "val_loss" not in p:
-                self.look(None)
+                self.look()
                 self.save()
             for step in range(p["step"], c.steps):
-                grad_norm = self.make_step(step)
+                self.make_step(step)
                 now = time.monotonic()
                 p["seconds"] += now - last
                 last = now
                 rate = bar.format_dict["rate"] or 0
+                loss = f"loss {p['train_loss']:.3f}, " if p["train_loss"] is not None else ""
                 bar.set_postfix_str(
-                    f"loss {p['train_loss']:.3f}, {rate * self.tokens_per_step:,.0f} tok/s",
-                    refresh=False,
+                    f"{loss}{rate * self.tokens_per_step:,.0f} tok/s", refresh=False
                 )
                 bar.update()
                 if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
-                    self.look(grad_norm)
+                    self.look()
                 if c.sample_every and p["step"] % c.sample_every == 0:
                     self.show_sample()
                 kept = p.get("kept_step") == p["step"]
@@ -87,29 +88,39 @@ class Loop:
         self.say_how_it_went()
 
     def make_step(self, step):
-        """Make update number `step` (from 0); return its gradient's norm.
+        """Make update number `step` (from 0).
 
         Raises ValueError where the loss or the weights are no longer finite.
         """
+        self.note(lambda: self.trainer.start(step))
+        self.progress["step"] = step + 1
+        self.steps_timed += 1
+        self.note(lambda: self.trainer.finished(wait=False))
+
+    def settle(self):
+        """Wait for steps that a GPU has not finished: whatever looks at the model needs them."""
+        self.note(self.trainer.finished)
+
+    def note(self, work):
+        """Do some of the trainer's work; note the loss and gradient's norm of steps it returns."""
         p, began = self.progress, time.monotonic()
         try:
-            loss, grad_norm = self.trainer.step(step)
+            results = work() or ()
         except ValueError as error:
             raise ValueError(f"{error}; {self.what_stands()}") from None
-        p["step"] = step + 1
-        before = p["train_loss"]
-        p["train_loss"] = loss if before is None else 0.95 * before + 0.05 * loss
-        self.steps_timed += 1
+        for loss, self.grad_norm in results:
+            before = p["train_loss"]
+            p["train_loss"] = loss if before is None else 0.95 * before + 0.05 * loss
         self.seconds_timed += time.monotonic() - began
-        return grad_norm
 
     # ---- looks and samples ---------------------------------------------------------------------
 
-    def look(self, grad_norm):
+    def look(self):
         """Measure the validation loss; note it in metrics.jsonl and say it.
 
         Raises ValueError where the model has become worse than guessing.
         """
+        self.settle()
         p, c = self.progress, self.config
         workers = self.trainer.workers
         most = min(8, math.ceil(c.batch_size / workers.n))
@@ -135,7 +146,7 @@ class Loop:
             "val_loss": loss,
             "bits_per_byte": bits,
             "learning_rate": learning_rate(max(p["step"] - 1, 0), c),
-            "grad_norm": grad_norm,
+            "grad_norm": self.grad_norm,
             "seconds": round(p["seconds"], 3),
             **self.speed(),
         }
@@ -156,6 +167,7 @@ class Loop:
 
     def show_sample(self):
         """Have the model write; note it in samples.jsonl and say it."""
+        self.settle()
         sample = self.sample(60)
         self.record(SAMPLES, {"step": self.progress["step"], **sample})
         self.say(f"  writes: {' -> '.join(sample.values())!r}")
@@ -204,6 +216,7 @@ class Loop:
         Raises OSError, saying what stands, where the disk is full; ValueError where a weight is
         not finite: what stands is better.
         """
+        self.settle()
         p = self.progress
         if not math.isfinite(norm(self.model.params.flat)):
             raise ValueError(

@@ -16,6 +16,8 @@ shapes of the parameters as in Hugging Face's GPT2LMHeadModel, weights stored (i
 
 import math
 
+import numpy as np
+
 from minigpt.backend import open_device, random_generator, to_numpy
 from minigpt.params import Params
 
@@ -45,13 +47,22 @@ def param_shapes(config):
 class GPT:
     """A GPT-2 of a given ModelConfig on a Device; all parameters are 0 until filled.
 
-    `params` may be read by several threads at once: `forward` and `backward` keep nothing here.
+    `params` are what is learnt and saved, `weights` what is computed with: the same object, or
+    where the device computes in bfloat16 a copy, which whoever changes `params` has to renew.
+    Both may be read by several threads at once: `forward` and `backward` keep nothing here.
     """
 
     def __init__(self, config, device=None, dtype="float32"):
         self.config = config
         self.device = device or open_device("cpu")
-        self.params = Params(param_shapes(config), self.device.xp, dtype)
+        self.params = self.weights = Params(param_shapes(config), self.device.xp, dtype)
+        if self.device.low and dtype == "float32":
+            self.weights = Params(self.params.shapes, self.device.xp, self.device.low)
+
+    def renew_weights(self):
+        """Compute with what `params` are now."""
+        if self.weights is not self.params:
+            self.weights.flat[...] = self.params.flat
 
     def initialise(self, seed):
         """Fill the parameters as GPT-2 does: normal(0, 0.02), gains 1, biases 0.
@@ -61,10 +72,10 @@ class GPT:
         all matrices start larger, by sqrt(768 / C): what a product gives is then as large as there
         (Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
         networks"). On tinyshakespeare with 128 channels that takes more than 0.1 nats off the loss
-        after 2000 steps.
+        after 2000 steps. On every device a seed gives the same weights.
         """
         std = 0.02 * max(1.0, math.sqrt(768 / self.config.n_embd))
-        rng = random_generator(self.device.xp, seed)
+        rng = random_generator(np, seed)
         for name, w in self.params.items():
             if name.endswith("bias"):
                 w[...] = 0
@@ -72,7 +83,9 @@ class GPT:
                 w[...] = 1
             else:
                 added = 2 * self.config.n_layer if name.endswith("c_proj.weight") else 1
-                w[...] = std / math.sqrt(added) * rng.standard_normal(w.shape, dtype=w.dtype)
+                start = std / math.sqrt(added) * rng.standard_normal(w.shape, dtype=w.dtype)
+                w[...] = self.device.xp.asarray(start)
+        self.renew_weights()
         return self
 
     def new_grads(self):
@@ -87,7 +100,7 @@ class GPT:
         share a row, `segments` (B, T) numbers them, so that none sees another, and `positions`
         (B, T) says where in its own text each id stands.
         """
-        ops, w = self.device.ops, self.params["wte.weight"]
+        ops, w = self.device.ops, self.weights["wte.weight"]
         if n_targets is None:
             n_targets = max(1, int((targets >= 0).sum()))
         x, body_cache = self._body_forward(ids, rng, positions, segments)  # (B, T, C)
@@ -113,12 +126,13 @@ class GPT:
         """
         ids = self.check_ids(ids)
         x, _ = self._body_forward(ids.reshape(-1, ids.shape[-1]))  # (B, T, C)
+        # of the parameters, not of a copy: logits are needed more exactly than bfloat16 is
         return (x @ self.params["wte.weight"].T).reshape(*ids.shape, -1)
 
     def losses(self, ids, targets, positions=None, segments=None):
         """Return the loss of each target (B, T), in nats, 0 for a negative target."""
         x, _ = self._body_forward(ids, None, positions, segments)  # (B, T, C)
-        return self.device.ops.next_token_losses(x, self.params["wte.weight"], targets)
+        return self.device.ops.next_token_losses(x, self.weights["wte.weight"], targets)
 
     def check_ids(self, ids):
         """Return `ids` as an array on the device, or raise ValueError."""
@@ -138,7 +152,7 @@ class GPT:
     # ---- the network without its last product: ids -> x, what the logits are made of ----------
 
     def _body_forward(self, ids, rng=None, positions=None, segments=None):
-        ops, p, c = self.device.ops, self.params, self.config
+        ops, p, c = self.device.ops, self.weights, self.config
         tok, tok_cache = ops.embedding_forward(ids, p["wte.weight"])  # (B, T, C)
         if positions is None:
             pos, pos_cache = p["wpe.weight"][: ids.shape[1]], None  # (T, C)
@@ -166,7 +180,8 @@ class GPT:
         dx = ops.dropout_backward(dx, drop_cache)
         if pos_cache is None:
             # one row served the whole batch
-            grads.add("wpe.weight", dx.sum(axis=0), slice(dx.shape[1]))
+            dw = dx.sum(axis=0, dtype=self.params.flat.dtype)
+            grads.add("wpe.weight", dw, slice(dx.shape[1]))
         else:
             rows, dw = ops.embedding_backward(dx, pos_cache)
             grads.add("wpe.weight", dw, rows)
@@ -179,7 +194,7 @@ class GPT:
         ops, c = self.device.ops, self.config
 
         def p(rest):
-            return self.params[name + rest]
+            return self.weights[name + rest]
 
         # attention: positions exchange what they know
         h, ln_1 = ops.layernorm_forward(

@@ -45,7 +45,11 @@ class Params(Mapping):
 
     def add(self, name, x, rows=...):
         """Add `x` to the array called `name`, or to its rows `rows`, in which none is twice."""
-        self._views[name][rows] += x
+        if rows is ... or isinstance(rows, slice):
+            part = self._views[name][rows]  # a view
+            part += x
+        else:
+            self._views[name][rows] += x
 
     def __iter__(self):
         return iter(self._views)

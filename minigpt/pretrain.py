@@ -21,6 +21,7 @@ import numpy as np
 from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device
+from minigpt.captured import make_trainer
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.forecast import check_memory, describe, forecast, measure_peak
 from minigpt.loop import Loop
@@ -28,7 +29,6 @@ from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
 from minigpt.resume import CONFIG, is_done, start_or_continue
-from minigpt.train import Trainer
 
 # These may change when a run is continued. Another number of workers rounds differently, and with
 # dropout draws other zeros; the rest does not touch the weights. Epochs have become steps by then.
@@ -133,7 +133,7 @@ def run_in_folder(
         if not is_done(progress, config):
             peak = measure_peak(model.device, workers)
             save_config(out, model, config, data, workers.n, peak, say)
-        trainer = Trainer(model, optimizer, windows, config, workers)
+        trainer = make_trainer(model, optimizer, windows, config, workers)
         loop = make_loop(trainer, tokenizer, out, val, progress, say, peak)
         loop.begin()
         loop.run(stop)
@@ -149,13 +149,14 @@ def run_in_folder(
 def save_config(out, model, config, data, n_workers, peak, say):
     """Write training_config.json; say what the run is and takes."""
     foreseen = forecast(model.config, config, model.device)
-    for line in describe(model.config, config, foreseen, peak, data["tokens"]):
+    for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)
     content = {
         "model": asdict(model.config),
         "train": asdict(config),
         "data": data,
         "device": model.device.name,
+        "precision": model.device.precision,
         "workers": n_workers,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "foreseen": foreseen.as_json(peak),

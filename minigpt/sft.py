@@ -98,6 +98,7 @@ def grow(model, n_vocab, seed):
             w[old:] = w[:old].mean(axis=0) + model.device.xp.asarray(noise, w.dtype)
         else:
             w[...] = model.params[name]
+    grown.renew_weights()
     return grown
 
 

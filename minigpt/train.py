@@ -25,14 +25,18 @@ class Trainer:
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.workers = config, workers
         self.grads = model.new_grads()
+        self.results = []  # of steps that nobody has asked about
 
     def step(self, step):
         """Make update number `step` (from 0); return its loss and its gradient's norm."""
+        self.start(step)
+        return self.finished()[-1]
+
+    def start(self, step):
+        """Make update number `step`; what came of it is told by `finished`."""
         c, xp = self.config, self.model.device.xp
-        first = step * c.accumulate
-        batches = [self.windows.batch(first + i, c.batch_size) for i in range(c.accumulate)]
-        # what a batch is divided by, so that every target of the step weighs the same
-        n_targets = max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
+        batches = self.batches(step)
+        n_targets = count_targets(batches)
         parts = slices(c.batch_size, self.workers.n)
         shared, loss = SharedGradient(self.grads, len(parts)), 0.0
         shares = shared.shares()
@@ -53,15 +57,40 @@ class Trainer:
                 loss += sum(self.workers.map(work, range(len(parts)), parts))
         grad = self.grads.flat  # (P,)
         grad_norm = norm(grad, self.workers.map)
-        if not math.isfinite(loss + grad_norm):
-            raise ValueError(
-                f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
-                f"must be finite: lower --learning-rate, which is {c.learning_rate}"
-            )
+        self.check_finite(step, loss, grad_norm)
         scale = clip_factor(grad_norm, c.grad_clip)
         lr = learning_rate(step, c)
         self.optimizer.step(grad, step + 1, lr, scale, self.workers.map)
-        return loss, grad_norm
+        self.model.renew_weights()
+        self.results.append((loss, grad_norm))
+
+    def finished(self, wait=True):
+        """Return (loss, gradient's norm) of each step since this was last asked for.
+
+        On a GPU (captured.py) steps are still being computed when `start` returns, and without
+        `wait` some may be missing; they will come later.
+        """
+        found, self.results = self.results, []
+        return found
+
+    def batches(self, step):
+        """Return the batches of update number `step`: ids, targets (B, T), and more if packed."""
+        first = step * self.config.accumulate
+        size, n = self.config.batch_size, self.config.accumulate
+        return [self.windows.batch(first + i, size) for i in range(n)]
+
+    def check_finite(self, step, loss, grad_norm):
+        """Raise ValueError unless the loss and the norm of the gradient are numbers."""
+        if not math.isfinite(loss + grad_norm):
+            raise ValueError(
+                f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
+                f"must be finite: lower --learning-rate, which is {self.config.learning_rate}"
+            )
+
+
+def count_targets(batches):
+    """Return what a step's losses are divided by, so that every target weighs the same."""
+    return max(1, sum(int((targets >= 0).sum()) for _, targets, *_ in batches))
 
 
 def evaluate(model, batch, token_bytes, workers, most=8):

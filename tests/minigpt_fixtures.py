@@ -23,7 +23,8 @@ def device(request):
             yield Device("cpu", np, cuda_ops)
     else:
         try:
-            yield open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"))
+            # tests compare exactly; lower precisions have tests of their own
+            yield open_device({"numpy-cpu_ops": "cpu"}.get(request.param, "gpu"), "fp32")
         except ValueError as error:
             pytest.skip(str(error).partition(";")[0])
 

@@ -1,12 +1,15 @@
 import builtins
+import importlib.util
 import sys
 import types
 
 import numpy as np
 import pytest
+from fake_cupy import Cupy
 
 from minigpt import backend, cpu_ops
 from minigpt.backend import array_module, open_device, random_generator, to_numpy
+from minigpt.cuda import gemm
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -21,23 +24,116 @@ def test_an_unknown_device_is_refused_with_the_known_ones():
         open_device("tpu")
 
 
-def test_the_gpu_without_cupy_is_refused_with_the_cure(monkeypatch):
+def test_an_unknown_precision_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"precision is 'fp8'; it must be one of fp32, tf32, bf16"):
+        open_device("cpu", "fp8")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_cpu_computes_in_fp32_only(precision):
+    with pytest.raises(
+        ValueError, match=rf"precision is '{precision}'; on the cpu it must be fp32"
+    ):
+        open_device("cpu", precision)
+    assert open_device("cpu:fp32").precision == "fp32"
+
+
+# ---- a GPU that cannot be used: what is wrong, and the cure ----------------------------------
+
+
+def open_gpu(monkeypatch, precision=None, **properties):
+    """Open the device "gpu" where `cupy` is a stand-in with these properties."""
+    monkeypatch.setitem(sys.modules, "cupy", Cupy(**properties))
+    monkeypatch.setattr(gemm, "handle_of", lambda x: None)
+    monkeypatch.setitem(sys.modules, "ml_dtypes", types.ModuleType("ml_dtypes"))
+    try:
+        return open_device("gpu", precision)
+    finally:
+        gemm.use_tf32(False)
+
+
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        (None, r"CuPy is not installed; install it with pip install -e '\.\[gpu\]'"),
+        (types.SimpleNamespace(), r"cannot be loaded \(libcudart\.so\.12 is not there\); install"),
+    ],
+)
+def test_a_cupy_that_cannot_be_imported_is_refused_with_the_cure(monkeypatch, installed, message):
     def no_cupy(name, *rest):
         if name == "cupy":
-            raise ImportError(name)
+            raise ImportError("libcudart.so.12 is not there\nand more lines")
         return real_import(name, *rest)
 
     real_import = builtins.__import__
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: installed)
     monkeypatch.setattr(builtins, "__import__", no_cupy)
-    with pytest.raises(ValueError, match=r"CuPy is not installed; install it with"):
+    with pytest.raises(ValueError, match=message):
         open_device("gpu")
 
 
-def test_the_gpu_without_a_driver_is_refused_with_the_cure(monkeypatch):
-    cupy = types.SimpleNamespace(is_available=lambda: False)
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    with pytest.raises(ValueError, match=r"no NVIDIA driver was found; `nvidia-smi` must"):
-        open_device("gpu")
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"driver": 0}, r"no NVIDIA driver was found; `nvidia-smi` must list a GPU: install"),
+        (
+            {"driver": 12080, "built": 13000},
+            r"driver is made for CUDA 12\.8 and this CuPy for CUDA 13\.0; they must belong",
+        ),
+        ({"devices": 0}, r"the driver finds no GPU; `nvidia-smi` must list one"),
+        ({"devices": None}, r"the driver finds no GPU; `nvidia-smi` must list one"),
+        (
+            {"broken": RuntimeError("libnvrtc.so.13\nwas not found")},
+            r"CuPy cannot compute \(libnvrtc\.so\.13\); install the CuPy made for your CUDA",
+        ),
+    ],
+)
+def test_a_gpu_that_cannot_compute_is_refused_with_the_cure(monkeypatch, properties, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        open_gpu(monkeypatch, **properties)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_gpu_too_old_for_a_precision_is_refused_with_the_one_it_can(monkeypatch, precision):
+    with pytest.raises(
+        ValueError,
+        match=rf"'{precision}', which needs a GPU of compute capability 8\.0 or more, and the "
+        r"Tesla T4 has 7\.5; use --precision fp32",
+    ):
+        open_gpu(monkeypatch, precision, capability="75")
+
+
+@pytest.mark.parametrize(
+    ("capability", "wanted", "chosen"),
+    [
+        ("90", None, "bf16"), ("80", None, "bf16"), ("120", None, "bf16"), ("75", None, "fp32"),
+        ("90", "fp32", "fp32"), ("90", "tf32", "tf32"), ("75", "fp32", "fp32"),
+    ],
+)  # fmt: skip
+def test_a_gpu_computes_in_what_was_asked_for_or_the_fastest_it_can(
+    monkeypatch, capability, wanted, chosen
+):
+    device = open_gpu(monkeypatch, wanted, capability=capability)
+    assert (device.name, device.precision) == ("gpu", chosen)
+    assert device.low == ("bfloat16" if chosen == "bf16" else None)
+    assert device.graphs is not None
+
+
+def test_a_device_and_its_precision_can_be_said_in_one_word(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backend, "_open_gpu", asked.append)
+    open_device("gpu:tf32")
+    open_device("gpu")
+    assert asked == ["tf32", None]
+
+
+def test_free_memory_of_a_gpu_is_what_it_and_cupy_have(monkeypatch):
+    assert open_gpu(monkeypatch, free=5 << 30).free_bytes() == 5 << 30
+    assert open_device("cpu").free_bytes() is None
+
+
+# ---- arrays, generators, memory --------------------------------------------------------------
 
 
 def test_arrays_know_their_library_and_come_home(xp):

@@ -61,7 +61,7 @@ def test_a_look_holds_no_more_than_a_step():
             loop = Loop(trainer, naming_bytes(65), None, windows.spread(50), {"step": 0}, print, 1)
             loop.record = lambda name, line: None
             loop.progress |= {"seconds": 0.0, "train_loss": None}
-            loop.look(None)
+            loop.look()
         held = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from fake_cupy import fake_gpu
 from minigpt_examples import MODEL, TRAIN, make_example
 
 from minigpt import forecast as module
 from minigpt.__main__ import main
 from minigpt.backend import open_device
-from minigpt.costs import training_bytes
+from minigpt.config import TrainConfig
+from minigpt.costs import gpu_training_memory, training_bytes
 from minigpt.forecast import (
     available_bytes,
     check_memory,
@@ -57,7 +59,7 @@ def test_a_run_that_cannot_fit_is_refused_with_what_would_unless_forced(free):
 def test_the_advice_keeps_the_windows_of_an_update(free):
     train = replace(TRAIN, batch_size=12, accumulate=1, workers=2)
     free_bytes = training_bytes(MODEL, replace(train, batch_size=6), 2)
-    assert what_would_fit(MODEL, train, free_bytes) == "--batch-size 6 --accumulate 2 would"
+    assert what_would_fit(MODEL, train, free_bytes, CPU) == "--batch-size 6 --accumulate 2 would"
 
 
 def test_what_fits_with_no_batch_is_told_to_be_smaller(free):
@@ -83,10 +85,43 @@ def test_the_command_refuses_before_anything_is_written(free, tmp_path, capsys):
 
 def test_a_run_is_described_in_three_lines(free):
     free(10**9)
-    run, memory, work = describe(MODEL, TWO, forecast(MODEL, TWO, CPU), 1e11, 768)
+    run, memory, work = describe(MODEL, TWO, forecast(MODEL, TWO, CPU), 1e11, 768, CPU)
     assert run == "0.01 M parameters, 12 steps of 4 windows of 16 tokens: 1.0 epochs"
     assert "of 1.0 GB free" in memory
     assert "at 40% of the 100 GFLOP/s measured here" in work
+
+
+# ---- a GPU's memory ----------------------------------------------------------------------------
+
+
+def test_a_run_that_does_not_fit_a_gpu_is_refused_with_what_would():
+    preset = get_preset("gpt2")
+    train = replace(preset.train, batch_size=64, accumulate=1)
+    check_memory(preset.model, train, fake_gpu("bf16", free=80 << 30))
+    with pytest.raises(
+        ValueError, match=r"and 21\.5 GB are free; .*--batch-size 32 --accumulate 2"
+    ):
+        check_memory(preset.model, train, fake_gpu("bf16", free=20 << 30))
+    with pytest.raises(ValueError, match=r"one window at a time would need .* smaller preset"):
+        check_memory(preset.model, train, fake_gpu("bf16", free=1 << 30))
+    check_memory(preset.model, train, fake_gpu("bf16", free=1 << 30), force=True)
+
+
+def test_of_gpt2_in_bf16_most_is_activations_then_logits():
+    model, train = get_preset("gpt2").model, TrainConfig(batch_size=64)
+    memory = gpu_training_memory(model, train, "bf16")
+    P, N = model.n_params(), 64 * 1024
+    assert memory["parameters"] + memory["gradients"] + memory["optimizer"] == 18 * P
+    assert sorted(memory, key=memory.get)[:-3:-1] == ["activations", "loss"]
+    assert memory["activations"] == pytest.approx(N * 12 * 16 * 768 * 2, rel=0.05)
+    lower = gpu_training_memory(model, train, "fp32")
+    assert lower["activations"] > 3.9 * memory["activations"]  # the attention weights are kept
+
+
+def test_what_a_gpu_takes_is_described(monkeypatch):
+    gpu = fake_gpu(free=10**9)
+    _, memory, _ = describe(MODEL, TWO, forecast(MODEL, TWO, gpu), 1e11, 768, gpu)
+    assert "of 1.0 GB free" in memory
 
 
 # ---- the machine -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def broken(name, wrong):
 
 
 def test_the_check_passes_and_shows_every_operation_and_parameter(device, capsys, monkeypatch):
-    monkeypatch.setattr(gradcheck, "open_device", lambda name: device)
+    monkeypatch.setattr(gradcheck, "open_device", lambda name, precision: device)
     assert gradcheck.run("any") is True
     said = capsys.readouterr().out
     for name in gradcheck.op_cases(device.ops, device.xp):
@@ -41,7 +41,7 @@ def test_the_check_passes_and_shows_every_operation_and_parameter(device, capsys
 )
 def test_a_wrong_backward_is_found(capsys, monkeypatch, name, wrong):
     device = Device("cpu", np, broken(name, wrong))
-    monkeypatch.setattr(gradcheck, "open_device", lambda name: device)
+    monkeypatch.setattr(gradcheck, "open_device", lambda name, precision: device)
     assert gradcheck.run("any") is False
     assert "NOT below 1e-06" in capsys.readouterr().out
 

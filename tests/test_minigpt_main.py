@@ -314,6 +314,7 @@ def test_sample_without_a_prompt_begins_a_document(capsys, model_folder):
         ("--seed -1", "seed is -1; it must be at least 0"),
         ("--special --prompt <|im_start|>", "<|im_start|> is no special token here; it must be"),
         ("--device tpu", "device is 'tpu'; it must be one of cpu, gpu"),
+        ("--precision bf16", "precision is 'bf16'; on the cpu it must be fp32"),
     ],
 )
 def test_sample_settings_out_of_range_are_one_line(capsys, model_folder, words, message):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 class Block(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.n_head = c.n_head
+        self.n_head, self.dropout = c.n_head, c.dropout
         self.ln_1, self.ln_2 = nn.LayerNorm(c.n_embd), nn.LayerNorm(c.n_embd)
         self.c_attn = nn.Linear(c.n_embd, 3 * c.n_embd)
         self.attn_proj = nn.Linear(c.n_embd, c.n_embd)
@@ -23,9 +23,14 @@ class Block(nn.Module):
         B, T, C = x.shape
         heads = self.c_attn(self.ln_1(x)).view(B, T, 3, self.n_head, C // self.n_head)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.attn_proj(y.transpose(1, 2).reshape(B, T, C))
-        return x + self.mlp_proj(F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh"))
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout, is_causal=True)
+        x = x + drop(self.attn_proj(y.transpose(1, 2).reshape(B, T, C)), self.dropout)
+        h = F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh")
+        return x + drop(self.mlp_proj(h), self.dropout)
+
+
+def drop(x, rate):
+    return F.dropout(x, rate) if rate else x
 
 
 class TorchGPT(nn.Module):
@@ -37,9 +42,10 @@ class TorchGPT(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd)
+        self.dropout = config.dropout
 
     def forward(self, ids, targets):
-        x = self.wte(ids) + self.wpe.weight[: ids.shape[1]]
+        x = drop(self.wte(ids) + self.wpe.weight[: ids.shape[1]], self.dropout)
         for block in self.blocks:
             x = block(x)
         logits = F.linear(self.ln_f(x), self.wte.weight)

@@ -1,0 +1,64 @@
+"""An update of the weights whose every number is on the GPU: AdamW for a captured step.
+
+What changes from step to step stands in `numbers`, a float32 array of which `step_numbers` says
+what it holds; what does not, in the TrainConfig. Loss and norm of the gradient are written where
+they can be fetched later. The plain twin is optim.py, whose formula this is.
+"""
+
+import math
+
+import numpy as np
+
+N_NUMBERS = 4
+
+
+def step_numbers(step, lr, factor, config):
+    """Return what an update needs to know (N_NUMBERS,): `step` counts from 1.
+
+    The step's size lr root / (1 - beta1^t), root = sqrt(1 - beta2^t), lr itself, and `factor`,
+    what gradient and loss are to be multiplied with.
+    """
+    root = math.sqrt(1 - config.beta2**step)
+    return np.array([lr * root / (1 - config.beta1**step), root, lr, factor], np.float32)
+
+
+def update(model, optimizer, grad, numbers, loss, said):
+    """Move the weights by one step; write loss and the gradient's norm to `said` (2,).
+
+    `grad` (P,) and `loss` () are sums that are 0 again afterwards. Where the operations of the
+    device have AdamW as one kernel, a gradient that is not finite changes nothing.
+    """
+    fused = hasattr(model.device.ops, "adamw_step")
+    (fused_update if fused else plain_update)(model, optimizer, grad, numbers, loss, said)
+    loss[...] = 0
+
+
+def plain_update(model, optimizer, grad, numbers, loss, said):
+    """Do what `update` does, in plain lines."""
+    xp, c, p = model.device.xp, optimizer.config, model.params
+    size, root, lr, factor = (numbers[i] for i in range(N_NUMBERS))
+    norm = xp.sqrt(xp.square(grad).sum()) * factor  # ()
+    said[0], said[1] = loss * factor, norm
+    scale = factor * xp.minimum(1, c.grad_clip / norm) if c.grad_clip else factor
+    grad *= scale
+    m, v = optimizer.m, optimizer.v
+    m += (1 - c.beta1) * (grad - m)
+    v += (1 - c.beta2) * (grad * grad - v)
+    p.flat[: p.n_matrix] *= 1 - lr * c.weight_decay
+    p.flat -= size * m / (xp.sqrt(v) + c.epsilon * root)
+    model.renew_weights()
+    grad[...] = 0
+
+
+def fused_update(model, optimizer, grad, numbers, loss, said):
+    """Do what `update` does, in a pass over the gradient and one over everything."""
+    ops, xp, p = model.device.ops, model.device.xp, model.params
+    squared = xp.empty(1, np.float32)
+    ops.squared_norm(grad, squared)
+    factor = numbers[N_NUMBERS - 1]
+    said[0], said[1] = loss * factor, xp.sqrt(squared[0]) * factor
+    low = None if model.weights is p else model.weights.flat
+    ops.adamw_step(
+        p.flat, grad, optimizer.m, optimizer.v, low, p.n_matrix, numbers, squared,
+        optimizer.config, clear=True,
+    )  # fmt: skip

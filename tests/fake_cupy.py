@@ -1,0 +1,241 @@
+"""A CuPy without a GPU: NumPy's arrays, and the parts of `cupy.cuda` that minigpt uses.
+
+Capturing is honest. While a stream captures, every operation on an `Array` is written down with
+the arrays it reads and writes, and afterwards all that it changed is as before: nothing has
+happened yet, as on a GPU. A graph's launch does the operations again, on the same memory. So what
+was a number of Python's while capturing is the same number forever, and what the host would have
+to wait for (float, unique, copies from it) raises, as CuPy does.
+"""
+
+import contextlib
+import types
+
+import numpy as np
+
+from minigpt import ops
+from minigpt.backend import Device
+from minigpt.cuda import gemm, graph
+
+tape = None  # the operations captured so far, None while nothing captures
+changed = {}  # from the number of an object to (the array, a copy of what it was)
+
+
+def plain(x):
+    """Turn Arrays inside of `x` into NumPy's, of the same memory."""
+    if isinstance(x, Array):
+        return x.view(np.ndarray)
+    return type(x)(map(plain, x)) if isinstance(x, (list, tuple)) else x
+
+
+def wrap(x):
+    """Turn what NumPy returned into Arrays; a number is one without axes, as in CuPy."""
+    if isinstance(x, tuple):
+        return tuple(map(wrap, x))
+    return np.asarray(x).view(Array) if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def refuse_to_wait():
+    if tape is not None:
+        raise RuntimeError("cudaErrorStreamCaptureUnsupported: the host would have to wait")
+
+
+def will_change(x):
+    """Remember what a whole array was, the first time that it is written to."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    if tape is not None and id(x) not in changed:
+        changed[id(x)] = (plain(x), plain(x).copy())
+
+
+def made(function, arguments, options):
+    """Return what a function makes, and have the tape make it again at the same place."""
+    arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
+    result = wrap(function(*arguments, **options))
+    views = any(isinstance(x, np.ndarray) and isinstance(result, np.ndarray)
+                and np.may_share_memory(x, result) for x in arguments)  # fmt: skip
+    if tape is not None and isinstance(result, np.ndarray) and not views:
+        target = plain(result)
+        tape.append(lambda: np.copyto(target, function(*arguments, **options), casting="unsafe"))
+    return result
+
+
+def done(function, target, arguments, options):
+    """Do what changes `target`, and have the tape do it again."""
+    will_change(target)
+    arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
+    function(*arguments, **options)
+    if tape is not None:
+        tape.append(lambda: function(*arguments, **options))
+
+
+class Array(np.ndarray):
+    """An array that says it is on a GPU."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        function = getattr(ufunc, method)
+        if method == "at":
+            return done(function, inputs[0], inputs, options)
+        if out is None:
+            return made(function, inputs, options)
+        done(function, out[0], inputs, options | {"out": out[0]})
+        return out[0]
+
+    def __array_function__(self, function, types, arguments, options):
+        if function is np.unique:
+            refuse_to_wait()
+        return made(function, arguments, options)
+
+    def __getitem__(self, index):
+        index = index if isinstance(index, tuple) else (index,)
+        if not any(i is Ellipsis for i in index):
+            index = (*index, Ellipsis)  # then an element is an array too
+        return made(np.ndarray.__getitem__, (self, index), {})
+
+    def __setitem__(self, index, value):
+        if isinstance(value, np.ndarray) and not isinstance(value, Array):
+            refuse_to_wait()
+        done(np.ndarray.__setitem__, self, (self, index, value), {})
+
+    def astype(self, dtype, copy=True):
+        return made(np.ndarray.astype, (self, dtype), {}) if copy or self.dtype != dtype else self
+
+    def reshape(self, *shape):
+        return made(np.ndarray.reshape, (self, *shape), {})
+
+    def copy(self, order="C"):
+        return made(np.ndarray.copy, (self,), {})
+
+    def __float__(self):
+        refuse_to_wait()
+        return float(plain(self))
+
+    def __int__(self):
+        refuse_to_wait()
+        return int(plain(self))
+
+    def get(self, stream=None, out=None, blocking=True):
+        refuse_to_wait()
+        if out is None:
+            return plain(self).copy()
+        out[...] = plain(self)
+        return out
+
+    def set(self, host, stream=None):
+        refuse_to_wait()
+        plain(self)[...] = host
+
+
+class Stream:
+    def __init__(self, non_blocking=False):
+        self.synchronised = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def record(self, event=None):
+        return event
+
+    def wait_event(self, event):
+        pass
+
+    def synchronize(self):
+        refuse_to_wait()
+        self.synchronised += 1
+
+    def begin_capture(self):
+        global tape
+        tape = []
+        changed.clear()
+
+    def end_capture(self):
+        global tape
+        captured, tape = tape, None
+        for array, before in changed.values():
+            array[...] = before
+        return Graph(captured)
+
+
+class Graph:
+    def __init__(self, operations):
+        self.operations, self.launches = operations, 0
+
+    def launch(self, stream=None):
+        self.launches += 1
+        for operation in self.operations:
+            operation()
+
+
+class Event:
+    def synchronize(self):
+        pass
+
+    def record(self, stream=None):
+        pass
+
+
+class Cupy(types.ModuleType):
+    """The module: what is not here is NumPy's."""
+
+    def __init__(
+        self, driver=13000, built=13000, devices=1, capability="90", free=8 << 30, broken=None
+    ):
+        super().__init__("fake_cupy")
+        pool = types.SimpleNamespace(
+            malloc=None, free_bytes=lambda: 0, total_bytes=lambda: 10**9, free_all_blocks=list
+        )
+        Stream.null = Stream()
+
+        def count():
+            if devices is None:
+                raise RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+            return devices
+
+        self.broken, self.get_default_memory_pool = broken, lambda: pool
+        self.cuda = types.SimpleNamespace(
+            Stream=Stream, Event=Event, MemoryPool=lambda: pool,
+            using_allocator=lambda allocator: contextlib.nullcontext(),
+            alloc_pinned_memory=bytearray,
+            Device=lambda: types.SimpleNamespace(
+                id=0, compute_capability=capability, synchronize=refuse_to_wait
+            ),
+            get_current_stream=lambda: types.SimpleNamespace(ptr=0),
+            runtime=types.SimpleNamespace(
+                driverGetVersion=lambda: driver, runtimeGetVersion=lambda: built,
+                getDeviceCount=count, memGetInfo=lambda: (free, 2 * free),
+                getDeviceProperties=lambda id: {"name": b"Tesla T4"},
+            ),
+        )  # fmt: skip
+
+    def __getattr__(self, name):
+        function = getattr(np, name)
+        if name not in ("empty", "zeros", "ones", "full", "asarray", "arange", "zeros_like"):
+            return function
+
+        def make(*arguments, **options):
+            if self.broken:
+                raise self.broken
+            return made(function, arguments, options)
+
+        return make
+
+
+def ops_without_waiting():
+    """The plain operations, but for the one whose course depends on what is in an array."""
+
+    def embedding_backward(dout, cache):
+        ids, w = cache
+        dw = made(np.zeros, (w.shape, "float32"), {})
+        np.add.at(dw, ids.reshape(-1), dout.reshape(-1, w.shape[1]))
+        return slice(None), dw
+
+    changed = vars(ops) | {"embedding_backward": embedding_backward}
+    return types.SimpleNamespace(**changed)
+
+
+def fake_gpu(precision="fp32", operations=None, **properties):
+    """A Device that computes with NumPy and captures like a GPU."""
+    operations = operations or ops_without_waiting()
+    return Device("gpu", Cupy(**properties), operations, precision, gemm.matmul, graph)

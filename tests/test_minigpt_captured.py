@@ -1,0 +1,281 @@
+"""The captured step is the plain step: with a stand-in for CuPy that captures and replays."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_cupy import fake_gpu, ops_without_waiting
+from minigpt_examples import MODEL, TRAIN, small_model
+from test_minigpt_pretrain import metrics, same_run, stop_at
+
+from minigpt import ops
+from minigpt import pretrain as pretrain_module
+from minigpt.backend import Device, to_numpy
+from minigpt.captured import CapturedTrainer, make_trainer
+from minigpt.cuda import graph
+from minigpt.dataset import Windows, load_tokens
+from minigpt.optim import AdamW
+from minigpt.parallel import Workers
+from minigpt.pretrain import pretrain
+from minigpt.train import Trainer
+
+pytest_plugins = ["minigpt_fixtures"]
+
+PLAIN = Device("cpu", np, ops)
+
+
+@pytest.fixture(scope="session")
+def row(example):
+    return load_tokens(example.tokens / "train.npy")
+
+
+class Packed:
+    """Windows with positions and segments, of which ever fewer targets count."""
+
+    def __init__(self, windows):
+        self.windows = windows
+
+    def batch(self, index, size):
+        ids, targets = self.windows.batch(index, size)
+        T = ids.shape[1]
+        targets = np.where(np.arange(T) < T - index, targets, -1)
+        segments = np.broadcast_to(np.arange(T) // 5, ids.shape)
+        return ids, targets, np.broadcast_to(np.arange(T) % 5, ids.shape), segments
+
+
+def new_trainer(row, device, packed=False, dropout=0.0, **changes):
+    config = replace(TRAIN, **changes)
+    model = small_model(device, dropout=dropout)
+    windows = Windows(row, MODEL.n_positions, config.seed)
+    windows = Packed(windows) if packed else windows
+    return make_trainer(model, AdamW(model.params, config), windows, config, Workers(1))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"accumulate": 3}, {"packed": True}, {"grad_clip": 0.3}, {"grad_clip": 0.0}]
+)
+def test_replayed_steps_are_the_plain_steps(row, changes):
+    plain, captured = (new_trainer(row, device, **changes) for device in (PLAIN, fake_gpu()))
+    assert type(plain) is Trainer and type(captured) is CapturedTrainer
+    for step in range(6):
+        np.testing.assert_allclose(captured.step(step), plain.step(step), rtol=1e-4)
+    assert captured.backward.graph.launches == 6 * captured.config.accumulate - 1
+    assert captured.update.graph.launches == 5
+    of_both = (to_numpy(trainer.model.params.flat) for trainer in (captured, plain))
+    np.testing.assert_allclose(*of_both, rtol=0, atol=2e-3)
+
+
+def test_after_the_second_step_python_computes_nothing(row, monkeypatch):
+    trainer, calls = new_trainer(row, fake_gpu()), []
+    forward = trainer.model.forward
+    trainer.model.forward = lambda *given: calls.append(1) or forward(*given)
+    for step in range(5):
+        trainer.start(step)
+    assert len(calls) == 2
+    assert trainer.graphs.failure is None
+
+
+def test_nothing_is_waited_for_until_somebody_asks(row):
+    trainer = new_trainer(row, fake_gpu())
+    for step in range(3):
+        trainer.start(step)
+        assert trainer.finished(wait=False) == []
+    losses = [loss for loss, _ in trainer.finished()]
+    assert losses == sorted(losses, reverse=True) and len(losses) == 3
+    assert trainer.finished() == []
+
+
+def test_steps_that_nobody_asks_about_are_kept_in_order(row):
+    trainer, plain = new_trainer(row, fake_gpu()), new_trainer(row, PLAIN)
+    n = 40  # more than there is room for
+    for step in range(n):
+        trainer.start(step)
+    early = trainer.finished(wait=False)
+    assert 0 < len(early) < n
+    expected = [plain.step(step) for step in range(n)]
+    np.testing.assert_allclose(early + trainer.finished(), expected, rtol=2e-2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_step_that_is_not_finite_is_named_when_it_is_read(row, bad):
+    trainer = new_trainer(row, fake_gpu())
+    for step in range(2):
+        trainer.step(step)
+    trainer.model.params["ln_f.bias"][3] = bad
+    with np.errstate(all="ignore"):
+        for step in range(2, 5):
+            trainer.start(step)
+        with pytest.raises(ValueError, match=r"step 3: the loss is nan.*lower --learning-rate"):
+            trainer.finished()
+
+
+def test_what_cannot_be_captured_runs_as_it_is(row):
+    waiting = fake_gpu(operations=ops)  # its embedding_backward has to know how many ids there are
+    trainer, plain = new_trainer(row, waiting), new_trainer(row, PLAIN)
+    for step in range(4):
+        np.testing.assert_allclose(trainer.step(step), plain.step(step), rtol=1e-4)
+    assert trainer.backward.graph is None and trainer.update.graph is not None
+    assert "the host would have to wait" in trainer.graphs.failure
+
+
+def test_dropout_draws_anew_in_every_step(row):
+    still = {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
+    trainer = new_trainer(row[:17], fake_gpu(), **still)  # one window: always the same batch
+    assert len({trainer.step(step)[0] for step in range(4)}) == 4
+
+
+def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
+    operations, drawn = ops_without_waiting(), []
+
+    class Seed:
+        def __init__(self, seed):
+            self.seed = seed
+
+    def dropout_forward(x, rate, rng):
+        if rng is None:
+            return x, None
+        # stands for zeros that follow from the seed
+        keep = np.sin(np.arange(x.shape[-1]) * (rng.seed % 1009))  # (C,)
+        return x * keep.astype(x.dtype), keep
+
+    def dropout_backward(dout, keep):
+        return dout if keep is None else dout * keep.astype(dout.dtype)
+
+    def attention_forward(qkv, n_head, rate, rng, segments):
+        return ops.attention_forward(qkv, n_head, segments=segments)
+
+    vars(operations).update(
+        Seed=Seed, dropout_forward=dropout_forward, dropout_backward=dropout_backward,
+        attention_forward=attention_forward,
+    )  # fmt: skip
+    still = {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
+    for _ in range(2):
+        trainer = new_trainer(row[:17], fake_gpu(operations=operations), **still)
+        drawn.append([trainer.step(step)[0] for step in range(5)])
+        assert trainer.backward.graph.launches == 4
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) == 5
+
+
+def test_a_fused_update_gets_what_the_plain_one_computes_with(row):
+    operations = ops_without_waiting()
+
+    def squared_norm(x, out):
+        out[...] = (x * x).sum()
+
+    def adamw_step(w, g, m, v, low, n_matrix, numbers, squared, config, clear):
+        c, factor = config, numbers[3]
+        size, root, lr = numbers[0], numbers[1], numbers[2]
+        g = g * factor * np.minimum(1, c.grad_clip / (np.sqrt(squared[0]) * factor))
+        m[...] = c.beta1 * m + (1 - c.beta1) * g
+        v[...] = c.beta2 * v + (1 - c.beta2) * g * g
+        w[:n_matrix] *= 1 - lr * c.weight_decay
+        w -= size * m / (np.sqrt(v) + c.epsilon * root)
+        assert clear and low is None
+        trainer.grads.flat[...] = 0
+
+    vars(operations).update(squared_norm=squared_norm, adamw_step=adamw_step)
+    trainer, plain = new_trainer(row, fake_gpu(operations=operations)), new_trainer(row, PLAIN)
+    for step in range(5):
+        np.testing.assert_allclose(trainer.step(step), plain.step(step), rtol=1e-3)
+    assert trainer.update.graph.launches == 4
+
+
+def test_an_upload_is_not_overwritten_before_it_was_copied():
+    device, log = fake_gpu(), []
+    graphs = graph.Graphs(device.xp)
+
+    class Event:
+        def __init__(self):
+            self.number = len(log)
+
+        def synchronize(self):
+            log.append(("wait", self))
+
+        def record(self, stream):
+            log.append(("copied", self))
+
+    device.xp.cuda.Event = Event
+    upload = graph.Upload(graphs, [np.zeros(2), np.zeros((), np.int64)], n=2)
+    for i in range(4):
+        upload(np.full(2, i), i)
+        assert [x.get().tolist() for x in upload.arrays] == [[i, i], i]
+    events = [event for _, event in log]
+    assert [what for what, _ in log] == ["wait", "copied"] * 4
+    assert events[0] is events[1] is events[4] and events[2] is events[6] is not events[0]
+
+
+# ---- bfloat16 --------------------------------------------------------------------------------
+
+
+def test_in_bf16_a_copy_of_the_weights_is_computed_with_and_renewed(row):
+    pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    trainer = new_trainer(row, fake_gpu("bf16"), steps=40)
+    model = trainer.model
+    assert (model.params.flat.dtype, model.weights.flat.dtype.name) == ("float32", "bfloat16")
+    losses = [trainer.step(step)[0] for step in range(40)]
+    assert losses[-1] < losses[0] - 0.5
+    of_both = to_numpy(model.params.flat), to_numpy(model.weights.flat).astype("float32")
+    np.testing.assert_allclose(*of_both, rtol=2**-8)
+    assert (of_both[0] != of_both[1]).any()
+
+
+def test_in_fp32_there_is_no_copy():
+    model = small_model(fake_gpu())
+    assert model.weights is model.params
+
+
+def test_gradients_in_bf16_are_near_those_in_float64():
+    pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    exact, low = small_model(PLAIN, "float64"), small_model(fake_gpu("bf16", ops_without_waiting()))
+    exact.params.flat[...] = to_numpy(low.params.flat)
+    ids = np.random.default_rng(0).integers(0, MODEL.vocab_size, (2, 4, MODEL.n_positions))
+    flat = []
+    for model in (exact, low):
+        xp, grads = model.device.xp, model.new_grads()
+        _, cache = model.forward(xp.asarray(ids[0]), xp.asarray(ids[1]))
+        model.backward(cache, grads)
+        flat.append(to_numpy(grads.flat).astype("float64"))
+    assert np.linalg.norm(flat[1] - flat[0]) < 1e-2 * np.linalg.norm(flat[0])
+
+
+# ---- a whole run -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_gpu(monkeypatch, example):
+    """A function that pretrains on the example with the stand-in for a GPU."""
+    monkeypatch.setattr(pretrain_module, "open_device", lambda name: fake_gpu())
+    monkeypatch.setattr(pretrain_module, "measure_peak", lambda device, workers: 1e15)
+
+    def run(out, say=lambda text: None, **changes):
+        config = replace(TRAIN, **changes)
+        return pretrain(example.tokens, example.tokenizer, out, MODEL, config, "gpu", say=say)
+
+    return run
+
+
+def test_a_run_on_a_gpu_notes_all_its_steps_and_continues_to_the_same_bytes(on_gpu, tmp_path):
+    report = on_gpu(tmp_path / "whole")
+    assert report["val_loss"] < report["best_val_loss"] + 1e-9
+    assert on_gpu(tmp_path / "base", stop_at(8)) is None
+    on_gpu(tmp_path / "base")
+    same_run(tmp_path / "base", tmp_path / "whole")
+    assert all(line["train_loss"] > 3 for line in metrics(tmp_path / "base")[1:])
+
+
+def test_a_run_on_a_gpu_is_the_run_of_a_cpu(on_gpu, tmp_path, monkeypatch):
+    on_gpu(tmp_path / "gpu")
+    monkeypatch.setattr(pretrain_module, "open_device", lambda name: PLAIN)
+    on_gpu(tmp_path / "cpu")
+    for gpu, cpu in zip(metrics(tmp_path / "gpu"), metrics(tmp_path / "cpu"), strict=True):
+        for name in ("val_loss", "train_loss", "grad_norm")[: 3 if gpu["step"] else 1]:
+            assert gpu[name] == pytest.approx(cpu[name], rel=1e-2), name
+
+
+def test_a_run_on_a_gpu_that_goes_astray_says_so_and_saves_nothing(on_gpu, tmp_path):
+    wild = {"learning_rate": 1e9, "min_learning_rate": 1e9, "grad_clip": 0.0, "warmup_steps": 0}
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"lower --learning-rate.*step 0 "),
+    ):
+        on_gpu(tmp_path / "base", **wild)

@@ -1,0 +1,342 @@
+"""Matrix products through cublasLt's C interface, here with a stand-in that computes on the CPU."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from fake_cublaslt import FakeCublasLt
+from hypothesis import given
+from hypothesis import strategies as st
+from minigpt_examples import untimed
+
+from minigpt.cuda import cublaslt, gemm
+
+DTYPES = ["float32", "float64", "float16"]
+try:
+    import ml_dtypes  # noqa: F401  NumPy then knows bfloat16
+
+    DTYPES.append("bfloat16")
+except ImportError:
+    pass
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}
+SIZES = st.integers(1, 9)
+RED = 77.0  # what surrounds an output must still be this afterwards
+
+needs_bfloat16 = pytest.mark.skipif("bfloat16" not in DTYPES, reason="ml_dtypes is not installed")
+
+
+@pytest.fixture
+def lt():
+    """A stand-in for cublasLt, used for NumPy's arrays until the test ends."""
+    fake = FakeCublasLt()
+    with using(fake):
+        yield fake
+
+
+class using:
+    """Have NumPy's arrays be multiplied by `fake`."""
+
+    def __init__(self, fake):
+        self.workspace = np.empty(64, np.uint8)
+        self.lt = cublaslt.Lt(fake, self.workspace.ctypes.data)
+
+    def __enter__(self):
+        gemm._handles["cpu"] = self.lt
+        return self.lt
+
+    def __exit__(self, *exception):
+        gemm._handles.clear()
+        gemm.use_tf32(False)
+
+
+def random(shape, dtype, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def aligned(*shape, dtype="float32", seed=0):
+    """An array that begins at a multiple of 16 bytes, as those of a GPU do."""
+    memory = np.empty(int(np.prod(shape)) + 8, dtype)
+    start = -memory.ctypes.data % 16 // memory.itemsize
+    x = memory[start : start + int(np.prod(shape))].reshape(shape)
+    x[...] = random(shape, dtype, seed)
+    return x
+
+
+def laid_out(how, shape, dtype):
+    """A view of this shape in larger memory full of RED, laid out in one of the ways of LAYOUTS."""
+    *batch, R, C = shape
+    if how == "transposed":
+        return np.full((*batch, C, R), RED, dtype).swapaxes(-1, -2)
+    if how == "in wider rows":
+        return np.full((*batch, R, C + 3), RED, dtype)[..., 1 : C + 1]
+    if how == "heads":  # as queries in (B, T, 3, H, D): the batch axes lie between the matrix's
+        return np.moveaxis(np.full((R, 3, *batch, C), RED, dtype)[:, 1], 0, -2)
+    if how == "every other":
+        return np.full((*batch, R, 2 * C), RED, dtype)[..., ::2]
+    if how == "reversed":
+        return np.full((*batch, R, C), RED, dtype)[..., ::-1, :]
+    return np.full((*batch, R, C), RED, dtype)
+
+
+LAYOUTS = ["rows", "transposed", "in wider rows", "heads", "every other", "reversed"]
+
+
+@st.composite
+def products(draw):
+    """Two factors, an output, and what the product is to be."""
+    M, K, N = draw(SIZES), draw(SIZES), draw(SIZES)
+    batch = draw(st.sampled_from([(), (1,), (3,), (2, 3), (2, 1)]))
+    dtype = draw(st.sampled_from(DTYPES))
+    wide = draw(st.sampled_from([dtype, "float32"])) if dtype != "float64" else dtype
+    a, b, out = (
+        laid_out(draw(st.sampled_from(LAYOUTS)), (*lead, *matrix), type)
+        for lead, matrix, type in (
+            (draw(st.sampled_from([batch, (), batch[1:]])), (M, K), dtype),
+            (batch, (K, N), dtype),
+            (batch, (M, N), wide),
+        )
+    )
+    a[...], b[...] = random(a.shape, dtype, 1), random(b.shape, dtype, 2)
+    out = out if out.shape == (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N) else None
+    return a, b, out, draw(st.booleans()), draw(st.sampled_from([1.0, 0.5]))
+
+
+def close(got, expected, dtype):
+    got, expected = got.astype("float64"), expected.astype("float64")
+    scale = max(1e-30, np.abs(expected).max(initial=0))
+    assert np.abs(got - expected).max(initial=0) <= TOLERANCE[np.dtype(dtype).name] * scale
+
+
+def expected_product(a, b, scale=1.0):
+    return scale * (a.astype("float64") @ b.astype("float64"))
+
+
+@untimed
+@given(products(), st.booleans())
+def test_any_views_multiply_as_numpy_multiplies_them(product, with_bias):
+    a, b, out, accumulate, scale = product
+    expected = expected_product(a, b, scale)
+    bias = random(b.shape[-1], a.dtype, 3) if with_bias else None
+    if with_bias:
+        expected = expected + bias.astype("float64")
+    with using(FakeCublasLt()):
+        if out is None:
+            got = gemm.matmul(a, b, bias=bias, scale=scale)
+            assert got.dtype == a.dtype
+        else:
+            out[...] = 1 if accumulate else np.nan
+            expected = expected + accumulate
+            assert gemm.matmul(a, b, out, accumulate, bias=bias, scale=scale) is out
+            got = out
+            if out.base is not None and out.base.size > out.size:
+                outside = out.base.copy()
+                outside_view = np.lib.stride_tricks.as_strided(
+                    outside.reshape(-1)[(out.ctypes.data - out.base.ctypes.data) // out.itemsize :],
+                    out.shape, out.strides,
+                )  # fmt: skip
+                outside_view[...] = RED
+                assert (outside == RED).all()
+    close(got, expected, min((a.dtype, got.dtype), key=lambda t: t.itemsize))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_transposed_views_are_not_copied_and_batches_are_one_call(
+    lt, dtype, transpose_a, transpose_b
+):
+    a, b = random((2, 3, 8, 16), dtype), random((2, 3, 16, 24), dtype)
+    if transpose_a:
+        a = a.swapaxes(-1, -2).copy().swapaxes(-1, -2)
+    if transpose_b:
+        b = b.swapaxes(-1, -2).copy().swapaxes(-1, -2)
+    close(gemm.matmul(a, b), expected_product(a, b), dtype)
+    compute = 70 if dtype == "float64" else 68
+    assert lt.log == [(compute, "none", 6, transpose_b, transpose_a)]
+
+
+def test_heads_inside_queries_keys_and_values_need_a_call_for_each_of_the_fewer_only(lt):
+    B, T, H, D = 5, 8, 3, 8
+    qkv, out = random((B, T, 3 * H * D), "float32"), np.full((B, H, T, T), np.nan, "float32")
+    q, k, _ = qkv.reshape(B, T, 3, H, D).transpose(2, 0, 3, 1, 4)
+    gemm.matmul(q, k.swapaxes(-1, -2), out)
+    close(out, expected_product(q, k.swapaxes(-1, -2)), "float32")
+    assert [line[2] for line in lt.log] == [B] * H
+
+
+def test_a_product_can_be_written_into_heads(lt):
+    B, T, H, D = 2, 4, 3, 8
+    att, v = random((B, H, T, T), "float32"), random((B, H, T, D), "float32")
+    y = np.full((B, T, H, D), np.nan, "float32")
+    gemm.matmul(att, v, y.transpose(0, 2, 1, 3))
+    close(y.transpose(0, 2, 1, 3), expected_product(att, v), "float32")
+
+
+def test_a_plan_is_made_once_for_all_products_of_a_kind(lt):
+    for seed in range(3):
+        a, b = aligned(8, 16, seed=seed), aligned(16, 24, seed=seed + 9)
+        close(gemm.matmul(a, b), expected_product(a, b), "float32")
+    assert lt.heuristics == 1
+    gemm.matmul(aligned(16, 8).T, aligned(16, 24))
+    assert lt.heuristics == 2
+
+
+def test_arrays_that_begin_anywhere_are_multiplied_by_what_can_read_them(lt):
+    memory = aligned(200)
+    for start in range(5):
+        a, b = (
+            memory[start : start + 64].reshape(8, 8),
+            memory[start + 65 : start + 129].reshape(8, 8),
+        )
+        close(gemm.matmul(a, b), expected_product(a, b), "float32")
+    assert len(lt.log) == 5
+
+
+def test_tf32_rounds_the_factors_of_float32_products_while_it_is_on(lt):
+    a, b = np.full((8, 8), 1 + 2**-13, "float32"), np.eye(8, dtype="float32")
+    assert (gemm.matmul(a, b) == a).all()
+    gemm.use_tf32(True)
+    assert (gemm.matmul(a, b) == 1).all()
+    close(gemm.matmul(a.astype("float64"), b.astype("float64")), a, "float64")
+    gemm.use_tf32(False)
+    assert (gemm.matmul(a, b) == a).all()
+    assert [line[0] for line in lt.log] == [68, 77, 70, 68]
+
+
+def test_a_sum_of_nothing_is_0_and_nothing_is_called(lt):
+    a, b, bias = np.ones((3, 0), "f4"), np.ones((0, 2), "f4"), np.ones(2, "f4")
+    assert (gemm.matmul(a, b) == 0).all()
+    assert (gemm.matmul(a, b, bias=bias) == 1).all()
+    assert (gemm.matmul(a, b, np.full((3, 2), 5, "f4"), accumulate=True) == 5).all()
+    assert gemm.matmul(np.ones((0, 4), "f4"), np.ones((4, 2), "f4")).shape == (0, 2)
+    assert not lt.log
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "more", "message"),
+    [
+        ((2, 3), (4, 2), {}, r"shapes \(2, 3\) and \(4, 2\); they must be"),
+        ((3,), (3, 2), {}, r"shapes \(3,\) and \(3, 2\)"),
+        ((2, 3), (3, 2), {"bias": np.ones(3, "f4")}, r"bias has shape \(3,\); it must be \(2,\)"),
+        (
+            (2, 3),
+            (3, 2),
+            {"out": np.ones((2, 3), "f4")},
+            r"out has shape \(2, 3\); it must be \(2,",
+        ),
+        ((2, 3), (3, 2), {"accumulate": True}, r"there must be an `out`"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(a, b, more, message):
+    with pytest.raises(ValueError, match=message):
+        gemm.matmul(np.ones(a, "f4"), np.ones(b, "f4"), **more)
+
+
+@pytest.mark.parametrize("types", [("float32", "float64"), ("int32", "int32")])
+def test_types_that_do_not_fit_are_refused(types):
+    with pytest.raises(ValueError, match=r"the factors are of types"):
+        gemm.matmul(*(np.ones((2, 2), t) for t in types))
+
+
+# ---- epilogues -------------------------------------------------------------------------------
+
+# rows, columns in and out; with the last, rows are no multiples of 8 elements: no epilogue fits
+SHAPES = [(16, 24, 32), (40, 8, 8), (5, 16, 24), (6, 7, 9)]
+
+
+def calls(dtype, N, C, F):
+    """Each function with an epilogue, its plain twin, and their arguments."""
+    x, w, b = (aligned(*s, dtype=dtype, seed=i) for i, s in enumerate([(N, C), (C, F), (F,)]))
+    dout, h = aligned(N, F, dtype=dtype, seed=4), aligned(N, C, dtype=dtype, seed=5)
+    return {
+        "linear_gelu": (gemm.linear_gelu, gemm.plain_linear_gelu, (x, w, b)),
+        "linear_gelu_backward": (
+            gemm.linear_gelu_backward, gemm.plain_linear_gelu_backward, (dout, w, h),
+        ),
+        "weight_gradient": (gemm.weight_gradient, gemm.plain_weight_gradient, (x, dout)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["linear_gelu", "linear_gelu_backward", "weight_gradient"])
+@pytest.mark.parametrize("unsupported", [(), tuple(cublaslt.EPILOGUES)[1:]])
+def test_an_epilogue_does_what_the_lines_it_replaces_do(name, dtype, shape, unsupported):
+    function, plain, arguments = calls(dtype, *shape)[name]
+    exact = plain(*(x.astype("float64") for x in arguments))
+    with using(FakeCublasLt(unsupported)):
+        got = function(*arguments)
+    for a, b, of_plain in zip(got, exact, plain(*arguments), strict=True):
+        close(a, b, dtype)
+        assert (a.shape, a.dtype) == (of_plain.shape, of_plain.dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "epilogue"),
+    [
+        ("linear_gelu", "gelu_aux_bias"),
+        ("linear_gelu_backward", "dgelu_bgrad"),
+        ("weight_gradient", "bgrada"),
+    ],
+)
+def test_an_epilogue_is_one_product(lt, name, epilogue):
+    function, _, arguments = calls("float32", *SHAPES[0])[name]
+    function(*arguments)
+    assert [line[1] for line in lt.log] == [epilogue]
+
+
+@needs_bfloat16
+def test_gradients_of_parameters_are_float32_where_activations_are_bfloat16(lt):
+    for name in ("weight_gradient", "linear_gelu_backward"):
+        function, _, arguments = calls("bfloat16", 64, 8, 16)[name]
+        of_first, of_bias = function(*arguments)
+        assert of_bias.dtype == np.float32
+        assert of_first.dtype == ("float32" if name == "weight_gradient" else "bfloat16")
+
+
+def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
+    a, b, bias = aligned(8, 16), aligned(16, 24), aligned(32)[3:27]
+    close(gemm.matmul(a, b, bias=bias), expected_product(a, b) + bias, "float32")
+    assert [line[1] for line in lt.log] == ["none"]
+
+
+# ---- the library -----------------------------------------------------------------------------
+
+
+def test_without_the_library_the_cure_is_said(monkeypatch):
+    def nothing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(cublaslt.ctypes, "CDLL", nothing)
+    with pytest.raises(
+        ValueError, match=r"cublasLt was not found.*pip install 'cupy-cuda13x\[ctk\]"
+    ):
+        cublaslt.open_library()
+
+
+def test_a_product_that_fails_says_what_the_library_said(lt):
+    class Broken(FakeCublasLt):
+        def Matmul(self, *arguments):
+            return 13
+
+    with using(Broken()), pytest.raises(RuntimeError, match=r"cublasLtMatmul: execution failed"):
+        gemm.matmul(aligned(8, 8), aligned(8, 8))
+
+
+def test_the_real_library_takes_every_attribute_that_is_set():
+    """Descriptors are plain memory: cublasLt makes and checks them without a GPU."""
+    try:
+        library = cublaslt.open_library()
+    except ValueError as error:
+        pytest.skip(str(error).partition(";")[0])
+    asked = []
+    library.cublasLtCreate = lambda handle: 0  # that would need a GPU, as would this:
+    library.cublasLtMatmulAlgoGetHeuristic = lambda *given: asked.append(given) or 15
+    lt = cublaslt.Lt(library, 0)
+    matrix = cublaslt.Matrix("bfloat16", 16, 16, 16, 256)
+    for epilogue in cublaslt.EPILOGUES:
+        kind = ("fp32", matrix, matrix, matrix, True, False, 2, epilogue, 16, (16, 8, 4, 2))
+        assert lt._make(cublaslt.Kind(*kind)) is None
+        for pointer in (cublaslt.BIAS_POINTER, cublaslt.AUX_POINTER):
+            lt._set("MatmulDesc", asked[-1][1], pointer, ctypes.c_void_p(1 << 20))
+    assert len(asked) == len(cublaslt.EPILOGUES)
