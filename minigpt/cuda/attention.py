@@ -6,7 +6,6 @@ of heads. The plain form is ops.attention_forward.
 
 import math
 
-from minigpt.backend import array_module
 from minigpt.cuda import flash, gemm, kernels
 from minigpt.cuda.dropout import next_seed
 from minigpt.cuda.kernels import int32, launch, wide_type, width
@@ -20,7 +19,7 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
 
     qkv (B, T, 3C) -> out (B, T, C).
     """
-    qkv = array_module(qkv).ascontiguousarray(qkv)
+    qkv = kernels.contiguous(qkv)
     draw = None
     if rng is not None and dropout:
         draw = (*next_seed(rng), float(dropout))

@@ -6,7 +6,6 @@ in flash_*.cu. Source: Dao 2023, "FlashAttention-2".
 
 import math
 
-from minigpt.backend import array_module
 from minigpt.cuda import kernels
 from minigpt.cuda.kernels import launch, wide_type
 
@@ -41,7 +40,7 @@ def flash_forward(qkv, n_head):
 def flash_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
     qkv, n_head, out, lse = cache
-    dout = array_module(dout).ascontiguousarray(dout)
+    dout = kernels.contiguous(dout)
     B, T, C = dout.shape
     D = C // n_head
     delta, dqkv = kernels.empty(lse, lse.shape), kernels.empty(qkv, qkv.shape)
