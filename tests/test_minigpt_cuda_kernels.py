@@ -14,7 +14,8 @@ from minigpt.cuda import kernels
 
 NAMES = sorted(path.stem for path in kernels.FOLDER.glob("*.cu"))
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")  # Ampere, Hopper, Blackwell
-FLASH = [("bf16", (("D", D), ("W", 8))) for D in (64, 128)]
+FLASH = [("bf16", (("D", D), ("DROPOUT", x), ("W", 8))) for D in (64, 128) for x in (0, 1)]
+DELTA = [("bf16", (("D", D), ("W", 8))) for D in (64, 128)]
 FLAT = [(t, (("W", w),)) for t, w in (("float", 4), ("float", 1), ("bf16", 8), ("bf16", 1))]
 FLAT += [("double", (("W", 2),))]
 MOST_REGISTERS = 255
@@ -23,7 +24,7 @@ MOST_REGISTERS = 255
 def variants(name):
     """Return all (type, constants) that kernel `name` is compiled for."""
     if name.startswith("flash"):
-        return FLASH
+        return DELTA if name == "flash_delta" else FLASH
     return [v for v in FLAT if name != "adamw" or v[0] != "bf16"]
 
 

@@ -10,6 +10,7 @@ from minigpt.cuda import kernels
 from minigpt.cuda.kernels import launch, wide_type
 
 HEADS = (64, 128)  # sizes
+NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
 TILE = 64  # rows that a block of 128 threads has, 16 for each warp
 
 
@@ -23,8 +24,11 @@ def shared_bytes(D, resident, other):
     return (resident + 4 * other) * D * 2
 
 
-def flash_forward(qkv, n_head):
-    """Return causal attention: qkv (B, T, 3C) -> out (B, T, C), and a cache."""
+def flash_forward(qkv, n_head, draw=None):
+    """Return causal attention: qkv (B, T, 3C) -> out (B, T, C), and a cache.
+
+    `draw` is (seed, call, rate) of the dropout, or None.
+    """
     B, T, C3 = qkv.shape
     C = C3 // 3
     D = C // n_head
@@ -32,14 +36,15 @@ def flash_forward(qkv, n_head):
     lse = kernels.empty(qkv, (B, n_head, T), wide_type(qkv.dtype))
     launch(
         "flash_forward", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
-        qkv, out, lse, T, n_head, 1 / math.sqrt(D), shared=shared_bytes(D, TILE, TILE), D=D, W=8,
+        qkv, out, lse, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
+        shared=shared_bytes(D, TILE, TILE), D=D, DROPOUT=int(draw is not None), W=8,
     )  # fmt: skip
-    return out, (qkv, n_head, out, lse)
+    return out, (qkv, n_head, out, lse, draw)
 
 
 def flash_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
-    qkv, n_head, out, lse = cache
+    qkv, n_head, out, lse, draw = cache
     dout = kernels.contiguous(dout)
     B, T, C = dout.shape
     D = C // n_head
@@ -52,7 +57,7 @@ def flash_backward(dout, cache):
     for kernel, statistics in (("keys", 4 * other * 4), ("queries", 0)):
         launch(
             f"flash_backward_{kernel}", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
-            qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D),
-            shared=shared + statistics, D=D, W=8,
+            qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
+            shared=shared + statistics, D=D, DROPOUT=int(draw is not None), W=8,
         )  # fmt: skip
     return dqkv
