@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) flash_backward_keys(
     bf16 *dqkv,                                     // (B, T, 3, H, D)
     int length, int heads, float scale,             // T, H, 1 / sqrt(D)
     const long long *seed, int call, float rate) {  // dropout's, where there is any
-    DYNAMIC_SHARED(bf16, shared);                   // keys, values; twice queries and what is theirs
+    DYNAMIC_SHARED(bf16, shared);                   // keys, values; twice queries and theirs
     bf16 *const keys = shared, *const values = keys + KEYS * D, *const tiles = values + KEYS * D;
     float(*const statistics)[2][QUERIES] = (float(*)[2][QUERIES])(tiles + 4 * QUERIES * D);
     const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
