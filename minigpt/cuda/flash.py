@@ -50,8 +50,10 @@ def flash_backward(dout, cache):
     D = C // n_head
     delta, dqkv = kernels.empty(lse, lse.shape), kernels.empty(qkv, qkv.shape)
     rows = B * T * n_head
-    launch("flash_delta", qkv.dtype, math.ceil(rows / 4), 128, dout, out, delta, rows, T, n_head,
-           D=D, W=8)  # fmt: skip
+    launch(
+        "flash_delta", qkv.dtype, math.ceil(rows * D / 8 / 128), 128,
+        dout, out, delta, rows, T, n_head, D=D, W=8,
+    )  # fmt: skip
     other = TILE if D == 64 else TILE // 2
     shared = shared_bytes(D, 2 * TILE, other)
     for kernel, statistics in (("keys", 4 * other * 4), ("queries", 0)):
