@@ -7,13 +7,13 @@ what its fused operations keep, on paper: no GPU has confirmed them.
 """
 
 from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE, QUERIES
+from minigpt.cuda.flash import HEADS as FLASH_HEADS
+from minigpt.cuda_ops import LOGITS
 from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
 LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
 CONTEXT = 600e6  # bytes of a GPU's memory: the driver's context, kernels, cublasLt's workspace
-LOGITS = 1 << 29  # the most of them that a GPU holds at once
-FLASH_HEADS = (64, 128)  # sizes of a head for which a GPU keeps no attention weights, in bf16
 
 
 def training_memory(model, train, workers):

@@ -8,13 +8,20 @@ to wait for (float, unique, copies from it) raises, as CuPy does.
 """
 
 import contextlib
+import functools
 import types
+from unittest import mock
 
 import numpy as np
+from cuda_on_cpu import emulator
 
-from minigpt import ops
+from minigpt import cuda_ops, ops
 from minigpt.backend import Device
-from minigpt.cuda import gemm, graph
+from minigpt.cuda import attention, dropout, flash, gemm, graph, kernels, rows, sums
+
+MAKERS = (  # functions of NumPy that return its own arrays whatever they get
+    "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
+)  # fmt: skip
 
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
@@ -211,7 +218,7 @@ class Cupy(types.ModuleType):
 
     def __getattr__(self, name):
         function = getattr(np, name)
-        if name not in ("empty", "zeros", "ones", "full", "asarray", "arange", "zeros_like"):
+        if name not in MAKERS:
             return function
 
         def make(*arguments, **options):
@@ -220,6 +227,45 @@ class Cupy(types.ModuleType):
             return made(function, arguments, options)
 
         return make
+
+
+class Kernel:
+    """A kernel whose launches are captured: any array it gets may be one that it changes."""
+
+    def __init__(self, kernel):
+        self.__dict__["kernel"] = kernel
+
+    def __setattr__(self, name, value):
+        setattr(self.kernel, name, value)
+
+    def __call__(self, grid, block, arguments, **options):
+        for x in arguments:
+            if isinstance(x, np.ndarray):
+                will_change(x)
+        launch = functools.partial(self.kernel, grid, block, plain(arguments), **options)
+        launch()
+        if tape is not None:
+            tape.append(launch)
+
+
+@contextlib.contextmanager
+def fused_gpu(precision="fp32"):
+    """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does."""
+    with emulator.installed():
+        compiled, empty, device = kernels.compiled, kernels.empty, fake_gpu(precision, cuda_ops)
+        with contextlib.ExitStack() as patches:
+
+            def patch(module, name, value):
+                patches.enter_context(mock.patch.object(module, name, value))
+
+            patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
+            patch(kernels, "empty", lambda *given: made(empty, given, {}))
+            for module in (attention, cuda_ops, dropout, flash, gemm, kernels, rows):
+                patch(module, "array_module", lambda x: device.xp)
+            for module in (attention, cuda_ops, dropout, flash, sums):
+                if hasattr(module, "empty"):
+                    patch(module, "empty", kernels.empty)
+            yield device
 
 
 def ops_without_waiting():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_cupy import fake_gpu, ops_without_waiting
+from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting
 from minigpt_examples import MODEL, TRAIN, small_model
 from test_minigpt_pretrain import metrics, same_run, stop_at
 
@@ -202,6 +202,44 @@ def test_an_upload_is_not_overwritten_before_it_was_copied():
     events = [event for _, event in log]
     assert [what for what, _ in log] == ["wait", "copied"] * 4
     assert events[0] is events[1] is events[4] and events[2] is events[6] is not events[0]
+
+
+# ---- the GPU's own operations ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("changes", [{}, {"packed": True}, {"accumulate": 2, "grad_clip": 0.3}])
+def test_kernels_captured_and_replayed_make_the_plain_steps(row, precision, changes):
+    if precision == "bf16":
+        pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    with fused_gpu(precision) as device:
+        captured, plain = (new_trainer(row, d, **changes) for d in (device, PLAIN))
+        for step in range(5):
+            got, expected = captured.step(step), plain.step(step)
+            np.testing.assert_allclose(got, expected, rtol=1e-3 if precision == "fp32" else 3e-2)
+    assert captured.graphs.failure is None
+    assert captured.backward.graph and captured.update.graph
+
+
+def test_kernels_draw_other_zeros_in_every_replay_and_the_same_for_the_same_seed(row):
+    drawn, still = [], {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
+    for _ in range(2):
+        with fused_gpu() as device:
+            trainer = new_trainer(row[:17], device, **still)
+            drawn.append([trainer.step(step)[0] for step in range(5)])
+            assert trainer.backward.graph.launches == 4
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) == 5
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(row):
+    with fused_gpu() as device:
+        trainer = new_trainer(row, device)
+        trainer.step(0)
+        before = to_numpy(trainer.model.params.flat)
+        trainer.grads.flat[5] = np.nan
+        with pytest.raises(ValueError, match=r"step 2: the loss is .* and the gradient's norm nan"):
+            trainer.step(1)
+        np.testing.assert_array_equal(to_numpy(trainer.model.params.flat), before)
 
 
 # ---- bfloat16 --------------------------------------------------------------------------------
