@@ -71,7 +71,7 @@ def gpu_training_memory(model, train, precision):
     # attention's output (C); the inputs and outputs of GELU (8 C); means and deviations, and of
     # every head a normaliser, in float32
     per_row = low * 16 * C + FLOAT * (4 + H)
-    has_flash = precision == "bf16" and C // H in FLASH_HEADS and not model.dropout
+    has_flash = precision == "bf16" and C // H in FLASH_HEADS
     if not has_flash:
         per_row += low * H * T * (2 if model.dropout else 1)
     return {

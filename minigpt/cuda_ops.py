@@ -16,7 +16,6 @@ squared_norm and adamw_step.
 
 import math
 
-from minigpt.backend import array_module
 from minigpt.cuda import gemm, kernels
 from minigpt.cuda.adamw import adamw_step
 from minigpt.cuda.attention import attention_backward, attention_forward
@@ -44,7 +43,7 @@ FEW = 2048  # rows of an embedding table that are too few to occupy a GPU
 
 def rows_of(x):
     """Return x (..., C) as contiguous rows (N, C)."""
-    return array_module(x).ascontiguousarray(x.reshape(-1, x.shape[-1]))
+    return kernels.contiguous(x.reshape(-1, x.shape[-1]))
 
 
 # ---- embedding ------------------------------------------------------------------------------
@@ -134,7 +133,7 @@ def layernorm_backward(dout, cache, past=None):
 
 def gelu_forward(x):
     """Apply GELU, any shape; the cache is x alone."""
-    x = array_module(x).ascontiguousarray(x)
+    x = kernels.contiguous(x)
     out = kernels.empty(x, x.shape)
     flat_launch("gelu_forward", [x, out])
     return out, x
@@ -142,7 +141,7 @@ def gelu_forward(x):
 
 def gelu_backward(dout, cache):
     """Return dx."""
-    x, dout = cache, array_module(dout).ascontiguousarray(dout)
+    x, dout = cache, kernels.contiguous(dout)
     dx = kernels.empty(x, x.shape)
     flat_launch("gelu_backward", [dout, x, dx])
     return dx

@@ -17,7 +17,7 @@ from cuda_on_cpu import emulator
 
 from minigpt import cuda_ops, ops
 from minigpt.backend import Device
-from minigpt.cuda import attention, dropout, flash, gemm, graph, kernels, rows, sums
+from minigpt.cuda import gemm, graph, kernels, rows
 
 MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
@@ -260,11 +260,8 @@ def fused_gpu(precision="fp32"):
 
             patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
             patch(kernels, "empty", lambda *given: made(empty, given, {}))
-            for module in (attention, cuda_ops, dropout, flash, gemm, kernels, rows):
+            for module in (gemm, kernels, rows):
                 patch(module, "array_module", lambda x: device.xp)
-            for module in (attention, cuda_ops, dropout, flash, sums):
-                if hasattr(module, "empty"):
-                    patch(module, "empty", kernels.empty)
             yield device
 
 

@@ -14,7 +14,8 @@ from minigpt.cuda import kernels
 
 NAMES = sorted(path.stem for path in kernels.FOLDER.glob("*.cu"))
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")  # Ampere, Hopper, Blackwell
-FLASH = [("bf16", (("D", D), ("W", 8))) for D in (64, 128)]
+FLASH = [("bf16", (("D", D), ("DROPOUT", x), ("W", 8))) for D in (64, 128) for x in (0, 1)]
+DELTA = [("bf16", (("D", D), ("W", 8))) for D in (64, 128)]
 FLAT = [(t, (("W", w),)) for t, w in (("float", 4), ("float", 1), ("bf16", 8), ("bf16", 1))]
 FLAT += [("double", (("W", 2),))]
 MOST_REGISTERS = 255
@@ -23,7 +24,7 @@ MOST_REGISTERS = 255
 def variants(name):
     """Return all (type, constants) that kernel `name` is compiled for."""
     if name.startswith("flash"):
-        return FLASH
+        return DELTA if name == "flash_delta" else FLASH
     return [v for v in FLAT if name != "adamw" or v[0] != "bf16"]
 
 
@@ -142,13 +143,14 @@ def test_cupy_compiles_a_kernel_once(monkeypatch):
         return made[-1]
 
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(RawKernel=raw_kernel))
-    kernels.compiled.cache_clear()
+    compiled = emulator.compiled_for_gpu  # what is there if nothing is put in its place
+    compiled.cache_clear()
     try:
-        first = kernels.compiled("gelu_forward", "float", (("W", 4),))
-        assert kernels.compiled("gelu_forward", "float", (("W", 4),)) is first
+        first = compiled("gelu_forward", "float", (("W", 4),))
+        assert compiled("gelu_forward", "float", (("W", 4),)) is first
         assert made == [(kernels.source("gelu_forward", "float", (("W", 4),)), "gelu_forward")]
     finally:
-        kernels.compiled.cache_clear()
+        compiled.cache_clear()
 
 
 @untimed

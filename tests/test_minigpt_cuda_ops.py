@@ -246,6 +246,30 @@ def test_a_generator_gives_its_next_zeros_each_time(xp):
     assert 0.4 < (a != b).mean() < 0.6
 
 
+class Drawn:
+    """A generator that draws what `keep` says is kept, for the plain operations."""
+
+    def __init__(self, keep):
+        self.keep = keep
+
+    def random(self, shape, dtype):
+        return (self.keep.reshape(shape) > 0).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "T", "D"), [("float32", 9, 8), ("bfloat16", 9, 8), ("bfloat16", 70, 64)]
+)
+def test_attention_drops_what_the_same_draw_drops_elsewhere(xp, dtype, T, D):
+    B, H = 2, 2
+    qkv, dout = normal(xp, dtype, 0, B, T, 3 * H * D), normal(xp, dtype, 1, B, T, H * D)
+    keep, _ = cuda_ops.dropout_forward(xp.ones(B * H * T * T), 0.3, Seed(xp.asarray([5])))
+    out, cache = cuda_ops.attention_forward(qkv, H, 0.3, Seed(xp.asarray([5])))
+    expected, plain = ops.attention_forward(wide(qkv), H, 0.3, Drawn(to_numpy(keep)))
+    assert relative(out, expected) < DTYPES[dtype]
+    dqkv = cuda_ops.attention_backward(dout, cache)
+    assert relative(dqkv, ops.attention_backward(wide(dout), plain)) < DTYPES[dtype]
+
+
 # ---- a whole model --------------------------------------------------------------------------
 
 CONFIG = replace(MODEL, vocab_size=101, n_positions=24, n_embd=128)  # two heads of 64

@@ -1,12 +1,11 @@
 """Attention on the GPU: two batched products with a softmax kernel between, or flash attention.
 
-The first holds all scores (B, H, T, T), and takes everything: dropout, segments, any type and size
-of heads. The plain form is ops.attention_forward.
+The first holds all scores (B, H, T, T), and takes everything: segments, any type and size of heads,
+and as the second does dropout. The plain form is ops.attention_forward.
 """
 
 import math
 
-from minigpt.backend import array_module
 from minigpt.cuda import flash, gemm, kernels
 from minigpt.cuda.dropout import next_seed
 from minigpt.cuda.kernels import int32, launch, wide_type, width
@@ -20,20 +19,21 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
 
     qkv (B, T, 3C) -> out (B, T, C).
     """
-    qkv = array_module(qkv).ascontiguousarray(qkv)
+    qkv = kernels.contiguous(qkv)
     draw = None
     if rng is not None and dropout:
         draw = (*next_seed(rng), float(dropout))
-    if draw is None and segments is None and flash.fits(qkv, n_head):
-        return flash.flash_forward(qkv, n_head)
-    return scores_forward(qkv, n_head, draw, segments)
+    if segments is None and flash.fits(qkv, n_head):
+        out, cache = flash.flash_forward(qkv, n_head, draw)
+        return out, (flash.flash_backward, cache)
+    out, cache = scores_forward(qkv, n_head, draw, segments)
+    return out, (scores_backward, cache)
 
 
 def attention_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
-    if len(cache) == 4:
-        return flash.flash_backward(dout, cache)
-    return scores_backward(dout, cache)
+    backward, rest = cache
+    return backward(dout, rest)
 
 
 # ---- all scores in memory -------------------------------------------------------------------
@@ -50,7 +50,7 @@ def scores_forward(qkv, n_head, draw, segments):
     launch(
         "causal_softmax_forward", qkv.dtype, math.ceil(B * H * T / ROWS), 32 * ROWS,
         scores, att, dropped, None if segments is None else int32(segments),
-        *(draw or (None, 0, 0.0)), B * H * T, H, T, W=width(T, att, scores, dropped),
+        *(draw or flash.NO_DRAW), B * H * T, H, T, W=width(T, att, scores, dropped),
     )  # fmt: skip
     out = kernels.empty(qkv, (B, T, H, D))
     gemm.matmul(att if dropped is None else dropped, v, out=out.transpose(0, 2, 1, 3))
@@ -71,7 +71,7 @@ def scores_backward(dout, cache):
     dscores = datt if datt.dtype == qkv.dtype else kernels.empty(qkv, datt.shape)  # in place
     launch(
         "causal_softmax_backward", qkv.dtype, math.ceil(B * H * T / ROWS), 32 * ROWS,
-        datt, att, dscores, *(draw or (None, 0, 0.0)), 1 / math.sqrt(D), B * H * T, T,
+        datt, att, dscores, *(draw or flash.NO_DRAW), 1 / math.sqrt(D), B * H * T, T,
         W=width(T, att, datt, dscores),
     )  # fmt: skip
     gemm.matmul(dscores, k, out=dq)

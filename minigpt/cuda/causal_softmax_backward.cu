@@ -21,8 +21,7 @@ extern "C" __global__ void causal_softmax_backward(
     if (row >= rows) return;  // the whole warp
     const int t = row % length;
     const size_t start = (size_t)row * length;
-    const long long none = 0;
-    const Dropout drop(seed ? seed : &none, call, rate);
+    const Dropout drop(seed, call, rate);
 
     A sum = 0;
     for (int c = lane * W; c <= t; c += 32 * W) {

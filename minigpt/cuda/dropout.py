@@ -4,8 +4,8 @@ Nothing is stored between forward and backward but where the seed stands. The pl
 ops.dropout_forward; the hash, cuda/random.cuh.
 """
 
-from minigpt.backend import array_module
-from minigpt.cuda.kernels import empty, flat_launch
+from minigpt.cuda import kernels
+from minigpt.cuda.kernels import flat_launch
 
 HIGH = 1 << 62  # seeds are below
 
@@ -50,7 +50,7 @@ def dropout_backward(dout, cache):
 
 
 def drop(x, draw):
-    x = array_module(x).ascontiguousarray(x)
-    out = empty(x, x.shape)
+    x = kernels.contiguous(x)
+    out = kernels.empty(x, x.shape)
     flat_launch("dropout", [x, out], *draw)
     return out

@@ -6,11 +6,11 @@ in flash_*.cu. Source: Dao 2023, "FlashAttention-2".
 
 import math
 
-from minigpt.backend import array_module
 from minigpt.cuda import kernels
 from minigpt.cuda.kernels import launch, wide_type
 
 HEADS = (64, 128)  # sizes
+NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
 TILE = 64  # rows that a block of 128 threads has, 16 for each warp
 
 
@@ -24,8 +24,11 @@ def shared_bytes(D, resident, other):
     return (resident + 4 * other) * D * 2
 
 
-def flash_forward(qkv, n_head):
-    """Return causal attention: qkv (B, T, 3C) -> out (B, T, C), and a cache."""
+def flash_forward(qkv, n_head, draw=None):
+    """Return causal attention: qkv (B, T, 3C) -> out (B, T, C), and a cache.
+
+    `draw` is (seed, call, rate) of the dropout, or None.
+    """
     B, T, C3 = qkv.shape
     C = C3 // 3
     D = C // n_head
@@ -33,27 +36,30 @@ def flash_forward(qkv, n_head):
     lse = kernels.empty(qkv, (B, n_head, T), wide_type(qkv.dtype))
     launch(
         "flash_forward", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
-        qkv, out, lse, T, n_head, 1 / math.sqrt(D), shared=shared_bytes(D, TILE, TILE), D=D, W=8,
+        qkv, out, lse, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
+        shared=shared_bytes(D, TILE, TILE), D=D, DROPOUT=int(draw is not None), W=8,
     )  # fmt: skip
-    return out, (qkv, n_head, out, lse)
+    return out, (qkv, n_head, out, lse, draw)
 
 
 def flash_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
-    qkv, n_head, out, lse = cache
-    dout = array_module(dout).ascontiguousarray(dout)
+    qkv, n_head, out, lse, draw = cache
+    dout = kernels.contiguous(dout)
     B, T, C = dout.shape
     D = C // n_head
     delta, dqkv = kernels.empty(lse, lse.shape), kernels.empty(qkv, qkv.shape)
     rows = B * T * n_head
-    launch("flash_delta", qkv.dtype, math.ceil(rows / 4), 128, dout, out, delta, rows, T, n_head,
-           D=D, W=8)  # fmt: skip
+    launch(
+        "flash_delta", qkv.dtype, math.ceil(rows * D / 8 / 128), 128,
+        dout, out, delta, rows, T, n_head, D=D, W=8,
+    )  # fmt: skip
     other = TILE if D == 64 else TILE // 2
     shared = shared_bytes(D, 2 * TILE, other)
     for kernel, statistics in (("keys", 4 * other * 4), ("queries", 0)):
         launch(
             f"flash_backward_{kernel}", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
-            qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D),
-            shared=shared + statistics, D=D, W=8,
+            qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
+            shared=shared + statistics, D=D, DROPOUT=int(draw is not None), W=8,
         )  # fmt: skip
     return dqkv

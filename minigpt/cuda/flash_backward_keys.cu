@@ -1,8 +1,8 @@
 // The gradients of keys and values in flash attention. For each head it replaces
 //
 //     p = np.exp(q @ k.T / sqrt(D) - lse[:, None])   # where seen, else 0
-//     dv = p.T @ dout
-//     ds = p * (dout @ v.T - delta[:, None]) / sqrt(D)
+//     dv = (p * keep).T @ dout                       # keep: dropout, if DROPOUT is 1
+//     ds = p * (dout @ v.T * keep - delta[:, None]) / sqrt(D)
 //     dk = ds.T @ q
 //
 // A block of four warps has 64 keys and goes through the queries that see them, some at a time; a
@@ -18,16 +18,18 @@
 
 #include "ptx.cuh"
 #include "common.cuh"
+#include "random.cuh"
 #include "tiles.cuh"
 
 const int KEYS = 64, QUERIES = D > 64 ? 32 : 64;  // 32: so that registers suffice
 
 extern "C" __global__ void __launch_bounds__(128, 2) flash_backward_keys(
-    const bf16 *qkv, const bf16 *dout,      // (B, T, 3, H, D), (B, T, H, D)
-    const float *lse, const float *delta,   // (B, H, T)
-    bf16 *dqkv,                             // (B, T, 3, H, D)
-    int length, int heads, float scale) {   // T, H, 1 / sqrt(D)
-    DYNAMIC_SHARED(bf16, shared);           // keys, values; twice queries, dout, lse and delta
+    const bf16 *qkv, const bf16 *dout,              // (B, T, 3, H, D), (B, T, H, D)
+    const float *lse, const float *delta,           // (B, H, T)
+    bf16 *dqkv,                                     // (B, T, 3, H, D)
+    int length, int heads, float scale,             // T, H, 1 / sqrt(D)
+    const long long *seed, int call, float rate) {  // dropout's, where there is any
+    DYNAMIC_SHARED(bf16, shared);                   // keys, values; twice queries and theirs
     bf16 *const keys = shared, *const values = keys + KEYS * D, *const tiles = values + KEYS * D;
     float(*const statistics)[2][QUERIES] = (float(*)[2][QUERIES])(tiles + 4 * QUERIES * D);
     const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -36,6 +38,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) flash_backward_keys(
     const size_t start = batch * length * 3 * C + head * D;
     const bf16 *q = qkv + start, *d = dout + batch * length * C + head * D;
     const size_t row = (size_t)blockIdx.y * length;
+    const Dropout drop(seed, call, rate);
 
     // Begin to copy a tile of queries, and what is known of each.
     auto fetch = [&](int from, int turn) {
@@ -72,7 +75,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) flash_backward_keys(
             const float exponent = x * scale - statistics[turn][0][column];
             const bool seen = key <= from + column && from + column < length;
             x = seen ? power_of_2(exponent * log2_e) : 0;
-            y = x * (y - statistics[turn][1][column]);
+            const size_t place = (row + from + column) * length + key;
+            const float keep = DROPOUT ? drop.keep(place) : 1;
+            y = x * (y * keep - statistics[turn][1][column]);
+            x *= keep;
         }
         add_product<QUERIES>(dv, p, douts);
         add_product<QUERIES>(dk, ds, queries);

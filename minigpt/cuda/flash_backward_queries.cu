@@ -1,7 +1,7 @@
 // The gradient of the queries in flash attention. For each head it replaces
 //
 //     p = np.exp(q @ k.T / sqrt(D) - lse[:, None])   # where seen, else 0
-//     ds = p * (dout @ v.T - delta[:, None]) / sqrt(D)
+//     ds = p * (dout @ v.T * keep - delta[:, None]) / sqrt(D)   # keep: dropout, if DROPOUT is 1
 //     dq = ds @ k
 //
 // A block of four warps has 64 queries and goes through the keys and values that they see, some at
@@ -14,16 +14,18 @@
 
 #include "ptx.cuh"
 #include "common.cuh"
+#include "random.cuh"
 #include "tiles.cuh"
 
 const int QUERIES = 64, KEYS = D > 64 ? 32 : 64;  // 32: so that registers suffice
 
 extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward_queries(
-    const bf16 *qkv, const bf16 *dout,      // (B, T, 3, H, D), (B, T, H, D)
-    const float *lse, const float *delta,   // (B, H, T)
-    bf16 *dqkv,                             // (B, T, 3, H, D)
-    int length, int heads, float scale) {   // T, H, 1 / sqrt(D)
-    DYNAMIC_SHARED(bf16, shared);           // queries and their dout; twice keys and values
+    const bf16 *qkv, const bf16 *dout,              // (B, T, 3, H, D), (B, T, H, D)
+    const float *lse, const float *delta,           // (B, H, T)
+    bf16 *dqkv,                                     // (B, T, 3, H, D)
+    int length, int heads, float scale,             // T, H, 1 / sqrt(D)
+    const long long *seed, int call, float rate) {  // dropout's, where there is any
+    DYNAMIC_SHARED(bf16, shared);                   // queries and their dout; twice keys and values
     bf16 *const queries = shared, *const douts = queries + QUERIES * D;
     bf16 *const tiles = douts + QUERIES * D;
     const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
@@ -32,6 +34,8 @@ extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward
     const int end = min(length, first + QUERIES);  // of the keys that are seen
     const size_t C = heads * D, batch = blockIdx.y / heads, head = blockIdx.y % heads;
     const size_t start = batch * length * 3 * C + head * D;
+    const size_t row = (size_t)blockIdx.y * length;
+    const Dropout drop(seed, call, rate);
     const bf16 *q = qkv + start, *k = q + C, *v = k + C;
 
     copy_rows<QUERIES>(queries, q, 3 * C, first, length);
@@ -42,9 +46,9 @@ extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward
 
     float lse_of[2], delta_of[2];  // of rows g and g + 8
     for (int half = 0; half < 2; half++) {
-        const int row = min(mine + g + 8 * half, length - 1);
-        lse_of[half] = lse[(size_t)blockIdx.y * length + row];
-        delta_of[half] = delta[(size_t)blockIdx.y * length + row];
+        const int query = min(mine + g + 8 * half, length - 1);
+        lse_of[half] = lse[row + query];
+        delta_of[half] = delta[row + query];
     }
     float dq[D / 8][4] = {};
     const float log2_e = 1.44269504f;
@@ -68,7 +72,8 @@ extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 3) flash_backward
             const int key = from + i / 4 * 8 + 2 * t + i % 2, query = mine + g + half * 8;
             float &y = ds[i / 4][i % 4];
             const float exponent = p[i / 4][i % 4] * scale - lse_of[half];
-            y = key <= query ? power_of_2(exponent * log2_e) * (y - delta_of[half]) : 0;
+            const float keep = DROPOUT ? drop.keep((row + query) * length + key) : 1;
+            y = key <= query ? power_of_2(exponent * log2_e) * (y * keep - delta_of[half]) : 0;
         }
         add_product<KEYS>(dq, ds, keys);
         __syncthreads();  // before the tile is written again

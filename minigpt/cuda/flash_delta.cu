@@ -2,7 +2,9 @@
 //
 //     delta = (dout * out).sum(axis=-1)              # = (datt * att).sum(axis=-1)
 //
-// One warp a row of a head. Source: Dao 2023, "FlashAttention-2", algorithm 2.
+// A row of a head takes D / W lanes, so that a warp has several rows at once.
+//
+// Source: Dao 2023, "FlashAttention-2", algorithm 2.
 //
 // Memory: reads dout and out: 2 elements of bf16 for each.
 // Share of the GPU's memory bandwidth: not yet measured.
@@ -13,15 +15,15 @@
 extern "C" __global__ void flash_delta(
     const bf16 *dout, const bf16 *out, float *delta,  // (B, T, H, D) twice, (B, H, T)
     int rows, int length, int heads) {                // B T H, T, H
-    const int lane = threadIdx.x % 32;
-    const int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-    if (row >= rows) return;  // the whole warp
+    const int LANES = D / W, lane = threadIdx.x % LANES;
+    const int row = (blockIdx.x * blockDim.x + threadIdx.x) / LANES;
     float sum = 0;
-    for (int c = lane * W; c < D; c += 32 * W) {
-        const Numbers d = load(dout + (size_t)row * D + c), o = load(out + (size_t)row * D + c);
+    if (row < rows) {
+        const size_t i = (size_t)row * D + lane * W;
+        const Numbers d = load(dout + i), o = load(out + i);
         for (int j = 0; j < W; j++) sum += d.v[j] * o.v[j];
     }
-    sum = warp_sum(sum);
+    for (int apart = LANES / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(ALL, sum, apart);
     const int head = row % heads, t = row / heads % length, batch = row / heads / length;
-    if (lane == 0) delta[((size_t)batch * heads + head) * length + t] = sum;
+    if (lane == 0 && row < rows) delta[((size_t)batch * heads + head) * length + t] = sum;
 }

@@ -2,7 +2,7 @@
 //
 //     scores = np.where(np.tril(np.ones((T, T))), q @ k.T / sqrt(D), -np.inf)
 //     lse = np.log(np.exp(scores).sum(axis=-1))
-//     out = np.exp(scores - lse[:, None]) @ v
+//     out = (np.exp(scores - lse[:, None]) * keep) @ v     # keep: dropout, if DROPOUT is 1
 //
 // A block of four warps has 64 queries and goes through the keys and values, 64 at a time, as far
 // as its queries may see. A warp holds the sums of its 16 queries in registers: of exp(scores - m),
@@ -16,19 +16,23 @@
 
 #include "ptx.cuh"
 #include "common.cuh"
+#include "random.cuh"
 #include "tiles.cuh"
 
 const int QUERIES = 64, KEYS = 64;
 
-extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 4) flash_forward(
-    const bf16 *qkv, bf16 *out, float *lse,  // (B, T, 3, H, D), (B, T, H, D), (B, H, T)
-    int length, int heads, float scale) {    // T, H, 1 / sqrt(D)
-    DYNAMIC_SHARED(bf16, shared);            // queries; twice keys and values
+extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 4 - DROPOUT) flash_forward(
+    const bf16 *qkv, bf16 *out, float *lse,         // (B, T, 3, H, D), (B, T, H, D), (B, H, T)
+    int length, int heads, float scale,             // T, H, 1 / sqrt(D)
+    const long long *seed, int call, float rate) {  // dropout's, where there is any
+    DYNAMIC_SHARED(bf16, shared);                   // queries; twice keys and values
     bf16 *const queries = shared, *const tiles = shared + QUERIES * D;
     const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
     const int tile = gridDim.x - 1 - blockIdx.x;  // those with most to do begin
     const int first = tile * QUERIES, mine = first + 16 * warp;
     const size_t C = heads * D, batch = blockIdx.y / heads, head = blockIdx.y % heads;
+    const size_t statistics = (size_t)blockIdx.y * length;
+    const Dropout drop(seed, call, rate);
     const bf16 *q = qkv + batch * length * 3 * C + head * D, *k = q + C, *v = k + C;
 
     copy_rows<QUERIES>(queries, q, 3 * C, first, length);
@@ -82,6 +86,14 @@ extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 4) flash_forward(
                 total[half] += x;
             }
         }
+        if (DROPOUT) {
+#pragma unroll
+            for (int i = 0; i < KEYS / 2; i++) {
+                const int key = j * KEYS + i / 4 * 8 + 2 * t + i % 2;
+                const size_t query = statistics + mine + g + i % 4 / 2 * 8;
+                p[i / 4][i % 4] *= drop.keep(query * length + key);
+            }
+        }
         add_product<KEYS>(sum, p, values);
         __syncthreads();  // before the tile is written again
     }
@@ -91,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(128, D > 64 ? 2 : 4) flash_forward(
         total[half] += __shfl_xor_sync(ALL, total[half], 2);
         const int row = mine + g + 8 * half;
         if (t == 0 && row < length)
-            lse[(size_t)blockIdx.y * length + row] = m[half] * scale + log(total[half]);
+            lse[statistics + row] = m[half] * scale + log(total[half]);
     }
     bf16 *to = out + batch * length * C + head * D;
     write_rows(to, C, mine, length, sum, 1 / total[0], 1 / total[1]);

@@ -99,8 +99,12 @@ def flat_launch(name, arrays, *args):
 
 def int32(ids):
     """Return `ids`, of any shape and type of integer, as the kernels want them: (N,) `int`."""
-    xp = array_module(ids)
-    return xp.ascontiguousarray(ids.reshape(-1).astype("int32", copy=False))
+    return contiguous(ids.reshape(-1).astype("int32", copy=False))
+
+
+def contiguous(x):
+    """Return `x`, or a copy of it if its elements are not one after the other."""
+    return x if x.flags.c_contiguous else array_module(x).ascontiguousarray(x)
 
 
 def address(x):

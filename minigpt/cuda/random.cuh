@@ -18,7 +18,7 @@ struct Dropout {
     A scale;
 
     __device__ Dropout(const long long *seed, int call, A rate) {
-        start = mix(mix((unsigned long long)*seed + STRIDE) + call * STRIDE);
+        start = seed ? mix(mix((unsigned long long)*seed + STRIDE) + call * STRIDE) : 0;
         limit = (unsigned)(rate * A(4294967295.0));
         scale = 1 / (1 - rate);
     }

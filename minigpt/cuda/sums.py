@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from minigpt.cuda.kernels import VECTOR_BYTES, empty, launch, wide_type, width
+from minigpt.cuda import kernels
+from minigpt.cuda.kernels import VECTOR_BYTES, launch, wide_type, width
 
 BLOCK = 256  # threads; what column_sum.cu and squared_norm.cu are written for
 MOST_BLOCKS = 1024
@@ -17,7 +18,7 @@ def column_sum(x):
     W = width(C, x)
     across = math.ceil(C / (32 * W))
     down = 1 if N <= FEW_ROWS else max(1, min(FEW_ROWS, MOST_BLOCKS // across, N // 64))
-    partial = empty(x, (down, C), wide_type(x.dtype))
+    partial = kernels.empty(x, (down, C), wide_type(x.dtype))
     launch("column_sum", x.dtype, (across, down), BLOCK, x, partial, N, C, W=W)
     return partial[0] if down == 1 else column_sum(partial)
 
@@ -27,7 +28,7 @@ def squared_norm(x, out):
     W = VECTOR_BYTES // x.itemsize if width(VECTOR_BYTES, x) > 1 else 1
     whole = len(x) // W * W
     blocks = max(1, min(MOST_BLOCKS, whole // (W * BLOCK)))
-    partial = empty(x, (blocks + 1, 1), wide_type(x.dtype))
+    partial = kernels.empty(x, (blocks + 1, 1), wide_type(x.dtype))
     for part, sums, w in ((x[:whole], partial[:blocks], W), (x[whole:], partial[blocks:], 1)):
         launch("squared_norm", x.dtype, len(sums), BLOCK, part, sums, np.int64(len(part)), W=w)
     out[...] = column_sum(partial)

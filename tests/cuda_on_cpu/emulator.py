@@ -27,6 +27,7 @@ OPTIONS = ["-std=c++17", "-O1", "-fPIC", "-w", "-fno-strict-aliasing"]
 CACHE = FOLDER.parents[1] / ".pytest_cache" / "cuda_on_cpu"
 ZONE = 256  # bytes
 MOST_SHARED_BYTES = 99 << 10  # of a block, on the GPUs that have least (8.6, 8.9, 12.0)
+compiled_for_gpu = kernels.compiled
 _lock = threading.Lock()  # blocks have their shared memory in one place
 
 
@@ -165,6 +166,22 @@ def poisoned(like, shape, dtype=None):
     return x
 
 
+class EitherKernel:
+    """A kernel that runs here for NumPy's arrays and on the GPU for CuPy's."""
+
+    max_dynamic_shared_size_bytes = None
+
+    def __init__(self, *what):
+        self.what = what
+
+    def __call__(self, grid, block, args, shared_mem=0):
+        here = any(isinstance(x, np.ndarray) for x in args)
+        kernel = (compiled if here else compiled_for_gpu)(*self.what)
+        if self.max_dynamic_shared_size_bytes:
+            kernel.max_dynamic_shared_size_bytes = self.max_dynamic_shared_size_bytes
+        kernel(grid, block, args, shared_mem=shared_mem)
+
+
 def installed():
     """Return a context in which the kernels of NumPy arrays run here, their outputs full of NaN.
 
@@ -172,4 +189,4 @@ def installed():
     """
     if not compiler():
         pytest.skip("kernels are run on the CPU by g++, which is not installed")
-    return mock.patch.multiple(kernels, compiled=compiled, empty=poisoned)
+    return mock.patch.multiple(kernels, compiled=EitherKernel, empty=poisoned)
