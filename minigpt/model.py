@@ -180,7 +180,7 @@ class GPT:
         dx = ops.dropout_backward(dx, drop_cache)
         if pos_cache is None:
             # one row served the whole batch
-            dw = dx.sum(axis=0, dtype=self.params.flat.dtype)
+            dw = dx.astype(self.params.flat.dtype, copy=False).sum(axis=0)  # (T, C)
             grads.add("wpe.weight", dw, slice(dx.shape[1]))
         else:
             rows, dw = ops.embedding_backward(dx, pos_cache)

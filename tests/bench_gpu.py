@@ -28,6 +28,7 @@ PARTS = {  # what there is, in the order it is run; seconds that it may take
     "products": 60,
     "kernels": 60,
     "launches": 40,
+    "generation": 50,
 }
 TOTAL_S = 590
 

@@ -21,6 +21,7 @@ from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
 from minigpt.presets import get_preset
+from minigpt.sample import generate
 
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # bf16, NVIDIA's data sheets
 TURNS, ALL_TURNS_S = 3, 3.0
@@ -158,8 +159,9 @@ def forget():
         import torch
 
         torch._dynamo.reset()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
 
 
 def contestants(config, B, precision, eager_too=False):
@@ -204,6 +206,33 @@ def part_gpt2(arguments, note):
     if arguments.toy:
         config, B = ModelConfig(300, 32, 64, 2, 2), 2
     race("GPT-2 124M", config, B, "bf16", contestants(config, B, "bf16"), note, peak_of_device())
+
+
+# ---- generation ------------------------------------------------------------------------------
+
+
+def part_generation(arguments, note):
+    """Tokens a second of generation, and whether a GPU draws the ids that a CPU draws."""
+    config, n = ModelConfig(257, 256, 384, 6, 6), 200
+    if arguments.toy:
+        config, n = ModelConfig(257, 32, 16, 2, 2), 20
+    prompts = [[7, i] for i in range(8)]
+    expected = list(generate(GPT(config).initialise(0), prompts, n, seed=5))
+    for precision in ("fp32", "bf16"):
+        try:
+            model = GPT(config, open_device("gpu", precision)).initialise(0)
+            list(generate(model, prompts, 4, seed=5))  # warm
+            began = time.perf_counter()
+            got = list(generate(model, prompts, n, seed=5))
+            rate = n * len(prompts) / (time.perf_counter() - began)
+            alike = sum(a == b for a, b in zip(got, expected, strict=True)) / n
+            found = {"tokens_per_s": rate, "steps_alike": alike}
+            print(f"  {precision} {rate:,.0f} tokens/s of 8 rows, {alike:.0%} of the steps as on "
+                  f"the CPU", flush=True)  # fmt: skip
+        except Exception as error:
+            found = {"error": f"{type(error).__name__}: {error}".partition("\n")[0]}
+            print(f"  {precision} {found['error']}", flush=True)
+        note(**{precision: found})
 
 
 # ---- a whole run -----------------------------------------------------------------------------

@@ -80,6 +80,12 @@ def test_parts_measure_at_toy_size(on_stand_in, part, capsys):
     assert len(bad) <= 1, bad
 
 
+def test_generation_is_compared_with_a_cpus(on_stand_in, capsys):
+    figures = figures_of("generation")
+    assert figures["fp32"]["tokens_per_s"] > 0
+    assert figures["fp32"]["steps_alike"] == 1
+
+
 def test_the_stand_in_is_found_exact(on_stand_in, capsys):
     errors = figures_of("exactness")["fp32"]
     assert all(error < 1e-5 for error in errors.values())
