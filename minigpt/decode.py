@@ -22,7 +22,6 @@ from minigpt.cpu_rows import KEYS
 from minigpt.parallel import slices
 from minigpt.team import one_blas_thread, team
 
-ROWS = 8  # so many rows are worth a thread of their own, if each finds the weights in the cache
 CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
 
@@ -89,19 +88,8 @@ class Decoder:
         assert max(at) < self.capacity
         for row in rows:
             self.lengths[row] += 1
-        threads = team()
-        shares = slices(len(rows), min(threads.n, len(rows) // ROWS if self.in_cache else 1) or 1)
         with one_blas_thread():
-            if len(shares) == 1:
-                return self._step(rows, ids, at)
-            xp, flat = self.model.device.xp, self.model.params.flat
-            logits = xp.empty((len(rows), self.model.config.vocab_size), flat.dtype)  # (B, V)
-
-            def some(part):
-                logits[part] = self._step(rows[part], ids[part], at[part])
-
-            threads.run(some, shares)
-            return logits
+            return self._step(rows, ids, at)
 
     def _step(self, rows, ids, at):
         ops, p, c = self.model.device.ops, self.model.params, self.model.config
