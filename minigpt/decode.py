@@ -24,6 +24,7 @@ from minigpt.team import one_blas_thread, team
 
 CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
+FEW_IN_CACHE = 96  # the same for a small model: threads meet three times in a layer
 
 
 class Block(NamedTuple):
@@ -120,7 +121,8 @@ class Decoder:
         assert T >= 1 and self.capacity >= S
         self.lengths[row] = S
         threads = team()
-        shares = slices(T, threads.n if T >= FEW and xp.__name__ == "numpy" else 1)
+        few = FEW_IN_CACHE if self.in_cache else FEW
+        shares = slices(T, threads.n if few <= T and xp.__name__ == "numpy" else 1)
         heads = (T, 3, c.n_head, c.n_embd // c.n_head)
         with one_blas_thread():
             x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)
