@@ -213,10 +213,8 @@ def runs_of(rows):
 def masks_of(lengths):
     """Return how many blocks n there are, and a mask (b, 1, n, 1, KEYS): 0 or -inf for each key."""
     n = -(-max(lengths) // KEYS)
-    mask = np.zeros((len(lengths), n * KEYS), np.float32)
-    for of_row, S in zip(mask, lengths, strict=True):
-        of_row[S:] = -np.inf
-    return n, mask.reshape(-1, 1, n, 1, KEYS)
+    seen = np.arange(n * KEYS) < np.array(lengths)[:, None]  # (b, n KEYS)
+    return n, np.where(seen, np.float32(0), np.float32(-np.inf)).reshape(-1, 1, n, 1, KEYS)
 
 
 def in_order(parts):

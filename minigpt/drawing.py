@@ -61,7 +61,7 @@ def draw_ids(rows, logits, settings):
     else:
         s = settings
         p = next_token_probabilities(logits, s.temperature, s.top_k, s.top_p, s.min_p)  # (b, V)
-        ids = [draw(each, row.rng.random()) for each, row in zip(p, rows, strict=True)]
+        ids = draw(p, np.array([row.rng.random() for row in rows]))
     return [id if row.going else None for row, id in zip(rows, ids, strict=True)]
 
 

@@ -8,7 +8,7 @@ bit of anybody's text: a row's result has nothing to do with what is beside it.
 from dataclasses import dataclass
 
 ROWS = 8  # so many rows that go on are worth a thread of their own
-ID_COST = 0.5  # of an id of a prompt; a row that goes on costs 1: a product of many rows is faster
+ID_COST = 0.4  # of an id of a prompt; a row that goes on costs 1: a product of many rows is faster
 
 
 @dataclass
