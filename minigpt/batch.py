@@ -8,7 +8,8 @@ Models"). Each row has its own window, settings and random numbers.
 A row gets the ids it would get alone with the same seed, whatever is beside it and whenever it
 joined. On a CPU its logits are the same to the last bit (cpu_rows.py says how); they are drawn from
 along rows of one length, the vocabulary's, which rounds the same for one row and for many; and a
-prompt is read by itself, in chunks that depend on nothing but its own length.
+prompt is read by itself, in chunks that depend on nothing but its own length. So a step may be
+shared out to the cores: see shares.py.
 
 This knows ids only and checks nothing: sample.py says what may be asked for.
 """
