@@ -3,7 +3,8 @@
 An engine's thread draws a token for every row in a step, and says for each Stream that there is
 something new. Waking the event loop for each would cost more than the token; here all that came
 is noted, and the loop is woken once. Where many wait, it also waits a little between two rounds,
-so that a chunk holds several tokens: the more streams, the fewer chunks each gets.
+so that a chunk holds several tokens: the more streams, the fewer chunks each gets. Nobody waits so
+for his first token.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import contextlib
 import threading
 from collections import deque
 
-PAUSE_S_PER_STREAM = 0.001  # between two rounds; alone one waits for nothing
+PAUSE_S_PER_STREAM = 0.002  # between two rounds; alone one waits for nothing
 
 
 class Wakeups:
@@ -21,15 +22,19 @@ class Wakeups:
         self.loop, self.n_open = loop, 0
         self._rung, self._coming, self._lock = deque(), False, threading.Lock()
 
-    def ring(self, event):
-        """Have `event` set soon; from any thread."""
+    def ring(self, event, at_once=False):
+        """Have `event` set soon, or `at_once` though others wait; from any thread."""
         with self._lock:
-            self._rung.append(event)
-            if self._coming:  # the loop will see it by itself: waking it costs a system call
+            if not self._coming:
+                self._rung.append(event)
+                self._coming, wake = True, self._wake
+            elif at_once:
+                wake = event.set
+            else:  # the loop will see it by itself: waking it costs a system call
+                self._rung.append(event)
                 return
-            self._coming = True
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self._wake)
+            self.loop.call_soon_threadsafe(wake)
 
     def _wake(self):
         with self._lock:
@@ -48,13 +53,17 @@ class Writing:
     def __init__(self, asked, wakeups):
         """Submit every request; raise Busy, ValueError as the engine does."""
         self.event, self.wakeups, self.streams, self.stopped = asyncio.Event(), wakeups, [], None
+        self._told = False  # whether anything has come
         try:
             for request in asked.requests:
-                stream = asked.served.engine.submit(request, lambda: wakeups.ring(self.event))
-                self.streams.append(stream)
+                self.streams.append(asked.served.engine.submit(request, self._tell))
         except Exception:
             self.cancel()
             raise
+
+    def _tell(self):
+        first, self._told = not self._told, True
+        self.wakeups.ring(self.event, at_once=first)
 
     def __enter__(self):
         self.wakeups.n_open += 1

@@ -8,7 +8,8 @@ Models"). Each row has its own window, settings and random numbers.
 A row gets the ids it would get alone with the same seed, whatever is beside it and whenever it
 joined. On a CPU its logits are the same to the last bit (cpu_rows.py says how); they are drawn from
 along rows of one length, the vocabulary's, which rounds the same for one row and for many; and a
-prompt is read by itself, in chunks that depend on nothing but its own length.
+prompt is read by itself, in chunks that depend on nothing but its own length. So a step may be
+shared out to the cores: see shares.py.
 
 This knows ids only and checks nothing: sample.py says what may be asked for.
 """
@@ -22,30 +23,12 @@ import numpy as np
 
 from minigpt.backend import to_numpy
 from minigpt.decode import Decoder
-from minigpt.distribution import (
-    Settings,
-    draw,
-    likeliest,
-    log_softmax,
-    next_token_probabilities,
-    penalise,
-)
+from minigpt.distribution import Settings
+from minigpt.drawing import draw_tokens
+from minigpt.shares import Reading, share_out
+from minigpt.team import team
 
 CHUNK = 256  # ids of a prompt that are read at a time
-DRAWN = 1 << 16  # probabilities that are computed at a time, few enough for a core's cache
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A generated id.
-
-    `logprob` is the logarithm (nats) of the probability that the model itself gives it, before
-    temperature and limits, and `top` the likeliest ids with theirs; both only where asked for.
-    """
-
-    id: int
-    logprob: float | None = None
-    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,15 +130,26 @@ class Batch:
         self._release()
         rows = self.rows
         self._slide(rows)
-        decoded = [row for row in rows if not row.unread]
-        ready = self._read(most)
-        if decoded:
-            logits = self.decoder.step(
-                [row.slot for row in decoded], [row.window[-1] for row in decoded]
-            )
-            for row, of_row in zip(decoded, to_numpy(logits), strict=True):
+        going = [row for row in rows if not row.unread]
+        readings = self._readings(most)
+        drawn = {}
+        threads = team()
+        n = threads.n if self.decoder.in_cache else 1  # else each would read all from memory
+        threads.run(lambda share: drawn.update(self._work(*share)), share_out(readings, going, n))
+        ready = [row for reading in readings if reading.whole for row in reading.rows]
+        return [(row, drawn[row]) for row in ready + going]
+
+    def _work(self, readings, going):
+        """Read, go on and draw: a share of a step, done by one thread; return what `step` does."""
+        ready = []
+        for reading in readings:
+            ready += self._read(reading)
+        if going:
+            slots, last = [row.slot for row in going], [row.window[-1] for row in going]
+            logits = to_numpy(self.decoder.step(slots, last))  # (B, V)
+            for row, of_row in zip(going, logits, strict=True):
                 row.logits = of_row
-        return draw_tokens(ready + decoded)
+        return draw_tokens(ready + going)
 
     def _slide(self, rows):
         T = self.model.config.n_positions
@@ -165,83 +159,39 @@ class Batch:
                 self.decoder.forget(row.slot)
                 self._unread.append(row)
 
-    def _read(self, most):
-        """Read windows that are not in the cache; return the rows that are ready now.
+    def _readings(self, most):
+        """Return what is read in this step, about `most` ids of those that wait to be read.
 
-        A long window is read in chunks, always the same ones whatever else is going on; and one
-        that has just been read is copied.
+        A long window is read in chunks, always the same ones whatever else is going on.
         """
-        ready, n = [], 0
+        readings, n = [], 0
         while self._unread and n < most:
             row = self._unread[0]
-            if row.going:
-                start = self.decoder.lengths[row.slot]
-                chunk = row.window[start : start + CHUNK]
-                if ready and row.window == ready[-1].window:
-                    self.decoder.copy(ready[-1].slot, row.slot)
-                    row.logits = ready[-1].logits
-                else:
-                    row.logits = to_numpy(self.decoder.read(row.slot, chunk))
-                    n += len(chunk)
-                    if start + len(chunk) < len(row.window):
-                        continue
-                row.unread = False
-                ready.append(row)
+            if row.going and readings and row.window == readings[-1].rows[0].window:
+                readings[-1].rows.append(row)
+            elif row.going:
+                chunks, start = [], self.decoder.lengths[row.slot]
+                while start < len(row.window) and n < most:
+                    chunks.append(row.window[start : start + CHUNK])
+                    start, n = start + CHUNK, n + len(chunks[-1])
+                readings.append(Reading([row], chunks, whole=start >= len(row.window)))
+                if not readings[-1].whole:
+                    break
+            row.unread = False
             self._unread.popleft()
-        return ready
+        return readings
+
+    def _read(self, reading):
+        """Read chunks into the cache; return the rows that are ready now."""
+        row, *others = reading.rows
+        for chunk in reading.chunks:
+            row.logits = to_numpy(self.decoder.read(row.slot, chunk))
+        for other in others:  # their windows are the same: so are their keys, values and scores
+            self.decoder.copy(row.slot, other.slot)
+            other.logits = row.logits
+        return reading.rows if reading.whole else []
 
 
 def slide(window, n_positions):
     """Return what stays of a list of ids that has just become longer than the window."""
     return window if len(window) <= n_positions else window[-max(1, n_positions // 2) :]
-
-
-# ---- from scores to tokens -------------------------------------------------------------------
-
-
-def draw_tokens(rows):
-    """Draw the next token of each of some Rows; return a list of (row, Token or None)."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(row.plan.alike, []).append(row)
-    drawn = {}
-    for group in groups.values():
-        settings, n_vocab = group[0].plan.settings, group[0].plan.n_vocab
-        n = max(1, DRAWN // n_vocab)
-        for start in range(0, len(group), n):
-            some = group[start : start + n]
-            logits = np.stack([row.logits[:n_vocab] for row in some])  # (b, V)
-            for row, id in zip(some, draw_ids(some, logits, settings), strict=True):
-                drawn[row] = None if id is None or not row.append(id) else id
-    return [(row, token_of(row, drawn[row])) for row in rows]
-
-
-def draw_ids(rows, logits, settings):
-    """Return an id for each row, all with the same settings, by its logits (b, V), or None."""
-    finite = np.isfinite(logits.max(axis=1))  # (b,); the largest of numbers and a NaN is NaN
-    if not finite.all():
-        for row in (row for row, good in zip(rows, finite, strict=True) if not good):
-            row.error = ValueError("the model's scores are not finite; its weights must be damaged")
-            row.end("error")
-        logits = np.where(finite[:, None], logits, 0)
-    if settings.repetition_penalty != 1:
-        seen = [[id for id in row.seen if id < logits.shape[1]] for row in rows]
-        penalty = settings.repetition_penalty
-        logits = np.stack([penalise(*each, penalty) for each in zip(logits, seen, strict=True)])
-    if settings.temperature == 0:
-        ids = logits.argmax(axis=1).tolist()
-    else:
-        s = settings
-        p = next_token_probabilities(logits, s.temperature, s.top_k, s.top_p, s.min_p)  # (b, V)
-        ids = [draw(each, row.rng.random()) for each, row in zip(p, rows, strict=True)]
-    return [id if row.going else None for row, id in zip(rows, ids, strict=True)]
-
-
-def token_of(row, id):
-    """Return the Token of an id drawn for `row`, or None for None."""
-    n_top = row.plan.n_top
-    if id is None or n_top is None:
-        return None if id is None else Token(id)
-    logprobs = log_softmax(row.logits[: row.plan.n_vocab])
-    top = likeliest(logprobs, n_top) if n_top else ()
-    return Token(id, float(logprobs[id]), tuple((int(t), float(logprobs[t])) for t in top))

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from numbers import Integral
 
-from minigpt.batch import Batch, Token
+from minigpt.batch import Batch
 from minigpt.distribution import Settings, check_integer
+from minigpt.drawing import Token
 from minigpt.sample import check_plan, new_rows
 from minigpt.stream import TextStream
 

@@ -22,9 +22,9 @@ from minigpt.cpu_rows import KEYS
 from minigpt.parallel import slices
 from minigpt.team import one_blas_thread, team
 
-ROWS = 8  # so many rows are worth a thread of their own, if each finds the weights in the cache
 CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
+FEW_IN_CACHE = 96  # the same for a small model: threads meet three times in a layer
 
 
 class Block(NamedTuple):
@@ -89,19 +89,8 @@ class Decoder:
         assert max(at) < self.capacity
         for row in rows:
             self.lengths[row] += 1
-        threads = team()
-        shares = slices(len(rows), min(threads.n, len(rows) // ROWS if self.in_cache else 1) or 1)
         with one_blas_thread():
-            if len(shares) == 1:
-                return self._step(rows, ids, at)
-            xp, flat = self.model.device.xp, self.model.weights.flat
-            logits = xp.empty((len(rows), self.model.config.vocab_size), flat.dtype)  # (B, V)
-
-            def some(part):
-                logits[part] = self._step(rows[part], ids[part], at[part])
-
-            threads.run(some, shares)
-            return logits
+            return self._step(rows, ids, at)
 
     def _step(self, rows, ids, at):
         ops, p, c = self.model.device.ops, self.model.weights, self.model.config
@@ -132,7 +121,8 @@ class Decoder:
         assert T >= 1 and self.capacity >= S
         self.lengths[row] = S
         threads = team()
-        shares = slices(T, threads.n if T >= FEW and xp.__name__ == "numpy" else 1)
+        few = FEW_IN_CACHE if self.in_cache else FEW
+        shares = slices(T, threads.n if few <= T and xp.__name__ == "numpy" else 1)
         heads = (T, 3, c.n_head, c.n_embd // c.n_head)
         with one_blas_thread():
             x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)

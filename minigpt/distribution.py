@@ -136,9 +136,14 @@ def log_softmax(logits):
     return logits - math.log(np.exp(logits).sum())
 
 
-def draw(p, uniform):
-    """Return the id whose share of [0, 1) holds the number `uniform`; ids are in order there."""
-    chosen = int(p.cumsum().searchsorted(uniform, side="right"))
-    if chosen == len(p):  # rounding ended below 1: the last that may be drawn
-        chosen = int(np.flatnonzero(p)[-1])
+def draw(p, uniforms):
+    """Return an id for each row of p (b, V), each drawn with its own number of `uniforms` (b,).
+
+    It is the id whose share of [0, 1) holds the number; ids are in order there.
+    """
+    before = p.cumsum(axis=1) <= uniforms[:, None]  # (b, V), whether an id's share ends before it
+    chosen = before.sum(axis=1).tolist()
+    for row, id in enumerate(chosen):
+        if id == p.shape[1]:  # rounding ended below 1: the last that may be drawn
+            chosen[row] = int(np.flatnonzero(p[row])[-1])
     return chosen

@@ -21,6 +21,7 @@ from minigpt.batch import Batch
 from minigpt.completion import completions
 from minigpt.distribution import check_integer
 from minigpt.engine_stream import Busy, Closed, Request, Stream, TimedOut
+from minigpt.team import one_blas_thread
 
 __all__ = ["Busy", "Closed", "Engine", "Request", "Stream", "TimedOut"]
 
@@ -106,12 +107,9 @@ class Engine:
         why = None
         try:
             while self._wait_for_work():
-                try:
-                    self._round()
-                except Exception as error:  # of the batch as a whole: those in it cannot go on
-                    streams = {stream for stream, _ in self._running.values()}
-                    self._begin_anew()
-                    self._drop(streams, error)
+                with one_blas_thread():  # for all the steps: each would switch it back and forth
+                    while self._busy():
+                        self._try_round()
         except BaseException as error:
             why = f"the engine broke down: {type(error).__name__}"
             raise
@@ -129,6 +127,17 @@ class Engine:
                 self._ends.clear()  # an idle hour says nothing of the speed
             self._changed.wait_for(lambda: self._why_closed or self._running or self._waiting)
             return not self._why_closed
+
+    def _busy(self):
+        return (self._running or self._waiting) and not self._why_closed
+
+    def _try_round(self):
+        try:
+            self._round()
+        except Exception as error:  # of the batch as a whole: those in it cannot go on
+            streams = {stream for stream, _ in self._running.values()}
+            self._begin_anew()
+            self._drop(streams, error)
 
     def _round(self):
         """Let rows go that are over, let others begin, and step once."""

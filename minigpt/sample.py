@@ -16,8 +16,9 @@ from numbers import Integral
 
 import numpy as np
 
-from minigpt.batch import Batch, Plan, Row, Token
+from minigpt.batch import Batch, Plan, Row
 from minigpt.distribution import Settings, check_integer, next_token_probabilities
+from minigpt.drawing import Token
 from minigpt.stream import stream_text
 
 __all__ = ["Generation", "Token", "generate", "next_token_probabilities", "stream_text"]

@@ -34,7 +34,7 @@ class Team:
         What no thread has begun when the caller is done with its own, the caller does: on a busy
         machine a thread may be woken late. What a part raises, raises here.
         """
-        if len(parts) == 1 or self._free.locked():  # others are using it
+        if len(parts) <= 1 or self._free.locked():  # others are using it
             for part in parts:
                 function(part)
             return

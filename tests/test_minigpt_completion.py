@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 import bpe
-from minigpt.batch import Token
 from minigpt.completion import Completion, Piece, complete, encode_prompt
+from minigpt.drawing import Token
 from minigpt.sample import check_plan, generate, new_rows
 from minigpt.stream import TextStream
 

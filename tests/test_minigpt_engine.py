@@ -1,7 +1,7 @@
 import math
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model
 
+from minigpt import batch as batch_module
 from minigpt import engine as engine_module
+from minigpt import shares as shares_module
 from minigpt import team as team_module
 from minigpt.completion import complete
 from minigpt.decode import Decoder
@@ -161,6 +163,37 @@ def test_rows_that_are_shared_out_to_threads_are_what_they_are_alone(model, monk
         gate.open()
         assert [[list(stream)] for stream in streams] == expected
     assert 12 in together  # a third of them
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_prompts_read_by_one_thread_while_others_write_change_nobodys_text(model, monkeypatch):
+    monkeypatch.setattr(team_module, "_team", team_module.Team(3))
+    monkeypatch.setattr(shares_module, "ROWS", 1)  # every row is worth a thread
+    prompts = [[7], list(range(100)), "a list of", list(range(40)), "the", list(range(40))]
+    asked = [
+        Request(prompts[i % 6], 3 + 5 * i % 23, Settings((0.0, 0.9)[i % 2]), seed=i)
+        for i in range(24)
+    ]
+    expected = [alone(model, request) for request in asked]
+    shared, share_out = [], batch_module.share_out
+
+    def spy(*arguments):
+        shared.append(share_out(*arguments))
+        return shared[-1]
+
+    monkeypatch.setattr(batch_module, "share_out", spy)
+    gate = Gate()
+    with an_engine(model, n_rows=7) as engine:
+        engine.submit(Request([7], 1), gate)
+        gate.wait()  # so that the same ones meet every time
+        streams = [engine.submit(request) for request in asked]
+        gate.open()
+        assert [[list(stream)] for stream in streams] == expected
+    assert any(
+        any(readings and not going for readings, going in shares)
+        and any(going and not readings for readings, going in shares)
+        for shares in shared
+    )
 
 
 def test_without_a_seed_every_text_is_another():
@@ -329,6 +362,21 @@ def test_rows_are_as_many_as_there_is_memory_for(monkeypatch):
     assert rows_that_fit(MODEL, 2) == 2
     monkeypatch.setattr(engine_module, "CACHE_BYTES", 0)
     assert rows_that_fit(MODEL, 64) == 1
+
+
+def test_blas_threads_are_switched_off_once_for_a_text_and_on_when_it_is_over(monkeypatch):
+    switched = []
+
+    @contextmanager
+    def spy():
+        switched.append("off")
+        yield
+        switched.append("on")
+
+    monkeypatch.setattr(engine_module, "one_blas_thread", spy)
+    with an_engine() as engine:
+        assert len(list(engine.submit(Request([7], 30)))) == 30
+    assert switched == ["off", "on"]
 
 
 # ---- when something breaks -------------------------------------------------------------------

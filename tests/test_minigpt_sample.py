@@ -522,4 +522,5 @@ def test_a_character_is_given_out_with_its_last_byte():
 
 def test_a_draw_above_what_rounding_leaves_of_1_is_a_symbol_that_may_be_drawn():
     p = np.array([0.3, 0.6, 0.0])  # 0.9 in all, as rounding could leave
-    assert [draw(p, u) for u in (0.0, 0.299, 0.3, 0.89, 0.95)] == [0, 0, 1, 1, 1]
+    uniforms = np.array([0.0, 0.299, 0.3, 0.89, 0.95])
+    assert draw(np.tile(p, (5, 1)), uniforms) == [0, 0, 1, 1, 1]

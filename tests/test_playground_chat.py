@@ -161,6 +161,30 @@ def test_a_base_model_goes_on_with_the_text(page):
     assert body.startswith("the rain") and len(body) > len("the rain")
 
 
+def test_a_base_model_is_given_all_that_was_said_and_only_its_end_where_there_is_more(page):
+    page.evaluate("document.querySelector('.picker').value = 'base'")
+    page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+    page.evaluate("""
+        window.sent = [];
+        const real = window.fetch;
+        window.fetch = (url, options) => {
+          if (String(url).endsWith("/v1/completions")) sent.push(JSON.parse(options.body));
+          return real(url, options);
+        };
+    """)
+    ask(page, "the rain")
+    finished(page, 1)
+    ask(page, "and " + 80 * "the wind ")
+    finished(page, 2)
+    first, second = page.evaluate("sent")
+    assert first["prompt"] == "the rain"
+    answer = texts(page, ".body")[0].removeprefix("the rain")
+    assert second["prompt"].startswith("the rain") and second["prompt"].count("\n") >= 1
+    assert second["prompt"].endswith("\nand " + (80 * "the wind ").strip())
+    assert "".join(answer.split()) in "".join(second["prompt"].split())
+    assert texts(page, ".body")[1].startswith("and the wind")  # the rest is above
+
+
 def test_a_message_an_answer_and_a_block_of_code_are_copied(page):
     page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
     said = "**So:**\n```\nx = 1\n```"

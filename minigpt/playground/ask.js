@@ -7,7 +7,7 @@
 //   limited   whether top-k, top-p or min-p kept the unlikely from being drawn
 //   kept      how many of the tokens were there before, in a branch of another answer
 //   chosenAt  in a branch: the places of the tokens that were chosen by the reader, not drawn
-//   prompt    the text that a base model was given to go on with, else null
+//   prompt    the message that a base model goes on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
 //             the person) or "broken"; then, as api.js says it, `problem` is
 //             {message, retryable, refused, modelGone}
@@ -15,7 +15,8 @@
 //   note      a sentence about how it came to be, if there is something to say
 //
 // An assistant gets the conversation by /v1/chat/completions. A base model knows no conversations:
-// it gets the last message as a text, by /v1/completions, and goes on with it.
+// it gets all that was said as one text, by /v1/completions, and goes on with it; of what does not
+// fit its window it sees the end.
 
 import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
 
@@ -23,7 +24,7 @@ import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
 const WATCH_CHAT = { logprobs: true, top_logprobs: 10, return_token_ids: true };
 const WATCH_COMPLETION = { logprobs: 10, return_token_ids: true };
 
-// Make the request for an answer: {path, body}.
+// Make the request for an answer: {path, body}, and for a base model {shown}, the last message.
 export function requestFor(model, messages, settings) {
   const drawn = { model: model.id, ...sampling(settings) };
   if (model.minigpt.assistant) {
@@ -35,7 +36,16 @@ export function requestFor(model, messages, settings) {
     };
   }
   const { max_tokens } = settings;
-  return continuation({ ...drawn, prompt: messages.at(-1).content, max_tokens });
+  const text = { prompt: asText(messages), max_tokens, truncate_prompt_tokens: -1 };
+  return { ...continuation({ ...drawn, ...text }), shown: messages.at(-1).content };
+}
+
+// Give a conversation as one text: an answer goes on with what was asked, a question begins a line.
+function asText(messages) {
+  const said = messages.filter(({ role }) => role !== "system");
+  return said
+    .map(({ role, content }, i) => (i > 0 && role === "user" ? `\n${content}` : content))
+    .join("");
 }
 
 const continuation = (body) => ({
@@ -50,14 +60,14 @@ function sampling({ max_tokens, ...settings }) {
 
 // Ask, and fill `node` while the answer comes; `onProgress` is called after each piece. Never
 // throws: what went wrong is noted in the node.
-export async function ask(api, node, { path, body }, { onProgress, signal }) {
+export async function ask(api, node, { path, body, shown }, { onProgress, signal }) {
   const started = performance.now();
   Object.assign(node, {
     model: body.model,
     temperature: body.temperature,
     limited: ["top_k", "top_p", "min_p"].some((name) => body[name] != null),
     tokens: node.tokens ?? [],
-    prompt: typeof body.prompt === "string" ? body.prompt : (node.prompt ?? null),
+    prompt: shown ?? node.prompt ?? null,
     promptIds: node.promptIds ?? null,
     finish: null,
     problem: null,
