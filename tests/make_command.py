@@ -1,0 +1,25 @@
+"""What the tests that run `make` share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def make(*words):
+    """Run `make` with this interpreter in place of a virtual environment of its own."""
+    return subprocess.run(
+        ["make", f"PY={sys.executable}", *words], cwd=ROOT, env=clean_environment(),
+        capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+
+
+def clean_environment():
+    """Return the environment without what an outer `make` leaves to inner ones."""
+    return {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+
+
+# the whole road, as short as can be
+SMALL = ("PRESET=smoke", "VOCAB=300", "TRAIN=--steps 40")
