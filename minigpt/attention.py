@@ -14,6 +14,8 @@ Wallace 2019, "Attention is not Explanation".
 
 import math
 
+import numpy as np
+
 from minigpt.backend import array_module, to_numpy
 from minigpt.ops import softmax, split_heads
 
@@ -35,6 +37,8 @@ def attention_weights(model, ids, layer):
         x, p[name + "ln_1.weight"], p[name + "ln_1.bias"], c.layer_norm_epsilon
     )
     qkv, _ = ops.linear_forward(h, p[name + "attn.c_attn.weight"], p[name + "attn.c_attn.bias"])
+    # bfloat16 has too few digits for it, and CuPy no product of several matrices
+    qkv = qkv.astype(np.promote_types(qkv.dtype, np.float32), copy=False)
     q, k, _ = split_heads(qkv, c.n_head)  # each (1, H, T, D)
     scores = (q @ k.transpose(0, 1, 3, 2) / math.sqrt(q.shape[-1]))[0]  # (H, T, S)
     xp = array_module(scores)

@@ -59,6 +59,12 @@ class CapturedTrainer(Trainer):
         if self.download.is_full:
             self._fetch()
 
+    @property
+    def remark(self):
+        """What the run should say once; None for nothing."""
+        why = self.graphs.failure
+        return why and f"the step is not captured in a CUDA graph, so it takes longer: {why}"
+
     def _draw(self, *seed):
         """Have the next forward draw what follows from the integers `seed`."""
         if self.seed_of is None:
@@ -70,7 +76,8 @@ class CapturedTrainer(Trainer):
     def finished(self, wait=True):
         """Return (loss, gradient's norm) of the steps that were not returned before.
 
-        Without `wait` only those that are here already. Raises ValueError where one is not finite.
+        Without `wait` only those that were fetched: they are when there are many (Download).
+        Raises ValueError where one is not finite.
         """
         if wait:
             self._fetch()

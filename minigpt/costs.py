@@ -63,23 +63,28 @@ def training_bytes(model, train, workers):
     return int(sum(training_memory(model, train, workers).values()))
 
 
-def gpu_training_memory(model, train, precision):
-    """Return a dict from what a training step on a GPU holds to its bytes, at most."""
+def gpu_training_memory(model, train, precision, packed=False):
+    """Return a dict from what a training step on a GPU holds to its bytes, at most.
+
+    `packed`: several texts share a window (packing.py), which flash attention cannot.
+    """
     V, C, L, H, T = model.vocab_size, model.n_embd, model.n_layer, model.n_head, model.n_positions
     P, N, low = model.n_params(), train.batch_size * T, 2 if precision == "bf16" else FLOAT
     # for every row of a block: x twice, and normalised (4 C); queries, keys and values (3 C);
     # attention's output (C); the inputs and outputs of GELU (8 C); means and deviations, and of
     # every head a normaliser, in float32
     per_row = low * 16 * C + FLOAT * (4 + H)
-    has_flash = precision == "bf16" and C // H in FLASH_HEADS
+    has_flash = precision == "bf16" and C // H in FLASH_HEADS and not packed
+    scores = 0
     if not has_flash:
         per_row += low * H * T * (2 if model.dropout else 1)
+        scores = N * H * T * (FLOAT + low)  # of one block's backward, and in float32
     return {
         "parameters": FLOAT * P + (low * P if precision == "bf16" else 0),
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": N * (L * per_row + low * 6 * C),
         "loss": low * (min(N * V, LOGITS) + N * C) + FLOAT * V * C,
-        "workspace": low * N * 12 * C + FLOAT * 8 * C * C,
+        "workspace": low * N * 12 * C + FLOAT * 8 * C * C + scores,
         "libraries": CONTEXT,
     }

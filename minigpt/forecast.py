@@ -22,7 +22,7 @@ from minigpt.parallel import count_cores
 from minigpt.summary import format_seconds
 
 USUAL_MFU = 0.4  # of small models on a CPU; larger ones reach more
-SIZE = {"cpu": 768, "gpu": 4096}  # of the matrices multiplied: in a core's cache, or filling a GPU
+SIZE = {"cpu": 768, "gpu": 8192}  # of the matrices multiplied: in a core's cache, or filling a GPU
 NEVER = 1 << 60  # a limit above this is none
 
 
@@ -44,52 +44,52 @@ class Forecast:
         return asdict(self) | {"seconds": round(self.seconds(peak), 1)}
 
 
-def forecast(model, train, device):
+def forecast(model, train, device, packed=False):
     """Return the Forecast of a run with a ModelConfig and a TrainConfig."""
     per_step = train.windows_per_step() * model.n_positions * model.flops_per_token()
-    memory = {what: int(n) for what, n in memory_of(model, train, device).items()}
+    memory = {what: int(n) for what, n in memory_of(model, train, device, packed).items()}
     return Forecast(model.n_params(), memory, per_step, train.steps * per_step)
 
 
-def check_memory(model, train, device, force=False):
+def check_memory(model, train, device, force=False, packed=False):
     """Raise ValueError if the device has not as much memory free as a run takes, unless `force`.
 
     Nothing is refused where the system does not tell what is free.
     """
-    needed, free = total(model, train, device), free_memory(device)
+    needed, free = total(model, train, device, packed), free_memory(device)
     if free is not None and needed > free and not force:
-        advice = what_would_fit(model, train, free, device)
+        advice = what_would_fit(model, train, free, device, packed)
         raise ValueError(
             f"the run needs about {format_bytes(needed)} of memory and {format_bytes(free)} are "
             f"free; it must fit: {advice}, or --force to try it all the same"
         )
 
 
-def what_would_fit(model, train, free, device):
+def what_would_fit(model, train, free, device, packed=False):
     """Return advice: a smaller batch with the same gradient if that is enough, else the model."""
     n_windows = train.windows_per_step()
     for batch_size in range(train.batch_size - 1, 0, -1):
         if n_windows % batch_size == 0:
             accumulate = n_windows // batch_size
             smaller = replace(train, batch_size=batch_size, accumulate=accumulate)
-            if total(model, smaller, device) <= free:
+            if total(model, smaller, device, packed) <= free:
                 return f"--batch-size {batch_size} --accumulate {accumulate} would"
-    least = total(model, replace(train, batch_size=1, workers=1), device)
+    least = total(model, replace(train, batch_size=1, workers=1), device, packed)
     return (
         f"one window at a time would need {format_bytes(least)}; take a smaller preset, fewer "
         f"--n-layer, a smaller --n-embd or --n-positions"
     )
 
 
-def total(model, train, device):
+def total(model, train, device, packed):
     """Return the bytes that training takes."""
-    return sum(memory_of(model, train, device).values())
+    return sum(memory_of(model, train, device, packed).values())
 
 
-def memory_of(model, train, device):
+def memory_of(model, train, device, packed=False):
     """Return what training holds on the device, as costs.py predicts it."""
     if device.name == "gpu":
-        return gpu_training_memory(model, train, device.precision)
+        return gpu_training_memory(model, train, device.precision, packed)
     return training_memory(model, train, train.workers or count_cores())
 
 
@@ -162,13 +162,15 @@ def measure_peak(device, workers, seconds=0.2):
     """Return the operations a second (FLOP/s) of matrix products on all `workers` together.
 
     In the precision of the device; of each worker the best of what it can try in `seconds`, while
-    the others do so too:
-    another program may be in the way at times.
+    the others do so too: another program may be in the way at times. The numbers are random: with
+    equal ones a GPU needs less power and is faster.
     """
     xp, n = device.xp, SIZE[device.name]
+    some = np.random.default_rng(0).random((256, 256), np.float32)
 
     def fastest(_):
-        matrix, best = xp.ones((n, n), device.low or np.float32), math.inf
+        matrix = xp.tile(xp.asarray(some), (n // 256, n // 256))  # (n, n)
+        matrix, best = matrix.astype(device.low or np.float32), math.inf
         until = time.perf_counter() + seconds
         while best == math.inf or time.perf_counter() < until:
             began = time.perf_counter()

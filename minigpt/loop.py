@@ -47,7 +47,7 @@ class Loop:
         self.tokens_per_step = self.config.windows_per_step() * self.model.config.n_positions
         # the step of the checkpoint that stands
         self.saved_step = progress["step"] if "val_loss" in progress else None
-        self.grad_norm = None  # of the last step
+        self.grad_norm, self.remarked = None, None  # of the last step; what was said already
         self.steps_timed, self.seconds_timed = 0, 0.0  # since the last look
 
     def run(self, stop):
@@ -121,6 +121,9 @@ class Loop:
         Raises ValueError where the model has become worse than guessing.
         """
         self.settle()
+        if self.trainer.remark != self.remarked:
+            self.remarked = self.trainer.remark
+            self.say(f"  {self.remarked}")
         p, c = self.progress, self.config
         loss, bits = self.trainer.evaluate(self.val, self.token_bytes)
         guessing = math.log(self.model.config.vocab_size)

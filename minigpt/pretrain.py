@@ -31,6 +31,7 @@ from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.optim import AdamW
+from minigpt.packing import Packed
 from minigpt.parallel import Workers
 from minigpt.resume import CONFIG, is_done, start_or_continue
 
@@ -154,7 +155,8 @@ def run_in_folder(
         peak = None
         if not is_done(progress, config):
             peak = measure_peak(model.device, workers)
-            save_config(out, model, config, data, workers.n, peak, say)
+            packed = isinstance(windows, Packed)
+            save_config(out, model, config, data, workers.n, peak, packed, say)
         trainer = make_trainer(model, optimizer, windows, config, workers)
         loop = make_loop(trainer, tokenizer, out, val, progress, say, peak)
         loop.begin()
@@ -168,9 +170,9 @@ def run_in_folder(
     return loop.finish(data["tokens"], **more)
 
 
-def save_config(out, model, config, data, n_workers, peak, say):
+def save_config(out, model, config, data, n_workers, peak, packed, say):
     """Write training_config.json; say what the run is and takes."""
-    foreseen = forecast(model.config, config, model.device)
+    foreseen = forecast(model.config, config, model.device, packed)
     for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)
     content = {

@@ -181,7 +181,7 @@ def sft(
         for part in ("train", "val")
     )
     config = config.with_steps(len(train))
-    check_memory(model.config, config, model.device, force)
+    check_memory(model.config, config, model.device, force, packed=True)
     _, shown = next(read_conversations(conversations / "val.jsonl"))
     looked_at = val.rows(slice(config.eval_windows))
     learned_from = hashlib.sha256(to_numpy(model.params.flat).tobytes())

@@ -21,9 +21,13 @@ from minigpt.parallel import Workers, slices
 class Trainer:
     """A model, its optimizer and its data; `step` makes one update.
 
+    `remark` is what the run should say once, None for nothing.
+
     With several processes the weights, the gradient and the optimizer's memory move to where all
     have them in common, and the methods that take a `place` or a part are called in each of them.
     """
+
+    remark = None
 
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
         self.model, self.optimizer, self.windows = model, optimizer, windows

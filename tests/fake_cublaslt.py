@@ -95,6 +95,10 @@ class FakeCublasLt:
         m, n_columns, k = self.sizes(op, a, b)
         if self.made[d]["shape"] != (m, n_columns) or k is None or wanted[1] < 32 << 20:
             return INVALID_VALUE
+        if epilogue != "none" and not any(
+            op["set"].get(at) for at in (cublaslt.BIAS_POINTER, cublaslt.AUX_POINTER)
+        ):
+            return INVALID_VALUE
         aux_ld = op["set"].get(12)
         if epilogue in self.unsupported or (aux_ld and (aux_ld % 8 or aux_ld < m)):
             return NOT_SUPPORTED

@@ -23,6 +23,7 @@ MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
 )  # fmt: skip
 
+place = {"stream": None, "captures": None, "allocator": None}  # of what is done now
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
 
@@ -43,7 +44,14 @@ def wrap(x):
 
 def refuse_to_wait():
     if tape is not None:
+        place["spoilt"] = True
         raise RuntimeError("cudaErrorStreamCaptureUnsupported: the host would have to wait")
+
+
+def check_place():
+    """Raise where work of a capture is on another stream, or its memory from another pool."""
+    if tape is not None and (place["stream"] is not place["captures"] or not place["allocator"]):
+        raise AssertionError("captured work is not on the capturing stream and from its pool")
 
 
 def will_change(x):
@@ -56,6 +64,7 @@ def will_change(x):
 
 def made(function, arguments, options):
     """Return what a function makes, and have the tape make it again at the same place."""
+    check_place()
     arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
     result = wrap(function(*arguments, **options))
     views = any(isinstance(x, np.ndarray) and isinstance(result, np.ndarray)
@@ -68,6 +77,7 @@ def made(function, arguments, options):
 
 def done(function, target, arguments, options):
     """Do what changes `target`, and have the tape do it again."""
+    check_place()
     will_change(target)
     arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
     function(*arguments, **options)
@@ -132,21 +142,32 @@ class Array(np.ndarray):
         plain(self)[...] = host
 
 
+@contextlib.contextmanager
+def using_allocator(allocator):
+    before, place["allocator"] = place["allocator"], allocator
+    try:
+        yield
+    finally:
+        place["allocator"] = before
+
+
 class Stream:
     def __init__(self, non_blocking=False):
-        self.synchronised = 0
+        self.synchronised, self.waited, self._before = 0, False, []
 
     def __enter__(self):
+        self._before.append(place["stream"])
+        place["stream"] = self
         return self
 
     def __exit__(self, *exception):
-        pass
+        place["stream"], self.waited = self._before.pop(), False
 
     def record(self, event=None):
-        return event
+        return event or Event()
 
     def wait_event(self, event):
-        pass
+        self.waited = True
 
     def synchronize(self):
         refuse_to_wait()
@@ -154,7 +175,7 @@ class Stream:
 
     def begin_capture(self):
         global tape
-        tape = []
+        tape, place["captures"] = [], self
         changed.clear()
 
     def end_capture(self):
@@ -162,6 +183,8 @@ class Stream:
         captured, tape = tape, None
         for array, before in changed.values():
             array[...] = before
+        if place.pop("spoilt", False):
+            raise RuntimeError("cudaErrorStreamCaptureInvalidated")
         return Graph(captured)
 
 
@@ -170,12 +193,16 @@ class Graph:
         self.operations, self.launches = operations, 0
 
     def launch(self, stream=None):
+        assert place["stream"].waited, "a graph must not overtake the default stream"
         self.launches += 1
         for operation in self.operations:
             operation()
 
 
 class Event:
+    def __init__(self, disable_timing=False):
+        pass
+
     def synchronize(self):
         pass
 
@@ -191,7 +218,10 @@ class Cupy(types.ModuleType):
     ):
         super().__init__("fake_cupy")
         pool = types.SimpleNamespace(
-            malloc=None, free_bytes=lambda: 0, total_bytes=lambda: 10**9, free_all_blocks=list
+            malloc=lambda n: None,
+            free_bytes=lambda: 0,
+            total_bytes=lambda: 10**9,
+            free_all_blocks=list,
         )
         Stream.null = Stream()
 
@@ -202,8 +232,8 @@ class Cupy(types.ModuleType):
 
         self.broken, self.get_default_memory_pool = broken, lambda: pool
         self.cuda = types.SimpleNamespace(
-            Stream=Stream, Event=Event, MemoryPool=lambda: pool,
-            using_allocator=lambda allocator: contextlib.nullcontext(),
+            Stream=Stream, Event=Event, MemoryPool=lambda allocator=None: pool,
+            using_allocator=using_allocator,
             alloc_pinned_memory=bytearray,
             Device=lambda: types.SimpleNamespace(
                 id=0, compute_capability=capability, synchronize=refuse_to_wait
@@ -239,6 +269,7 @@ class Kernel:
         setattr(self.kernel, name, value)
 
     def __call__(self, grid, block, arguments, **options):
+        check_place()
         for x in arguments:
             if isinstance(x, np.ndarray):
                 will_change(x)

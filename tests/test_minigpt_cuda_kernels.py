@@ -40,10 +40,19 @@ def compile_for():
     return nvrtc.compile_for
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", NAMES)
+def asked_of():
+    """Yield (kernel, architecture); before Ampere there is no bf16, and so no flash attention."""
+    for name in NAMES:
+        yield from ((name, architecture) for architecture in ARCHITECTURES)
+        if not name.startswith("flash"):
+            yield name, "sm_75"
+
+
+@pytest.mark.parametrize(("name", "architecture"), list(asked_of()))
 def test_every_kernel_compiles_and_keeps_all_in_registers(compile_for, name, architecture):
     for type_name, constants in variants(name):
+        if architecture == "sm_75" and type_name == "bf16":
+            continue
         rare = type_name == "double" or ("W", 1) in constants  # and small: once will do
         if rare and architecture != "sm_90":
             continue

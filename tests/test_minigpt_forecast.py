@@ -182,3 +182,15 @@ def test_a_group_without_a_limit_does_not_count(tmp_path, limit):
 def test_the_peak_is_a_speed_that_a_processor_can_have():
     with Workers(2) as workers:
         assert 1e8 < measure_peak(CPU, workers, seconds=0.01) < 1e14
+
+
+def test_packed_windows_take_the_scores_that_flash_attention_does_not_keep():
+    model, train = get_preset("gpt2").model, TrainConfig(batch_size=64)
+    alone, packed = (gpu_training_memory(model, train, "bf16", packed=p) for p in (False, True))
+    scores = 64 * 12 * 1024 * 1024  # of one block
+    assert packed["activations"] - alone["activations"] == 12 * 2 * scores
+    assert packed["workspace"] - alone["workspace"] == (4 + 2) * scores
+    gpu = fake_gpu("bf16", free=30 << 30)
+    check_memory(model, train, gpu)
+    with pytest.raises(ValueError, match="--batch-size 32 --accumulate 2 would"):
+        check_memory(model, train, gpu, packed=True)

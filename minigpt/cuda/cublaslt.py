@@ -188,8 +188,12 @@ class Lt:
             (EPILOGUE, c_uint32(EPILOGUES[kind.epilogue])),
         ):
             self._set("MatmulDesc", operation, attribute, value)
+        # without addresses the library finds no algorithm; `run` sets the true ones
+        if kind.epilogue != "none":
+            self._set("MatmulDesc", operation, BIAS_POINTER, c_void_p(self.workspace))
         if kind.aux_ld:
             self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.aux_ld))
+            self._set("MatmulDesc", operation, AUX_POINTER, c_void_p(self.workspace))
         a, b, d = (self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d))
         preference = self._new("cublasLtMatmulPreferenceCreate")
         limit = c_uint64(self.workspace_bytes)

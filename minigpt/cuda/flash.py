@@ -16,7 +16,8 @@ TILE = 64  # rows that a block of 128 threads has, 16 for each warp
 
 def fits(qkv, n_head):
     """Return whether flash attention can do it."""
-    return qkv.dtype.name == "bfloat16" and qkv.shape[-1] // 3 // n_head in HEADS
+    is_aligned = kernels.address(qkv) % 16 == 0  # copies are of 16 bytes
+    return qkv.dtype.name == "bfloat16" and qkv.shape[-1] // 3 // n_head in HEADS and is_aligned
 
 
 def shared_bytes(D, resident, other):
@@ -46,6 +47,7 @@ def flash_backward(dout, cache):
     """Return dqkv (B, T, 3C)."""
     qkv, n_head, out, lse, draw = cache
     dout = kernels.contiguous(dout)
+    dout = dout if kernels.address(dout) % 16 == 0 else dout.copy()
     B, T, C = dout.shape
     D = C // n_head
     delta, dqkv = kernels.empty(lse, lse.shape), kernels.empty(qkv, qkv.shape)

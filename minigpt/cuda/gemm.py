@@ -13,7 +13,8 @@ A view is given as it is if its last two axes are a matrix or the transpose of o
 distance between rows; what is neither is copied first. Batches at equal distances are one call.
 
 Products of float32 arrays are rounded as `use_tf32` says; of float16 and bfloat16 arrays they are
-summed in float32. Nothing here waits for the GPU, and all of it can be captured in a CUDA graph.
+summed in float32. Nothing here waits for the GPU, and what cublasLt does can be captured in a CUDA
+graph.
 """
 
 from functools import lru_cache

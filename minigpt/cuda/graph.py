@@ -24,13 +24,26 @@ class Graphs:
     def __init__(self, cupy):
         self.cupy = cupy
         self.stream = cupy.cuda.Stream(non_blocking=True)
-        self.pool = cupy.cuda.MemoryPool()
+        self.pool = cupy.cuda.MemoryPool(self._allocate)
+        self._blocks = []  # kept: a graph may use them whenever it is replayed
+        self._asked = cupy.cuda.Event(disable_timing=True)
         self.failure = None  # why work is not captured, if it cannot be
+
+    def _allocate(self, n_bytes):
+        """Return memory that not even the pool may give back, as pools do when there is no more."""
+        cuda = self.cupy.cuda
+        try:
+            memory = cuda.Memory(n_bytes)
+        except cuda.runtime.CUDARuntimeError:  # what others have kept and do not use may suffice
+            self.cupy.get_default_memory_pool().free_all_blocks()
+            memory = cuda.Memory(n_bytes)
+        self._blocks.append(memory)
+        return cuda.MemoryPointer(memory, 0)
 
     @contextlib.contextmanager
     def on(self):
         """Run on the stream, after all that was asked of the default stream until now."""
-        self.stream.wait_event(self.cupy.cuda.Stream.null.record())
+        self.stream.wait_event(self.cupy.cuda.Stream.null.record(self._asked))
         with self.stream, self.cupy.cuda.using_allocator(self.pool.malloc):
             yield
 
@@ -69,8 +82,9 @@ class Work:
                 self.function()
             finally:
                 graph = stream.end_capture()
-        except (RuntimeError, NotImplementedError) as error:
-            self.capture, self.graphs.failure = False, str(error).partition("\n")[0]
+        except RuntimeError as error:
+            cause = error.__context__ or error  # without one: only that the capture was spoilt
+            self.capture, self.graphs.failure = False, str(cause).partition("\n")[0]
         else:
             self.graph = graph
 

@@ -1,10 +1,15 @@
 // Instructions that C++ has no words for. Source: NVIDIA, "Parallel Thread Execution ISA".
 
-// Round to the nearest bf16, a tie to the even one (section "cvt"; from Ampere on).
+// Round to the nearest bf16, a tie to the even one (section "cvt"; by hand before Ampere).
 __device__ inline unsigned short rounded_bits(float x) {
+#if __CUDA_ARCH__ >= 800
     unsigned short bits;
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
     return bits;
+#else
+    const unsigned all = __float_as_uint(x);
+    return x != x ? 0x7fff : (all + 0x7fff + (all >> 16 & 1)) >> 16;
+#endif
 }
 
 // Shared memory whose size is given at the launch.

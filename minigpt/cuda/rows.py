@@ -42,14 +42,17 @@ def rows_attention(rows, lengths):
     S = -(-max(lengths) // KEYS) * KEYS
     first, beyond = min(rows), max(rows) + 1
     neighbours = list(rows) == list(range(first, beyond))
+    unseen = None  # (B, 1, 1, S), the same in all layers
 
     def look(q, kv):
+        nonlocal unseen
         xp = array_module(q)
+        if unseen is None:
+            unseen = (xp.arange(S) >= xp.asarray(lengths)[:, None])[:, None, None]
         some = slice(first, beyond) if neighbours else xp.asarray(rows)  # a view, or a copy
         k, v = kv[:, some, :, :S]  # each (B, H, S, D)
-        unseen = xp.arange(k.shape[2]) >= xp.asarray(lengths)[:, None]  # (B, S)
         q = q[:, :, None].astype(k.dtype, copy=False)  # (B, H, 1, D)
-        out = attend(q, k, v, unseen[:, None, None])  # (B, H, 1, D)
+        out = attend(q, k, v, unseen)  # (B, H, 1, D)
         return out.reshape(len(out), -1)  # (B, H D)
 
     return look
