@@ -23,7 +23,8 @@ import numpy as np
 
 from minigpt.backend import array_module
 from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, open_library
-from minigpt.cuda.layouts import address, route
+from minigpt.cuda.kernels import address, wide_type
+from minigpt.cuda.layouts import route
 from minigpt.ops import gelu_backward, gelu_forward
 
 _handles = {}  # from a device's number ("cpu" for NumPy, in tests) to its Lt
@@ -171,14 +172,14 @@ def linear_gelu_backward(dout, w, h):
     dh, db = (xp.empty(shape, dout.dtype) for shape in (check(dout, wt, None), h.shape[1:]))
     if not multiply(dout, wt, dh, epilogue="dgelu_bgrad", bias=db, aux=h):
         return plain_linear_gelu_backward(dout, w, h)
-    return dh, db.astype(wide_type(db), copy=False)
+    return dh, db.astype(wide_type(db.dtype), copy=False)
 
 
 def plain_linear_gelu_backward(dout, w, h):
     """Do what `linear_gelu_backward` does, without its epilogue."""
     dh = gelu_backward(matmul(dout, w.T), gelu_forward(h)[1])  # (N, F)
     dh = dh.astype(dout.dtype, copy=False)
-    return dh, dh.sum(axis=0, dtype=wide_type(dh))
+    return dh, dh.sum(axis=0, dtype=wide_type(dh.dtype))
 
 
 # ---- the gradient of a linear layer's weights and bias --------------------------------------
@@ -189,7 +190,7 @@ def weight_gradient(x, dout):
 
     Both are float32, or float64.
     """
-    xp, xt, wide = array_module(x), x.T, wide_type(x)
+    xp, xt, wide = array_module(x), x.T, wide_type(x.dtype)
     dw, db = (xp.empty(shape, wide) for shape in (check(xt, dout, None), dout.shape[1:]))
     if not multiply(xt, dout, dw, epilogue="bgrada", bias=db):
         return plain_weight_gradient(x, dout)
@@ -198,9 +199,4 @@ def weight_gradient(x, dout):
 
 def plain_weight_gradient(x, dout):
     """Do what `weight_gradient` does, without its epilogue."""
-    return matmul(x.T, dout, dtype=wide_type(x)), dout.sum(axis=0, dtype=wide_type(x))
-
-
-def wide_type(x):
-    """Return the type that sums of x are kept in: float64 for that, float32 for all others."""
-    return np.dtype("float64" if x.dtype == np.float64 else "float32")
+    return matmul(x.T, dout, dtype=wide_type(x.dtype)), dout.sum(axis=0, dtype=wide_type(x.dtype))

@@ -108,7 +108,9 @@ def contiguous(x):
 
 
 def address(x):
-    """Return where array `x` starts in the memory of its device."""
+    """Return where array `x` starts in the memory of its device, 0 for None."""
+    if x is None:
+        return 0
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 

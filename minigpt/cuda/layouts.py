@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.cuda.cublaslt import BYTES, Kind, Matrix, Plan
+from minigpt.cuda.kernels import address
 
 
 class Route(NamedTuple):
@@ -111,13 +112,6 @@ def broadcast_strides(x, shape):
     missing = len(shape) - (x.ndim - 2)
     own = [0 if n == 1 else s for n, s in zip(x.shape[:-2], x.strides[:-2], strict=True)]
     return [0] * missing + own
-
-
-def address(x):
-    """Return where an array begins, 0 for None."""
-    if x is None:
-        return 0
-    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 def alignment(x):

@@ -9,7 +9,8 @@ import math
 
 from minigpt.backend import array_module
 from minigpt.cpu_rows import KEYS
-from minigpt.cuda.gemm import matmul, wide_type
+from minigpt.cuda.gemm import matmul
+from minigpt.cuda.kernels import wide_type
 from minigpt.ops import softmax
 
 
@@ -20,7 +21,7 @@ def rows_product(w, b):
 
 def logits_product(w):
     """Return a function x (B, C) -> x w^T (B, V), for w (V, C) and few rows."""
-    return lambda x: matmul(x.astype(w.dtype, copy=False), w.T, dtype=wide_type(w))
+    return lambda x: matmul(x.astype(w.dtype, copy=False), w.T, dtype=wide_type(w.dtype))
 
 
 def cached_attention(q, k, v):
@@ -61,6 +62,6 @@ def rows_attention(rows, lengths):
 def attend(q, k, v, unseen):
     """Return softmax(q k^T / sqrt(D)) v, without the keys that are `unseen`."""
     scale = 1 / math.sqrt(q.shape[-1])
-    scores = matmul(q, k.swapaxes(-1, -2), dtype=wide_type(q), scale=scale)  # (..., T, S)
+    scores = matmul(q, k.swapaxes(-1, -2), dtype=wide_type(q.dtype), scale=scale)  # (..., T, S)
     scores = array_module(q).where(unseen, -math.inf, scores).astype(scores.dtype, copy=False)
     return matmul(softmax(scores).astype(q.dtype, copy=False), v)
