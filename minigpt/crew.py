@@ -6,11 +6,11 @@ cores a training step of 4 layers of 128 channels takes a quarter less time.
 
 The members are forked, copies of this process as it is when it first has work for them, and have
 in common what lies in memory made by `shared_copy` before that. What one is told and answers goes
-through a pipe, and so does the word from one to the next that it may go on (crew_members.py). A
-member ends when the process that made it ends, however that ends: its pipes are closed then. Other
-threads of this process are not copied, and what they were doing stays undone in the copies, which
-is harmless here: a member only computes. Where forking is not to be relied on (Windows, macOS) the
-members are threads.
+through a pipe, and so does the word from one to the next that it may go on: gradient.py says what
+for. A member ends when the process that made it ends, however that ends: its pipes are closed then.
+Other threads of this process are not copied, and what they were doing stays undone in the copies,
+which is harmless here: a member only computes. Where forking is not to be relied on (Windows,
+macOS) the members are threads.
 
 This is no pool for just any work (see parallel.py), and it knows of no other machine.
 """
@@ -49,12 +49,12 @@ class Crew:
 
     def call(self, name, *args):
         """Call target.name(place, *args) in all members at once; return the results in order."""
-        return self._together([(call, name, args)] * self.n)
+        return self._together([(call_method, name, args)] * self.n)
 
     def map(self, name, items):
         """Return [target.name(item) for item in items]; each member takes every n-th item."""
         results = [None] * len(items)
-        parts = self._together([(call_each, name, items[i :: self.n]) for i in range(self.n)])
+        parts = self._together([(call_for_each, name, items[i :: self.n]) for i in range(self.n)])
         for i, part in enumerate(parts):
             results[i :: self.n] = part
         return results
@@ -116,12 +116,12 @@ class Crew:
 # ---- what is said --------------------------------------------------------------------------------
 
 
-def call(target, place, name, args):
+def call_method(target, place, name, args):
     """Do one's share of a call."""
     return getattr(target, name)(place, *args)
 
 
-def call_each(target, place, name, items):
+def call_for_each(target, place, name, items):
     """Do one's share of a map."""
     return [getattr(target, name)(item) for item in items]
 
