@@ -112,7 +112,7 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait_until(self, expression: str, seconds: float = 20) -> None:
+    def wait_until(self, expression: str, seconds: float = 60) -> None:
         """Wait until a JavaScript expression is true; fail where it does not come to be."""
         end = time.monotonic() + seconds
         while not self.evaluate(f"!!({expression})"):

@@ -191,7 +191,7 @@ class Terminal:
     def type(self, keys):
         os.write(self.fd, keys)
 
-    def read_until(self, text, seconds=30):
+    def read_until(self, text, seconds=60):
         """Read on until `text` has come."""
         end = time.monotonic() + seconds
         while text not in self.came and time.monotonic() < end:
