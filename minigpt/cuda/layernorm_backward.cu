@@ -8,7 +8,7 @@
 //
 // `past` is the gradient that goes past the normalisation in a residual network.
 //
-// A warp takes every n-th row, of n warps. A lane meets the same columns in every row and adds their
+// Of n warps each takes every n-th row. A lane meets the same columns in every row and adds their
 // dg and db up in shared memory of its warp's own, so no two threads write to one place; each
 // block leaves one row of sums, which column_sum.cu adds up. The order of all sums is fixed.
 //
