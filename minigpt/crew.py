@@ -22,7 +22,7 @@ from multiprocessing import Pipe
 
 import numpy as np
 
-from minigpt.crew_members import GONE, Process, Thread, close_all, ring
+from minigpt.crew_members import GONE, Process, Thread, close_all, ring, wait_for
 
 CAN_FORK = sys.platform.startswith("linux")
 
@@ -137,6 +137,7 @@ def tell(line, what):
 def answer(line):
     """Return what a member has found; raise what it has raised."""
     try:
+        wait_for(line)
         fine, result = line.recv()
     except (EOFError, ConnectionError):
         raise ChildProcessError(GONE) from None

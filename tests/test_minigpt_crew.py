@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minigpt.crew import CAN_FORK, Crew, shared_copy
+from minigpt.crew_members import wait_for
 
 forks = pytest.mark.skipif(not CAN_FORK, reason="processes are forked on Linux only")
 kinds = pytest.mark.parametrize("fork", [pytest.param(True, marks=forks), False])
@@ -253,3 +254,23 @@ def test_a_signal_to_all_leaves_the_others_at_work(crew_of, number):
     other = crew.call("process")[1]
     os.kill(other, number)
     assert crew.call("process")[1] == other
+
+
+@forks
+def test_one_that_waits_for_long_falls_asleep():
+    there, here = os.pipe()
+    spent = []
+
+    def wait():
+        start = time.thread_time()
+        wait_for(there)
+        spent.append(time.thread_time() - start)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.5)
+    assert not spent
+    os.write(here, b".")
+    thread.join(10)
+    os.close(there), os.close(here)
+    assert spent[0] < 0.25
