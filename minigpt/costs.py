@@ -6,7 +6,7 @@ are those of model.py, cpu_ops.py and cpu_attention.py; a test holds them agains
 Those for a GPU are what its fused operations keep, on paper: no GPU has confirmed them.
 """
 
-from minigpt.cpu_attention import QUERIES
+from minigpt.cpu_attention import QUERIES, keeps_scores, query_blocks
 from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE
 from minigpt.cuda.flash import HEADS as FLASH_HEADS
 from minigpt.cuda_ops import LOGITS
@@ -50,11 +50,9 @@ def training_memory(model, train, workers):
 
 def kept_by_attention(T, H, dropout):
     """Return how many numbers attention keeps for a row, on average; see attention_forward."""
-    if T > QUERIES and not dropout:
+    if not keeps_scores(T, dropout):
         return H
-    ends = [min(start + QUERIES, T) for start in range(0, T, QUERIES)]
-    rows = [end - start for start, end in zip(range(0, T, QUERIES), ends, strict=True)]
-    seen = sum(n * end for n, end in zip(rows, ends, strict=True)) / T  # keys
+    seen = sum((end - start) * end for start, end in query_blocks(T)) / T  # keys
     return H * seen * (3 if dropout else 1)
 
 

@@ -3,7 +3,7 @@
 Read it in ops.py first. Here the queries are handled in blocks, each with the keys it may see and
 no others, so that half the work is saved and the scores stay in a core's cache. The scores of a
 long window would be the largest array there is: they are not kept but made again, from the
-logarithm of each row's sum.
+logarithm of each row's sum, unless dropout has changed them.
 
 Source: Dao et al. 2022, "FlashAttention", section 3.1 (blocks, and what to keep for the backward).
 """
@@ -15,7 +15,23 @@ import numpy as np
 
 from minigpt.ops import dropout_backward, dropout_forward, split_heads
 
-QUERIES = 64  # rows of queries that are handled at a time
+QUERIES = 64  # rows of queries that are handled at a time, in a long window
+KEPT = 128  # the longest window whose scores are kept, for they are no larger than q, k and v
+
+
+def keeps_scores(T, dropout):
+    """Tell whether the scores of a window of T are kept for the backward pass."""
+    return T <= KEPT or dropout > 0
+
+
+def query_blocks(T):
+    """Return (start, end) of each block of queries of a window of T.
+
+    In smaller blocks fewer keys are looked at in vain, but what a block adds to the gradients of
+    its keys has to be added to more often.
+    """
+    size = QUERIES if T > KEPT else max(1, QUERIES // 2)
+    return [(start, min(start + size, T)) for start in range(0, T, size)]
 
 
 @functools.cache
@@ -28,21 +44,20 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Attention in blocks of queries: qkv (B, T, 3C) -> out (B, T, C).
 
     The part of the scores that the mask would throw away is never computed, but for the triangle
-    on the diagonal. The scores are kept where there is one block only, and with dropout.
+    on the diagonal.
     """
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
     B, H, T, D = q.shape
     out = np.empty((B, T, H, D), qkv.dtype)
     out_heads = out.transpose(0, 2, 1, 3)  # (B, H, T, D), a view
-    keep_scores = T <= QUERIES or (dropout and rng is not None)
+    keep_scores = keeps_scores(T, 0 if rng is None else dropout)
     blocks = []
-    for start in range(0, T, QUERIES):
-        end = min(start + QUERIES, T)
+    for start, end in query_blocks(T):
         att = masked_scores(q, k, start, end, segments)  # (B, H, q, S)
         largest = att.max(axis=-1, keepdims=True)  # (B, H, q, 1)
         att -= largest
         np.exp(att, out=att)
-        total = att.sum(axis=-1, keepdims=True)  # (B, H, q, 1)
+        total = att @ np.ones((end, 1), att.dtype)  # (B, H, q, 1), a sum by BLAS
         att /= total
         dropped, keep = dropout_forward(att, dropout, rng)
         np.matmul(dropped, v[:, :, :end], out=out_heads[:, :, start:end])

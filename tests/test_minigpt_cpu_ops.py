@@ -3,6 +3,7 @@
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
@@ -33,11 +34,12 @@ def same(fast, plain, dtype, conditioning=1):
         )
 
 
-def compare(name, dtype, *inputs, block=1 << 16, queries=64, seed=0):
+def compare(name, dtype, *inputs, block=1 << 16, queries=64, kept=128, seed=0):
     """Run the pair `name` of both implementations, forward and backward, on the same inputs."""
     with (
         mock.patch.object(cpu_ops, "BLOCK", block),
         mock.patch.object(cpu_attention, "QUERIES", queries),
+        mock.patch.object(cpu_attention, "KEPT", kept),
     ):
         out, cache = getattr(cpu_ops, name + "_forward")(*inputs)
         plain_out, plain_cache = getattr(ops, name + "_forward")(*inputs)
@@ -90,15 +92,22 @@ def test_gelu(B, T, F, dtype, seed, block, scale):
 @untimed
 @given(
     B=st.integers(1, 3), T=lengths, H=st.integers(1, 4), D=sizes, dtype=dtypes, seed=seeds,
-    queries=st.sampled_from([1, 3, 64]), scale=st.sampled_from([1, 5]),
+    queries=st.sampled_from([1, 3, 64]), kept=st.sampled_from([0, 128]),
+    scale=st.sampled_from([1, 5]),
 )  # fmt: skip
-def test_attention(B, T, H, D, dtype, seed, queries, scale):
+def test_attention(B, T, H, D, dtype, seed, queries, kept, scale):
     qkv = normal(np.random.default_rng(seed), dtype, B, T, 3 * H * D, scale=scale)
-    compare("attention", dtype, qkv, H, queries=queries)
+    compare("attention", dtype, qkv, H, queries=queries, kept=kept)
+
+
+@pytest.mark.parametrize("kept", [0, 128])
+def test_attention_with_scores_too_large_for_exp(kept):
+    qkv = normal(np.random.default_rng(1), "float64", 2, 70, 3 * 2 * 4, scale=60)  # exp(3600)
+    compare("attention", "float64", qkv, 2, kept=kept)
 
 
 @untimed
-@given(B=st.integers(1, 3), T=st.integers(1, 64), H=st.integers(1, 4), dtype=dtypes, seed=seeds)
+@given(B=st.integers(1, 3), T=st.integers(1, 32), H=st.integers(1, 4), dtype=dtypes, seed=seeds)
 def test_attention_with_dropout_of_one_block_draws_the_same_zeros(B, T, H, dtype, seed):
     qkv = normal(np.random.default_rng(seed), dtype, B, T, 3 * H * 4)
     fast, fast_cache = cpu_ops.attention_forward(qkv, H, 0.3, np.random.default_rng(seed))

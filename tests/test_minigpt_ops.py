@@ -49,10 +49,12 @@ def test_gradient_equals_the_measured_slope_for_every_input(xp, ops, case):
 
 
 @for_every_case
-def test_gradient_is_right_where_the_work_is_cut_into_blocks(case):
+@pytest.mark.parametrize("kept", [0, 128])
+def test_gradient_is_right_where_the_work_is_cut_into_blocks(case, kept):
     with (
         mock.patch.object(cpu_ops, "BLOCK", 8),
         mock.patch.object(cpu_attention, "QUERIES", 2),
+        mock.patch.object(cpu_attention, "KEPT", kept),
     ):
         assert max(directional_errors(cpu_ops, np, case)) < 1e-6
 
