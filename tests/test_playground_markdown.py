@@ -125,6 +125,10 @@ MARKDOWN = [
     ("- a\n  > b\n- # c", "ul>|li>a|blockquote>|p>b||||li>|h4>c||"),
     ("- a\n\t- b", "ul>|li>a|ul>|li>b|||"),
     ("- a\n* b\n1. c\n2) d", "ul>|li>a|/ul>|li>b|/ol>|li>c|/ol>|li>d|"),
+    ("-\na", "ul>|li>|/p>a"),
+    ("> a\nb\n\nc", "blockquote>|p>a\nb|/p>c"),
+    ("> ```\n> x\ny", f"blockquote>{code('x')}/p>y"),
+    ("```\n    ```\n```", code("    ```")[1:-1]),
     ("-\n- a\n-b", "ul>|li>||li>a\n-b|"),
     ("in\n1984. no list\n1. a list", "p>in\n1984. no list/ol>|li>a list|"),
     ("_a_ __b__ *a*b", "p>|em>a| |strong>b| |em>a|b"),
@@ -177,6 +181,8 @@ def draw(loaded, texts):
         "- a\n\n  - b\n\n    ",
         "  ",
         "\t- a\n",
+        "> a\nb\n",
+        "> ```\n",
     ],
 )
 def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):

@@ -41,7 +41,7 @@ export function cut(lines) {
       i += 1; // the closing fence; while the answer still comes there is none yet
     } else if (HEADING.test(line)) take("heading", () => false);
     else if (RULE.test(line)) take("rule", () => false);
-    else if (QUOTE.test(line)) take("quote", (other) => QUOTE.test(other));
+    else if (QUOTE.test(line)) add(endOfQuote(lines, i), { kind: "quote" });
     else if (itemOf(line)) {
       const { items, end } = takeItems(lines, i);
       add(end, { kind: "list", items });
@@ -50,6 +50,22 @@ export function cut(lines) {
     else take("paragraph", (other) => other.trim() && !interrupts(other));
   }
   return blocks;
+}
+
+// ---- quotes ----------------------------------------------------------------------------------
+
+export const withoutQuote = (line) => line.replace(QUOTE, "");
+
+function endOfQuote(lines, start) {
+  let fence = null; // of the code that is open in the quote
+  let end = start;
+  for (; end < lines.length; end++) {
+    const line = lines[end];
+    const isMarked = QUOTE.test(line);
+    if (!isMarked && (fence || !line.trim() || !goesOn(withoutQuote(lines[end - 1]), line))) break;
+    fence = fenceAfter(fence, withoutQuote(line));
+  }
+  return end;
 }
 
 // ---- lists -----------------------------------------------------------------------------------
@@ -95,8 +111,9 @@ function itemOf(line) {
   };
 }
 
-// Whether a line that is not indented goes on with the paragraph that ends in the line before.
+// Whether a line without indentation or mark goes on with the paragraph that the line before ends.
 const goesOn = (before, line) =>
+  before.trim() &&
   !interrupts(line) &&
   !itemOf(line) &&
   !FENCE.test(before) &&
@@ -143,16 +160,17 @@ function fenceOf(line) {
   };
 }
 
-const closes = (fence, line) =>
-  line.trim().startsWith(fence) && !line.trim().slice(fence.length).replaceAll(fence[0], "");
+function closes(fence, line) {
+  const text = line.trim();
+  const only = !text.replaceAll(fence[0], "");
+  return only && text.length >= fence.length && indentOf(line) < 4;
+}
 
 // The fence that is open after a line, or null.
 function fenceAfter(fence, line) {
   if (fence) return closes(fence, line) ? null : fence;
   return FENCE.test(line) ? fenceOf(line).fence : null;
 }
-
-export const withoutQuote = (line) => line.replace(QUOTE, "");
 
 // Read a heading: {level, text}.
 export function headingOf(line) {
