@@ -16,7 +16,7 @@ const LAST = "minigpt.last"; // the id of the conversation that was open
 const SAVE_EVERY_MS = 5000; // an answer that is being written
 
 export function mount(root, context) {
-  let conversation = saved.load(storage.read(LAST)) ?? newConversation();
+  let conversation = saved.load(storage.readOfTab(LAST)) ?? newConversation();
   let thread = null;
 
   const threads = new Map(); // conversation -> {thread, list}; those not seen go on writing
@@ -61,7 +61,7 @@ export function mount(root, context) {
       ? other.model
       : picker.value;
     conversation.model ??= picker.value;
-    storage.write(LAST, conversation.id);
+    storage.writeOfTab(LAST, conversation.id);
     if (!threads.has(other)) {
       const list = el("ol", { class: "thread" });
       const onChange = () => changed(other);
@@ -92,7 +92,7 @@ export function mount(root, context) {
     if (path(which).length && !which.deleted) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
-      if (which === conversation) storage.write(LAST, which.id); // a copy has another one
+      if (which === conversation) storage.writeOfTab(LAST, which.id); // a copy has another one
       fill(
         warning,
         !fits &&
