@@ -34,12 +34,13 @@ export function mount(root, context) {
     () => conversation,
     () => save(),
   );
+  const settings = settingsButton(() => [model()].filter(Boolean));
   const composer = makeComposer({
     label: "Message",
     placeholder: "Ask something",
     onSend: (text) => (model() ? void thread.say(text) : false),
     onStop: () => thread.stop(),
-    tools: [picker, settingsButton(), system.button],
+    tools: [picker, settings.button, system.button],
   });
   const sidebar = makeSidebar({
     announce: context.announce,
@@ -122,6 +123,7 @@ export function mount(root, context) {
   // What is seen where nothing was said yet: what can be expected of this model.
   function describe() {
     const chosen = model();
+    settings.describe();
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;

@@ -17,28 +17,38 @@ export function mount(root, context) {
   const examples = el("div"); // until something was asked
   let threads = [];
 
+  const boxes = () => [...choice.querySelectorAll("input")];
+  const chosen = () => context.models.filter((_, i) => boxes()[i]?.checked);
+  const settings = settingsButton(chosen);
   const composer = makeComposer({
     label: "The text for all",
     placeholder: "The same text for all of them",
     onSend: send,
     onStop: () => threads.forEach((thread) => thread.stop()),
-    tools: [settingsButton()],
+    tools: [settings.button],
   });
 
   // List the models; those that were there stay chosen or not.
   function drawChoice() {
-    const before = new Map([...choice.querySelectorAll("input")].map((b) => [b.value, b.checked]));
+    const before = new Map(boxes().map((box) => [box.value, box.checked]));
     const chips = context.models.map(({ id }, i) => {
       const checked = before.get(id) ?? i < FIRST_CHOSEN;
-      const box = el("input", { type: "checkbox", id: `compare-${i}`, value: id, checked });
+      const box = el("input", {
+        type: "checkbox",
+        id: `compare-${i}`,
+        value: id,
+        checked,
+        onchange: settings.describe,
+      });
       return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
     });
     fill(choice, el("legend", {}, "Models"), chips);
+    settings.describe();
   }
 
   function send(text) {
-    const chosen = context.models.filter((_, i) => choice.querySelectorAll("input")[i].checked);
-    if (!chosen.length) {
+    const asked = chosen();
+    if (!asked.length) {
       fill(
         hint,
         context.models.length ? "Choose a model first." : "There is no model yet: run make train.",
@@ -51,7 +61,7 @@ export function mount(root, context) {
     threads = [];
     fill(
       columns,
-      chosen.map((model) => column(model)),
+      asked.map((model) => column(model)),
     );
     threads.forEach((thread) => thread.say(text));
     return true;
