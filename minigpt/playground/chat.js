@@ -136,6 +136,17 @@ export function mount(root, context) {
     composer.focus(); // the button that was pressed is there no more
   }
 
+  const bottom = el(
+    "div",
+    { class: "bottom" },
+    system.element,
+    composer.element,
+    el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
+  );
+  // what must not lie behind it has to know its height; that is 0 while another view is seen
+  const tellHeight = () =>
+    document.documentElement.style.setProperty("--bottom", `${bottom.offsetHeight}px`);
+  new ResizeObserver(tellHeight).observe(bottom);
   const drawer = makeDrawer(sidebar.element);
   fill(
     root,
@@ -151,13 +162,7 @@ export function mount(root, context) {
         empty,
         room,
         warning,
-        el(
-          "div",
-          { class: "bottom" },
-          system.element,
-          composer.element,
-          el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
-        ),
+        bottom,
       ),
     ),
   );
