@@ -662,8 +662,11 @@ def test_a_head_is_named_by_its_habit(reader):
       };
       const even = new Uint8Array(64);
       for (let t = 0; t < 8; t++) even.fill(255 / (t + 1), t * 8, t * 8 + t + 1);
+      const before = new Uint8Array(64);
+      for (let t = 1; t < 8; t++) before[t * 8 + t - 1] = 255;
       return [head((t) => t), head((t) => t - 1), head(() => 0), head((t) => t - 4),
-        head((t) => t - 3), habit(measures(even.map((w) => w / 3), ids))];
+        head((t) => t - 3), habit(measures(even, ids)),
+        habit(measures(before.map((w) => w / 8), ids))];
     })""")
     assert said == [
         "mostly at itself, 100 % (by chance 20 %)",  # the mean of 1/3 to 1/8
@@ -672,6 +675,7 @@ def test_a_head_is_named_by_its_habit(reader):
         "mostly at the same token, earlier, 100 % (by chance 16 %)",  # of 1/5 to 1/8
         "mostly at what followed the same token, earlier, 100 % (by chance 16 %)",
         "spread over many tokens",
+        "spread over many tokens",  # an eighth at the token before is less than chance
     ]
 
 

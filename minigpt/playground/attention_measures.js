@@ -13,9 +13,8 @@ const KINDS = {
   same: "at the same token, earlier",
   induction: "at what followed the same token, earlier",
 };
-const MUCH = 0.4; // of the attention, on average: so much is a habit
-const SOME = 0.2;
-const TIMES_CHANCE = 1.5; // and so much more than by chance
+const EXTENTS = [[0.4, "mostly"], [0.2, "partly"], [0.05, "a little"]]; // from this share on
+const TIMES_CHANCE = 1.5; // and from so many times what chance gives: less is no habit
 
 // Give the mean share of attention for each kind of place, where a text has such places, and what
 // it would be by chance: {self, previous, first, same, induction}, each {share, chance} or null.
@@ -46,8 +45,8 @@ export function measures(weights, ids) {
 // Say in a few words what a head looks at most: "mostly at itself, 62 % (by chance 4 %)".
 export function habit(measured) {
   const [kind, { share, chance }] = most(measured);
-  if (share < SOME || share < TIMES_CHANCE * chance) return "spread over many tokens";
-  const extent = share >= MUCH ? "mostly" : "partly";
+  const [, extent] = EXTENTS.find(([least]) => share >= least) ?? [];
+  if (!extent || share < TIMES_CHANCE * chance) return "spread over many tokens";
   return `${extent} ${KINDS[kind]}, ${percent(share)} (by chance ${percent(chance)})`;
 }
 
