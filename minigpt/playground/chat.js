@@ -10,6 +10,7 @@ import { makeSidebar } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
 import { makeThread } from "./thread.js";
+import { makeTrainingNote } from "./training_note.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
 const LAST = "minigpt.last"; // the id of the conversation that was open
@@ -54,6 +55,7 @@ export function mount(root, context) {
     conversation.model = name;
     describe();
     save();
+    training.show();
   }
 
   function open(other, { quietly = false } = {}) {
@@ -136,11 +138,13 @@ export function mount(root, context) {
     composer.focus(); // the button that was pressed is there no more
   }
 
+  const training = makeTrainingNote(context, () => [model()].filter(Boolean));
   const bottom = el(
     "div",
     { class: "bottom" },
     system.element,
     composer.element,
+    training.element,
     el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
   );
   // what must not lie behind it has to know its height; that is 0 while another view is seen
@@ -187,8 +191,9 @@ export function mount(root, context) {
         window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
       }
       first = false;
+      training.show();
     },
-    hide() {},
+    hide: training.hide,
   };
 }
 

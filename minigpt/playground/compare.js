@@ -6,6 +6,7 @@ import { newConversation } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { settingsButton } from "./settings.js";
 import { makeThread } from "./thread.js";
+import { makeTrainingNote } from "./training_note.js";
 import { suggested, suggestionList } from "./welcome.js";
 
 const FIRST_CHOSEN = 3; // more columns are not read beside each other
@@ -20,6 +21,7 @@ export function mount(root, context) {
   const boxes = () => [...choice.querySelectorAll("input")];
   const chosen = () => context.models.filter((_, i) => boxes()[i]?.checked);
   const settings = settingsButton(chosen);
+  const training = makeTrainingNote(context, chosen);
   const composer = makeComposer({
     label: "The text for all",
     placeholder: "The same text for all of them",
@@ -38,7 +40,10 @@ export function mount(root, context) {
         id: `compare-${i}`,
         value: id,
         checked,
-        onchange: settings.describe,
+        onchange: () => {
+          settings.describe();
+          training.show();
+        },
       });
       return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
     });
@@ -93,7 +98,7 @@ export function mount(root, context) {
     el(
       "div",
       { class: "compare" },
-      el("div", { class: "ask" }, choice, composer.element, hint, examples),
+      el("div", { class: "ask" }, choice, composer.element, training.element, hint, examples),
       columns,
     ),
   );
@@ -111,5 +116,5 @@ export function mount(root, context) {
     ];
     fill(examples, suggestionList(both, ask));
   });
-  return { show() {}, hide() {} };
+  return { show: training.show, hide: training.hide };
 }
