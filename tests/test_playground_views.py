@@ -606,6 +606,26 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
 
 
+def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
+    """As one stage of `make train` follows the other."""
+    run = {"steps": 9, "step": 0, "seconds": 1, "seconds_left": None, "stage": None}
+    told = {"metrics": [metrics(0)], "samples": [], "running": True}
+    mount_training(
+        reader,
+        "{get: async (path) => path.endsWith('runs')"
+        f" ? ['a', 'b', 'c'].map((name) => ({{...{json.dumps(run)}, name, running: name === now}}))"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+        "window.now = 'a';",
+    )
+    reader.until("document.querySelector('main [value=a]')?.checked")
+    reader.value("window.now = 'b'; 0")
+    reader.until("document.querySelector('main [value=b]')?.checked")
+    reader.browser.click("main [value=a]")
+    reader.value("window.now = 'c'; 0")
+    reader.until("/running/.test(document.querySelector('main label:has([value=c])').innerText)")
+    assert reader.value("document.querySelector('main [value=a]').checked")
+
+
 def test_samples_are_promised_only_while_a_run_is_running(reader):
     run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
     run["seconds_left"] = None

@@ -28,6 +28,7 @@ export function mount(root, { api, announce }) {
 
   let runs = []; // what the server lists
   let run = null; // the Run that is shown
+  let chosen = false; // by the reader: until then it is the one that is running
   let visible = false;
   let timer = null;
 
@@ -50,8 +51,10 @@ export function mount(root, { api, announce }) {
     runs = await api.get("/playground/api/runs");
     none.hidden = runs.length > 0;
     shown.hidden = list.hidden = runs.length === 0;
-    if (!runs.some(({ name }) => name === run?.name)) {
-      const first = runs.find(({ running }) => running) ?? runs[0];
+    const going = runs.find(({ running }) => running);
+    const shownNow = runs.find(({ name }) => name === run?.name);
+    if (!shownNow || (going && !chosen && !shownNow.running)) {
+      const first = going ?? runs[0];
       run = first ? new Run(first.name) : null;
     }
     if (JSON.stringify(runs.map(listed)) !== before) drawList();
@@ -75,6 +78,7 @@ export function mount(root, { api, announce }) {
       const button = el("input", { type: "radio", name: "run", value: name });
       button.checked = name === run.name;
       button.addEventListener("change", () => {
+        chosen = true;
         run = new Run(name);
         poll();
       });

@@ -31,6 +31,9 @@ export function makeTrainingNote({ api, models, findModels, announce }, asked) {
   }
 
   async function tell(running) {
+    const names = JSON.stringify(running.map(({ name }) => name));
+    if (names !== before || !models.length) await findModels();
+    before = names;
     const isAsked = ({ name }) => asked().some(({ id }) => id === name);
     const run = running.find(isAsked) ?? running[0];
     element.hidden = !run;
@@ -39,9 +42,6 @@ export function makeTrainingNote({ api, models, findModels, announce }, asked) {
       announce(`The training of ${told} has ended.`);
     }
     told = run?.name ?? null;
-    const names = JSON.stringify(running.map(({ name }) => name));
-    if (names !== before || !models.length) await findModels();
-    before = names;
   }
 
   window.addEventListener("focus", poll);
