@@ -187,5 +187,7 @@ def funnel(out):
     path = Path(out) / "clean.json"
     steps = read_object(path).get("steps")
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        return {"missing": f"{path} is not there or not whole; it is written by make documents"}
+        return {
+            "missing": f"{path} is not there or not whole; make train writes it after the crawl"
+        }
     return {"steps": [{name: step.get(name) for name in STEPS} for step in steps]}

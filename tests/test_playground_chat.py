@@ -353,6 +353,10 @@ def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path
         browser.wait_until("document.querySelector('.hello')")
         assert texts(browser, ".hello") == ["There is no model yet"]
         assert "make train" in texts(browser, ".empty")[0]
+        go(browser, "compare")
+        browser.wait_until("document.querySelector('#compare .ask')")
+        assert "There is no model yet" in texts(browser, "#compare .ask")[0]
+        assert "A question" not in texts(browser, "#compare .ask")[0]  # to nobody
 
 
 def test_a_server_with_a_key_asks_for_it_once(browser, folders):

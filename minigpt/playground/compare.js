@@ -9,6 +9,7 @@ import { makeThread } from "./thread.js";
 import { makeTrainingNote } from "./training_note.js";
 import { suggested, suggestionList } from "./welcome.js";
 
+const NO_MODEL = "There is no model yet. Run make train: it then appears here.";
 const FIRST_CHOSEN = 3; // more columns are not read beside each other
 
 export function mount(root, context) {
@@ -48,16 +49,22 @@ export function mount(root, context) {
       return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
     });
     fill(choice, el("legend", {}, "Models"), chips);
+    choice.hidden = examples.hidden = !chips.length;
+    if (!threads.length) {
+      fill(
+        hint,
+        chips.length
+          ? "A base model goes on with a text; an assistant answers it. Ask both, and compare."
+          : NO_MODEL,
+      );
+    }
     settings.describe();
   }
 
   function send(text) {
     const asked = chosen();
     if (!asked.length) {
-      fill(
-        hint,
-        context.models.length ? "Choose a model first." : "There is no model yet: run make train.",
-      );
+      fill(hint, context.models.length ? "Choose a model first." : NO_MODEL);
       context.announce(hint.textContent);
       return false;
     }
@@ -98,11 +105,10 @@ export function mount(root, context) {
     el(
       "div",
       { class: "compare" },
-      el("div", { class: "ask" }, choice, composer.element, training.element, hint, examples),
+      el("div", { class: "ask" }, choice, composer.element, hint, training.element, examples),
       columns,
     ),
   );
-  fill(hint, "A base model goes on with a text; an assistant answers it. Ask both, and compare.");
   drawChoice();
   window.addEventListener("models", drawChoice);
   context.suggestions.then((found) => {
