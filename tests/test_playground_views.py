@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, find
-from minigpt_examples import TRAIN, example_texts, example_tokenizer
+from minigpt_examples import example_texts, example_tokenizer
 
 pytest.importorskip("starlette", reason="needs the extra chat")
 
@@ -23,9 +23,8 @@ from playground_server import make_models, serving
 from bpe.merges import merge_steps
 from minigpt import run_lock
 from minigpt.attention import attention_weights
-from minigpt.checkpoint import load, load_model, save_state
+from minigpt.checkpoint import load_model
 from minigpt.dataset import tokenize
-from minigpt.optim import AdamW
 
 pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium on the path")
 
@@ -476,78 +475,6 @@ def watch(reader, folder):
     assert len(reader.texts(".run-curves tbody tr")) == 4
 
 
-def test_a_run_says_what_is_left_and_what_comes_next(reader):
-    run = {"name": "base", "stage": "pretrain", "steps": 2500, "step": 750, "seconds": 200}
-    told = {"metrics": [metrics(0), metrics(750)], "samples": [], "running": True}
-    listed = json.dumps([run | {"running": True, "seconds_left": 461}])
-    mount_training(
-        reader,
-        f"{{get: async (path) => path.endsWith('runs') ? {listed}"
-        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
-    )
-    reader.until("document.querySelector('main .state')?.textContent")
-    assert reader.text("main .state") == (
-        "Running: step 750 of 2,500, 3 min 20 s. About 8 min left. In make train fine-tuning comes "
-        "next, from which it learns to answer."
-    )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0, "less than a minute left"),
-        (49, "less than a minute left"),
-        (50, "about 1 min left"),
-        (3590, "about 1 h left"),
-        (5400, "about 1 h 30 min left"),
-    ],
-)
-def test_what_is_left_is_no_more_exact_than_it_is_known(reader, seconds, said):
-    reader.open("chat")
-    module = "import('/playground/training_progress.js')"
-    assert reader.value(f"{module}.then((m) => m.remaining({seconds}))") == said
-
-
-def test_where_a_model_is_talked_to_it_is_said_that_it_is_still_being_trained(browser, tmp_path):
-    base, _ = make_models(tmp_path)
-    write_lines(base / "metrics.jsonl", metrics(0), metrics(10))
-    model, _ = load(base)
-    progress = {"step": 10, "run": {"train": {"steps": 2580}}}
-    save_state(base, model, AdamW(model.params, TRAIN), progress)
-    browser.resize(1280, 900)
-    with serving(tmp_path) as server:
-        reader = Reader(browser, server.url)
-        note = "[...document.querySelectorAll('section:not([hidden]) .number.under')][0]?"
-        with run_lock.held(base):
-            reader.open("chat")
-            reader.until(f"/being trained/.test({note}.innerText)")
-            so_far = "step 10 of 2,580, about 21 min left"
-            assert reader.value(f"{note}.innerText") == f"base is being trained: {so_far}."
-            reader.enter(".picker", "base")
-            reader.until(f"/still/.test({note}.innerText)")
-            said = f"base is still being trained: {so_far}; answers get better."
-            assert reader.value(f"{note}.innerText") == said
-            browser.click("#tab-compare")
-            reader.until(f"{note}.innerText === {json.dumps(said)}")
-        reader.until(f"{note}.hidden")
-        reader.until("announcer.textContent === 'The training of base has ended.'")
-        assert browser.problems() == []
-
-
-def test_a_model_that_has_just_come_is_there_without_a_reload(browser, tmp_path, monkeypatch):
-    monkeypatch.setattr("minigpt.serve.LOOK_EVERY_S", 0.05)
-    out = tmp_path / "out"
-    out.mkdir()
-    base, _ = make_models(tmp_path / "made")
-    with serving(out) as server:
-        reader = Reader(browser, server.url)
-        reader.open("chat")
-        reader.until("/There is no model yet/.test(document.querySelector('#chat').innerText)")
-        base.rename(out / "base")
-        reader.until("/Begin a text/.test(document.querySelector('#chat').innerText)")
-        assert browser.problems() == []
-
-
 def test_samples_are_looked_through_by_step(reader):
     reader.read_training()
     assert reader.texts(".sample h4") == [
@@ -604,6 +531,22 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .state").startswith("Stopped: step 0, 1 s.")
     assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
+
+
+def test_a_run_says_what_is_left_and_what_comes_next(reader):
+    run = {"name": "base", "stage": "pretrain", "steps": 2500, "step": 750, "seconds": 200}
+    told = {"metrics": [metrics(0), metrics(750)], "samples": [], "running": True}
+    listed = json.dumps([run | {"running": True, "seconds_left": 461}])
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? {listed}"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .state") == (
+        "Running: step 750 of 2,500, 3 min 20 s. About 8 min left. In make train fine-tuning comes "
+        "next, from which it learns to answer."
+    )
 
 
 def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
