@@ -4,10 +4,11 @@
     GET  /v1/models             the models, and /v1/models/NAME
     POST /v1/chat/completions   an answer of an assistant
     POST /v1/completions        a text that any model goes on with
-    POST /v1/tokenize           {"model", "input"}: the text's tokens
+    POST /v1/tokenize           the tokens of a text or a conversation; vLLM's /tokenize is the same
 
-Bodies are checked in api_requests.py and made in api_replies.py; who may ask at all is said in
-api_guard.py. A stream is server-sent events, `data: {...}`, the last of them `data: [DONE]`.
+Bodies are checked in api_requests.py and made in api_replies.py, those of tokens in
+api_tokenize.py; who may ask at all is said in api_guard.py. A stream is server-sent events,
+`data: {...}`, the last of them `data: [DONE]`.
 
 Source: OpenAI's API reference; WHATWG's HTML standard, "Server-sent events".
 """
@@ -19,15 +20,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minigpt.api_errors import ApiError, busy, invalid, unavailable
-from minigpt.api_fields import Fields, find_model, read_json
+from minigpt.api_errors import ApiError, busy, unavailable
+from minigpt.api_fields import find_model, read_json
 from minigpt.api_guard import say_where
 from minigpt.api_replies import ChatReply, CompletionReply, encode_json
 from minigpt.api_requests import read_chat, read_completion
 from minigpt.api_streams import Wakeups, Writing
+from minigpt.api_tokenize import tokens_of
 from minigpt.engine import Busy, Closed, TimedOut
-
-MAX_INPUT = 100_000  # characters to cut into tokens, of some 35 bytes each in the answer
 
 
 class Gone(Exception):
@@ -51,6 +51,7 @@ class Api:
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/completions", self.completions, methods=["POST"]),
             Route("/v1/tokenize", self.tokenize, methods=["POST"]),
+            Route("/tokenize", self.tokenize, methods=["POST"]),
         ]
 
     # ---- small ones ---------------------------------------------------------------------------
@@ -70,9 +71,9 @@ class Api:
         return Json(find_model(self.shelf.models, request.path_params["name"]).json())
 
     async def tokenize(self, request):
-        """Cut a text into tokens."""
+        """Cut a text or a conversation into tokens."""
         body, models = await request.body(), dict(self.shelf.models)
-        return await run_in_threadpool(lambda: Json(tokens_of(body, models)))
+        return await run_in_threadpool(lambda: Json(tokens_of(read_json(body), models)))
 
     # ---- texts --------------------------------------------------------------------------------
 
@@ -105,20 +106,6 @@ class Api:
         self.closing = True
         for writing in self.writings:
             writing.stop(unavailable("the server is shutting down"))
-
-
-def tokens_of(body, models):
-    """Return the answer to a body of /v1/tokenize."""
-    fields = Fields(read_json(body), {"model", "input"})
-    served, text = find_model(models, fields.required("model")), fields.text("input")
-    if len(text) > MAX_INPUT:
-        raise invalid(
-            "input", f"input has {len(text):,} characters; it must have at most {MAX_INPUT:,}: "
-            "send a part"
-        )  # fmt: skip
-    tokens = [(id, *served.text_of(id)) for id in served.tokenizer.encode_ordinary(text)]
-    data = [{"id": id, "text": text, "bytes": data} for id, text, data in tokens]
-    return {"object": "list", "count": len(data), "data": data}
 
 
 class Json(Response):

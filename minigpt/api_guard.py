@@ -105,7 +105,7 @@ class Guard:
             raise ApiError(403, "Origin is another site's; only this server's own page may ask",
                            code="origin_not_allowed")  # fmt: skip
         path = scope["path"]
-        if self.api_key and path.startswith(("/v1/", "/playground/api/")):
+        if self.api_key and path.startswith(("/v1/", "/tokenize", "/playground/api/")):
             self._check_key(headers)
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]

@@ -136,11 +136,7 @@ def read_chat(body, models, max_tokens, timeout_s):
     """Return the Asked of a body of /v1/chat/completions."""
     fields = Fields(body, CHAT)
     served = find_model(models, fields.required("model"))
-    if not served.assistant:
-        raise invalid(
-            "model", f"model {served.name} has no chat template: it goes on with a text and does "
-            "not answer; use /v1/completions", "no_chat_template",
-        )  # fmt: skip
+    check_assistant(served)
     messages = read_messages(fields.required("messages"))
     T = served.model.config.n_positions
     both = ("max_completion_tokens", "max_tokens")
@@ -158,6 +154,15 @@ def read_chat(body, models, max_tokens, timeout_s):
     else:
         n_top = n_top or 0
     return asked(fields, served, [ids], max_new, n_top, True, timeout_s)
+
+
+def check_assistant(served):
+    """Raise ApiError where a model has learnt no conversations."""
+    if not served.assistant:
+        raise invalid(
+            "model", f"model {served.name} has no chat template: it goes on with a text and does "
+            "not answer; use /v1/completions", "no_chat_template",
+        )  # fmt: skip
 
 
 def read_completion(body, models, max_tokens, timeout_s):

@@ -50,9 +50,10 @@ def find_run(out, name):
 
 
 def describe(folder, now=None):
-    """Return the run in `folder` in a few words: name, stage, step of steps, running, seconds.
+    """Return the run in `folder` in a few words.
 
-    What is not known is None.
+    These are name, stage, step of steps, running, seconds, and while it runs seconds_left. What is
+    not known is None.
     """
     report = read_object(folder / REPORT)
     try:
@@ -62,14 +63,39 @@ def describe(folder, now=None):
         saved, steps = 0, report.get("steps")
     lines = read_lines(folder / METRICS, most=LAST_LINES)
     last = lines[-1] if lines else {"step": 0}
+    running = is_running(folder, now)
     return {
         "name": folder.name,
         "stage": report.get("stage") or stage_of(folder),
         "steps": steps,
         "step": max(last["step"], saved),
-        "running": is_running(folder, now),
+        "running": running,
         "seconds": last.get("seconds"),
+        "seconds_left": seconds_left(lines, steps, age_of(folder / METRICS, now))
+        if running
+        else None,
     }
+
+
+def seconds_left(lines, steps, age_s):
+    """Return how long a run of so many steps still takes at its pace of late; None if not known.
+
+    `lines` are its metrics, the last of them written `age_s` seconds ago.
+    """
+    timed = [line for line in lines if isinstance(line.get("seconds"), (int, float))]
+    if not steps or not timed or timed[-1]["step"] <= timed[0]["step"]:
+        return None
+    first, last = timed[0], timed[-1]
+    step_s = (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+    return round(max(0.0, step_s * (steps - last["step"]) - age_s), 1)
+
+
+def age_of(path, now=None):
+    """Return how many seconds ago a file was written; infinity where it is not there."""
+    try:
+        return (time.time() if now is None else now) - path.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def stage_of(folder):
@@ -89,13 +115,9 @@ def is_running(folder, now=None):
         return False
     if (is_held := run_lock.is_held(folder)) is not None:
         return is_held
-    heard = 0.0
-    for name in (METRICS, SAMPLES, checkpoint.STATE):
-        try:
-            heard = max(heard, (folder / name).stat().st_mtime)
-        except OSError:
-            continue
-    return (time.time() if now is None else now) - heard < SILENT_S
+    return (
+        min(age_of(folder / name, now) for name in (METRICS, SAMPLES, checkpoint.STATE)) < SILENT_S
+    )
 
 
 def read_run(folder, after=-1, now=None):
@@ -165,5 +187,7 @@ def funnel(out):
     path = Path(out) / "clean.json"
     steps = read_object(path).get("steps")
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        return {"missing": f"{path} is not there or not whole; it is written by make documents"}
+        return {
+            "missing": f"{path} is not there or not whole; make train writes it after the crawl"
+        }
     return {"steps": [{name: step.get(name) for name in STEPS} for step in steps]}

@@ -36,6 +36,7 @@ from minigpt.api_guard import LOOPBACK, Guard, say_where, send_error
 from minigpt.api_models import Shelf
 from minigpt.distribution import check_integer
 from minigpt.playground_api import Places
+from minigpt.runs import is_running
 
 PAGE = Path(__file__).parent / "playground"
 PORTS_TO_TRY = 20
@@ -137,12 +138,38 @@ async def on_http_error(request, error):
     return Error(ApiError(error.status_code, message, **headers))
 
 
+class News:
+    """Says which models came and which ended their training, not each checkpoint between."""
+
+    def __init__(self, shelf):
+        self.shelf, self.known = shelf, seen(shelf)
+
+    def tell(self):
+        """Say what has changed since the last time."""
+        before, self.known = self.known, seen(self.shelf)
+        for name, (version, is_trained) in self.known.items():
+            old_version, was_trained = before.get(name, (None, False))
+            if name not in before:
+                so_far = ", as far as it is trained" if is_trained else ""
+                self.shelf.say(f"{name} is served now{so_far}")
+            elif was_trained and not is_trained:
+                self.shelf.say(f"{name}: its training has ended; its last checkpoint is served")
+            elif version != old_version and not is_trained:
+                self.shelf.say(f"{name} has changed; it is served as it is now")
+
+
+def seen(shelf):
+    """Return {name: (version, whether it is being trained)} of the models that are served."""
+    return {name: (s.version, is_running(s.folder)) for name, s in shelf.models.items()}
+
+
 class Server(uvicorn.Server):
     """uvicorn's, with models that come while it runs; it ends within seconds."""
 
     def __init__(self, config, shelf, api):
         super().__init__(config)
         self.shelf, self.api, self.watcher = shelf, api, None
+        self.news = News(shelf)
 
     async def startup(self, sockets=None):
         """Listen, and look for models."""
@@ -153,11 +180,8 @@ class Server(uvicorn.Server):
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                found, models = await run_in_threadpool(self.shelf.look), self.shelf.models
-                new = [name for name in found if found[name] is not models.get(name)]
-                self.shelf.put(found)
-                for name in new:
-                    self.shelf.say(f"{name} is served now")
+                self.shelf.put(await run_in_threadpool(self.shelf.look))
+                self.news.tell()
             except Exception as error:  # a folder or who reads what is printed may be gone
                 say_where(error)
 

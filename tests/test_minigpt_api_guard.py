@@ -112,6 +112,7 @@ def test_a_key_is_needed_where_one_was_given(folders):
                 is_refused(get(server.port, path, Authorization=given), 401)
             assert get(server.port, path, Authorization="Bearer secret").status == 200
         is_refused(post(server.port, CHAT, HELLO), 401)
+        is_refused(post(server.port, "/tokenize", {"model": "chat", "input": "a"}), 401)
         assert get(server.port, "/health").status == 200
         assert get(server.port, "/").status == 200  # the page, which asks for the key
 

@@ -149,7 +149,24 @@ COMPLETION_ONLY = [
     [(CHAT, OF_CHAT | changes, param) for changes, param in BOTH + CHAT_ONLY]
     + [(COMPLETION, OF_COMPLETION | changes, param) for changes, param in BOTH + COMPLETION_ONLY]
     + [
-        (TOKENIZE, {"model": "base"}, "input"),
+        (TOKENIZE, {"model": "base"}, "prompt"),
+        (TOKENIZE, {"model": "base", "input": "x", "prompt": "x"}, "prompt"),
+        (
+            TOKENIZE,
+            {"model": "base", "input": "x", "add_special_tokens": True},
+            "add_special_tokens",
+        ),
+        (TOKENIZE, {"model": "base", "prompt": ["x"]}, "prompt"),
+        (TOKENIZE, {"model": "base", "prompt": "x" * 100_001}, "prompt"),
+        (TOKENIZE, {"model": "base", "prompt": "x", "return_token_strs": 1}, "return_token_strs"),
+        (TOKENIZE, {"model": "base", "messages": [USER]}, "model"),
+        (TOKENIZE, {"model": "chat", "messages": []}, "messages"),
+        (TOKENIZE, {"model": "chat", "messages": said("x" * 100_001)}, "messages"),
+        (
+            TOKENIZE,
+            {"model": "chat", "messages": [USER], "add_special_tokens": True},
+            "add_special_tokens",
+        ),
         (TOKENIZE, {"model": "base", "input": 5}, "input"),
         (TOKENIZE, {"model": "base", "input": "x" * 100_001}, "input"),
         (TOKENIZE, {"input": "x"}, "model"),
@@ -268,3 +285,41 @@ def test_an_answer_of_nothing_may_be_sent_back(server):
     assert post(server.port, CHAT, OF_CHAT | {"messages": messages}).status == 200
     system = [{"role": "system", "content": " "}, USER]
     assert post(server.port, CHAT, OF_CHAT | {"messages": system}).status == 200
+
+
+# ---- vLLM's tokenizer API ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/v1/tokenize", "/tokenize"])
+def test_a_prompt_has_the_tokens_that_a_completion_would_begin_with(server, path):
+    body = {"model": "base", "prompt": "the naïve list"}
+    asked = {**body, "max_tokens": 1, "return_token_ids": True}
+    ids = post(server.port, COMPLETION, asked).json["prompt_token_ids"]
+    assert post(server.port, path, body).json == {
+        "count": len(ids), "max_model_len": 32, "tokens": ids, "token_strs": None,
+    }  # fmt: skip
+    plain = post(server.port, path, body | {"add_special_tokens": False}).json
+    assert plain["tokens"] == ids[1:]
+
+
+def test_tokens_are_spelt_as_in_the_tokenizers_file(server):
+    body = {"model": "base", "prompt": "a é", "return_token_strs": True}
+    words = post(server.port, TOKENIZE, body).json["token_strs"]
+    assert words[0] == "<|endoftext|>"
+    assert "".join(words[1:]) == "aĠÃ©"  # bytes 61 20 C3 A9, as GPT-2 writes them
+
+
+def test_messages_have_the_tokens_that_an_answer_would_follow(server):
+    body = {"model": "chat", "messages": said("a", "b", "a list")}
+    asked = {**body, "max_tokens": 1, "return_token_ids": True}
+    ids = post(server.port, CHAT, asked).json["prompt_token_ids"]
+    answer = post(server.port, TOKENIZE, body).json
+    assert (answer["tokens"], answer["count"]) == (ids, len(ids))
+    begun = post(server.port, TOKENIZE, body | {"add_generation_prompt": False}).json
+    assert begun["tokens"] == ids[:-1]
+
+
+def test_a_conversation_longer_than_the_window_is_counted_whole(server):
+    body = {"model": "chat", "messages": said(*["a key", "a list"] * 20, "the list")}
+    answer = post(server.port, TOKENIZE, body).json
+    assert answer["count"] > answer["max_model_len"]

@@ -111,10 +111,31 @@ def test_a_run_says_how_far_it_is(tmp_path):
     age(folder, 1000)
     expected = {
         "name": "base", "stage": "pretrain", "steps": 40, "step": 23, "running": True,
-        "seconds": 40.0,
+        "seconds": 40.0, "seconds_left": 0.0,
     }  # fmt: skip
     with run_lock.held(folder):
         assert runs.runs(tmp_path, NOW) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        ([line(0), line(20)], 37.0),  # 20 steps of 2 s, the first 3 s of them gone
+        ([line(step) for step in range(0, 30, 2)], 21.0),
+        ([line(0), line(10, seconds=100.0), line(20, seconds=110.0)], 107.0),
+        ([line(0), line(39)], 0.0),
+        ([line(20)], None),  # continued, and no line since
+        ([line(0), line(20, seconds=None)], None),
+        ([line(0), line(20, seconds="long")], None),
+    ],
+)
+def test_a_run_says_how_long_it_still_takes(tmp_path, lines, left):
+    folder, _ = make_state(tmp_path / "base", 20, 40)
+    write_lines(folder / "metrics.jsonl", *lines)
+    age(folder, 3)
+    with run_lock.held(folder):
+        assert describe(folder, NOW)["seconds_left"] == left
+    assert describe(folder, NOW)["seconds_left"] is None  # it has stopped
 
 
 def test_a_run_that_was_killed_is_known_at_once(tmp_path):
@@ -186,7 +207,7 @@ def test_what_is_damaged_or_missing_is_unknown(tmp_path):
     (tmp_path / "file").touch()
     expected = {
         "name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False,
-        "seconds": None,
+        "seconds": None, "seconds_left": None,
     }  # fmt: skip
     assert runs.runs(tmp_path, NOW) == [expected]
     assert runs.runs(tmp_path / "nowhere") == []

@@ -21,6 +21,7 @@ import pytest
 from playground_server import make_models, serving, until
 from raw_http import connect, get, post, read_all, read_answer, request
 
+from minigpt import run_lock
 from minigpt import serve as serve_module
 from minigpt.__main__ import main
 from minigpt.api_models import Shelf, distinct_names
@@ -259,6 +260,32 @@ def test_a_model_trained_further_is_loaded_anew(tmp_path, monkeypatch):
         until(lambda: not server.shelf._old)  # its memory is given back
         again = post(server.port, COMPLETION, asked | {"stream": False}).json
         assert again["choices"][0]["text"] == after
+
+
+def test_a_model_is_announced_once_and_at_the_end_of_its_training(tmp_path, monkeypatch):
+    """And not at each of its checkpoints."""
+    monkeypatch.setattr(serve_module, "LOOK_EVERY_S", 0.05)
+    said, out = [], tmp_path / "out"
+    out.mkdir()
+    base, chat = make_models(tmp_path / "made")
+    with serving(out) as server:
+        server.shelf.say = said.append
+        with run_lock.held(base):
+            chat.rename(out / "chat")
+            base = base.rename(out / "base")
+            until(lambda: len(said) == 2)
+            assert sorted(said) == [
+                "base is served now, as far as it is trained", "chat is served now",
+            ]  # fmt: skip
+            for _ in range(2):
+                before = server.shelf.models["base"]
+                save_weights(base, load(base)[0])
+                until(lambda before=before: server.shelf.models["base"] is not before)
+        until(lambda: len(said) == 3)
+        assert said[2].startswith("base: its training has ended")
+        save_weights(base, load(base)[0])  # by another program
+        until(lambda: len(said) == 4)
+        assert said[3].startswith("base has changed")
 
 
 def test_who_found_a_model_may_ask_it_though_it_is_replaced(tmp_path):

@@ -151,19 +151,45 @@ def test_a_setting_out_of_range_is_not_saved(page):
     assert focus(page).startswith("Settings")
 
 
-def test_a_base_model_goes_on_with_the_text(page):
+def choose_base(page):
     page.evaluate("document.querySelector('.picker').value = 'base'")
     page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+
+
+def test_a_base_model_goes_on_with_the_text_which_is_said_once(page):
+    choose_base(page)
     ask(page, "the rain")
     finished(page, 1)
-    assert "base is a base model" in texts(page, ".lesson")[0]
     body = texts(page, ".body")[0]
     assert body.startswith("the rain") and len(body) > len("the rain")
+    ask(page, "and the wind")
+    finished(page, 2)
+    assert len(texts(page, ".lesson")) == 1
+    assert "base is a base model" in texts(page, "li:nth-child(2) .lesson")[0]
+
+
+def test_without_a_choice_the_temperature_is_one_that_suits_the_model(page):
+    """An assistant says the likeliest; a base model would go round in a circle then."""
+    spy(page)
+    ask(page, "rain")
+    finished(page, 1)
+    choose_base(page)
+    assert texts(page, ".composer .values")[0] == ": temperature 0.8"
+    ask(page, "rain")
+    finished(page, 2)
+    set_settings(page, temperature="0.3", repetition_penalty="1.2")
+    ask(page, "rain")
+    finished(page, 3)
+    sent = page.evaluate("sent")
+    assert [body["temperature"] for body in sent] == [0, 0.8, 0.3]
+    assert [body.get("repetition_penalty") for body in sent] == [None, None, 1.2]
+    page.click("li:nth-child(6) [data-key=tokens]")
+    page.wait_until("document.querySelector('.details')")
+    assert "penalty made rarer" in texts(page, ".details")[0]
 
 
 def test_a_base_model_is_given_all_that_was_said_and_only_its_end_where_there_is_more(page):
-    page.evaluate("document.querySelector('.picker').value = 'base'")
-    page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+    choose_base(page)
     page.evaluate("""
         window.sent = [];
         const real = window.fetch;
@@ -327,6 +353,10 @@ def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path
         browser.wait_until("document.querySelector('.hello')")
         assert texts(browser, ".hello") == ["There is no model yet"]
         assert "make train" in texts(browser, ".empty")[0]
+        go(browser, "compare")
+        browser.wait_until("document.querySelector('#compare .ask')")
+        assert "There is no model yet" in texts(browser, "#compare .ask")[0]
+        assert "A question" not in texts(browser, "#compare .ask")[0]  # to nobody
 
 
 def test_a_server_with_a_key_asks_for_it_once(browser, folders):

@@ -85,6 +85,12 @@ def loaded(browser, playground):
     return browser
 
 
+def code(text, language="code"):
+    """Return the outline of a block of code."""
+    return f"|figure>|figcaption>|span>{language}||button>Copy|||pre>|code>{text}|||"
+
+
+SPACED = "x\n\n  y"
 MARKDOWN = [
     ("a *b* **c** `d*` ~~e~~ \\*f\\*", "p>a |em>b| |strong>c| |code>d*| |del>e| *f*"),
     ("snake_case_name 3 * 4 * 5", "p>snake_case_name 3 * 4 * 5"),
@@ -98,7 +104,7 @@ MARKDOWN = [
         "~~~ py `x` title\ny\n~~~",
         "figure>|figcaption>|span>py `x` title||button>Copy|||pre>|code>y||",
     ),
-    ("- \u2028a", "ul>|li>\u2028a|"),
+    ("- a\u2028b", "ul>|li>a\u2028b|"),
     ("> a\n> > b", "blockquote>|p>a||blockquote>|p>b||"),
     ("see https://example.org/a.", "p>see |a>https://example.org/a|."),
     (
@@ -106,6 +112,25 @@ MARKDOWN = [
         "div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||td>3||||",
     ),
     ("---\na", "hr>/p>a"),
+    ("- a\n  ```py\n  x\n\n    y\n  ```\n- b", f"ul>|li>a{code(SPACED, 'py')}||li>b|"),
+    ("1. ```\n   x\n   ```", f"ol>|li>{code('x')}|"),
+    ("- a\n\n  ```\n  x\n  ```\n\nb", f"ul>|li>|p>a|{code('x')}|/p>b"),
+    ("- a\n  - b\n    ```\n    x\n    ```", f"ul>|li>a|ul>|li>b{code('x')}|||"),
+    ("- ```\n  x\ny", f"ul>|li>{code('x')}|/p>y"),
+    ("  ```\n  x\n    y\n  ```", code("x\n  y")[1:-1]),
+    ("- a\n\n- b", "ul>|li>|p>a|||li>|p>b||"),
+    ("- a\n\n  - b\n\n    c", "ul>|li>|p>a||ul>|li>|p>b||p>c||||"),
+    ("- a\n  - b\n\n    c\n- d", "ul>|li>a|ul>|li>|p>b||p>c|||||li>d|"),
+    ("- a\nb\n\nc", "ul>|li>a\nb|/p>c"),
+    ("- a\n  > b\n- # c", "ul>|li>a|blockquote>|p>b||||li>|h4>c||"),
+    ("- a\n\t- b", "ul>|li>a|ul>|li>b|||"),
+    ("- a\n* b\n1. c\n2) d", "ul>|li>a|/ul>|li>b|/ol>|li>c|/ol>|li>d|"),
+    ("-\na", "ul>|li>|/p>a"),
+    ("> a\nb\n\nc", "blockquote>|p>a\nb|/p>c"),
+    ("> ```\n> x\ny", f"blockquote>{code('x')}/p>y"),
+    ("```\n    ```\n```", code("    ```")[1:-1]),
+    ("-\n- a\n-b", "ul>|li>||li>a\n-b|"),
+    ("in\n1984. no list\n1. a list", "p>in\n1984. no list/ol>|li>a list|"),
     ("_a_ __b__ *a*b", "p>|em>a| |strong>b| |em>a|b"),
 ]
 
@@ -150,6 +175,14 @@ def draw(loaded, texts):
         "_",
         "~~~\n",
         "1. a\n    ",
+        "- a\n\n",
+        "- a\n  ```\n",
+        "- a\nb\n",
+        "- a\n\n  - b\n\n    ",
+        "  ",
+        "\t- a\n",
+        "> a\nb\n",
+        "> ```\n",
     ],
 )
 def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):

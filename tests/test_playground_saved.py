@@ -250,3 +250,28 @@ def test_a_file_too_large_for_the_storage_is_refused_whole(page, text, said):
     page.wait_until("document.querySelector('.sidebar .problem')")
     assert said in texts(page, ".sidebar .problem")[0]
     assert texts(page, ".conversations .open") == []
+
+
+def test_each_tab_has_its_own_conversation_and_a_new_one_begins_with_the_last(page):
+    for text in ("rain", "snow"):
+        page.click(".sidebar .new")
+        ask(page, text)
+        finished(page, 1)
+    page.click(".conversations .open", 1)  # rain: the other was said later
+    assert texts(page, ".question") == ["rain"]
+    other_tab_opens_snow = (
+        "import('/playground/saved.js').then((saved) => localStorage.setItem('minigpt.last',"
+        " saved.list().find((each) => each.title === 'snow').id))"
+    )
+    page.evaluate(other_tab_opens_snow)
+    reload(page)
+    assert texts(page, ".question") == ["rain"]
+    page.evaluate(other_tab_opens_snow)
+    page.evaluate("sessionStorage.clear()")  # as in a new tab
+    reload(page)
+    assert texts(page, ".question") == ["snow"]
+
+
+def reload(page):
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.question')")

@@ -1,5 +1,6 @@
 """The page in a real browser: several models side by side, and every token with the lid off."""
 
+import pytest
 from playground_page import ask, finished, go, set_settings, texts
 
 pytest_plugins = ["playground_fixtures"]
@@ -94,6 +95,28 @@ def test_what_is_beneath_the_tokens_does_not_jump_while_they_are_pointed_at(page
     assert page.evaluate(seen) == "3"
     page.pointer("mouseMoved", ".brand")
     assert page.evaluate(f"[{seen}, {height}]") == ["3", before]
+
+
+@pytest.mark.parametrize("size", [(1280, 560), (390, 700)], ids=["desk", "phone"])
+def test_a_tokens_details_are_seen_beside_it_and_not_behind_the_composer(page, size):
+    """Of a long answer, whose end is far below, and of its last token."""
+    page.resize(*size)
+    set_settings(page, max_tokens="120")  # the assistant's window holds 64
+    page.evaluate("document.querySelector('.picker').value = 'base'")
+    ask(page, "the rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    for index in (3, 119):
+        page.click(".token[data-place]", index)
+        token, details, composer = page.evaluate(
+            "[document.querySelector('.token.kept'), document.querySelector('.details'),"
+            " document.querySelector('.bottom')].map((e) => e.getBoundingClientRect())"
+            ".map(({top, bottom}) => ({top, bottom}))"
+        )
+        assert 0 < token["top"] < token["bottom"] <= details["top"]
+        assert details["bottom"] <= composer["top"] + 1
+        assert details["bottom"] - details["top"] > 140
+    page.click(".details button", 9)  # what is below its edge is scrolled to
 
 
 def test_the_token_that_is_looked_at_stays_so_when_something_else_is_asked(page):

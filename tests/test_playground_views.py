@@ -521,6 +521,7 @@ def test_without_a_run_it_says_how_to_begin_one(reader):
 
 def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     run = {"name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False}
+    run["seconds_left"] = None
     told = {"metrics": [metrics(0)], "samples": [], "running": False}
     mount_training(
         reader,
@@ -532,8 +533,45 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
 
 
+def test_a_run_says_what_is_left_and_what_comes_next(reader):
+    run = {"name": "base", "stage": "pretrain", "steps": 2500, "step": 750, "seconds": 200}
+    told = {"metrics": [metrics(0), metrics(750)], "samples": [], "running": True}
+    listed = json.dumps([run | {"running": True, "seconds_left": 461}])
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? {listed}"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .state") == (
+        "Running: step 750 of 2,500, 3 min 20 s. About 8 min left. In make train fine-tuning comes "
+        "next, from which it learns to answer."
+    )
+
+
+def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
+    """As one stage of `make train` follows the other."""
+    run = {"steps": 9, "step": 0, "seconds": 1, "seconds_left": None, "stage": None}
+    told = {"metrics": [metrics(0)], "samples": [], "running": True}
+    mount_training(
+        reader,
+        "{get: async (path) => path.endsWith('runs')"
+        f" ? ['a', 'b', 'c'].map((name) => ({{...{json.dumps(run)}, name, running: name === now}}))"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+        "window.now = 'a';",
+    )
+    reader.until("document.querySelector('main [value=a]')?.checked")
+    reader.value("window.now = 'b'; 0")
+    reader.until("document.querySelector('main [value=b]')?.checked")
+    reader.browser.click("main [value=a]")
+    reader.value("window.now = 'c'; 0")
+    reader.until("/running/.test(document.querySelector('main label:has([value=c])').innerText)")
+    assert reader.value("document.querySelector('main [value=a]').checked")
+
+
 def test_samples_are_promised_only_while_a_run_is_running(reader):
     run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
+    run["seconds_left"] = None
     told = {"metrics": [metrics(0)], "samples": []}
     mount_training(
         reader,
@@ -662,17 +700,32 @@ def test_a_head_is_named_by_its_habit(reader):
       };
       const even = new Uint8Array(64);
       for (let t = 0; t < 8; t++) even.fill(255 / (t + 1), t * 8, t * 8 + t + 1);
+      const before = new Uint8Array(64);
+      for (let t = 1; t < 8; t++) before[t * 8 + t - 1] = 255;
       return [head((t) => t), head((t) => t - 1), head(() => 0), head((t) => t - 4),
-        head((t) => t - 3), habit(measures(even.map((w) => w / 3), ids))];
+        head((t) => t - 3), habit(measures(even, ids)),
+        habit(measures(before.map((w) => w / 8), ids))];
     })""")
     assert said == [
-        "mostly at itself, 100 %",
-        "mostly at the token before, 100 %",
-        "mostly at the first token, 100 %",
-        "mostly at the same token, earlier, 100 %",
-        "mostly at what followed the same token, earlier, 100 %",
+        "mostly at itself, 100 % (by chance 20 %)",  # the mean of 1/3 to 1/8
+        "mostly at the token before, 100 % (by chance 20 %)",
+        "mostly at the first token, 100 % (by chance 20 %)",
+        "mostly at the same token, earlier, 100 % (by chance 16 %)",  # of 1/5 to 1/8
+        "mostly at what followed the same token, earlier, 100 % (by chance 16 %)",
         "spread over many tokens",
+        "spread over many tokens",  # an eighth at the token before is less than chance
     ]
+
+
+def test_what_chance_would_do_as_well_is_no_habit(reader):
+    """Of a text of one token, most is the same token, earlier."""
+    reader.open("chat")
+    said = reader.value("""import('/playground/attention_measures.js').then(({measures, habit}) => {
+      const ids = new Array(16).fill(7), even = new Uint8Array(256);
+      for (let t = 0; t < 16; t++) even.fill(255 / (t + 1), t * 16, t * 16 + t + 1);
+      return habit(measures(even, ids));
+    })""")
+    assert said == "spread over many tokens"
 
 
 @pytest.mark.parametrize("width", [360, 560, 1280])

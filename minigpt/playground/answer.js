@@ -12,8 +12,9 @@ const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tok
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
 // continueFrom(i, alternative), showTokens(whether), keepToken(i), and edit(), which is false where
 // the question cannot be edited. {place, of}: among the answers beside it.
+// `lesson`: whether to say what a base model does, of the first answer that one gave.
 // {open, at}: whether its tokens are shown, and the place of the one looked at.
-export function answerView(node, model, { api, announce, place, of, open, at, does }) {
+export function answerView(node, model, { api, announce, place, of, lesson, open, at, does }) {
   const body = el("div", { class: open ? "body" : "body markdown" });
   const problem = el("div");
   const about = el("p", { class: "about small soft number" });
@@ -88,7 +89,7 @@ export function answerView(node, model, { api, announce, place, of, open, at, do
   const element = el(
     "div",
     { class: "answer" },
-    node.prompt != null && baseModelNote(node.model),
+    lesson && baseModelNote(node.model),
     body,
     problem,
     about,

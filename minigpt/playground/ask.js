@@ -5,6 +5,7 @@
 //   promptIds the ids that the model was given
 //   model, temperature
 //   limited   whether top-k, top-p or min-p kept the unlikely from being drawn
+//   penalised whether a repetition penalty made rarer what was there already
 //   kept      how many of the tokens were there before, in a branch of another answer
 //   chosenAt  in a branch: the places of the tokens that were chosen by the reader, not drawn
 //   prompt    the message that a base model goes on with, else null
@@ -66,6 +67,7 @@ export async function ask(api, node, { path, body, shown }, { onProgress, signal
     model: body.model,
     temperature: body.temperature,
     limited: ["top_k", "top_p", "min_p"].some((name) => body[name] != null),
+    penalised: (body.repetition_penalty ?? 1) !== 1,
     tokens: node.tokens ?? [],
     prompt: shown ?? node.prompt ?? null,
     promptIds: node.promptIds ?? null,

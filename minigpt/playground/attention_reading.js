@@ -2,7 +2,7 @@
 // at, and list those it looks at most with their shares.
 
 import { el, fill } from "./dom.js";
-import { strongest } from "./attention_measures.js";
+import { percent, strongest } from "./attention_measures.js";
 import { spoken, write } from "./tokenizer_text.js";
 
 const TOP = 6; // tokens looked at most, in numbers
@@ -35,7 +35,8 @@ export function readHead({ tokens, heads, layer, first: cut }, state) {
     });
     const found = strongest(weights, size, t, TOP);
     sentence.textContent = `In head ${state.head + 1} of layer ${layer + 1}, ` +
-      `${spoken(tokens[t].text)} looks, to guess what comes after it, at:`;
+      `${spoken(tokens[t].text)} looks, to guess what comes after it, at the following ` +
+      `(by chance ${percent(1 / (t + 1))} each):`;
     fill(top, found.map(({ at, weight }) => lookedAt(tokens[at].text, weight, t - at)));
   }
 
@@ -64,6 +65,6 @@ function lookedAt(text, weight, back) {
   amount.style.width = `${100 * weight}%`;
   return el("li", {}, write(el("code", {}), text),
     el("span", { class: "track", "aria-hidden": "true" }, amount),
-    el("span", { class: "number" }, `${Math.round(100 * weight)} %`),
+    el("span", { class: "number" }, percent(weight)),
     el("span", { class: "soft" }, where));
 }

@@ -10,13 +10,14 @@ import { makeSidebar } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
 import { makeThread } from "./thread.js";
+import { makeTrainingNote } from "./training_note.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
 const LAST = "minigpt.last"; // the id of the conversation that was open
 const SAVE_EVERY_MS = 5000; // an answer that is being written
 
 export function mount(root, context) {
-  let conversation = saved.load(storage.read(LAST)) ?? newConversation();
+  let conversation = saved.load(storage.readOfTab(LAST)) ?? newConversation();
   let thread = null;
 
   const threads = new Map(); // conversation -> {thread, list}; those not seen go on writing
@@ -34,12 +35,13 @@ export function mount(root, context) {
     () => conversation,
     () => save(),
   );
+  const settings = settingsButton(() => [model()].filter(Boolean));
   const composer = makeComposer({
     label: "Message",
     placeholder: "Ask something",
     onSend: (text) => (model() ? void thread.say(text) : false),
     onStop: () => thread.stop(),
-    tools: [picker, settingsButton(), system.button],
+    tools: [picker, settings.button, system.button],
   });
   const sidebar = makeSidebar({
     announce: context.announce,
@@ -53,6 +55,7 @@ export function mount(root, context) {
     conversation.model = name;
     describe();
     save();
+    training.show();
   }
 
   function open(other, { quietly = false } = {}) {
@@ -61,7 +64,7 @@ export function mount(root, context) {
       ? other.model
       : picker.value;
     conversation.model ??= picker.value;
-    storage.write(LAST, conversation.id);
+    storage.writeOfTab(LAST, conversation.id);
     if (!threads.has(other)) {
       const list = el("ol", { class: "thread" });
       const onChange = () => changed(other);
@@ -92,7 +95,7 @@ export function mount(root, context) {
     if (path(which).length && !which.deleted) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
-      if (which === conversation) storage.write(LAST, which.id); // a copy has another one
+      if (which === conversation) storage.writeOfTab(LAST, which.id); // a copy has another one
       fill(
         warning,
         !fits &&
@@ -122,6 +125,7 @@ export function mount(root, context) {
   // What is seen where nothing was said yet: what can be expected of this model.
   function describe() {
     const chosen = model();
+    settings.describe();
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
@@ -134,6 +138,19 @@ export function mount(root, context) {
     composer.focus(); // the button that was pressed is there no more
   }
 
+  const training = makeTrainingNote(context, () => [model()].filter(Boolean));
+  const bottom = el(
+    "div",
+    { class: "bottom" },
+    system.element,
+    composer.element,
+    training.element,
+    el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
+  );
+  // what must not lie behind it has to know its height; that is 0 while another view is seen
+  const tellHeight = () =>
+    document.documentElement.style.setProperty("--bottom", `${bottom.offsetHeight}px`);
+  new ResizeObserver(tellHeight).observe(bottom);
   const drawer = makeDrawer(sidebar.element);
   fill(
     root,
@@ -149,13 +166,7 @@ export function mount(root, context) {
         empty,
         room,
         warning,
-        el(
-          "div",
-          { class: "bottom" },
-          system.element,
-          composer.element,
-          el("p", { class: "soft small under" }, "A small model: what it says may be invented."),
-        ),
+        bottom,
       ),
     ),
   );
@@ -180,8 +191,9 @@ export function mount(root, context) {
         window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
       }
       first = false;
+      training.show();
     },
-    hide() {},
+    hide: training.hide,
   };
 }
 

@@ -6,8 +6,10 @@ import { newConversation } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { settingsButton } from "./settings.js";
 import { makeThread } from "./thread.js";
+import { makeTrainingNote } from "./training_note.js";
 import { suggested, suggestionList } from "./welcome.js";
 
+const NO_MODEL = "There is no model yet. Run make train: it then appears here.";
 const FIRST_CHOSEN = 3; // more columns are not read beside each other
 
 export function mount(root, context) {
@@ -17,32 +19,52 @@ export function mount(root, context) {
   const examples = el("div"); // until something was asked
   let threads = [];
 
+  const boxes = () => [...choice.querySelectorAll("input")];
+  const chosen = () => context.models.filter((_, i) => boxes()[i]?.checked);
+  const settings = settingsButton(chosen);
+  const training = makeTrainingNote(context, chosen);
   const composer = makeComposer({
     label: "The text for all",
     placeholder: "The same text for all of them",
     onSend: send,
     onStop: () => threads.forEach((thread) => thread.stop()),
-    tools: [settingsButton()],
+    tools: [settings.button],
   });
 
   // List the models; those that were there stay chosen or not.
   function drawChoice() {
-    const before = new Map([...choice.querySelectorAll("input")].map((b) => [b.value, b.checked]));
+    const before = new Map(boxes().map((box) => [box.value, box.checked]));
     const chips = context.models.map(({ id }, i) => {
       const checked = before.get(id) ?? i < FIRST_CHOSEN;
-      const box = el("input", { type: "checkbox", id: `compare-${i}`, value: id, checked });
+      const box = el("input", {
+        type: "checkbox",
+        id: `compare-${i}`,
+        value: id,
+        checked,
+        onchange: () => {
+          settings.describe();
+          training.show();
+        },
+      });
       return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
     });
     fill(choice, el("legend", {}, "Models"), chips);
+    choice.hidden = examples.hidden = !chips.length;
+    if (!threads.length) {
+      fill(
+        hint,
+        chips.length
+          ? "A base model goes on with a text; an assistant answers it. Ask both, and compare."
+          : NO_MODEL,
+      );
+    }
+    settings.describe();
   }
 
   function send(text) {
-    const chosen = context.models.filter((_, i) => choice.querySelectorAll("input")[i].checked);
-    if (!chosen.length) {
-      fill(
-        hint,
-        context.models.length ? "Choose a model first." : "There is no model yet: run make train.",
-      );
+    const asked = chosen();
+    if (!asked.length) {
+      fill(hint, context.models.length ? "Choose a model first." : NO_MODEL);
       context.announce(hint.textContent);
       return false;
     }
@@ -51,7 +73,7 @@ export function mount(root, context) {
     threads = [];
     fill(
       columns,
-      chosen.map((model) => column(model)),
+      asked.map((model) => column(model)),
     );
     threads.forEach((thread) => thread.say(text));
     return true;
@@ -83,11 +105,10 @@ export function mount(root, context) {
     el(
       "div",
       { class: "compare" },
-      el("div", { class: "ask" }, choice, composer.element, hint, examples),
+      el("div", { class: "ask" }, choice, composer.element, hint, training.element, examples),
       columns,
     ),
   );
-  fill(hint, "A base model goes on with a text; an assistant answers it. Ask both, and compare.");
   drawChoice();
   window.addEventListener("models", drawChoice);
   context.suggestions.then((found) => {
@@ -101,5 +122,5 @@ export function mount(root, context) {
     ];
     fill(examples, suggestionList(both, ask));
   });
-  return { show() {}, hide() {} };
+  return { show: training.show, hide: training.hide };
 }

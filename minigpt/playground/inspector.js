@@ -39,7 +39,12 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
     "aria-label":
       "Tokens of the answer. Arrow keys: the next one. Enter: what else could have stood there.",
   });
-  const details = el("div", { class: "details" });
+  const details = el("div", {
+    class: "details",
+    role: "group",
+    "aria-label": "Details of a token",
+    tabindex: onContinue ? null : 0, // it scrolls, and without a button nothing in it has the focus
+  });
   const more = extrasOf(node, api, () => selected);
   const boxes = []; // a button for each token
   let selected = at; // the place of the token that is kept, or null
@@ -105,8 +110,15 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
     boxes[visible]?.classList.remove("seen");
     visible = i;
     boxes[i].classList.add("seen");
-    details.style.minHeight = `${details.offsetHeight}px`; // or what is beneath would jump
+    details.style.setProperty("--least", `${details.offsetHeight}px`); // or what is beneath would jump
     fill(details, hint(), detailsOf(node, i, onContinue));
+    details.scrollTop = 0;
+  }
+
+  // Scroll until the details, which may have grown, do not cover their token.
+  function uncover(i) {
+    const covered = boxes[i].getBoundingClientRect().bottom + 8 - details.getBoundingClientRect().top;
+    if (covered > 0) window.scrollBy({ top: covered, behavior: "instant" });
   }
 
   function keep(i) {
@@ -115,6 +127,7 @@ export function tokenView(node, { api, onContinue, onKeep, at = null }) {
     boxes[i].classList.add("kept");
     onKeep(i);
     show(i);
+    uncover(i);
     more.refresh();
   }
 

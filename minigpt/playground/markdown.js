@@ -1,15 +1,17 @@
 // Markdown -> elements: headings, paragraphs, lists, quotes, code, tables, emphasis, links.
 //
-// A text is cut into blocks, and only the blocks that changed are made anew: an answer that still
-// comes keeps what was read, selected and focused above. HTML in it is text like any other; a link
-// goes to http or https or is none. Time is linear in the length of the text: no expression looks
-// twice at the same characters. (A subset: CommonMark 0.31, and tables as GitHub writes them.)
+// A text is cut into blocks (markdown_blocks.js), and only the blocks that changed are made anew: an
+// answer that still comes keeps what was read, selected and focused above. HTML in it is text like
+// any other; a link goes to http or https or is none. Time is linear in the length of the text: no
+// expression looks twice at the same characters. (A subset: CommonMark 0.31, and tables as GitHub
+// writes them.)
 
 import { copyText } from "./clipboard.js";
 import { el, fill } from "./dom.js";
+import { cellsOf, cut, headingOf, outdent, withoutQuote } from "./markdown_blocks.js";
 import { inline } from "./markdown_inline.js";
 
-const DEEPEST = 6; // quotes and lists within each other; below, all are at the same depth
+const DEEPEST = 6; // quotes and lists within each other; below, all is text
 
 // Draw `text` in `root`, reusing the blocks that are there and did not change.
 export function renderMarkdown(root, text) {
@@ -26,61 +28,17 @@ export function renderMarkdown(root, text) {
   for (const old of drawn.slice(blocks.length)) old.remove();
 }
 
-// ---- lines -> blocks: {kind, lines} ----------------------------------------------------------
-
-// `s`: U+2028 is no end of a line here, and a `.` that stopped there would be tried at every place
-const FENCE = /^ {0,3}(?:(```+)([^`]*)|(~~~+)(.*))$/s;
-const HEADING = /^ {0,3}(#{1,6}) +(.*)$/s;
-const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
-const ITEM = /^( *)([-*+]|\d{1,9}[.)]) +(.*)$/s;
-const QUOTE = /^ {0,3}> ?/;
-
-function cut(lines) {
-  const blocks = [];
-  let i = 0;
-  const take = (kind, belongs, more = {}) => {
-    const from = i;
-    do i += 1;
-    while (i < lines.length && belongs(lines[i]));
-    blocks.push({ kind, lines: lines.slice(from, i), ...more });
-  };
-  while (i < lines.length) {
-    const line = lines[i];
-    if (!line.trim()) i += 1;
-    else if (FENCE.test(line)) {
-      const [, ticks, afterTicks, waves, afterWaves] = FENCE.exec(line);
-      const [fence, language] = [ticks ?? waves, (afterTicks ?? afterWaves).trim()];
-      const closes = (other) =>
-        other.trim().startsWith(fence) &&
-        !other.trim().slice(fence.length).replaceAll(fence[0], "");
-      take("code", (other) => !closes(other), { language });
-      i += 1; // the closing fence; while the answer still comes there is none yet
-    } else if (HEADING.test(line)) take("heading", () => false);
-    else if (RULE.test(line)) take("rule", () => false);
-    else if (QUOTE.test(line)) take("quote", (other) => QUOTE.test(other));
-    else if (ITEM.test(line)) take("list", (other) => ITEM.test(other) || /^ +\S/.test(other));
-    else if (line.includes("|") && isDelimiter(lines[i + 1]))
-      take("table", (other) => other.includes("|"));
-    else take("paragraph", (other) => other.trim() && !beginsBlock(other));
-  }
-  return blocks;
-}
-
-const beginsBlock = (line) =>
-  FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || ITEM.test(line);
-
-// ---- blocks -> elements ----------------------------------------------------------------------
+const textOf = (lines) => inline(lines.map((line) => line.trim()).join("\n"));
 
 const MAKE = {
-  paragraph: ({ lines }) => el("p", {}, inline(lines.map((line) => line.trim()).join("\n"))),
+  paragraph: ({ lines }) => el("p", {}, textOf(lines)),
   rule: () => el("hr"),
   heading({ lines: [line] }) {
-    const [, marks, text] = HEADING.exec(line);
-    // the page's own headings end at h3
-    return el(`h${Math.min(6, 3 + marks.length)}`, {}, inline(text.replace(/ #+ *$/, "")));
+    const { level, text } = headingOf(line);
+    return el(`h${Math.min(6, 3 + level)}`, {}, inline(text)); // the page's own headings end at h3
   },
   quote({ lines }, depth) {
-    const inner = lines.map((line) => line.replace(QUOTE, ""));
+    const inner = lines.map(withoutQuote);
     const quote = el("blockquote");
     if (depth >= DEEPEST) return fill(quote, el("p", {}, inner.join("\n")));
     return fill(
@@ -88,8 +46,9 @@ const MAKE = {
       cut(inner).map((block) => MAKE[block.kind](block, depth + 1)),
     );
   },
-  code({ lines, language }) {
-    const code = el("code", {}, lines.slice(1).join("\n"));
+  code({ lines, language, indent }) {
+    const inner = lines.slice(1).map((line) => outdent(line, indent));
+    const code = el("code", {}, inner.join("\n"));
     const copy = el("button", { type: "button", class: "copy-code" }, "Copy");
     copy.addEventListener("click", async () => {
       fill(copy, (await copyText(code.textContent)) ? "Copied" : "Not allowed");
@@ -103,54 +62,24 @@ const MAKE = {
       el("pre", { tabindex: 0, role: "group", "aria-label": "Code" }, code),
     );
   },
-  list: ({ lines }) => makeList(lines),
+  list({ items }, depth) {
+    const inner = items.map(({ lines }) => (depth < DEEPEST ? cut(lines) : null));
+    // with an empty line anywhere between its parts all of the list's texts are paragraphs
+    const loose = items.some((item) => item.loose) || inner.some((blocks) => blocks?.loose);
+    const list = el(items[0].number === null ? "ul" : "ol", { start: items[0].number });
+    const draw = (block) =>
+      block.kind === "paragraph" && !loose
+        ? textOf(block.lines)
+        : MAKE[block.kind](block, depth + 1);
+    items.forEach(({ lines }, i) => {
+      list.append(el("li", {}, inner[i]?.map(draw) ?? textOf(lines)));
+    });
+    // the marks stand where the text begins; set last, for it reads them all
+    if (depth === 0) list.dir = "auto";
+    return list;
+  },
   table: ({ lines }) => makeTable(lines),
 };
-
-// A deeper indentation begins a list within the item; a line without a mark goes on with its item.
-function makeList(lines) {
-  const open = []; // the lists around this line: {indent, list, item}
-  let outermost = null;
-  for (const item of items(lines)) {
-    while (open.length > 1 && item.indent < open.at(-1).indent) open.pop();
-    const top = open.at(-1);
-    if (!top || (item.indent > top.indent + 1 && open.length < DEEPEST)) {
-      const list = el(item.number === null ? "ul" : "ol", { start: item.number });
-      if (top) top.item.append(list);
-      else outermost = list;
-      open.push({ indent: item.indent, list });
-    }
-    const element = el("li", {}, inline(item.lines.join("\n")));
-    open.at(-1).list.append(element);
-    open.at(-1).item = element;
-  }
-  outermost.dir = "auto"; // the marks stand where the text begins; set last, for it reads them all
-  return outermost;
-}
-
-function items(lines) {
-  const found = [];
-  for (const line of lines) {
-    const item = ITEM.exec(line);
-    if (item) {
-      const number = /\d/.test(item[2]) ? parseInt(item[2], 10) : null;
-      found.push({ indent: item[1].length, number, lines: [item[3]] });
-    } else found.at(-1).lines.push(line.trim());
-  }
-  return found;
-}
-
-const cellsOf = (line) =>
-  line
-    .trim()
-    .replace(/^\|/, "")
-    .replace(/\|$/, "")
-    .split("|")
-    .map((cell) => cell.trim());
-const isDelimiter = (line) =>
-  !!line?.includes("-") &&
-  line.includes("|") &&
-  cellsOf(line).every((cell) => /^:?-+:?$/.test(cell));
 
 function makeTable([head, delimiter, ...rows]) {
   const sides = cellsOf(delimiter).map((cell) =>

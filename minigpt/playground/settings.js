@@ -1,8 +1,13 @@
 // How the next token is drawn: the settings that go with every request, and the dialog that changes
-// them. They are the server's and OpenAI's fields, by the same names, and kept in localStorage.
+// them. They are the server's, OpenAI's and vLLM's fields, by the same names, and kept in
+// localStorage.
 
 import { el, fill } from "./dom.js";
 import * as storage from "./storage.js";
+
+// Without a temperature of the reader's choice. A base model that always takes the likeliest token
+// soon goes round in a circle; an assistant is asked for what it knows, which is the likeliest.
+const TEMPERATURE = { assistant: 0, base: 0.8 };
 
 // name, label, least, most, step, default (null: not sent, the server does without it), and what
 // it does.
@@ -13,9 +18,10 @@ const FIELDS = [
     0,
     2,
     0.05,
-    0,
+    null,
     "0 always takes the likeliest token; 1 draws as likely as the model finds it; above, the " +
-      "unlikely comes more often.",
+      "unlikely comes more often. Empty: 0 for an assistant, 0.8 for a base model, which would " +
+      "repeat itself at 0.",
   ],
   [
     "top_p",
@@ -47,6 +53,15 @@ const FIELDS = [
       "Empty: none.",
   ],
   [
+    "repetition_penalty",
+    "Repetition penalty",
+    1,
+    2,
+    0.05,
+    null,
+    "Above 1, tokens that were there already become less likely. Empty: none.",
+  ],
+  [
     "max_tokens",
     "Max tokens",
     1,
@@ -69,8 +84,7 @@ const FIELDS = [
 const STORED = "minigpt.settings";
 const DEFAULTS = Object.fromEntries(FIELDS.map(([name, , , , , value]) => [name, value]));
 
-// The settings now: {temperature, top_p, top_k, min_p, max_tokens, seed}.
-export const settings = { ...DEFAULTS };
+const settings = { ...DEFAULTS }; // as the reader left them
 try {
   const stored = JSON.parse(storage.read(STORED)) ?? {};
   for (const [name, , least, most, , value] of FIELDS) {
@@ -80,6 +94,13 @@ try {
   }
 } catch {
   // something else was stored there: the defaults stay
+}
+
+// Give the settings for a model of /v1/models: {temperature, top_p, top_k, min_p,
+// repetition_penalty, max_tokens, seed}, null where nothing is sent.
+export function settingsFor({ minigpt }) {
+  const standard = TEMPERATURE[minigpt.assistant ? "assistant" : "base"];
+  return { ...settings, temperature: settings.temperature ?? standard };
 }
 
 // Show the dialog; the browser itself says what is out of range, and does not let it through.
@@ -96,7 +117,7 @@ export function showSettings() {
       value: settings[name],
       required: standard !== null,
       inputmode: "decimal",
-      placeholder: standard === null ? "off" : null,
+      placeholder: standard !== null ? null : name === "temperature" ? "by model" : "off",
       "aria-describedby": `about-${name}`,
     });
     return el(
@@ -146,8 +167,9 @@ export function showSettings() {
   dialog.showModal(); // the browser gives the focus back to what opened it
 }
 
-// Make the button that opens the dialog; it says what differs from the defaults.
-export function settingsButton() {
+// Make {button, describe()}: it opens the dialog and says the temperature, and what else differs from
+// the defaults. `models()` gives those that are asked.
+export function settingsButton(models) {
   const label = el("span", { class: "values" });
   const button = el(
     "button",
@@ -156,16 +178,16 @@ export function settingsButton() {
     label,
   );
   const describe = () => {
+    const temperatures = new Set(models().map((model) => settingsFor(model).temperature));
     const other = FIELDS.filter(
       ([name]) => name !== "temperature" && settings[name] !== DEFAULTS[name],
     );
     const all = [
-      `temperature ${settings.temperature}`,
+      temperatures.size && `temperature ${[...temperatures].sort().join(" and ")}`,
       ...other.map(([name, label]) => `${label.toLowerCase()} ${settings[name]}`),
-    ];
-    fill(label, `: ${all.join(", ")}`);
+    ].filter(Boolean);
+    fill(label, all.length > 0 && `: ${all.join(", ")}`);
   };
   window.addEventListener("settings", describe);
-  describe();
-  return button;
+  return { button, describe };
 }

@@ -1,5 +1,6 @@
 // The browser's storage, which may be full, or not allowed at all. Then nothing is kept, and the
-// page works all the same.
+// page works all the same. All tabs share what is kept, but of what the page is at each tab has its
+// own, and a new one begins where the last one was.
 
 // Give the text that is kept under a key, or null.
 export function read(key) {
@@ -35,4 +36,23 @@ export function keys() {
   } catch {
     return [];
   }
+}
+
+// Give what this tab keeps under a key, before it keeps anything what any tab kept last, or null.
+export function readOfTab(key) {
+  try {
+    return sessionStorage.getItem(key) ?? read(key);
+  } catch {
+    return read(key);
+  }
+}
+
+// Keep a text for this tab, and for those that are opened from now on.
+export function writeOfTab(key, text) {
+  try {
+    sessionStorage.setItem(key, text);
+  } catch {
+    // then only other tabs that come later know
+  }
+  write(key, text);
 }

@@ -10,7 +10,7 @@ import { add, choose, messages, parentOf, path, siblings } from "./conversation.
 import { el, fill } from "./dom.js";
 import { rememberFocus } from "./focus.js";
 import { questionView } from "./question.js";
-import { settings } from "./settings.js";
+import { settingsFor } from "./settings.js";
 import { ordinal } from "./tokens.js";
 
 // Make the thread of `conversation` in `root` (an ol). `model()` gives the model that answers;
@@ -19,12 +19,14 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const { api, announce } = context;
   const open = new Map(); // node whose tokens are shown -> the place of the one looked at, or null
   let views = new Map(); // node -> its view
+  let firstOfBase; // the first of the answers that are seen which a base model gave
 
   const modelOf = (node) => context.models.find((each) => each.id === node.model);
 
   function render() {
     const restoreFocus = rememberFocus(root);
     views = new Map();
+    firstOfBase = path(conversation).find(({ prompt }) => prompt != null);
     fill(
       root,
       path(conversation).map((node) => el("li", { class: node.role }, draw(node))),
@@ -60,6 +62,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       announce,
       place,
       of: beside.length,
+      lesson: node === firstOfBase,
       open: open.has(node),
       at: open.get(node),
       does,
@@ -78,19 +81,17 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   // Have a question answered, perhaps beside answers that it has.
   function answer(question) {
     stop();
-    const drawn = { ...settings };
-    let note = null;
     const earlier = conversation.nodes.filter((node) => node.parent === question.id).length;
     const node = add(conversation, question, "assistant", "");
+    if (!model())
+      return fail(node, "There is no model to ask. Run make train, then choose it.");
+    const drawn = settingsFor(model());
     // the same settings and the same seed would only say the same again
     if (earlier && drawn.temperature === 0) {
       drawn.temperature = 0.7;
-      note = "Drawn at temperature 0.7, since 0 would say the same again. ";
+      node.note = "Drawn at temperature 0.7, since 0 would say the same again. ";
     }
     if (earlier && drawn.seed !== null) drawn.seed += earlier;
-    node.note = note;
-    if (!model())
-      return fail(node, "There is no model to ask. Run make train, then choose it.");
     return run(node, requestFor(model(), messages(conversation, question), drawn));
   }
 
@@ -98,9 +99,10 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     stop();
     const answering = modelOf(old);
     const node = add(conversation, parentOf(conversation, old), "assistant", "");
-    const request = branchAt(node, old, i, alternative, answering, settings);
+    const drawn = settingsFor(answering);
+    const request = branchAt(node, old, i, alternative, answering, drawn);
     node.note = `Goes on from another token, the ${ordinal(i + 1)}. `;
-    node.temperature = settings.temperature;
+    node.temperature = drawn.temperature;
     open.set(node, i);
     if (request) run(node, request);
     else changed();

@@ -57,14 +57,17 @@ function rankOf(place, known) {
   return place === 1 ? "the likeliest" : `${ordinal(place)} likeliest`;
 }
 
-function aboutDrawing({ temperature, limited }) {
-  if (temperature === 0) return "At temperature 0 the likeliest is always taken.";
+function aboutDrawing({ temperature, limited, penalised }) {
   const limits = limited ? " Top-k, top-p or min-p left the unlikeliest out." : "";
-  if (temperature === 1) return `At temperature 1 one is drawn with just these.${limits}`;
-  if (temperature == null) return limits;
+  const penalty = penalised ? " A repetition penalty made rarer what was there already." : "";
+  if (temperature === 0) return `At temperature 0 the likeliest is always taken.${penalty}`;
+  if (temperature === 1) return `At temperature 1 one is drawn with just these.${limits}${penalty}`;
+  if (temperature == null) return limits + penalty;
   const effect =
     temperature < 1 ? "likelier, and the unlikely rarer" : "rarer, and the unlikely likelier";
-  return `Drawing at temperature ${temperature} makes the likely ${effect} than this.${limits}`;
+  return (
+    `Drawing at temperature ${temperature} makes the likely ${effect} than this.` + limits + penalty
+  );
 }
 
 function alternative(other, node, i, onContinue) {

@@ -5,6 +5,7 @@
 import { el, fill } from "./dom.js";
 import { curves } from "./training_curves.js";
 import { funnel } from "./training_funnel.js";
+import { NEXT, duration, remaining, stepOf } from "./training_progress.js";
 import { Run } from "./training_run.js";
 import { samplesByStep } from "./training_samples.js";
 
@@ -14,7 +15,7 @@ const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
 export function mount(root, { api, announce }) {
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const list = el("fieldset", { class: "runs choices", hidden: true });
-  const state = el("p", { class: "state", role: "status" });
+  const state = el("p", { class: "state" });
   const none = el("p", { class: "intro", hidden: true },
     "There is no run yet. In a terminal, ", el("code", {}, "make train"), " crawls, cleans and " +
     "trains a small model; its curves appear here by themselves, while it learns.");
@@ -27,6 +28,7 @@ export function mount(root, { api, announce }) {
 
   let runs = []; // what the server lists
   let run = null; // the Run that is shown
+  let chosen = false; // by the reader: until then it is the one that is running
   let visible = false;
   let timer = null;
 
@@ -49,8 +51,10 @@ export function mount(root, { api, announce }) {
     runs = await api.get("/playground/api/runs");
     none.hidden = runs.length > 0;
     shown.hidden = list.hidden = runs.length === 0;
-    if (!runs.some(({ name }) => name === run?.name)) {
-      const first = runs.find(({ running }) => running) ?? runs[0];
+    const going = runs.find(({ running }) => running);
+    const shownNow = runs.find(({ name }) => name === run?.name);
+    if (!shownNow || (going && !chosen && !shownNow.running)) {
+      const first = going ?? runs[0];
       run = first ? new Run(first.name) : null;
     }
     if (JSON.stringify(runs.map(listed)) !== before) drawList();
@@ -74,6 +78,7 @@ export function mount(root, { api, announce }) {
       const button = el("input", { type: "radio", name: "run", value: name });
       button.checked = name === run.name;
       button.addEventListener("change", () => {
+        chosen = true;
         run = new Run(name);
         poll();
       });
@@ -112,11 +117,13 @@ const introduction = () =>
 const listed = ({ name, stage, running }) => [name, stage, running];
 
 // How far a run is, in a sentence.
-function told(run, { step, steps, seconds }) {
-  const at = Math.max(step, run.metrics.at(-1)?.step ?? 0);
-  const of = steps ? ` of ${steps.toLocaleString("en")}` : "";
-  const where = `step ${at.toLocaleString("en")}${of}${seconds ? `, ${duration(seconds)}` : ""}.`;
-  if (run.running) return `Running: ${where} New steps appear by themselves.`;
+function told(run, about) {
+  const { steps, seconds, seconds_left: left, stage } = about;
+  const at = Math.max(about.step, run.metrics.at(-1)?.step ?? 0);
+  const where = `${stepOf({ step: at, steps })}${seconds ? `, ${duration(seconds)}` : ""}.`;
+  const still = left === null ? "" : ` ${remaining(left).replace(/^./, (c) => c.toUpperCase())}.`;
+  const next = NEXT[stage] ? ` In make train ${NEXT[stage]}.` : "";
+  if (run.running) return `Running: ${where}${still}${next}`;
   if (steps && at >= steps) return `Finished: ${where}`;
   return `Stopped: ${where} The command that began it continues it.`;
 }
@@ -124,11 +131,4 @@ function told(run, { step, steps, seconds }) {
 // Write a sentence that is read aloud when it changes; so it is left alone where it does not.
 function say(element, sentence) {
   if (element.textContent !== sentence) element.textContent = sentence;
-}
-
-// 3 min 20 s
-function duration(seconds) {
-  const [minutes, rest] = [Math.floor(seconds / 60), Math.round(seconds % 60)];
-  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return minutes ? `${minutes} min ${rest} s` : `${rest} s`;
 }
