@@ -142,7 +142,8 @@ def keep_lines(path, step):
 
 def find_best(path, progress):
     """Add to `progress`, which an earlier version wrote, which look was the best."""
-    looks = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    looks = [line for line in map(json.loads, lines) if "val_loss" in line]
     best = min(looks or [progress], key=lambda look: look["val_loss"])
     progress |= {
         "best_val_loss": best["val_loss"], "best_step": best["step"], "looks_since_best": 0,

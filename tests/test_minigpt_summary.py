@@ -86,7 +86,8 @@ def test_a_damaged_report_is_named(tmp_path, content):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (60, "1 min 00 s"),
-     (119.7, "2 min 00 s"), (3725.4, "62 min 05 s")],
+     (119.7, "2 min 00 s"), (3725.4, "1 h 02 min"),
+     (3599.6, "1 h 00 min"), (200_000.0, "2.3 days")],
 )  # fmt: skip
 def test_seconds_read_well(seconds, text):
     assert summary.format_seconds(seconds) == text

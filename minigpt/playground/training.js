@@ -14,7 +14,7 @@ const STAGES = { pretrain: "learns to write", sft: "learns to answer" };
 export function mount(root, { api, announce }) {
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const list = el("fieldset", { class: "runs choices", hidden: true });
-  const state = el("p", { class: "state", role: "status" });
+  const state = el("p", { class: "state" });
   const none = el("p", { class: "intro", hidden: true },
     "There is no run yet. In a terminal, ", el("code", {}, "make train"), " crawls, cleans and " +
     "trains a small model; its curves appear here by themselves, while it learns.");
@@ -65,6 +65,7 @@ export function mount(root, { api, announce }) {
     if (changed.metrics) picture.update(run.metrics);
     if (changed.samples || changed.running) samples.update(run.samples, run.running);
     if (wasRunning && !run.running) announce(`The run ${run.name} has ended.`);
+    else if (changed.look) announce(heard(changed.look));
     state.classList.toggle("running", run.running);
     say(state, told(run, about));
   }
@@ -121,7 +122,11 @@ function told(run, { step, steps, seconds }) {
   return `Stopped: ${where} The command that began it continues it.`;
 }
 
-// Write a sentence that is read aloud when it changes; so it is left alone where it does not.
+// What is read aloud of a run that goes on: not each new step.
+const heard = ({ step, val_loss: loss }) =>
+  `Step ${step.toLocaleString("en")}: validation loss ${loss.toFixed(2)}.`;
+
+// Write a sentence that may be read aloud when it changes; so it is left alone where it does not.
 function say(element, sentence) {
   if (element.textContent !== sentence) element.textContent = sentence;
 }
