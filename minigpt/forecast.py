@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minigpt.amounts import format_bytes, format_seconds
 from minigpt.costs import gpu_training_memory, training_memory
-from minigpt.info import format_bytes
 from minigpt.parallel import count_cores
-from minigpt.summary import format_seconds
 
 USUAL_MFU = 0.4  # of small models on a CPU; larger ones reach more
 SIZE = {"cpu": 768, "gpu": 8192}  # of the matrices multiplied: in a core's cache, or filling a GPU

@@ -10,7 +10,7 @@ import time
 
 from tqdm import tqdm
 
-from minigpt.summary import format_seconds
+from minigpt.amounts import format_seconds
 
 FIRST_S = 10.0  # until the first line
 SELDOM = 0.2  # a line when so much more time has passed than at the line before

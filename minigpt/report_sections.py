@@ -8,8 +8,8 @@ import json
 
 from bpe.documents import documents
 from bpe.stats import head, measure
+from minigpt.amounts import format_seconds
 from minigpt.runs import is_look, thinned
-from minigpt.summary import format_seconds
 from minigpt.tables import bars, lines, table, words
 
 MOST_POINTS = 500  # of a curve, looks aside: as many as the picture has places for
