@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict
 
 from minigpt import checkpoint
+from minigpt.amounts import count
 from minigpt.curves import loss_line
 from minigpt.forecast import forecast
 from minigpt.metrics import Metrics, append_line
@@ -154,9 +155,11 @@ class Loop:
     def say_how_it_went(self):
         """Say in a line how the validation loss went, and which model was best."""
         p, c = self.progress, self.config
-        self.say(f"  validation loss {loss_line(self.out)} in {p['step']} steps")
+        self.say(f"  validation loss {loss_line(self.out)} in {count(p['step'], 'step')}")
         if is_out_of_patience(p, c):
-            self.say(f"  stopped early: {c.patience} looks without a better validation loss")
+            self.say(
+                f"  stopped early: {count(c.patience, 'look')} without a better validation loss"
+            )
         if p.get("kept_step") == p["best_step"] != p["step"]:
             self.say(f"  the best was {p['best_val_loss']:.3f} at step {p['best_step']}: it is in "
                      f"{self.out / BEST}")  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.amounts import format_seconds
+from minigpt.amounts import count, format_seconds
 from minigpt.checkpoint import load
 from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
@@ -35,15 +35,15 @@ def describe(report):
     """Return one line of what a stage made, from its report."""
     r = report
     if r["stage"] == "crawl":
-        return f"{r['pages']:,} pages, {r['bytes'] / 1e6:.1f} MB"
+        return f"{count(r['pages'], 'page')}, {r['bytes'] / 1e6:.1f} MB"
     if r["stage"] == "clean":
-        return f"{r['documents']:,} documents, {r['characters'] / 1e6:.2f} M characters"
+        return f"{count(r['documents'], 'document')}, {r['characters'] / 1e6:.2f} M characters"
     if r["stage"] == "tokenizer":
         return f"{r['vocab_size']:,} symbols, {r['bytes_per_token']:.2f} bytes a token"
     if r["stage"] == "tokens":
         return f"{r['train']['tokens']:,} tokens to train on, {r['val']['tokens']:,} held out"
     if r["stage"] == "conversations":
-        return f"{r['train']:,} conversations about {r['facts']:,} facts"
+        return f"{count(r['train'], 'conversation')} about {count(r['facts'], 'fact')}"
     if r["stage"] == "evaluate chat":
         return describe_examination(r)
     return (

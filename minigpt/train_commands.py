@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from minigpt.amounts import count
 from minigpt.config import (
     ModelConfig,
     TrainConfig,
@@ -143,8 +144,8 @@ def tokenize(args):
     for part in ("train", "val"):
         r = report[part]
         print(
-            f"{part + ':':6} {r['documents']:,} documents, {r['bytes']:,} bytes, "
-            f"{r['tokens']:,} tokens -> {Path(args.out) / part}.npy"
+            f"{part + ':':6} {count(r['documents'], 'document')}, {count(r['bytes'], 'byte')}, "
+            f"{count(r['tokens'], 'token')} -> {Path(args.out) / part}.npy"
         )
     return 0
 
