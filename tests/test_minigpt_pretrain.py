@@ -452,12 +452,34 @@ def test_a_model_that_was_deleted_or_cut_off_is_written_again_from_the_state(exa
         assert model.read_bytes() == whole_model
 
 
-def test_an_unfinished_run_does_not_take_the_place_of_a_finished_one(whole, example, tmp_path):
-    out = tmp_path / "base"
+def test_an_unfinished_run_does_not_take_the_place_of_one_of_more_work(whole, example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
     run(example, out)
     for _ in range(2):  # both begin anew and are stopped
         assert run(example, out, say=stop_at(4), start="fresh") is None
-    same_run(tmp_path / "base.previous", whole)
+    same_run(previous, whole)
+    run(example, out, say=said.append, start="fresh")
+    expected = f"{out}, a run after step 4 of 12, is removed: {previous} took more work and stays"
+    assert said[0] == expected
+    same_run(previous, whole)
+
+
+def test_an_unfinished_run_of_more_work_than_a_finished_one_is_kept(example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    run(example, out, steps=3)
+    assert run(example, out, say=stop_at(8)) is None
+    run(example, out, say=said.append, seed=4)
+    assert said[0] == f"{out} is now {previous}; what was there, a finished run, is removed"
+    assert read_progress(previous)["step"] == 8
+
+
+def test_a_finished_run_replaces_what_was_kept_and_says_what_that_was(example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    assert run(example, out, say=stop_at(4)) is None
+    run(example, out, steps=3)
+    run(example, out, say=said.append)
+    lost = "a run after step 4 of 12"
+    assert said[0] == f"{out} is now {previous}; what was there, {lost}, is removed"
 
 
 @pytest.mark.parametrize("record", ["metrics.jsonl", "samples.jsonl"])
