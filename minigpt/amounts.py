@@ -18,7 +18,10 @@ def format_seconds(seconds):
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours / 24:,.1f} days"
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days = hours / 24
+    return f"{days:.1f} days" if days < 1000 else f"{days / 365:,.0f} years"
 
 
 def count(n, what, many=None):

@@ -16,7 +16,7 @@ def test_bytes_are_written_as_a_person_reads_them(n, text):
     ("seconds", "text"),
     [(0, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (60, "1 min 00 s"),
      (119.7, "2 min 00 s"), (3725.4, "1 h 02 min"),
-     (3599.6, "1 h 00 min"), (200_000.0, "2.3 days")],
+     (3599.6, "1 h 00 min"), (200_000.0, "2.3 days"), (7e12, "221,969 years")],
 )  # fmt: skip
 def test_seconds_read_well(seconds, text):
     assert format_seconds(seconds) == text
