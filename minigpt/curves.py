@@ -59,12 +59,12 @@ def read_curves(folder, x="tokens", bits=False):
     lines = thinned(read_lines(Path(folder) / METRICS), MOST_POINTS)
     if not any(map(is_look, lines)):
         raise ValueError(f"{folder} holds no {METRICS}; it must be a run's folder, as out/base")
-    found, scale = {"val_loss": [], "train_loss": []}, 1.0
+    found, scale = {"val_loss": [], "train_loss": []}, None if bits else 1.0
     for line in lines:
         if bits and line.get("val_loss"):
             scale = line["bits_per_byte"] / line["val_loss"]
         for name, points in found.items():
-            if line.get(name) is not None and line.get(x) is not None:
+            if None not in (line.get(name), line.get(x), scale):
                 points.append((line[x], line[name] * scale))
     return found["val_loss"], found["train_loss"]
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from minigpt.amounts import format_seconds
 
 FIRST_S = 10.0  # until the first line
-SELDOM = 0.2  # a line when so much more time has passed than at the line before
-RAREST_S = 300.0
+SELDOM = 0.2  # from a line to the next, as a share of the time that the run has taken
+RAREST_S = 300.0  # between two lines at most
 # The forecast is judged after so many steps, or earlier where they are slow but have become usual.
 JUDGED_STEPS, JUDGED_S, USUAL_STEPS = 50, 60.0, 5
 WRONG = 1.5  # times the time foreseen, or one in so many: that is worth saying

@@ -124,7 +124,7 @@ def read_new(path, after):
 
 
 def thinned(lines, most):
-    """Return lines of metrics: all looks, and of the others about every so many, `most` in all."""
+    """Return of lines of metrics all looks, and every so many of the others: about `most`."""
     apart = -(-len(lines) // most)
     last = len(lines) - 1
     return [

@@ -66,6 +66,10 @@ def test_between_looks_only_the_training_loss_is_known(tmp_path):
     assert (len(validation), training[-1]) == (4, (3500, 1.8))
     # in bits a byte as at the look before
     assert read_curves(run, bits=True)[1][-1] == (3500, 0.9)
+    later = "".join(json.dumps(x) + "\n" for x in (between, between | {"val_loss": 2.0,
+                    "bits_per_byte": 1.0, "tokens": 3600}))  # fmt: skip
+    (run / "metrics.jsonl").write_text(later)  # of a file whose beginning is lost
+    assert read_curves(run, bits=True)[1] == [(3600, 0.9)]
 
 
 def test_the_curves_of_several_runs_become_a_picture(tmp_path):
