@@ -185,7 +185,7 @@ N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
 SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
 SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
 SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
-SETTINGS_pretrain  = "$$($(ASK))" 'TRAIN=$(TRAIN)'
+SETTINGS_pretrain  = "$$($(ASK) settings)" 'TRAIN=$(TRAIN)'
 SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 

@@ -60,4 +60,5 @@ def count(text: str, num_tokens: int) -> str:
     """Say how long a text is, in characters, bytes and tokens."""
     num_bytes = len(to_bytes(text))
     ratio = f", {num_bytes / num_tokens:.2f} bytes per token" if num_tokens else ""
-    return f"{len(text):,} characters, {num_bytes:,} bytes, {num_tokens:,} tokens{ratio}"
+    amounts = {"character": len(text), "byte": num_bytes, "token": num_tokens}
+    return ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in amounts.items()) + ratio

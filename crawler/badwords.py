@@ -18,7 +18,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-FILE = Path(__file__).resolve().parent.parent / "data" / "bad_words.txt"
+from crawler.data_files import DATA
+
+FILE = DATA / "bad_words.txt"
 AT_LEAST = 3  # different words
 SHARE = 0.01  # of all words of a page
 

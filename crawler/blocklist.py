@@ -21,10 +21,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from crawler.data_files import DATA
 from crawler.domain_set import DomainSet
 from crawler.hosts import canonical_host
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 DOMAINS_FILE = DATA / "blocked_domains.txt"
 WORDS_FILE = DATA / "blocked_words.txt"
 

@@ -104,13 +104,19 @@ def explain(
 ) -> list[str]:
     """Return lines that tell what every step did to the page at this address; keeps no file.
 
-    All pages are cleaned for it, since what becomes of one depends on the others. There are none
-    if no page has this address. Raises as `clean` does.
+    There are none if no page has this address. A page that passes the steps which judge it by
+    itself is cleaned with all others, since what becomes of it then depends on them. Raises as
+    `clean` does.
     """
+    paths, settings = archives(files), settings or Settings()
     with suppress(ValueError):
         url = urls.canonical(url)  # as a crawl would have written it
     with tempfile.TemporaryDirectory() as folder:
-        cleaning = Cleaning(archives(files), Path(folder), settings or Settings(), url)
+        if STDIN not in paths:  # that can be read once only
+            alone = Cleaning(paths, Path(folder) / "alone", settings, url)
+            if alone.ends_alone():
+                return alone.book.story
+        cleaning = Cleaning(paths, Path(folder) / "all", settings, url)
         cleaning.run(executor, workers)
         return cleaning.book.story
 

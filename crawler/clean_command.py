@@ -92,6 +92,10 @@ def _show(report: dict[str, Any], out: Path) -> None:
     print(table(steps))
     print(f"\nremoved, for example:\n{examples(steps)}\n" if examples(steps) else "")
     kinds = ", ".join(f"{count} {kind}" for kind, count in report["personal_data"].items())
-    print(f"masked: {kinds or 'none'}\n{out}: {report['documents']:,} documents, ", end="")
-    print(f"{report['characters']:,} characters in {report['seconds']:.1f} s", end="")
+    print(f"masked: {kinds or 'none'}\n{out}: {_count(report['documents'], 'document')}, ", end="")
+    print(f"{_count(report['characters'], 'character')} in {report['seconds']:.1f} s", end="")
     print(", going on with an earlier run" if report["goes_on"] else "")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"

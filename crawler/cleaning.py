@@ -49,6 +49,8 @@ class Cleaning:
         self.archives: list[int] = []  # for each shard, the archive it is from
         self.problems: Counter[str] = Counter()
         self.told: list[str] = []
+        self.only: str | None = None  # the address of the pages to read, None for all
+        self.n_pages = 0  # seen in the archives, whatever their addresses
         self.executor: Executor = Inline()
         self.ahead = 1  # tasks to hand out before the first is done
 
@@ -82,6 +84,18 @@ class Cleaning:
         finally:
             if own:
                 own.shutdown(cancel_futures=True)
+
+    def ends_alone(self) -> bool:
+        """Read only pages at the address to explain; tell whether that told all there is of them.
+
+        So it is where none is found, or none passes the steps that judge a page by itself.
+        """
+        self.only = self.explain
+        try:
+            self._read()
+        except ValueError:  # no page is left; of an archive without any, `run` says so
+            return self.n_pages > 0
+        return not any(True for shard in self.shards() for _ in shard.read_documents("read"))
 
     # ---- stages ----
 
@@ -147,9 +161,17 @@ class Cleaning:
             for number, path in enumerate(self.paths):
                 with opened(path) as file:
                     pages = warc.read_pages(_Counted(file, bar), self._note)
-                    for batch in _cut(page for page in pages if self._is_wanted(page, rules, seen)):
+                    for batch in _cut(self._wanted(pages, rules, seen)):
                         self.archives.append(number)
                         yield batch
+
+    def _wanted(
+        self, pages: Iterable[warc.Page], rules: blocklist.Rules | None, seen: set[int]
+    ) -> Iterator[warc.Page]:
+        for page in pages:
+            self.n_pages += 1
+            if self.only in (None, page.url) and self._is_wanted(page, rules, seen):
+                yield page
 
     def _is_wanted(self, page: warc.Page, rules: blocklist.Rules | None, seen: set[int]) -> bool:
         step = self.book.add("url")

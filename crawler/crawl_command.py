@@ -83,8 +83,9 @@ def _crawl_and_tell(values: dict[str, Any], output: str) -> None:
     report = crawl(Settings(**values), output, say=_say)
     n_errors = sum(report["errors"].values())
     _say(
-        f"{output}: {report['pages']} pages, {report['bytes'] / 1e6:.1f} MB, hosts: "
-        f"{report['hosts']}, errors: {n_errors}, {report['seconds']:.0f} s"
+        f"{output}: {report['pages']} page{'s' * (report['pages'] != 1)}, "
+        f"{report['bytes'] / 1e6:.1f} MB, hosts: {report['hosts']}, errors: {n_errors}, "
+        f"{report['seconds']:.0f} s"
     )
 
 

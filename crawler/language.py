@@ -24,10 +24,11 @@ import math
 import re
 import struct
 from functools import cache, lru_cache
-from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-TABLE = Path(__file__).parent.parent / "data" / "language_ngrams.tsv.gz"
+from crawler.data_files import DATA
+
+TABLE = DATA / "language_ngrams.tsv.gz"
 MIN_N, MAX_N = 3, 5  # bytes
 STEPS = 6  # steps of cost per unit of -ln P
 TEMPERATURE = 14  # by which logarithms are divided; calibrated beside the 3 + 4 + 5 of a letter

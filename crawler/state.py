@@ -145,7 +145,8 @@ class State:
             self.news = "an interrupted crawl with other settings is dropped: beginning anew"
         self._part = self.part_path.open("r+b" if self.resumed else "wb")
         if self.resumed:
-            self.news = f"going on after {self.frontier.totals()['pages']} pages"
+            n_pages = self.frontier.totals()["pages"]
+            self.news = f"going on after {n_pages} page{'s' * (n_pages != 1)}"
             self._part.truncate(offset)
             self._part.seek(offset)
         else:
@@ -154,7 +155,8 @@ class State:
             if self.output.exists():
                 n_pages = self.frontier.remember_earlier(list_records(self.output))
                 if n_pages and not self.news:
-                    self.news = f"{n_pages} pages of the last crawl are asked for if they changed"
+                    s = "s" * (n_pages != 1)
+                    self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
         self._writer = Writer(self._part, PRODUCT)
 
 

@@ -16,12 +16,6 @@ from minigpt.optim import learning_rate
 from minigpt.train import Trainer, count_targets
 
 
-def make_trainer(model, optimizer, windows, config, workers):
-    """Return the Trainer for the model's device."""
-    kind = CapturedTrainer if model.device.graphs else Trainer
-    return kind(model, optimizer, windows, config, workers)
-
-
 class CapturedTrainer(Trainer):
     """A Trainer whose `start` only enqueues."""
 

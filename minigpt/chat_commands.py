@@ -3,6 +3,7 @@
 import os
 import sys
 
+from minigpt.amounts import count
 from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
@@ -117,9 +118,11 @@ def conversations(args):
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
     r = make(args.documents, args.out, args.chat, args.facts, args.rounds, args.seed)
     print(
-        f"{r['train']:,} conversations to train on, {r['val']} held out: {r['facts']} facts in "
-        f"{r['phrasings']} phrasings, {r['invented']:,} questions about invented names, "
-        f"{r['written']} written conversations {r['written_repeats']} times -> {args.out}"
+        f"{count(r['train'], 'conversation')} to train on, {r['val']} held out: "
+        f"{count(r['facts'], 'fact')} in {count(r['phrasings'], 'phrasing')}, "
+        f"{count(r['invented'], 'question')} about invented names, "
+        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')} "
+        f"-> {args.out}"
     )
     return 0
 

@@ -28,7 +28,9 @@ from minigpt.chat_format import conversation, read_conversations
 from minigpt.facts import collect, read_documents
 from minigpt.phrasings import FOLLOW_UPS, HELD_OUT, HELD_OUT_FOLLOW_UPS, TRAINED, Invented
 
-OWN = Path(__file__).resolve().parent.parent / "data" / "conversations.jsonl"
+HERE = Path(__file__).resolve().parent
+NAME = "data/conversations.jsonl"  # beside the packages, or in this one once installed
+OWN = HERE / NAME if (HERE / NAME).exists() else HERE.parent / NAME
 REPORT = "conversations.json"
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many

@@ -11,12 +11,13 @@ from pathlib import Path
 from bpe.files import atomic_write
 from minigpt.pictures import short
 from minigpt.resume import METRICS
-from minigpt.runs import read_lines
+from minigpt.runs import is_look, read_lines, thinned
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 FORMATS = (".svg", ".png", ".pdf")
 # keep apart for most kinds of colour blindness (Okabe and Ito 2008, "Color Universal Design")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+MOST_POINTS = 1000  # of a curve: more cannot be told apart
 AXES = {"tokens": "tokens read", "step": "steps", "seconds": "seconds of training"}
 
 
@@ -42,8 +43,7 @@ def loss_line(folder):
     The first number is of the model that only guesses; the blocks show the looks after it, whose
     differences would not be seen beside that one.
     """
-    lines = read_lines(Path(folder) / METRICS)
-    losses = [line["val_loss"] for line in lines if line.get("val_loss") is not None]
+    losses = [line["val_loss"] for line in read_lines(Path(folder) / METRICS) if is_look(line)]
     if not losses:
         return ""
     return f"{losses[0]:.3f} {sparkline(losses[1:])} {losses[-1]:.3f}"
@@ -53,17 +53,18 @@ def read_curves(folder, x="tokens", bits=False):
     """Return (validation, training) of a run's folder, lists of (x, loss), in nats a token.
 
     With `bits` in bits a byte, which compares across tokenizers; the training loss, which is not
-    known in these, is scaled as the validation loss is. Raises ValueError for a folder without
-    metrics.
+    known in these, is scaled as the validation loss at the look before. Raises ValueError for a
+    folder without metrics.
     """
-    lines = [line for line in read_lines(Path(folder) / METRICS) if line.get("val_loss")]
-    if not lines:
+    lines = thinned(read_lines(Path(folder) / METRICS), MOST_POINTS)
+    if not any(map(is_look, lines)):
         raise ValueError(f"{folder} holds no {METRICS}; it must be a run's folder, as out/base")
-    found = {"val_loss": [], "train_loss": []}
+    found, scale = {"val_loss": [], "train_loss": []}, None if bits else 1.0
     for line in lines:
-        scale = line["bits_per_byte"] / line["val_loss"] if bits else 1.0
+        if bits and line.get("val_loss"):
+            scale = line["bits_per_byte"] / line["val_loss"]
         for name, points in found.items():
-            if line.get(name) is not None and line.get(x) is not None:
+            if None not in (line.get(name), line.get(x), scale):
                 points.append((line[x], line[name] * scale))
     return found["val_loss"], found["train_loss"]
 

@@ -27,6 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt import checkpoint
+from minigpt.amounts import count
 from minigpt.backend import to_numpy
 from minigpt.chat_data import REPORT as DATA_REPORT
 from minigpt.chat_format import END, control_ids, render_prompt
@@ -255,7 +256,8 @@ def print_table(report, conversations=None):
         return
     if conversations is not None:
         data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
-        print(f"{data['facts']} facts, asked for in {data['phrasings']} phrasings; examined in "
+        facts = count(data["facts"], "fact")
+        print(f"{facts}, asked for in {data['phrasings']} phrasings; examined in "
               f"{data['phrasings_held_out']} others")  # fmt: skip
     print(f"{'':56} {'assistant':>9} {'base':>7}")
     for key, name in ROWS:

@@ -16,13 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
+from minigpt.amounts import format_bytes, format_seconds
 from minigpt.costs import gpu_training_memory, training_memory
-from minigpt.info import format_bytes
 from minigpt.parallel import count_cores
-from minigpt.summary import format_seconds
 
 USUAL_MFU = 0.4  # of small models on a CPU; larger ones reach more
-SIZE = {"cpu": 768, "gpu": 8192}  # of the matrices multiplied: in a core's cache, or filling a GPU
+# Size of the matrices multiplied. On a CPU they are in a core's cache, and a product takes half a
+# millisecond: it is often through before another program gets the core. On a GPU they fill it.
+SIZE = {"cpu": 384, "gpu": 8192}
+TILE = 128  # of which they are made
+GOES, PAUSE_S = 4, 0.05  # the peak is measured so often, with pauses: a busy core may be free then
 NEVER = 1 << 60  # a limit above this is none
 
 
@@ -161,24 +164,28 @@ def read(path):
 def measure_peak(device, workers, seconds=0.2):
     """Return the operations a second (FLOP/s) of matrix products on all `workers` together.
 
-    In the precision of the device; of each worker the best of what it can try in `seconds`, while
-    the others do so too: another program may be in the way at times. The numbers are random: with
-    equal ones a GPU needs less power and is faster.
+    In the precision of the device; of each worker the best of what it can try in `seconds`, in
+    several goes, while the others do so too: another program may be in the way at times. The
+    numbers are random: with equal ones a GPU needs less power and is faster.
     """
     xp, n = device.xp, SIZE[device.name]
-    some = np.random.default_rng(0).random((256, 256), np.float32)
+    some = np.random.default_rng(0).random((TILE, TILE), np.float32)
 
     def fastest(_):
-        matrix = xp.tile(xp.asarray(some), (n // 256, n // 256))  # (n, n)
+        matrix = xp.tile(xp.asarray(some), (n // TILE, n // TILE))  # (n, n)
         matrix, best = matrix.astype(device.low or np.float32), math.inf
-        until = time.perf_counter() + seconds
+        until = time.perf_counter() + seconds / GOES
         while best == math.inf or time.perf_counter() < until:
             began = time.perf_counter()
             float(device.matmul(matrix, matrix)[0, 0])  # a GPU is waited for
             best = min(best, time.perf_counter() - began)
         return 2 * n**3 / best
 
-    return sum(workers.map(fastest, range(workers.n)))
+    found = []
+    for _ in range(GOES):
+        found.append(list(workers.map(fastest, range(workers.n))))
+        time.sleep(PAUSE_S)
+    return sum(map(max, zip(*found, strict=True)))
 
 
 def describe(model, train, foreseen, peak, epoch_tokens, device):

@@ -11,8 +11,12 @@ import json
 import math
 from pathlib import Path
 
+from minigpt import run_lock
+from minigpt.amounts import format_bytes
 from minigpt.checkpoint import load_tokenizer, read_config
 from minigpt.model import param_shapes
+from minigpt.resume import METRICS
+from minigpt.under_way import run_line
 from minigpt.weights import INDEX, MODEL, find
 
 FLOAT_BYTES = 4  # what the model computes with
@@ -45,15 +49,6 @@ def generation_flops(config, n_seen):
 def cache_bytes(config):
     """Return the memory that one token's keys and values take."""
     return 2 * config.n_layer * config.n_embd * FLOAT_BYTES
-
-
-def format_bytes(n):
-    """Return a number of bytes as a person reads it."""
-    for unit in ("bytes", "kB", "MB"):
-        if n < 999.5:
-            break
-        n, unit = n / 1000, {"bytes": "kB", "kB": "MB", "MB": "GB"}[unit]
-    return f"{n:.0f} {unit}" if unit == "bytes" or n >= 99.5 else f"{n:.1f} {unit}"
 
 
 def shape_lines(config):
@@ -95,7 +90,9 @@ def tokenizer_lines(tokenizer):
 
 
 def training_lines(path):
-    """Tell what training.json says; nothing where there is none."""
+    """Tell what training.json says, or how far a run is that has not written it yet."""
+    if not path.exists() and (path.parent / METRICS).exists():
+        return [f"not finished: {run_line(path.parent)}"]
     if not path.exists():
         return [f"no {TRAINING} here: its makers may say elsewhere"]
     try:
@@ -116,9 +113,24 @@ def file_lines(folder):
     return [*lines, f"{'total':34} {format_bytes(sum(sizes)):>9}"]
 
 
+def check_holds_model(folder):
+    """Raise ValueError, saying what there is instead, where `folder` holds no model."""
+    if (folder / "config.json").exists():
+        return
+    inside = sorted(str(path.parent) for path in folder.glob("*/config.json"))
+    if inside:
+        raise ValueError(f"{folder} holds models, and must be one of them: {', '.join(inside)}")
+    if not folder.is_dir():
+        raise ValueError(f"{folder} does not exist; it must be a model's folder, as out/base")
+    if run_lock.is_held(folder):
+        raise ValueError(f"{folder} holds no model yet: a run begins there; ask in a moment")
+    raise ValueError(f"{folder} holds no config.json; it must be a model's folder, as out/base")
+
+
 def describe(folder):
     """Return the lines about a model's folder; raise ValueError where it cannot be loaded."""
     folder = Path(folder)
+    check_holds_model(folder)
     config = read_config(folder / "config.json")
     tokenizer = load_tokenizer(folder, config)
     types = sorted({tensor.dtype for tensor in find(folder, param_shapes(config)).values()})

@@ -140,21 +140,3 @@ def settings(preset, depth, vocab_size):
         return by_depth(depth, vocab_size)
     chosen = get_preset(preset)
     return replace(chosen.model, vocab_size=vocab_size), chosen.train
-
-
-COLUMNS = "layers  channels  heads  window  symbols  parameters    steps  tokens/step     rate"
-
-
-def table():
-    """Return the presets as lines for a person to read, and by depth what --depth would choose."""
-    found = {name: (p.model, p.train) for name, p in PRESETS.items()}
-    found |= {f"--depth {depth}": by_depth(depth, GPT2_VOCAB) for depth in (2, 4, 8, 12)}
-    width = max(map(len, found))
-    rows = [f"{'':{width}}  {COLUMNS}"]
-    for name, (m, t) in found.items():
-        rows.append(
-            f"{name:{width}}  {m.n_layer:6}  {m.n_embd:8}  {m.n_head:5}  {m.n_positions:6}  "
-            f"{m.vocab_size:7,}  {m.n_params() / 1e6:8.2f} M  {t.steps:7,}  "
-            f"{t.windows_per_step() * m.n_positions:11,}  {t.learning_rate:7.2g}"
-        )
-    return [*rows, "", *(f"{name:{width}}  {p.about}" for name, p in PRESETS.items())]

@@ -24,7 +24,6 @@ import numpy as np
 from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device, to_numpy
-from minigpt.captured import make_trainer
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
 from minigpt.forecast import check_memory, describe, forecast, measure_peak
 from minigpt.init_from import check_init, fill_from
@@ -34,6 +33,7 @@ from minigpt.optim import AdamW
 from minigpt.packing import Packed
 from minigpt.parallel import Workers
 from minigpt.resume import CONFIG, is_done, start_or_continue
+from minigpt.trainers import make_trainer
 
 # These may change when a run is continued. Another number of workers rounds differently, and with
 # dropout draws other zeros; the rest does not touch the weights. Epochs have become steps by then.

@@ -8,9 +8,11 @@ import json
 
 from bpe.documents import documents
 from bpe.stats import head, measure
-from minigpt.summary import format_seconds
+from minigpt.amounts import format_seconds
+from minigpt.runs import is_look, thinned
 from minigpt.tables import bars, lines, table, words
 
+MOST_POINTS = 500  # of a curve, looks aside: as many as the picture has places for
 MEASURED_CHARS = 1_000_000  # of the documents, for the curve of sequence length
 
 
@@ -105,14 +107,16 @@ def vocabulary_section(out, tokenizer, files):
 
 def curves_section(path):
     """Return the curves of the losses while training."""
-    curves = {"validation": [], "training": []}
+    curves, points = {"validation": [], "training": []}, []
     try:
         for line in path.read_text("utf-8").splitlines():
-            point = json.loads(line)
-            curves["validation"].append([point["tokens"], point["val_loss"]])
+            points.append(json.loads(line))
+        for point in thinned(points, MOST_POINTS):
+            if is_look(point):
+                curves["validation"].append([point["tokens"], point["val_loss"]])
             if point["train_loss"] is not None:
                 curves["training"].append([point["tokens"], point["train_loss"]])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole record of training ({error!r})") from None
     return {
         "title": "Training",

@@ -1,8 +1,9 @@
 """A folder may hold an earlier run: continue it, or set it aside and begin anew.
 
 A run is described by what decides where it goes: the settings of the model and of the training,
-and the tokens. A folder whose training state says the same is continued; a finished model of
-another run is kept as `FOLDER.previous`, once. `FOLDER/best` belongs to the run.
+and the tokens. A folder whose training state says the same is continued; another run is kept as
+`FOLDER.previous`, once: of one that was not finished and the one kept there before, that of more
+work. `FOLDER/best` belongs to the run.
 """
 
 import json
@@ -11,6 +12,7 @@ import re
 
 from bpe.files import atomic_write
 from minigpt import checkpoint
+from minigpt.config import ModelConfig
 
 METRICS, SAMPLES, REPORT = "metrics.jsonl", "samples.jsonl", "training.json"
 CONFIG = "training_config.json"  # every setting, resolved, and what was foreseen
@@ -89,19 +91,45 @@ def differing(there, here):
 
 
 def set_aside(out, say):
-    """Rename `out` to `out`.previous in place of what was there, or remove it.
+    """Rename `out` to `out`.previous in place of what was there, and say what becomes of both.
 
-    A run that was never finished does not take the place of one that was.
+    A run that was not finished does not take the place of one that more work went into: it is
+    removed.
     """
     previous = out.with_name(out.name + ".previous")
-    if (previous / REPORT).exists() and not (out / REPORT).exists():
+    if not (out / REPORT).exists() and work_of(previous) > work_of(out):
+        lost = how_far(out)
         remove_run(out)
-        say(f"{out} was unfinished and is removed; {previous} stays")
+        say(f"{out}, {lost}, is removed: {previous} took more work and stays")
         return
+    said = f"{out} is now {previous}"
     if previous.exists():
+        said += f"; what was there, {how_far(previous)}, is removed"
         remove_run(previous)
     os.replace(out, previous)
-    say(f"{out} is now {previous}")
+    say(said)
+
+
+def work_of(folder):
+    """Return the operations that went into the run in a folder, 0 where that is not known."""
+    try:
+        progress = checkpoint.read_progress(folder)
+        model, train = ModelConfig(**progress["run"]["model"]), progress["run"]["train"]
+        windows = progress["step"] * train["batch_size"] * train["accumulate"]
+        return windows * model.n_positions * model.flops_per_token()
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0
+
+
+def how_far(folder):
+    """Say how far the run in a folder is."""
+    if (folder / REPORT).exists():
+        return "a finished run"
+    try:
+        progress = checkpoint.read_progress(folder)
+        return f"a run after step {progress['step']:,} of {progress['run']['train']['steps']:,}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "an unfinished run"
 
 
 def remove_run(folder):
@@ -142,7 +170,8 @@ def keep_lines(path, step):
 
 def find_best(path, progress):
     """Add to `progress`, which an earlier version wrote, which look was the best."""
-    looks = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    looks = [line for line in map(json.loads, lines) if "val_loss" in line]
     best = min(looks or [progress], key=lambda look: look["val_loss"])
     progress |= {
         "best_val_loss": best["val_loss"], "best_step": best["step"], "looks_since_best": 0,

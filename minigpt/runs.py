@@ -1,8 +1,9 @@
 """Training runs, read while they go on: how far, how well, and what the model writes.
 
-`pretrain` and `sft` (pretrain.py says in which form) append to
+`pretrain` and `sft` append to
 
-    metrics.jsonl   {"step", "val_loss", ...}: a line for each look at the validation text
+    metrics.jsonl   {"step", "train_loss", ...}: a line every few steps; of a look at the
+                    validation text, also "val_loss" (metrics.py)
     samples.jsonl   {"step", "text"}, of an assistant also "prompt": a line for each sample
 
 and at the end write training.json. Somebody else writes these files, now: a last line may be half
@@ -20,8 +21,9 @@ from minigpt.chat_template import read_template
 from minigpt.resume import METRICS, REPORT, SAMPLES
 
 SILENT_S = 120.0  # a run saves its state every 30 s, or after a step that takes longer
-MOST_BYTES = 4 << 20  # of a longer file the end is read
+MOST_BYTES = 32 << 20  # of a longer file the end is read
 LAST_LINES = 1 << 14  # bytes: enough for the last line
+MOST_LINES = 2000  # of metrics, looks aside: more than a screen has pixels for
 MOST_TEXT = 4000  # characters of a sample
 STEPS = (
     "step", "documents_in", "documents_out", "characters_in", "characters_out", "reasons",
@@ -121,15 +123,41 @@ def is_running(folder, now=None):
 
 
 def read_run(folder, after=-1, now=None):
-    """Return {"metrics", "samples", "running"}, of the lines only those later than step `after`."""
+    """Return {"metrics", "samples", "running"}, of the lines only those later than step `after`.
+
+    Of many metrics those between looks are thinned out evenly.
+    """
     running = is_running(folder, now)  # first: else the last lines could be missed
     samples = [
         {k: v[:MOST_TEXT] if isinstance(v, str) else v for k, v in line.items()}
         for line in read_lines(folder / SAMPLES, after)
     ]
-    return {
-        "metrics": read_lines(folder / METRICS, after), "samples": samples, "running": running,
-    }  # fmt: skip
+    metrics = thinned(read_new(folder / METRICS, after), MOST_LINES)
+    return {"metrics": metrics, "samples": samples, "running": running}
+
+
+def read_new(path, after):
+    """Return the lines of a growing record later than step `after`, without reading the others."""
+    for most in (LAST_LINES, MOST_BYTES):
+        lines = read_lines(path, most=most)
+        if lines and lines[0]["step"] <= after:
+            break
+    return [line for line in lines if line["step"] > after]
+
+
+def thinned(lines, most):
+    """Return of lines of metrics all looks, and every so many of the others: about `most`."""
+    apart = -(-len(lines) // most)
+    last = len(lines) - 1
+    return [
+        line for i, line in enumerate(lines)
+        if is_look(line) or i == last or i % apart == 0
+    ]  # fmt: skip
+
+
+def is_look(line):
+    """Tell whether a line of metrics is of a look at the validation text."""
+    return line.get("val_loss") is not None
 
 
 def read_lines(path, after=-1, most=None):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt import checkpoint
+from minigpt.amounts import count
 from minigpt.backend import to_numpy
 from minigpt.chat_format import (
     END,
@@ -136,8 +137,8 @@ def read_windows(path, tokenizer, n_positions, seed, say):
     if not rendered:
         raise ValueError(f"{path}: no conversation fits the window of {n_positions} tokens")
     if n_cut or n_dropped:
-        say(f"{path}: {n_cut} conversations are cut at a turn and {n_dropped} left out: the "
-            f"window has {n_positions} tokens")  # fmt: skip
+        say(f"{path}: of {count(n_dropped + len(rendered), 'conversation')} {n_cut} cut at a turn "
+            f"and {n_dropped} left out: the window has {n_positions} tokens")  # fmt: skip
     return Packed(rendered, n_positions, seed)
 
 

@@ -38,7 +38,7 @@ def draw_conversation(tokenizer, messages, colour):
             ids.append(paint(str(i), role, learned, False, colour))
         lines += [f"{role:10}{' '.join(texts)}", f"{'':10}{' '.join(ids)}"]
     rendered = render(tokenizer, messages)[1]
-    lines.append(f"{len(rendered)} tokens, of which {sum(rendered)} are learned")
+    lines.append(f"{len(rendered)} tokens, {sum(rendered)} of them learned")
     return "\n".join(lines)
 
 

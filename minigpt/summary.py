@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import load, read_progress
+from minigpt.amounts import count, format_seconds
+from minigpt.checkpoint import load
 from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
 from minigpt.resume import BEST
 from minigpt.sample import generate, stream_text
+from minigpt.under_way import under_way
 
 REPORTS = (
     "crawl.json",
@@ -33,15 +35,15 @@ def describe(report):
     """Return one line of what a stage made, from its report."""
     r = report
     if r["stage"] == "crawl":
-        return f"{r['pages']:,} pages, {r['bytes'] / 1e6:.1f} MB"
+        return f"{count(r['pages'], 'page')}, {r['bytes'] / 1e6:.1f} MB"
     if r["stage"] == "clean":
-        return f"{r['documents']:,} documents, {r['characters'] / 1e6:.2f} M characters"
+        return f"{count(r['documents'], 'document')}, {r['characters'] / 1e6:.2f} M characters"
     if r["stage"] == "tokenizer":
         return f"{r['vocab_size']:,} symbols, {r['bytes_per_token']:.2f} bytes a token"
     if r["stage"] == "tokens":
         return f"{r['train']['tokens']:,} tokens to train on, {r['val']['tokens']:,} held out"
     if r["stage"] == "conversations":
-        return f"{r['train']:,} conversations about {r['facts']:,} facts"
+        return f"{count(r['train'], 'conversation')} about {count(r['facts'], 'fact')}"
     if r["stage"] == "evaluate chat":
         return describe_examination(r)
     return (
@@ -59,14 +61,6 @@ def describe_examination(r):
     return ", ".join(f"{100 * r[key]:.0f} % {name}" for key, name in parts if r[key] is not None)
 
 
-def format_seconds(seconds):
-    """Return seconds as a person reads them."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s"
-
-
 def read(path):
     """Return (report, one line of what it made); raise ValueError for a damaged report."""
     try:
@@ -81,8 +75,9 @@ def prompts(out, separator, n_tokens=16):
     """Return three (title, ids) to continue: a new document, and pieces of held-out text."""
     val = load_tokens(out / "tokens" / "val.npy")
     starts = np.flatnonzero(val == separator)
+    first = starts[0] if len(starts) else -1
     last = starts[-1] if len(starts) > 1 else len(val) // 2
-    beginnings = [[separator, *val[i + 1 : i + n_tokens].tolist()] for i in (starts[0], last)]
+    beginnings = [[separator, *val[i + 1 : i + n_tokens].tolist()] for i in (first, last)]
     title = "held-out text, and | how the model goes on"
     return [("a new document", [separator]), *((title, ids) for ids in beginnings)]
 
@@ -95,10 +90,20 @@ def run(out, device="cpu", without=()):
     out = Path(out)
     reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
     reports = {name: found for name, found in reports.items() if found[0]["stage"] not in without}
-    if not reports:
-        raise ValueError(
-            f"no stage has left a report in {str(out)!r}; `make train OUT={out}` fills it"
-        )
+    unfinished = under_way(out)
+    if not reports and not unfinished:
+        what = "no stage has left a report in" if out.is_dir() else "there is no folder"
+        raise ValueError(f"{what} {str(out)!r}; `make train OUT={out}` fills it")
+    if reports:
+        print_table(out, reports)
+    if unfinished:
+        print("\nnot finished:", *unfinished, sep="\n  ")
+    if "base/training.json" in reports:
+        print_model(out, reports["base/training.json"][0], device)
+
+
+def print_table(out, reports):
+    """Print what each stage took and made, {file: (report, line)}."""
     print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
     for name, (r, made) in reports.items():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
@@ -106,12 +111,10 @@ def run(out, device="cpu", without=()):
         print(f"{r['stage']:12} {time:>12} {flops:>9}   {made}  -> {out / name}")
     total = sum(r["seconds"] for r, _ in reports.values())
     print(f"{'total':12} {format_seconds(total):>12}")
-    if "base/training.json" not in reports:
-        if progress := read_progress(out / "base"):
-            steps = progress["run"]["train"]["steps"]
-            print(f"pretrain: {progress['step']} of {steps} steps; the same `make train` goes on")
-        return
-    base, _ = reports["base/training.json"]
+
+
+def print_model(out, base, device):
+    """Print how good the base model is, from its report, let it write, and say what is next."""
     curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
         f"\nvalidation loss {curve} nats/token = "

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from minigpt.amounts import count
 from minigpt.config import (
     ModelConfig,
     TrainConfig,
@@ -17,19 +18,21 @@ from minigpt.config import (
     require,
     with_flags,
 )
-from minigpt.presets import PRESETS, get_preset, settings, table
+from minigpt.presets import PRESETS, get_preset, settings
 
 
 def add_commands(command):
     """Add the commands; `command` makes the parser of one."""
     p = command(
-        "presets", presets, "list the presets, or print one field of one",
-        "presets tiny vocab_size",
+        "presets", presets, "tell what each preset is for and takes here, or all of one",
+        "presets tiny",
     )  # fmt: skip
     p.add_argument("preset", nargs="?", help="its name")
     p.add_argument(
-        "field", nargs="?", choices=("pages", "vocab_size", "facts"), help="print this alone"
-    )
+        "field", nargs="?", choices=("pages", "vocab_size", "facts", "settings"),
+        help="print this alone; settings: all in a line, for a program to compare",
+    )  # fmt: skip
+    add_paths(p, "--device")
 
     p = command(
         "check", check, "say at once whether settings can work", "check --preset tiny --device gpu"
@@ -92,16 +95,27 @@ def add_commands(command):
 
 
 def presets(args):
-    if args.preset is None:
-        print("\n".join(table()))
+    preset = None if args.preset is None else get_preset(args.preset)
+    if args.field is not None:
+        fields = {
+            "pages": preset.pages, "vocab_size": preset.model.vocab_size, "facts": preset.facts,
+            "settings": preset,
+        }  # fmt: skip
+        print(fields[args.field])
         return 0
-    preset = get_preset(args.preset)
-    fields = {
-        "pages": preset.pages,
-        "vocab_size": preset.model.vocab_size,
-        "facts": preset.facts,
-    }
-    print(fields.get(args.field, preset))
+    from minigpt import preset_table
+    from minigpt.backend import open_device
+    from minigpt.forecast import measure_peak
+    from minigpt.parallel import Workers
+
+    device = open_device(args.device)
+    with Workers(device.n_workers(0)) as workers:
+        peak = measure_peak(device, workers)
+    if preset is None:
+        lines = preset_table.table(device, peak)
+    else:
+        lines = preset_table.one(args.preset, device, peak)
+    print("\n".join(lines))
     return 0
 
 
@@ -143,8 +157,8 @@ def tokenize(args):
     for part in ("train", "val"):
         r = report[part]
         print(
-            f"{part + ':':6} {r['documents']:,} documents, {r['bytes']:,} bytes, "
-            f"{r['tokens']:,} tokens -> {Path(args.out) / part}.npy"
+            f"{part + ':':6} {count(r['documents'], 'document')}, {count(r['bytes'], 'byte')}, "
+            f"{count(r['tokens'], 'token')} -> {Path(args.out) / part}.npy"
         )
     return 0
 

@@ -15,13 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from minigpt.backend import open_device
-from minigpt.captured import make_trainer
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
 from minigpt.presets import get_preset
 from minigpt.sample import generate
+from minigpt.trainers import make_trainer
 
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # bf16, NVIDIA's data sheets
 TURNS, ALL_TURNS_S = 3, 3.0

@@ -53,7 +53,7 @@ def kill_and_finish(words, out, kills, longest_s, rng):
 
     A process lives for a random time of at most `longest_s` seconds. Where a run is through before
     all kills are done, what was written last, the report and the model, is removed, and the rest
-    of the kills falls into writing it again. Returns the step of the last look before each kill.
+    of the kills falls into writing it again. Returns the step of the last line before each kill.
     """
     steps = []
     while len(steps) < kills:
@@ -75,7 +75,7 @@ def kill_and_finish(words, out, kills, longest_s, rng):
 
 
 def step_of(out):
-    """Return the step of the last look in `out`, None before the first."""
+    """Return the step of the last line in `out`, None before the first."""
     try:
         lines = (out / "metrics.jsonl").read_text().splitlines()
         return json.loads(lines[-1])["step"]
@@ -115,7 +115,7 @@ def main():
         words = command(example, folder / "killed", **changes)
         rng = random.Random(arguments.seed)
         steps = kill_and_finish(words, folder / "killed", arguments.kills, took / 3, rng)
-        print(f"undisturbed: {took:.1f} s; killed after the looks at steps {steps}")
+        print(f"undisturbed: {took:.1f} s; killed after the lines of steps {steps}")
         wrong = differing(folder / "killed", folder / "whole")
         print(f"differing: {', '.join(wrong)}" if wrong else "the same bytes")
         sys.exit(bool(wrong))

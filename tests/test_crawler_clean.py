@@ -626,6 +626,26 @@ def test_explain_names_the_copy_that_stays(archive):
     assert any("like https://stories.example/near, which is longer" in line for line in story)
 
 
+@pytest.mark.parametrize("name", ["german", "blocked", "none", "three"])
+def test_explain_looks_at_other_pages_only_where_they_count(tmp_path, monkeypatch, name):
+    urls = {
+        "german": "https://stories.example/german", "blocked": "https://doubleclick.net/ad",
+        "none": "https://stories.example/none", "three": "https://stories.example/three",
+    }  # fmt: skip
+    pages = {f"https://stories.example/{i}": html(story(i)) for i in range(5)}
+    pages |= {urls["german"]: html(GERMAN), urls["blocked"]: html(story(6))}
+    archive = write_warc(tmp_path / "p.warc.gz", pages | {urls["three"]: html(story(7))})
+    read = []
+    extract = steps.extract
+    monkeypatch.setattr(steps, "extract", lambda text, url: read.append(url) or extract(text, url))
+    told = explain(urls[name], [archive], Settings("reference"), workers=1)
+    all_pages = cleaning.Cleaning([str(archive)], tmp_path / "w", Settings("reference"), urls[name])
+    n_read = len(read)
+    all_pages.run(workers=1)
+    assert told == all_pages.book.story
+    assert n_read == {"german": 1, "blocked": 0, "none": 0, "three": 1 + 7}[name]
+
+
 # ---- the output is checked before the work ----
 
 

@@ -553,7 +553,7 @@ def test_a_page_that_has_not_changed_is_not_sent_again(run):
         second = run(site)
         assert not any("If-None-Match" in h for h in site.headers[: len(routes)])
     assert second.report["unchanged"] == 3
-    assert second.news == ["4 pages of the last crawl are asked for if they changed"]
+    assert second.news == ["4 pages of the last crawl, asked for if changed"]
     assert second.report["bytes"] == first.report["bytes"] + len("new ")
     assert sorted(second.paths) == ["/", "/a", "/b", "/c", "/d"]
     dates = {page.url: page.date for page in first.pages}

@@ -70,7 +70,7 @@ def test_what_was_not_committed_is_cut_off_and_done_again(output):
 
     crawl = State(output, SETTINGS)
     assert crawl.resumed
-    assert crawl.news == "going on after 1 pages"
+    assert crawl.news == "going on after 1 page"
     while crawl.frontier.next("h"):
         store_next(crawl)
     crawl.finish({})

@@ -53,7 +53,7 @@ def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
     words = ["show-chat", path, "--tokenizer", tmp_path / "tokenizer.json", "--first", 2]
     assert main(list(map(str, words))) == 0
     said = capsys.readouterr().out
-    assert said.count("are learned") == 2
+    assert said.count("of them learned") == 2
     assert "<|user_start|>" in said
     assert f"{path}, line 2" in said
 

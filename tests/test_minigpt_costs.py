@@ -55,7 +55,7 @@ def test_a_step_holds_what_was_predicted(settings, batch_size, workers):
     assert least < held(model, config, workers) / expected < 1.13
 
 
-def test_a_look_holds_no_more_than_a_step():
+def test_a_look_holds_no_more_than_a_step(tmp_path):
     config = TrainConfig(batch_size=2, workers=2)
     model_config, rng = ModelConfig(65, 128, 64, 4, 4), np.random.default_rng(0)
     windows = Windows(rng.integers(0, 65, 10_000), 128, 0)
@@ -64,9 +64,10 @@ def test_a_look_holds_no_more_than_a_step():
         model = GPT(model_config).initialise(0)
         with Workers(2, fork=False) as workers:
             trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
-            loop = Loop(trainer, naming_bytes(65), None, windows.spread(50), {"step": 0}, print, 1)
-            loop.record = lambda name, line: None
-            loop.progress |= {"seconds": 0.0, "train_loss": None}
+            progress = {"step": 0, "seconds": 0.0, "train_loss": None}
+            loop = Loop(
+                trainer, naming_bytes(65), tmp_path, windows.spread(50), progress, print, 1
+            )  # fmt: skip
             loop.look()
         held = tracemalloc.get_traced_memory()[1]
     finally:

@@ -56,6 +56,22 @@ def test_curves_are_read_in_the_units_asked_for(tmp_path):
     assert read_curves(run, "step", bits=True)[0] == [(0, 2.5), (10, 1.5), (20, 1.0), (30, 1.25)]
 
 
+def test_between_looks_only_the_training_loss_is_known(tmp_path):
+    run = make_run(tmp_path / "run")
+    between = {"step": 35, "tokens": 3500, "train_loss": 1.8, "seconds": 3.5}
+    text = (run / "metrics.jsonl").read_text().partition('{"step": 99')[0]
+    (run / "metrics.jsonl").write_text(text + json.dumps(between) + "\n")
+    assert loss_line(run) == "5.000 █▁▅ 2.500"
+    validation, training = read_curves(run)
+    assert (len(validation), training[-1]) == (4, (3500, 1.8))
+    # in bits a byte as at the look before
+    assert read_curves(run, bits=True)[1][-1] == (3500, 0.9)
+    later = "".join(json.dumps(x) + "\n" for x in (between, between | {"val_loss": 2.0,
+                    "bits_per_byte": 1.0, "tokens": 3600}))  # fmt: skip
+    (run / "metrics.jsonl").write_text(later)  # of a file whose beginning is lost
+    assert read_curves(run, bits=True)[1] == [(3600, 0.9)]
+
+
 def test_the_curves_of_several_runs_become_a_picture(tmp_path):
     pytest.importorskip("matplotlib")
     runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b", (4.0,))]

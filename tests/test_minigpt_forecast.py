@@ -1,7 +1,9 @@
 """What a run will take, and that one that cannot fit is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fake_cupy import fake_gpu
 from minigpt_examples import MODEL, TRAIN, make_example
@@ -12,6 +14,8 @@ from minigpt.backend import open_device
 from minigpt.config import TrainConfig
 from minigpt.costs import gpu_training_memory, training_bytes
 from minigpt.forecast import (
+    GOES,
+    SIZE,
     available_bytes,
     check_memory,
     describe,
@@ -182,6 +186,22 @@ def test_a_group_without_a_limit_does_not_count(tmp_path, limit):
 def test_the_peak_is_a_speed_that_a_processor_can_have():
     with Workers(2) as workers:
         assert 1e8 < measure_peak(CPU, workers, seconds=0.01) < 1e14
+
+
+def test_a_peak_is_the_best_of_several_goes_of_each_worker(monkeypatch):
+    """In all goes but one another program takes the cores."""
+    now, goes, n_products = [0.0], [0], 3
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(module.time, "sleep", lambda s: goes.append(goes.pop() + 1))
+
+    def matmul(a, b):
+        now[0] += 0.001 if goes[0] == 2 else 0.05
+        return a
+
+    device = SimpleNamespace(xp=np, name="cpu", low=None, matmul=matmul)
+    workers = SimpleNamespace(n=2, map=lambda function, items: map(function, items))
+    peak = measure_peak(device, workers, seconds=0.001 * n_products * GOES)
+    assert peak == pytest.approx(2 * 2 * SIZE["cpu"] ** 3 / 0.001)
 
 
 def test_packed_windows_take_the_scores_that_flash_attention_does_not_keep():

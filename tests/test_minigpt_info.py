@@ -3,7 +3,8 @@ import json
 import pytest
 from minigpt_examples import save_example_model
 
-from minigpt import info
+from minigpt import info, run_lock
+from minigpt.amounts import format_bytes
 from minigpt.config import ModelConfig
 
 
@@ -20,15 +21,6 @@ def test_gpt2_takes_the_room_and_the_operations_that_are_known_of_it():
     assert 3 * info.generation_flops(config, 1024) == config.flops_per_token()
 
 
-@pytest.mark.parametrize(
-    ("n", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (99_600, "100 kB"),
-     (999_600, "1.0 MB"), (498e6, "498 MB"), (6.23e9, "6.2 GB"), (5e12, "5000 GB")],
-)  # fmt: skip
-def test_bytes_are_written_as_a_person_reads_them(n, text):
-    assert info.format_bytes(n) == text
-
-
 def test_what_a_run_reported_is_told(tmp_path):
     save_example_model(tmp_path)
     report = {"tokens": 12345, "steps": 67, "epochs": 2.5, "val_loss": 3.25, "bits_per_byte": 1.5,
@@ -38,4 +30,18 @@ def test_what_a_run_reported_is_told(tmp_path):
     for words in ("12,345 tokens in 67 steps, 2.5 times", "3.250 nats/token", "1.0e+15 operations"):
         assert words in said
     total = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert said.endswith(info.format_bytes(total))
+    assert said.endswith(format_bytes(total))
+
+
+def test_a_folder_without_a_model_says_what_it_is(tmp_path):
+    save_example_model(tmp_path / "out/base")
+    (tmp_path / "empty").mkdir()
+    for name, said in (
+        ("out", rf"out holds models, and must be one of them: {tmp_path}/out/base"),
+        ("empty", "empty holds no config.json; it must be a model's folder"),
+        ("nothing", "nothing does not exist; it must be"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            info.describe(tmp_path / name)
+    with run_lock.held(tmp_path / "empty"), pytest.raises(ValueError, match="a run begins there"):
+        info.describe(tmp_path / "empty")

@@ -381,7 +381,7 @@ def test_info_tells_what_the_folder_holds(capsys, model_folder):
 
 
 def test_info_of_what_cannot_be_loaded_is_one_line(capsys, model_folder, tmp_path):
-    assert "does not exist" in fails(capsys, "info", tmp_path)
+    assert "holds no config.json" in fails(capsys, "info", tmp_path)
     folder = shutil.copytree(model_folder, tmp_path / "model")
     (folder / "training.json").write_text("{}")
     assert "training.json is not a whole report" in fails(capsys, "info", folder)
@@ -410,7 +410,7 @@ def test_summary_of_what_was_made(capsys, example):
 
 
 def test_summary_of_nothing_is_one_line(capsys, tmp_path):
-    assert "no stage has left a report" in fails(capsys, "summary", tmp_path / "missing")
+    assert "there is no folder" in fails(capsys, "summary", tmp_path / "missing")
 
 
 # ---- as a program ----------------------------------------------------------------------------
@@ -437,3 +437,13 @@ def test_text_goes_out_as_utf_8_and_a_closed_pipe_is_no_traceback(model_folder):
         errors = running.stderr.read().decode()
         assert running.wait(120) != 0
     assert "Traceback" not in errors
+
+
+def test_one_document_is_not_documents(capsys, example, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("a" * 2000 + " list of the values.\n" * 400)
+    tokenize = ["tokenize", str(text), "--tokenizer", str(example.tokenizer)]
+    assert main([*tokenize, "-o", str(tmp_path / "tokens")]) == 0
+    said = capsys.readouterr().out
+    assert "1 document, " in said
+    assert "1 documents" not in said

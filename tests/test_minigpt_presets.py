@@ -2,7 +2,14 @@
 
 import pytest
 
-from minigpt.presets import GPT2_VOCAB, N_BYTES, PRESETS, by_depth, get_preset, settings, table
+from minigpt import preset_table
+from minigpt.__main__ import main
+from minigpt.amounts import format_bytes, format_seconds
+from minigpt.backend import open_device
+from minigpt.forecast import forecast
+from minigpt.presets import GPT2_VOCAB, N_BYTES, PRESETS, by_depth, get_preset, settings
+
+CPU = open_device("cpu")
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -76,10 +83,34 @@ def test_settings_take_depth_before_the_preset_and_the_tokenizers_symbols():
     assert settings("tiny", 2, 300) == by_depth(2, 300)
 
 
-def test_the_table_has_a_line_and_a_sentence_for_each_preset():
-    lines = table()
+def test_the_table_says_what_each_preset_is_for_and_takes():
+    lines = preset_table.table(CPU, 1e11)
     for name, preset in PRESETS.items():
-        row, sentence = (line for line in lines if line.split(" ")[0] == name)
-        assert f"{preset.model.n_params() / 1e6:.2f} M" in row
-        assert sentence.endswith(preset.about)
-    assert len({len(line) for line in lines if " M " in line}) <= 2  # aligned
+        takes, shape = (line for line in lines if line.split(" ")[0] == name)
+        assert f"{preset.model.n_params() / 1e6:.2f} M" in takes
+        assert takes.endswith(preset.about)
+        foreseen = forecast(preset.model, preset.train, CPU)
+        assert format_seconds(foreseen.seconds(1e11)) in takes
+        assert format_bytes(sum(foreseen.memory.values())) in takes
+        assert f"{preset.train.steps:,}" in shape
+    for depth in preset_table.DEPTHS:
+        assert sum(line.startswith(f"--depth {depth} ") for line in lines) == 2
+
+
+def test_a_preset_is_told_setting_by_setting_as_a_person_reads_it():
+    said = "\n".join(preset_table.one("tiny", CPU, 1e11))
+    assert said.startswith("tiny: the default")
+    for words in ("2.20 M parameters", "2,000 pages", "900 facts"):
+        assert words in said
+    for config in (get_preset("tiny").model, get_preset("tiny").train):
+        for name in vars(config):
+            assert f"  --{name.replace('_', '-')} " in said
+    for words in ("2,500   updates", "0.0025   peak", "yes   keep the model", "1e-08   AdamW"):
+        assert words in said
+    assert "(" not in said.splitlines()[0] and "Config" not in said
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_program_compares_does_not_depend_on_the_machine(name, capsys):
+    assert main(["presets", name, "settings"]) == 0
+    assert capsys.readouterr().out == f"{get_preset(name)}\n"

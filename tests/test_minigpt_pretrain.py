@@ -49,6 +49,10 @@ def metrics(out):
     return lines_of(out / "metrics.jsonl")
 
 
+def looks(out):
+    return [line for line in metrics(out) if "val_loss" in line]
+
+
 def without_seconds(lines):
     timed = ("seconds", "tokens_per_s", "mfu")
     return [{k: v for k, v in line.items() if k not in timed} for line in lines]
@@ -95,7 +99,7 @@ def stop_at(step, number=signal.SIGINT):
 
 
 def test_a_run_leaves_a_model_that_has_learned(whole):
-    lines = metrics(whole)
+    lines = looks(whole)
     assert [line["step"] for line in lines] == [0, 4, 8, 12]
     assert abs(lines[0]["val_loss"] - math.log(300)) < 0.2
     assert lines[-1]["val_loss"] < lines[0]["val_loss"] - 0.3
@@ -163,7 +167,9 @@ def test_the_report_counts_what_was_done(whole, example):
 
 def test_metrics_say_where_the_run_is(whole):
     lines = metrics(whole)
-    assert [line["tokens"] for line in lines] == [0, 256, 512, 768]
+    assert [line["step"] for line in lines] == [0, 4, 8, 10, 12]
+    assert [line["tokens"] for line in lines] == [0, 256, 512, 640, 768]
+    assert lines[3].keys() == lines[2].keys() - {"val_loss", "bits_per_byte"}
     assert [line["learning_rate"] for line in lines[-1:]] == [TRAIN.min_learning_rate]
     assert lines[0]["train_loss"] is None
     assert all(0 < line["grad_norm"] < 100 for line in lines[1:])
@@ -238,7 +244,7 @@ def test_looking_and_saving_do_not_change_the_model(whole, example, tmp_path):
 
 def test_two_workers_give_the_losses_of_one(whole, example, tmp_path):
     run(example, tmp_path / "base", workers=2)
-    for line, other in zip(metrics(whole), metrics(tmp_path / "base"), strict=True):
+    for line, other in zip(looks(whole), looks(tmp_path / "base"), strict=True):
         assert line["val_loss"] == pytest.approx(other["val_loss"], abs=1e-5)
         assert line["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
 
@@ -446,12 +452,34 @@ def test_a_model_that_was_deleted_or_cut_off_is_written_again_from_the_state(exa
         assert model.read_bytes() == whole_model
 
 
-def test_an_unfinished_run_does_not_take_the_place_of_a_finished_one(whole, example, tmp_path):
-    out = tmp_path / "base"
+def test_an_unfinished_run_does_not_take_the_place_of_one_of_more_work(whole, example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
     run(example, out)
     for _ in range(2):  # both begin anew and are stopped
         assert run(example, out, say=stop_at(4), start="fresh") is None
-    same_run(tmp_path / "base.previous", whole)
+    same_run(previous, whole)
+    run(example, out, say=said.append, start="fresh")
+    expected = f"{out}, a run after step 4 of 12, is removed: {previous} took more work and stays"
+    assert said[0] == expected
+    same_run(previous, whole)
+
+
+def test_an_unfinished_run_of_more_work_than_a_finished_one_is_kept(example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    run(example, out, steps=3)
+    assert run(example, out, say=stop_at(8)) is None
+    run(example, out, say=said.append, seed=4)
+    assert said[0] == f"{out} is now {previous}; what was there, a finished run, is removed"
+    assert read_progress(previous)["step"] == 8
+
+
+def test_a_finished_run_replaces_what_was_kept_and_says_what_that_was(example, tmp_path):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    assert run(example, out, say=stop_at(4)) is None
+    run(example, out, steps=3)
+    run(example, out, say=said.append)
+    lost = "a run after step 4 of 12"
+    assert said[0] == f"{out} is now {previous}; what was there, {lost}, is removed"
 
 
 @pytest.mark.parametrize("record", ["metrics.jsonl", "samples.jsonl"])
@@ -516,7 +544,7 @@ def test_a_rate_that_leads_astray_is_stopped_at_the_next_look_though_all_is_fini
     with pytest.raises(ValueError, match=said + r"which is 30.*best model, of step 0, in .*best"):
         run(example, out, learning_rate=30.0, warmup_steps=0, save_every_s=0)
     assert read_progress(out)["step"] == 3
-    loss = metrics(out)[0]["val_loss"]
+    loss = looks(out)[0]["val_loss"]
     assert load(out / "best")[0].params.flat.std() < 0.2
     assert [line["val_loss"] for line in metrics(out)] == [loss]
 
@@ -586,7 +614,7 @@ def test_the_best_model_is_kept_as_a_whole_folder_and_survives_worse_ones(exampl
     out, said = tmp_path / "base", []
     astray = {"learning_rate": 0.2, "min_learning_rate": 0.2, "warmup_steps": 5, "eval_every": 1}
     report = run(example, out, say=said.append, sample_every=0, **astray)
-    losses = {line["step"]: line["val_loss"] for line in metrics(out)}
+    losses = {line["step"]: line["val_loss"] for line in looks(out)}
     best = min(losses, key=losses.get)
     assert 0 < best < 12
     assert (report["best_step"], report["best_val_loss"]) == (best, losses[best])
@@ -645,7 +673,7 @@ def test_a_run_of_an_earlier_version_is_continued(whole, example, tmp_path, stop
         del progress[name]
     safetensors.numpy.save_file(arrays, state, {"progress": json.dumps(progress)})
     report = run(example, out)
-    losses = {line["step"]: line["val_loss"] for line in metrics(out)}
+    losses = {line["step"]: line["val_loss"] for line in looks(out)}
     assert report["best_step"] == min(losses, key=losses.get)
     assert report["best_is_kept"] == (stop == 4)
     model = (out / "model.safetensors").read_bytes()
@@ -695,7 +723,7 @@ def test_the_resolved_settings_are_written_before_the_first_step(example, tmp_pa
     assert written["foreseen"]["parameters"] == MODEL.n_params()
 
 
-def test_speed_is_that_of_the_steps_since_the_last_look(whole):
+def test_speed_is_that_of_the_steps_since_the_line_before(whole):
     first, *others = metrics(whole)
     assert first["tokens_per_s"] is first["mfu"] is None
     for line in others:

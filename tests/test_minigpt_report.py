@@ -12,6 +12,7 @@ from minigpt.__main__ import main
 from minigpt.evaluate import Settings, evaluate
 from minigpt.pretrain import pretrain
 from minigpt.report import write_report
+from minigpt.report_sections import curves_section
 from minigpt.tables import bars, sample, table, words
 
 REPORTS = {
@@ -116,7 +117,7 @@ def cells(out):
 
 def test_every_stage_has_its_time_flops_and_price(out):
     rows = cells(out)
-    assert rows["crawl"][1:4] == ["60 min 00 s", "–", "0.5000"]
+    assert rows["crawl"][1:4] == ["1 h 00 min", "–", "0.5000"]
     assert rows["clean"][3] == "0.0083"  # a minute at half a dollar an hour
     training = json.loads((out / "base/training.json").read_text())
     assert rows["pretrain"][2] == f"{training['flops']:.1e}"
@@ -187,6 +188,17 @@ def test_a_damaged_record_of_training_is_named(tmp_path, out, capsys):
     (tmp_path / "base/metrics.jsonl").write_text("{")
     assert main(["report", str(tmp_path)]) == 2
     assert "metrics.jsonl is not a whole record" in capsys.readouterr().err
+
+
+def test_the_curve_of_a_long_run_is_no_longer_than_the_picture_is_wide(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [{"step": i, "tokens": i, "train_loss": i and 3.0} for i in range(5000)]
+    for line in lines[::1000]:
+        line["val_loss"] = 3.5
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curves = curves_section(path)["parts"][1]["series"]
+    assert [tokens for tokens, _ in curves["validation"]] == [0, 1000, 2000, 3000, 4000]
+    assert 400 < len(curves["training"]) <= 505
 
 
 @pytest.mark.skipif(browser.find() is None, reason="there is no Chromium here")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from minigpt_examples import TRAIN, save_example_model
@@ -223,6 +224,28 @@ def test_a_run_gives_metrics_and_samples_later_than_a_step(tmp_path):
         "metrics": [line(10)], "samples": [sample | {"text": "a" * MOST_TEXT}], "running": False,
     }  # fmt: skip
     assert read_run(tmp_path / "gone", now=NOW) == {"metrics": [], "samples": [], "running": False}
+
+
+def between(step):
+    """Return a line of metrics between looks."""
+    return {"step": step, "train_loss": 5.0, "seconds": step * 2.0}
+
+
+def test_a_long_run_is_thinned_out_between_its_looks(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "MOST_LINES", 20)
+    lines = [line(step) if step % 250 == 0 else between(step) for step in range(0, 1005, 10)]
+    write_lines(tmp_path / "base/metrics.jsonl", *lines[:-1], between(999))
+    steps = [x["step"] for x in read_run(tmp_path / "base")["metrics"]]
+    assert len(steps) < 25
+    assert {0, 250, 500, 750, 999} <= set(steps)
+    assert max(b - a for a, b in pairwise(steps)) <= 60
+
+
+@pytest.mark.parametrize("after", [-1, 0, 5, 40_000, 59_990, 60_000])
+def test_of_a_long_run_what_is_new_is_found(tmp_path, after):
+    path = write_lines(tmp_path / "metrics.jsonl", *map(between, range(0, 60_000, 10)))
+    expected = [step for step in range(0, 60_000, 10) if step > after]
+    assert [x["step"] for x in runs.read_new(path, after)] == expected
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "base/../base", "/etc", "chat", "x" * 5000, "\0"])

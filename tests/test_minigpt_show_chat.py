@@ -19,7 +19,7 @@ def test_every_message_has_its_role_its_tokens_and_its_ids():
     drawn = " ".join(line for line in lines[1:-1:2]).split()
     assert [int(i.strip("[]")) for i in drawn] == ids
     assert [i.startswith("[") for i in drawn] == mask
-    assert lines[-1] == f"{len(ids)} tokens, of which {sum(mask)} are learned"
+    assert lines[-1] == f"{len(ids)} tokens, {sum(mask)} of them learned"
 
 
 def test_nothing_a_user_typed_commands_the_terminal():

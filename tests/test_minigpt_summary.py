@@ -1,10 +1,14 @@
 import json
+import os
 import re
+import time
 
 import pytest
-from minigpt_examples import MODEL, TRAIN, example_tokenizer, make_example
+from minigpt_examples import MODEL, TRAIN, example_tokenizer, make_example, save_example_model
 
-from minigpt import summary
+from minigpt import info, run_lock, summary
+from minigpt.checkpoint import save_state
+from minigpt.optim import AdamW
 from minigpt.pretrain import pretrain
 
 # As crawler, clean and bpe write them, but for what the summary does not look at.
@@ -71,9 +75,51 @@ def test_stages_that_were_not_made_are_left_out(tmp_path, capsys):
 
 
 def test_a_folder_without_reports_is_refused_with_the_cure(tmp_path):
-    for folder in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(ValueError, match=r"no stage has left a report"):
+    (tmp_path / "base").mkdir()
+    for folder, what in ((tmp_path, "no stage has left a report in"), ("nothing", "no folder")):
+        with pytest.raises(ValueError, match=rf"{what} .*; `make train OUT={folder}` fills it"):
             summary.run(folder)
+
+
+def test_what_is_not_finished_is_told_beside_what_is(tmp_path, capsys):
+    (tmp_path / "pages.warc.gz.part").write_bytes(bytes(1_230_000))
+    unfinished_run(tmp_path / "chat")
+    lines = lines_of(tmp_path, capsys)
+    assert lines[-3:] == [
+        "not finished:",
+        "  crawl: not finished, 1.2 MB so far; `make train` goes on with it",
+        f"  {tmp_path / 'chat'}: pretrain, step 8 of 12, training loss 5.250; stopped, the same "
+        "command goes on",
+    ]
+    (tmp_path / "crawl.json").write_text(json.dumps(EARLIER["crawl.json"]))
+    assert any(line.startswith("crawl ") for line in lines_of(tmp_path, capsys))
+
+
+def test_a_run_that_goes_on_says_how_much_is_left(tmp_path, capsys):
+    unfinished_run(tmp_path / "base")
+    with run_lock.held(tmp_path / "base"):
+        line = lines_of(tmp_path, capsys)[-1]
+        said = "\n".join(info.describe(tmp_path / "base"))
+    told = "pretrain, step 8 of 12, training loss 5.250, about 40.0 s left; running now"
+    assert line.endswith(told)
+    assert f"  not finished: {told}\n" in said
+
+
+def test_a_record_alone_is_told_too(tmp_path, capsys):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/metrics.jsonl").write_text('{"step": 8, "trai')
+    assert "pretrain, step 0; stopped" in lines_of(tmp_path, capsys)[-1]
+
+
+def unfinished_run(folder):
+    """Write what a run leaves that was stopped after step 8 of 12, after 80 seconds."""
+    model = save_example_model(folder)
+    progress = {"step": 8, "run": {"train": {"steps": 12}}}
+    save_state(folder, model, AdamW(model.params, TRAIN), progress)
+    line = {"step": 8, "train_loss": 5.25, "seconds": 80.0}
+    (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    old = time.time() - 1000
+    os.utime(folder / "metrics.jsonl", (old, old))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"stage": "crawl", "seconds": 1}'])
@@ -81,12 +127,3 @@ def test_a_damaged_report_is_named(tmp_path, content):
     (tmp_path / "crawl.json").write_text(content)
     with pytest.raises(ValueError, match=r"crawl.json is not a whole report .*again"):
         summary.run(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (60, "1 min 00 s"),
-     (119.7, "2 min 00 s"), (3725.4, "62 min 05 s")],
-)  # fmt: skip
-def test_seconds_read_well(seconds, text):
-    assert summary.format_seconds(seconds) == text

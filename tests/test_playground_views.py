@@ -87,6 +87,12 @@ def metrics(step):
     }  # fmt: skip
 
 
+def between(step):
+    """Return a line of metrics.jsonl between looks at the validation text."""
+    line = {k: v for k, v in metrics(step).items() if k not in ("val_loss", "bits_per_byte")}
+    return line | {"tokens_per_s": 321.0}
+
+
 def write_lines(path, *values):
     """Append values to a file of JSON Lines."""
     path.parent.mkdir(exist_ok=True)
@@ -463,16 +469,38 @@ def watch(reader, folder):
     reader.until("document.querySelector('[value=live]')?.checked")
     reader.until("/^Running: step 0/.test(document.querySelector('.state').textContent)")
     reader.browser.click(".run-curves summary")
-    write_lines(folder / "metrics.jsonl", metrics(10), metrics(20))
+    write_lines(folder / "metrics.jsonl", between(5), metrics(10), between(15), metrics(20))
     write_lines(folder / "samples.jsonl", {"step": 10, "prompt": "a list?", "text": "the the"})
     reader.until("/^Running: step 20/.test(document.querySelector('.state').textContent)")
-    assert reader.text(".readout").startswith("Step 20:")
+    assert reader.text(".readout").startswith("Step 20: validation")
+    reader.until("announcer.textContent === 'Step 20: validation loss 3.47.'")
+    reader.focus("#training-step")
+    reader.browser.press("ArrowLeft")
+    assert reader.text(".readout").startswith("Step 15: training 3.7")
+    assert reader.text(".readout").endswith("321 tokens/s")
     reader.until("document.querySelector('.sample .written')?.textContent === 'the the'")
     assert reader.text(".sample .prompt") == "a list?"
     write_lines(folder / "metrics.jsonl", metrics(30))
     (folder / "training.json").write_text('{"stage": "sft", "steps": 30}')
     reader.until("/^Finished: step 30/.test(document.querySelector('.state').textContent)")
     assert len(reader.texts(".run-curves tbody tr")) == 4
+
+
+def test_of_a_run_that_is_watched_for_days_the_looks_and_the_newest_steps_are_kept(reader):
+    reader.open("chat")
+    kept = reader.value(
+        "import('/playground/training_run.js').then(async ({ Run }) => {"
+        " const run = new Run('base');"
+        " const metrics = [...Array(9001).keys()].map((step) =>"
+        "   (step % 1000 ? { step } : { step, val_loss: 3 }));"
+        " const get = async (path) => ({ samples: [], running: true,"
+        "   metrics: metrics.filter(({ step }) => step > path.split('=')[1]).slice(0, 500) });"
+        " for (let i = 0; i < 20; i++) await run.refresh({ get }, { step: 9000, running: true });"
+        " return run.metrics.map(({ step }) => step); })"
+    )
+    assert len(kept) <= 4000
+    assert {*range(0, 9001, 1000), 8999} <= set(kept)
+    assert kept == sorted(set(kept))
 
 
 def test_samples_are_looked_through_by_step(reader):

@@ -69,6 +69,7 @@ export function mount(root, { api, announce }) {
     if (changed.metrics) picture.update(run.metrics);
     if (changed.samples || changed.running) samples.update(run.samples, run.running);
     if (wasRunning && !run.running) announce(`The run ${run.name} has ended.`);
+    else if (changed.look) announce(heard(changed.look));
     state.classList.toggle("running", run.running);
     say(state, told(run, about));
   }
@@ -128,7 +129,11 @@ function told(run, about) {
   return `Stopped: ${where} The command that began it continues it.`;
 }
 
-// Write a sentence that is read aloud when it changes; so it is left alone where it does not.
+// What is read aloud of a run that goes on: not each new step.
+const heard = ({ step, val_loss: loss }) =>
+  `Step ${step.toLocaleString("en")}: validation loss ${loss.toFixed(2)}.`;
+
+// Write a sentence that may be read aloud when it changes; so it is left alone where it does not.
 function say(element, sentence) {
   if (element.textContent !== sentence) element.textContent = sentence;
 }

@@ -28,7 +28,7 @@ export function chart({ title, height, onStep }) {
     el("figcaption", {}, el("b", {}, title), " ", unit), picture);
   let width = 0; // in pixels, so that letters are as large on a phone as on a desk
   let data = { series: [] };
-  let shown = null; // {series, x, y} as drawn last
+  let shown = null; // {series, steps, x, y} as drawn last
   let crossed = null; // the step where the crosshair is
 
   new ResizeObserver(([{ contentRect }]) => {
@@ -46,13 +46,14 @@ export function chart({ title, height, onStep }) {
     picture.replaceChildren();
     shown = null;
     if (!drawn.length) return;
-    const xs = drawn.flatMap(({ points }) => points.map(([x]) => x));
+    // every step of any curve, in order
+    const xs = [...new Set(drawn.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
     const ys = drawn.flatMap(({ points }) => points.map(([, y]) => y));
     const [low, high] = padded(Math.min(...ys), Math.max(...ys));
     const [left, right, bottom] = [MARGIN.left, width - MARGIN.right, height - MARGIN.bottom];
-    const x = scale(Math.min(...xs), Math.max(...xs), left, right, { log: logX, wanted: width / 110 });
+    const x = scale(xs[0], xs.at(-1), left, right, { log: logX, wanted: width / 110 });
     const y = scale(low, high, bottom, MARGIN.top, { wanted: height / 45 });
-    shown = { series: drawn, x, y };
+    shown = { series: drawn, steps: xs.map((step) => [step]), x, y };
     picture.append(grid(x, y, width, height), ...drawn.map((one) => curve(one, x, y)), cross);
     moveCross(crossed);
   }
@@ -61,8 +62,8 @@ export function chart({ title, height, onStep }) {
     crossed = step;
     cross.replaceChildren();
     if (!shown || step === null) return;
-    const { series, x, y } = shown;
-    const at = x.place(series[0].points[nearest(series[0].points, step)][0]);
+    const { series, steps, x, y } = shown;
+    const at = x.place(steps[nearest(steps, step)][0]);
     cross.append(svg("path", { d: `M${at} ${MARGIN.top}V${height - MARGIN.bottom}` }));
     for (const { points, colour } of series) {
       const point = points[nearest(points, step)];
@@ -76,7 +77,7 @@ export function chart({ title, height, onStep }) {
   picture.addEventListener("pointermove", (event) => {
     if (!shown) return;
     const at = event.clientX - picture.getBoundingClientRect().left;
-    const places = shown.series[0].points.map(([step]) => [shown.x.place(step), step]);
+    const places = shown.steps.map(([step]) => [shown.x.place(step), step]);
     onStep(places[nearest(places, at)][1]);
   });
   return { element, draw, cross: moveCross };

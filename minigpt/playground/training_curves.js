@@ -1,8 +1,9 @@
 // The curves of one run: the losses large, learning rate, gradient norm and speed small, all read
 // at one step by the pointer or by a slider, told in a sentence and listed in a table.
 //
-// A line of metrics.jsonl: {step, tokens, train_loss, val_loss, bits_per_byte, learning_rate,
-// grad_norm, seconds}; losses in nats per token, null where there is nothing to tell yet.
+// A line of metrics.jsonl: {step, tokens, train_loss, learning_rate, grad_norm, seconds,
+// tokens_per_s} and, of a look at the validation text, {val_loss, bits_per_byte}; losses in nats per
+// token, null where there is nothing to tell yet.
 
 import { el, fill } from "./dom.js";
 import { chart } from "./training_chart.js";
@@ -16,7 +17,8 @@ export function curves() {
   const unit = picker("Unit", { nats: "nats per token", bits: "bits per byte" });
   const logX = el("input", { type: "checkbox" });
   const slider = el("input", { type: "range", min: "0", step: "1", id: "training-step" });
-  const readout = el("output", { class: "readout", for: "training-step" });
+  // not read aloud by itself: the slider says the same when it is moved
+  const readout = el("output", { class: "readout", for: "training-step", "aria-live": "off" });
   const sentence = el("p", { class: "sentence" });
   const charts = CHARTS.map(({ title, height }) =>
     chart({ title, height, onStep: (step) => read(metrics.findIndex((line) => line.step === step)) }));
@@ -82,9 +84,17 @@ export function curves() {
   return { element, update };
 }
 
-// bits per byte = nats per token / ln 2 * tokens per byte; how many tokens a byte has is known of
-// the validation text, and taken to be the same in the training text.
-const perToken = ({ bits_per_byte: bits, val_loss: nats }) => (nats ? bits / nats : NaN);
+const isLook = ({ val_loss: nats }) => Number.isFinite(nats);
+
+// The training losses in bits per byte = nats per token / ln 2 * tokens per byte; how many tokens a
+// byte has is known of the validation text, and taken to be the same in the training text.
+function trainingInBits(lines) {
+  let perToken = NaN; // of the look before
+  return lines.map(({ step, train_loss: loss, val_loss: nats, bits_per_byte: bits }) => {
+    if (nats) perToken = bits / nats;
+    return [step, (loss ?? NaN) * perToken];
+  });
+}
 
 const CHARTS = [
   {
@@ -92,8 +102,7 @@ const CHARTS = [
     unit: (inBits) => (inBits ? "bits per byte" : "nats per token"),
     series: (lines, inBits) => [
       lines.map((line) => [line.step, inBits ? line.bits_per_byte : line.val_loss ?? NaN]),
-      lines.map((line) =>
-        [line.step, (line.train_loss ?? NaN) * (inBits ? perToken(line) : 1)]),
+      inBits ? trainingInBits(lines) : lines.map((line) => [line.step, line.train_loss ?? NaN]),
     ],
   },
   {
@@ -110,8 +119,9 @@ const CHARTS = [
   },
 ];
 
-// Tokens a second since the line before.
+// Tokens a second since the line before; earlier versions did not write them.
 function speed(lines, i) {
+  if (Number.isFinite(lines[i].tokens_per_s)) return lines[i].tokens_per_s;
   if (i === 0) return NaN;
   const seconds = lines[i].seconds - lines[i - 1].seconds;
   return seconds > 0 ? (lines[i].tokens - lines[i - 1].tokens) / seconds : NaN;
@@ -122,9 +132,12 @@ const loss = (value) => (Number.isFinite(value) ? value.toFixed(3) : "–");
 
 function told(lines, i) {
   const line = lines[i];
+  const [validation, bits] = isLook(line)
+    ? [`validation ${loss(line.val_loss)}, `, `${loss(line.bits_per_byte)} bits per byte; `]
+    : ["", ""];
   return (
-    `Step ${line.step.toLocaleString("en")}: validation ${loss(line.val_loss)}, ` +
-    `training ${loss(line.train_loss)} nats per token; ${loss(line.bits_per_byte)} bits per byte; ` +
+    `Step ${line.step.toLocaleString("en")}: ${validation}` +
+    `training ${loss(line.train_loss)} nats per token; ${bits}` +
     `learning rate ${write(line.learning_rate)}; gradient norm ${write(line.grad_norm)}; ` +
     `${write(speed(lines, i))} tokens/s`
   );
@@ -132,7 +145,7 @@ function told(lines, i) {
 
 // What one sees, in words. exp(loss) is the perplexity: as unsure as among so many equal choices.
 export function sentenceOf(metrics) {
-  const lines = metrics.filter((line) => Number.isFinite(line.val_loss));
+  const lines = metrics.filter(isLook);
   if (!lines.length) return "No step has been measured yet.";
   const [first, last] = [lines[0], lines.at(-1)];
   const unsure = (line) => short(Math.round(Math.exp(line.val_loss)));
@@ -155,12 +168,12 @@ export function sentenceOf(metrics) {
 function tableOf(metrics) {
   const heads = ["step", "validation", "training", "bits per byte", "learning rate",
     "gradient norm", "tokens/s"];
-  const rows = metrics.map((line, i) => [
+  const rows = metrics.map((line, i) => isLook(line) && [
     line.step.toLocaleString("en"), loss(line.val_loss), loss(line.train_loss),
     loss(line.bits_per_byte), write(line.learning_rate), write(line.grad_norm),
     write(speed(metrics, i)),
-  ]);
-  return table("Every measured step; losses in nats per token", heads, rows);
+  ]).filter(Boolean);
+  return table("Every look at the validation text; losses in nats per token", heads, rows);
 }
 
 // A group of radio buttons in a row: {element, value()}.

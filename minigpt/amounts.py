@@ -1,0 +1,29 @@
+"""Amounts as a person reads them: bytes, seconds, and how many there are of something."""
+
+
+def format_bytes(n):
+    """Return a number of bytes as a person reads it."""
+    for unit in ("bytes", "kB", "MB"):
+        if n < 999.5:
+            break
+        n, unit = n / 1000, {"bytes": "kB", "kB": "MB", "MB": "GB"}[unit]
+    return f"{n:.0f} {unit}" if unit == "bytes" or n >= 99.5 else f"{n:.1f} {unit}"
+
+
+def format_seconds(seconds):
+    """Return seconds as a person reads them."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days = hours / 24
+    return f"{days:.1f} days" if days < 1000 else f"{days / 365:,.0f} years"
+
+
+def count(n, what, many=None):
+    """Return a number with what it counts: 1 document, 2,000 documents, 0 copies."""
+    return f"{n:,} {what if n == 1 else many or what + 's'}"

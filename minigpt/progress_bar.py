@@ -1,0 +1,81 @@
+"""How far a run is and how long it still takes: a bar in a terminal, lines where there is none.
+
+Output that goes to a file, or to a pipe, gets a line after ten seconds and then ever more rarely,
+since the longer something has taken the less a minute of it matters. Both tell the time left as
+the steps made here let it be expected; where those of the first minute contradict the forecast,
+that is said once.
+"""
+
+import time
+
+from tqdm import tqdm
+
+from minigpt.amounts import format_seconds
+
+FIRST_S = 10.0  # until the first line
+SELDOM = 0.2  # from a line to the next, as a share of the time that the run has taken
+RAREST_S = 300.0  # between two lines at most
+# The forecast is judged after so many steps, or earlier where they are slow but have become usual.
+JUDGED_STEPS, JUDGED_S, USUAL_STEPS = 50, 60.0, 5
+WRONG = 1.5  # times the time foreseen, or one in so many: that is worth saying
+
+
+class ProgressBar:
+    """A bar, or lines given to `say`, of a run of `steps` steps of which `done` are made.
+
+    `foreseen_s` is what all steps were expected to take, None where nothing was.
+    """
+
+    def __init__(self, done, steps, tokens_per_step, say, foreseen_s=None, clock=time.monotonic):
+        self.first, self.step, self.steps = done, done, steps
+        self.tokens_per_step, self.say, self.clock = tokens_per_step, say, clock
+        self.foreseen_s = foreseen_s
+        self.bar = tqdm(total=steps, initial=done, unit="step", disable=None, mininterval=0.3)
+        self.began, self.next_s = None, FIRST_S
+
+    def __enter__(self):
+        self.began = self.clock()
+        return self
+
+    def __exit__(self, *exception):
+        self.bar.close()
+
+    def made_step(self, loss):
+        """Show that a step was made; `loss` is the training loss, None where it is not known."""
+        self.step += 1
+        elapsed = self.clock() - self.began
+        per_s = (self.step - self.first) / max(elapsed, 1e-9)
+        loss = f"loss {loss:.3f}, " if loss is not None else ""
+        if self.foreseen_s is not None:
+            self.judge(elapsed, per_s)
+        if not self.bar.disable:
+            rate = (self.bar.format_dict["rate"] or 0) * self.tokens_per_step
+            self.bar.set_postfix_str(f"{loss}{rate:,.0f} tok/s", refresh=False)
+            self.bar.update()
+        elif elapsed >= self.next_s and self.step < self.steps:
+            self.next_s = elapsed + min(max(FIRST_S, SELDOM * elapsed), RAREST_S)
+            speed = f"{per_s * self.tokens_per_step:,.0f} tokens/s"
+            self.say(
+                f"  step {self.step:,} of {self.steps:,}: {loss}{speed}, about "
+                f"{format_seconds(self.left(per_s))} left"
+            )
+
+    def left(self, per_s):
+        """Return the seconds that the other steps take at `per_s` steps a second."""
+        return (self.steps - self.step) / per_s
+
+    def judge(self, elapsed, per_s):
+        """Say so if the forecast was wrong, when enough steps are made to know."""
+        n = self.step - self.first
+        if n < JUDGED_STEPS and (n < USUAL_STEPS or elapsed < JUDGED_S):
+            return
+        foreseen = self.foreseen_s * (self.steps - self.step) / self.steps
+        self.foreseen_s = None
+        left = self.left(per_s)
+        low, high = sorted((left, foreseen))
+        if high > WRONG * low and high >= FIRST_S:
+            self.next_s = max(self.next_s, elapsed + FIRST_S)
+            self.say(
+                f"  the first {n} steps took {format_seconds(elapsed)}: about "
+                f"{format_seconds(left)} left, not {format_seconds(foreseen)}"
+            )
