@@ -43,6 +43,7 @@ def held(model_config, config, n_workers):
         ((65, 32, 256, 6, 4), 2),  # the blocks' weights
         ((65, 512, 64, 4, 8), 2),  # the attention's scores
         ((65, 512, 64, 2, 16), 2),  # and of many small heads
+        ((65, 64, 64, 2, 16), 16),  # which in a short window are kept
         ((65, 128, 128, 4, 4, 0.1), 8),  # dropout
     ],
 )
