@@ -6,7 +6,7 @@ import time
 import pytest
 from minigpt_examples import MODEL, TRAIN, example_tokenizer, make_example, save_example_model
 
-from minigpt import info, run_lock, summary
+from minigpt import info, run_lock, runs, summary
 from minigpt.checkpoint import save_state
 from minigpt.optim import AdamW
 from minigpt.pretrain import pretrain
@@ -87,7 +87,7 @@ def test_what_is_not_finished_is_told_beside_what_is(tmp_path, capsys):
     lines = lines_of(tmp_path, capsys)
     assert lines[-3:] == [
         "not finished:",
-        "  crawl: not finished, 1.2 MB so far; `make train` goes on with it",
+        f"  crawl: not finished, 1.2 MB so far; `make train OUT={tmp_path}` goes on with it",
         f"  {tmp_path / 'chat'}: pretrain, step 8 of 12, training loss 5.250; stopped, the same "
         "command goes on",
     ]
@@ -95,12 +95,14 @@ def test_what_is_not_finished_is_told_beside_what_is(tmp_path, capsys):
     assert any(line.startswith("crawl ") for line in lines_of(tmp_path, capsys))
 
 
-def test_a_run_that_goes_on_says_how_much_is_left(tmp_path, capsys):
+def test_a_run_that_goes_on_says_how_much_is_left(tmp_path, capsys, monkeypatch):
+    """4 steps of 10 s, as it made them of late, of which 20 s are gone since its last line."""
+    monkeypatch.setattr(runs, "age_of", lambda path, now: 20.0)
     unfinished_run(tmp_path / "base")
     with run_lock.held(tmp_path / "base"):
         line = lines_of(tmp_path, capsys)[-1]
         said = "\n".join(info.describe(tmp_path / "base"))
-    told = "pretrain, step 8 of 12, training loss 5.250, about 40.0 s left; running now"
+    told = "pretrain, step 8 of 12, training loss 5.250, about 20.0 s left; running now"
     assert line.endswith(told)
     assert f"  not finished: {told}\n" in said
 
@@ -116,8 +118,8 @@ def unfinished_run(folder):
     model = save_example_model(folder)
     progress = {"step": 8, "run": {"train": {"steps": 12}}}
     save_state(folder, model, AdamW(model.params, TRAIN), progress)
-    line = {"step": 8, "train_loss": 5.25, "seconds": 80.0}
-    (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    lines = [{"step": 2, "seconds": 20.0}, {"step": 8, "train_loss": 5.25, "seconds": 80.0}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     old = time.time() - 1000
     os.utime(folder / "metrics.jsonl", (old, old))
 
