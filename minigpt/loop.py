@@ -86,11 +86,15 @@ class Loop:
         """
         self.note(lambda: self.trainer.start(step))
         self.progress["step"] = step + 1
+        self.count_seconds()
+        self.metrics.made_step()
+        self.note(lambda: self.trainer.finished(wait=False))
+
+    def count_seconds(self):
+        """Add to the run's seconds those since they were last counted."""
         now = time.monotonic()
         self.progress["seconds"] += now - self.counted_until
         self.counted_until = now
-        self.metrics.made_step()
-        self.note(lambda: self.trainer.finished(wait=False))
 
     def settle(self):
         """Wait for steps that a GPU has not finished: whatever looks at the model needs them."""
@@ -176,12 +180,13 @@ class Loop:
         First what resuming needs. Also where nothing is left to do: the run may have been killed
         before its last model was saved.
         """
-        self.save(self.save_folder)
+        self.saver.save(self.save_folder)
 
-    def save(self, save_model=None):
-        """Write a checkpoint, see Saver.save."""
+    def save(self):
+        """Write a checkpoint, with all seconds up to now; see Saver.save."""
         self.settle()
-        self.saver.save(save_model)
+        self.count_seconds()
+        self.saver.save()
 
     def finish(self, epoch_tokens, **more):
         """Write and return the report of the finished run, `more` in it.

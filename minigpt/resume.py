@@ -49,10 +49,10 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
         if not is_done(progress, config):  # more patience than it had when it was over
             (out / REPORT).unlink(missing_ok=True)
         return progress
-    if (out / checkpoint.MODEL).exists():
+    if (out / checkpoint.MODEL).exists() or work_of(out):
         set_aside(out, say)
     out.mkdir(parents=True, exist_ok=True)
-    for name in RECORDS:
+    for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
         (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 

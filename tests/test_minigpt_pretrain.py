@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from minigpt_examples import (
 )
 
 import bpe
-from minigpt import checkpoint, dataset, run_lock
+from minigpt import checkpoint, dataset, loop, run_lock
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import to_numpy
 from minigpt.checkpoint import load, load_model, read_progress
@@ -31,6 +32,7 @@ from minigpt.dataset import Windows, load_tokens
 from minigpt.ops import softmax
 from minigpt.pretrain import StopRequest, pretrain
 from minigpt.runs import is_running
+from minigpt.train import Trainer
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -163,6 +165,23 @@ def test_the_report_counts_what_was_done(whole, example):
     assert {name: report[name] for name in expected} == expected
     assert report["tokens_per_s"] == pytest.approx(n_tokens / report["seconds"], rel=0.1)
     assert report["train"]["seed"] == TRAIN.seed
+
+
+def test_the_seconds_of_a_run_are_those_of_its_looks_too(example, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def evaluate(self, batch, token_bytes):
+        now[0] += 100.0
+        return 5.0, 1.0
+
+    monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    out, settings = tmp_path / "base", {"sample_every": 0, "save_every_s": 10_000}
+    assert run(example, out, say=stop_at(4), **settings) is None
+    assert read_progress(out)["seconds"] == 200.0
+    assert run(example, out, **settings)["seconds"] == 400.0
+    # a line's are those until its step was made
+    assert [line["seconds"] for line in metrics(out)] == [0.0, 100.0, 200.0, 300.0, 300.0]
 
 
 def test_metrics_say_where_the_run_is(whole):
@@ -425,6 +444,27 @@ def test_other_tokens_are_another_run(example, tmp_path):
         run(other, tmp_path / "base", start="resume")
     run(other, tmp_path / "base")
     assert (tmp_path / "base.previous/training.json").exists()
+
+
+def test_a_run_whose_model_was_deleted_is_set_aside_too_for_its_state_can_be_continued(
+    whole, example, tmp_path
+):
+    out, previous = tmp_path / "base", tmp_path / "base.previous"
+    run(example, out)
+    (out / "model.safetensors").unlink()
+    run(example, out, seed=4)
+    os.replace(previous, out.with_name("again"))
+    run(example, out.with_name("again"))
+    same_run(out.with_name("again"), whole)
+
+
+def test_what_an_earlier_model_was_found_to_be_is_not_told_of_a_new_run(example, tmp_path):
+    out, reports = tmp_path / "base", ("training.json", "evaluation.json")
+    out.mkdir()
+    for name in reports:
+        (out / name).write_text("{}")
+    assert run(example, out, say=stop_at(0)) is None
+    assert not any((out / name).exists() for name in reports)
 
 
 def test_a_damaged_state_stops_the_run_and_fresh_begins_anew(whole, example, tmp_path):
@@ -697,7 +737,8 @@ def test_a_best_model_is_copied_where_files_cannot_have_two_names(
 def test_a_best_model_is_described_by_its_own_run(example, tmp_path):
     out = tmp_path / "base"
     run(example, out)
-    (out / "model.safetensors").unlink()  # so it is not set aside
+    for name in ("model.safetensors", checkpoint.STATE):  # so it is not set aside
+        (out / name).unlink()
     run(example, out, model=replace(MODEL, n_layer=1))
     assert load(out / "best")[0].config.n_layer == 1
 
