@@ -108,8 +108,9 @@ class Loop:
         except ValueError as error:
             raise ValueError(f"{error}; {self.saver.what_stands()}") from None
         self.metrics.trained_s += time.monotonic() - began
-        for loss, grad_norm in results:
-            self.metrics.told(loss, grad_norm)
+        with self.saver.writing(METRICS):
+            for loss, grad_norm in results:
+                self.metrics.told(loss, grad_norm)
 
     # ---- looks and samples ---------------------------------------------------------------------
 
@@ -138,7 +139,8 @@ class Loop:
                 p["kept_step"] = p["step"]
         p["looks_since_best"] = 0 if is_better else p["looks_since_best"] + 1
         p |= {"val_loss": loss, "bits_per_byte": bits}
-        self.metrics.looked(loss, bits)
+        with self.saver.writing(METRICS):
+            self.metrics.looked(loss, bits)
         self.say(
             f"  step {p['step']:5d}: validation loss {loss:.3f} nats/token = {bits:.3f} bits/byte"
         )
@@ -147,7 +149,8 @@ class Loop:
         """Have the model write; note it in samples.jsonl and say it."""
         self.settle()
         sample = self.sample(60)
-        append_line(self.out / SAMPLES, {"step": self.progress["step"], **sample})
+        with self.saver.writing(SAMPLES):
+            append_line(self.out / SAMPLES, {"step": self.progress["step"], **sample})
         self.say(f"  writes: {' -> '.join(sample.values())!r}")
 
     def sample(self, n_tokens, seed=0):

@@ -7,6 +7,7 @@ The checkpoint's files are those of checkpoint.py. It is written in the order th
 whole behind whenever the process is killed, and never when weights are not finite.
 """
 
+import contextlib
 import math
 import os
 import shutil
@@ -39,7 +40,7 @@ class Saver:
                 f"--learning-rate, which is {self.trainer.config.learning_rate}; "
                 f"{self.what_stands()}"
             )
-        try:
+        with self.writing(f"the checkpoint of step {p['step']}"):
             checkpoint.save_state(self.out, model, self.trainer.optimizer, p)
             self.step = p["step"]
             if save_model is None:
@@ -48,10 +49,16 @@ class Saver:
                 save_model()
             if p.get("kept_step") == p["step"]:
                 self.keep_as_best()
+
+    @contextlib.contextmanager
+    def writing(self, what):
+        """Say in an OSError, as of a full disk, that `what` was to be written and what stands."""
+        try:
+            yield
         except OSError as error:
             raise OSError(
-                f"the checkpoint of step {p['step']} cannot be written ({error}); "
-                f"{self.what_stands()}: make room, and the same command goes on"
+                f"{what} cannot be written ({error}); {self.what_stands()}: make room, and the "
+                f"same command goes on"
             ) from error
 
     def keep_as_best(self):

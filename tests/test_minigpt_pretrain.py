@@ -25,6 +25,7 @@ from minigpt_examples import (
 
 import bpe
 from minigpt import checkpoint, dataset, loop, run_lock
+from minigpt import metrics as metrics_module
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import to_numpy
 from minigpt.checkpoint import load, load_model, read_progress
@@ -859,6 +860,29 @@ def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stands(
     monkeypatch.undo()
     load(out)
     assert run(example, out)["steps"] == 12
+    same_run(out, whole)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+def test_a_record_on_a_full_disk_says_which_checkpoint_stands_and_is_whole_again(
+    whole, example, tmp_path, monkeypatch, name
+):
+    out, append = tmp_path / "base", metrics_module.append_line
+
+    def full(path, line):
+        if path.name == name and line["step"] >= 6:
+            with open(path, "a") as file:
+                file.write('{"step": 6, "te')  # as much as there was room for
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        append(path, line)
+
+    for module in (loop, metrics_module):
+        monkeypatch.setattr(module, "append_line", full)
+    said = rf"{name} cannot be written .*No space left .*checkpoint of step 4 stands .*make room"
+    with pytest.raises(OSError, match=said):
+        run(example, out)
+    monkeypatch.undo()
+    run(example, out)
     same_run(out, whole)
 
 
