@@ -279,9 +279,24 @@ class Kernel:
             tape.append(launch)
 
 
+def multiply(function, a, b, out, *rest, **options):
+    """Multiply as gemm.multiply, `function`, does with the cublasLt of NumPy's arrays, captured."""
+    check_place()
+    will_change(out)
+    arguments = plain((a, b, out, *rest))
+    call = functools.partial(function, *arguments, **{k: plain(v) for k, v in options.items()})
+    could = call()
+    if could and tape is not None:
+        tape.append(call)
+    return could
+
+
 @contextlib.contextmanager
 def fused_gpu(precision="fp32"):
-    """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does."""
+    """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does.
+
+    Products are NumPy's, or those of the cublasLt that a test gives to NumPy's arrays.
+    """
     with emulator.installed():
         compiled, empty, device = kernels.compiled, kernels.empty, fake_gpu(precision, cuda_ops)
         with contextlib.ExitStack() as patches:
@@ -289,6 +304,7 @@ def fused_gpu(precision="fp32"):
             def patch(module, name, value):
                 patches.enter_context(mock.patch.object(module, name, value))
 
+            patch(gemm, "multiply", functools.partial(multiply, gemm.multiply))
             patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
             patch(kernels, "empty", lambda *given: made(empty, given, {}))
             for module in (gemm, kernels, rows):

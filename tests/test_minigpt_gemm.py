@@ -1,6 +1,9 @@
 """Matrix products through cublasLt's C interface, here with a stand-in that computes on the CPU."""
 
 import ctypes
+import importlib.util
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +184,23 @@ def test_a_plan_is_made_once_for_all_products_of_a_kind(lt):
     assert lt.heuristics == 2
 
 
+def test_plans_that_were_not_used_for_long_are_given_back_and_made_again(monkeypatch):
+    monkeypatch.setattr(cublaslt, "MOST_PLANS", 3)
+    fake = FakeCublasLt()
+    with using(fake) as lt:
+        for turn in range(3):
+            for n in range(1, 21):
+                a, b = random((n, 8), "float32", turn), random((8, 4), "float32", n)
+                close(gemm.matmul(a, b), expected_product(a, b), "float32")
+        assert len(lt.plans) == 3 and len(lt.routes) == 6
+        assert fake.heuristics == 60  # those of 1 row are gone when 20 were met
+        kinds = [content["is"] for content in fake.made.values()]
+        assert kinds.count("operation") == 6 and kinds.count("layout") == 18
+        a = random((20, 8), "float32")
+        gemm.matmul(a, b)
+        assert fake.heuristics == 60
+
+
 def test_arrays_that_begin_anywhere_are_multiplied_by_what_can_read_them(lt):
     memory = aligned(200)
     for start in range(5):
@@ -238,60 +258,18 @@ def test_types_that_do_not_fit_are_refused(types):
         gemm.matmul(*(np.ones((2, 2), t) for t in types))
 
 
-# ---- epilogues -------------------------------------------------------------------------------
-
-# rows, columns in and out; with the last, rows are no multiples of 8 elements: no epilogue fits
-SHAPES = [(16, 24, 32), (40, 8, 8), (5, 16, 24), (6, 7, 9)]
-
-
-def calls(dtype, N, C, F):
-    """Each function with an epilogue, its plain twin, and their arguments."""
-    x, w, b = (aligned(*s, dtype=dtype, seed=i) for i, s in enumerate([(N, C), (C, F), (F,)]))
-    dout, h = aligned(N, F, dtype=dtype, seed=4), aligned(N, C, dtype=dtype, seed=5)
-    return {
-        "linear_gelu": (gemm.linear_gelu, gemm.plain_linear_gelu, (x, w, b)),
-        "linear_gelu_backward": (
-            gemm.linear_gelu_backward, gemm.plain_linear_gelu_backward, (dout, w, h),
-        ),
-        "weight_gradient": (gemm.weight_gradient, gemm.plain_weight_gradient, (x, dout)),
-    }  # fmt: skip
+# ---- a bias in the same pass -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", ["linear_gelu", "linear_gelu_backward", "weight_gradient"])
-@pytest.mark.parametrize("unsupported", [(), tuple(cublaslt.EPILOGUES)[1:]])
-def test_an_epilogue_does_what_the_lines_it_replaces_do(name, dtype, shape, unsupported):
-    function, plain, arguments = calls(dtype, *shape)[name]
-    exact = plain(*(x.astype("float64") for x in arguments))
-    with using(FakeCublasLt(unsupported)):
-        got = function(*arguments)
-    for a, b, of_plain in zip(got, exact, plain(*arguments), strict=True):
-        close(a, b, dtype)
-        assert (a.shape, a.dtype) == (of_plain.shape, of_plain.dtype)
-
-
-@pytest.mark.parametrize(
-    ("name", "epilogue"),
-    [
-        ("linear_gelu", "gelu_aux_bias"),
-        ("linear_gelu_backward", "dgelu_bgrad"),
-        ("weight_gradient", "bgrada"),
-    ],
-)
-def test_an_epilogue_is_one_product(lt, name, epilogue):
-    function, _, arguments = calls("float32", *SHAPES[0])[name]
-    function(*arguments)
-    assert [line[1] for line in lt.log] == [epilogue]
-
-
-@needs_bfloat16
-def test_gradients_of_parameters_are_float32_where_activations_are_bfloat16(lt):
-    for name in ("weight_gradient", "linear_gelu_backward"):
-        function, _, arguments = calls("bfloat16", 64, 8, 16)[name]
-        of_first, of_bias = function(*arguments)
-        assert of_bias.dtype == np.float32
-        assert of_first.dtype == ("float32" if name == "weight_gradient" else "bfloat16")
+@pytest.mark.parametrize("unsupported", [(), ("bias",)])
+def test_a_bias_is_added_in_the_same_pass_or_after_it(dtype, unsupported):
+    a, b, bias = (aligned(*s, dtype=dtype) for s in ((16, 24), (24, 32), (32,)))
+    fake = FakeCublasLt(unsupported)
+    with using(fake) as lt:
+        close(gemm.matmul(a, b, bias=bias), expected_product(a, b) + bias.astype("f8"), dtype)
+        assert [kind.epilogue for kind in lt.without_algorithm()] == list(unsupported)
+    assert [line[1] for line in fake.log] == ["none" if unsupported else "bias"]
 
 
 def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
@@ -330,13 +308,61 @@ def test_the_real_library_takes_every_attribute_that_is_set():
     except ValueError as error:
         pytest.skip(str(error).partition(";")[0])
     asked = []
+
+    def heuristic(handle, operation, *given):
+        lt._set("MatmulDesc", operation, cublaslt.BIAS_POINTER, ctypes.c_void_p(1 << 20))
+        asked.append(operation)
+        return 15
+
     library.cublasLtCreate = lambda handle: 0  # that would need a GPU, as would this:
-    library.cublasLtMatmulAlgoGetHeuristic = lambda *given: asked.append(given) or 15
+    library.cublasLtMatmulAlgoGetHeuristic = heuristic
     lt = cublaslt.Lt(library, 0)
     matrix = cublaslt.Matrix("bfloat16", 16, 16, 16, 256)
     for epilogue in cublaslt.EPILOGUES:
-        kind = ("fp32", matrix, matrix, matrix, True, False, 2, epilogue, 16, (16, 8, 4, 2))
+        kind = ("fp32", matrix, matrix, matrix, True, False, 2, epilogue, (16, 8, 4, 2))
         assert lt._make(cublaslt.Kind(*kind)) is None
-        for pointer in (cublaslt.BIAS_POINTER, cublaslt.AUX_POINTER):
-            lt._set("MatmulDesc", asked[-1][1], pointer, ctypes.c_void_p(1 << 20))
     assert len(asked) == len(cublaslt.EPILOGUES)
+
+
+HEADER_NAMES = {
+    "CUBLAS_COMPUTE_32F": cublaslt.COMPUTE["fp32"],
+    "CUBLAS_COMPUTE_64F": cublaslt.COMPUTE["fp64"],
+    "CUBLAS_COMPUTE_32F_FAST_TF32": cublaslt.COMPUTE["tf32"],
+    "CUDA_R_32F": cublaslt.TYPES["float32"],
+    "CUDA_R_64F": cublaslt.TYPES["float64"],
+    "CUDA_R_16F": cublaslt.TYPES["float16"],
+    "CUDA_R_16BF": cublaslt.TYPES["bfloat16"],
+    "CUBLASLT_EPILOGUE_DEFAULT": cublaslt.EPILOGUES["none"],
+    "CUBLASLT_EPILOGUE_BIAS": cublaslt.EPILOGUES["bias"],
+    "CUBLASLT_MATMUL_DESC_TRANSA": cublaslt.TRANSA,
+    "CUBLASLT_MATMUL_DESC_TRANSB": cublaslt.TRANSB,
+    "CUBLASLT_MATMUL_DESC_EPILOGUE": cublaslt.EPILOGUE,
+    "CUBLASLT_MATMUL_DESC_BIAS_POINTER": cublaslt.BIAS_POINTER,
+    "CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT": cublaslt.BATCH_COUNT,
+    "CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET": cublaslt.BATCH_STRIDE,
+    "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": cublaslt.MAX_WORKSPACE,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES": cublaslt.MIN_ALIGNMENT_A,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES": cublaslt.MIN_ALIGNMENT_A + 3,
+}
+
+
+def test_the_numbers_and_functions_are_those_of_the_librarys_header():
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec else ()
+    found = next((p for f in folders for p in Path(f).glob("*/include/cublasLt.h")), None)
+    if found is None:
+        pytest.skip("cublasLt.h is in no package of NVIDIA's that is installed")
+    headers = "cublasLt.h", "cublas_api.h", "library_types.h"
+    text = "\n".join((found.parent / name).read_text("utf-8", "replace") for name in headers)
+    for name, number in HEADER_NAMES.items():
+        assert int(re.search(rf"\b{name} *= *(\d+)", text)[1]) == number, name
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+    for name, types in cublaslt.SIGNATURES.items():
+        wanted = re.search(rf"CUBLASWINAPI\s+{name}\((.*?)\)", text, flags=re.S)[1].split(",")
+        assert [*map(ctypes.sizeof, types)] == [*map(size_in_c, wanted)], name
+
+
+def size_in_c(parameter):
+    """Return the bytes of a parameter of a C function on a 64-bit machine."""
+    small = r"\s*(int|cudaDataType\w*|cublas\w+(Type|Attributes?)_t)\s+\w+$"
+    return 4 if re.match(small, parameter) else 8
