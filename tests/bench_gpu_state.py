@@ -64,7 +64,7 @@ def driver_version():
 
 def capture_failure(device, toy):
     """Make three steps of a small model; return why they are not captured, None if they are."""
-    config = ModelConfig(50, 16, 128, 1, 2) if toy else FLASHING
+    config = ModelConfig(50, 16, 64, 1, 1) if toy else FLASHING
     model, train = GPT(config, device).initialise(1), TrainConfig(batch_size=2, warmup_steps=0)
     ids = np.random.default_rng(0).integers(0, config.vocab_size, (2, config.n_positions + 1))
     windows = type("Windows", (), {"batch": lambda *_: (ids[:, :-1].copy(), ids[:, 1:].copy())})
@@ -156,7 +156,7 @@ def model_error(device, config):
 
 def part_exactness(arguments, note):
     """Compare every operation and a whole model's gradient with float64 on the CPU."""
-    config = ModelConfig(50, 16, 128, 1, 2) if arguments.toy else FLASHING
+    config = ModelConfig(50, 16, 64, 1, 1) if arguments.toy else FLASHING
     for precision, limit in (("fp32", 1e-5), ("bf16", 1e-2)):
         device = open_device("gpu", precision)
         errors = guarded(op_errors, device)

@@ -192,7 +192,7 @@ def part_gpt2(arguments, note):
     """Steps of GPT-2 124M, B = 64, T = 1024, in bf16."""
     config, B = (ModelConfig(), 64)
     if arguments.toy:
-        config, B = ModelConfig(300, 16, 128, 1, 2), 2
+        config, B = ModelConfig(300, 16, 64, 1, 1), 1
     most = peak(open_device("gpu"), PEAK_FLOPS)
     race("GPT-2 124M", config, B, "bf16", contestants(config, B, "bf16"), note, most)
 

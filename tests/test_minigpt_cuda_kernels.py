@@ -25,6 +25,8 @@ def variants(name):
     """Return all (type, constants) that kernel `name` is compiled for."""
     if name.startswith("flash"):
         return DELTA if name == "flash_delta" else FLASH
+    if name in ("embedding_count", "embedding_starts", "embedding_place"):
+        return [("float", ())]  # of whole numbers
     return [v for v in FLAT if name != "adamw" or v[0] != "bf16"]
 
 
