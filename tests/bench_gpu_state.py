@@ -1,5 +1,6 @@
 """Parts of bench_gpu.py that come first: what is measured, does it work, is it right?"""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from minigpt.parallel import Workers
 
 CPU = Device("cpu", np, plain_ops)
 TESTS_S = 62  # for the tests; a part is ended some seconds later
+OUTCOMES = "PASSED", "FAILED", "ERROR", "SKIPPED"
 FLASHING = ModelConfig(1000, 256, 128, 2, 2, 0.1)  # heads of 64: flash attention; dropout
 
 # ---- the machine -----------------------------------------------------------------------------
@@ -82,32 +84,49 @@ def capture_failure(device, toy):
 
 def part_tests(arguments, note):
     """Run those tests of `make test DEVICE=gpu` that use the GPU; name each that fails."""
-    which = ["-k", "gpu and not bench_gpu and not backend"]
-    if arguments.toy:
-        which = ["tests/test_minigpt_attention.py", *which]
-    command = [sys.executable, "-m", "pytest", "-v", "--tb=line", "-p", "no:cacheprovider", *which]
+    command = [sys.executable, "-m", "pytest", "-v", "--tb=line", "-p", "no:cacheprovider"]
+    command += ["-k", "gpu", "--continue-on-collection-errors", *files_with_gpu()]
+    if importlib.util.find_spec("xdist"):  # kernels are compiled on several cores
+        command += ["-n", "2" if arguments.toy else "6"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    began, counts, failed = time.monotonic(), {"PASSED": 0, "FAILED": 0, "ERROR": 0}, []
+    began, counts, failed, why = time.monotonic(), dict.fromkeys(OUTCOMES, 0), [], []
     for line in process.stdout:
-        said = re.match(r"(tests/\S.*?) (PASSED|FAILED|ERROR|SKIPPED)\b", line)
-        if said and said[2] in counts:
-            counts[said[2]] += 1
-            if said[2] != "PASSED":
-                failed.append(said[1])
-                print(f"  {said[2]} {said[1]}", flush=True)
-        elif re.match(r"(E  |\S+\.py:\d+: )", line):  # why, in one line
-            print(f"    {line.strip()[:200]}", flush=True)
-            note(why=[*failed[-1:], line.strip()[:200]])
+        outcome, name = outcome_of(line)
+        if outcome:
+            counts[outcome] += 1
+        if outcome in ("FAILED", "ERROR"):
+            failed.append(name)
+            print(f"  {outcome} {name}", flush=True)
+        elif re.match(r"(/|E  ).*(Error|assert|Exception)", line):  # the cause, in a line
+            why.append(line.strip()[-200:])
+            print(f"    {why[-1]}", flush=True)
+        note(counts=counts, failed=failed, why=why)
         if time.monotonic() - began > TESTS_S:
-            process.kill()
             note(unfinished=True)
             print("  the rest of the tests: no time was left", flush=True)
             break
+    process.kill()
     process.wait()
-    note(counts=counts, failed=failed)
-    print(f"  {counts['PASSED']} tests passed, {len(failed)} failed", flush=True)
+    print("  " + ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.items()), flush=True)
+
+
+def files_with_gpu():
+    """Return the test files whose tests are run on a GPU too, kernels first."""
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_minigpt_*.py")]
+    words = '"minigpt_fixtures"', 'open_device("gpu")'
+    used = [f for f in files if any(w in (ROOT / f).read_text("utf-8") for w in words)]
+    return sorted(used, key=lambda file: ("cuda_ops" not in file, file))
+
+
+def outcome_of(line):
+    """Return (outcome, test) of a line of pytest's, or (None, None); xdist puts the test last."""
+    alone = re.match(rf"(tests/\S+?::.+?) ({'|'.join(OUTCOMES)})\b", line)
+    if alone:
+        return alone[2], alone[1]
+    shared = re.match(rf"\[gw\d+\] \[ *\d+%\] ({'|'.join(OUTCOMES)}) (tests/\S+?::.+)", line)
+    return (shared[1], shared[2].strip()) if shared else (None, None)
 
 
 # ---- right? ----------------------------------------------------------------------------------

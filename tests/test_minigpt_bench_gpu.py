@@ -187,21 +187,30 @@ def test_a_text_is_trained_on(on_stand_in, tmp_path, capsys, monkeypatch):
     assert "best validation loss" in capsys.readouterr().out
 
 
-def test_tests_that_use_the_gpu_are_run_and_those_that_fail_named(monkeypatch, capsys, tmp_path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests/test_minigpt_attention.py").write_text(
-        "import pytest\n"
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_tests_that_use_the_gpu_are_run_and_those_that_fail_named(
+    monkeypatch, capsys, tmp_path, side_by_side
+):
+    text = (
+        "import pytest  # not open_device('gpu') itself\n"
         "@pytest.mark.parametrize('where', ['cpu', 'gpu'])\n"
         "@pytest.mark.parametrize('is_right', [True, False])\n"
         "def test_a(where, is_right):\n    assert is_right\n"
     )
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_minigpt_other.py").write_text(text)
+    (tmp_path / "tests/test_minigpt_a.py").write_text(text.replace("'gpu')", '"gpu")'))
+    (tmp_path / "tests/test_minigpt_broken.py").write_text('import nothing; open_device("gpu")')
     monkeypatch.setattr(bench_gpu_state, "ROOT", tmp_path)
+    if not side_by_side:
+        monkeypatch.setattr(bench_gpu_state.importlib.util, "find_spec", lambda name: None)
     figures = figures_of("tests")
-    assert figures["counts"] == {"PASSED": 1, "FAILED": 1, "ERROR": 0}
-    assert figures["failed"] == ["tests/test_minigpt_attention.py::test_a[False-gpu]"]
+    wrong = "tests/test_minigpt_a.py::test_a[False-gpu]"
+    assert figures["failed"] == [wrong]
+    assert figures["counts"] == {"PASSED": 1, "FAILED": 1, "ERROR": 0, "SKIPPED": 0}
     said = capsys.readouterr().out
-    assert "FAILED tests/test_minigpt_attention.py::test_a[False-gpu]" in said
-    assert "1 tests passed, 1 failed" in said
+    assert f"FAILED {wrong}" in said and "1 passed, 1 failed" in said
+    assert "ModuleNotFoundError: No module named 'nothing'" in said
 
 
 # ---- the whole -------------------------------------------------------------------------------
