@@ -28,7 +28,7 @@ from minigpt.parallel import Workers
 from minigpt.presets import get_preset
 from minigpt.sample import generate
 
-TURNS, ALL_TURNS_S = 3, 3.0
+TURNS, ALL_TURNS_S = 3, 2.0
 TOY_RUN = """--steps 4 --eval-every 2 --eval-windows 2 --batch-size 2 --n-layer 1 --n-embd 16
     --n-head 2 --n-positions 16"""
 
