@@ -199,6 +199,32 @@ class Graph:
             operation()
 
 
+class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class Memory:
+    """Memory of a GPU, of which there are `left` bytes."""
+
+    left = 1 << 40
+
+    def __init__(self, n_bytes):
+        if n_bytes > Memory.left:
+            raise CUDARuntimeError("cudaErrorMemoryAllocation: out of memory")
+
+
+class MemoryPool:
+    def __init__(self, allocator=None):
+        self.malloc = allocator or Memory
+        self.times_freed = 0
+
+    def free_bytes(self):
+        return 0
+
+    def free_all_blocks(self):
+        self.times_freed += 1
+
+
 class Event:
     def __init__(self, disable_timing=False):
         pass
@@ -217,12 +243,7 @@ class Cupy(types.ModuleType):
         self, driver=13000, built=13000, devices=1, capability="90", free=8 << 30, broken=None
     ):
         super().__init__("fake_cupy")
-        pool = types.SimpleNamespace(
-            malloc=lambda n: None,
-            free_bytes=lambda: 0,
-            total_bytes=lambda: 10**9,
-            free_all_blocks=list,
-        )
+        pool = MemoryPool()
         Stream.null = Stream()
 
         def count():
@@ -232,14 +253,15 @@ class Cupy(types.ModuleType):
 
         self.broken, self.get_default_memory_pool = broken, lambda: pool
         self.cuda = types.SimpleNamespace(
-            Stream=Stream, Event=Event, MemoryPool=lambda allocator=None: pool,
-            using_allocator=using_allocator,
+            Stream=Stream, Event=Event, MemoryPool=MemoryPool, using_allocator=using_allocator,
+            Memory=Memory, MemoryPointer=lambda memory, offset: (memory, offset),
             alloc_pinned_memory=bytearray,
             Device=lambda: types.SimpleNamespace(
                 id=0, compute_capability=capability, synchronize=refuse_to_wait
             ),
             get_current_stream=lambda: types.SimpleNamespace(ptr=0),
             runtime=types.SimpleNamespace(
+                CUDARuntimeError=CUDARuntimeError,
                 driverGetVersion=lambda: driver, runtimeGetVersion=lambda: built,
                 getDeviceCount=count, memGetInfo=lambda: (free, 2 * free),
                 getDeviceProperties=lambda id: {"name": b"Tesla T4"},
