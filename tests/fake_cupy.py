@@ -23,7 +23,7 @@ MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
 )  # fmt: skip
 
-place = {"stream": None, "captures": None, "allocator": None}  # of what is done now
+place = {"stream": None, "captures": None, "allocator": None, "fused": False}  # of what is done now
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
 
@@ -54,6 +54,18 @@ def check_place():
         raise AssertionError("captured work is not on the capturing stream and from its pool")
 
 
+def refuse_arrays_of_numpy(inputs):
+    """Raise TypeError as CuPy does where an array in the computer's own memory is given.
+
+    Only with the GPU's own operations: the plain ones take an Array for one of NumPy's.
+    """
+    for x in inputs if place["fused"] else ():
+        if isinstance(x, (list, tuple)):
+            refuse_arrays_of_numpy(x)
+        elif isinstance(x, np.ndarray) and not isinstance(x, Array):
+            raise TypeError(f"Unsupported type {type(x)}")
+
+
 def will_change(x):
     """Remember what a whole array was, the first time that it is written to."""
     while isinstance(x.base, np.ndarray):
@@ -68,7 +80,7 @@ def made(function, arguments, options):
     arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
     result = wrap(function(*arguments, **options))
     views = any(isinstance(x, np.ndarray) and isinstance(result, np.ndarray)
-                and np.may_share_memory(x, result) for x in arguments)  # fmt: skip
+                and np.may_share_memory(x, plain(result)) for x in arguments)  # fmt: skip
     if tape is not None and isinstance(result, np.ndarray) and not views:
         target = plain(result)
         tape.append(lambda: np.copyto(target, function(*arguments, **options), casting="unsafe"))
@@ -89,6 +101,7 @@ class Array(np.ndarray):
     """An array that says it is on a GPU."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        refuse_arrays_of_numpy(inputs)
         function = getattr(ufunc, method)
         if method == "at":
             return done(function, inputs[0], inputs, options)
@@ -98,6 +111,7 @@ class Array(np.ndarray):
         return out[0]
 
     def __array_function__(self, function, types, arguments, options):
+        refuse_arrays_of_numpy(arguments)
         if function is np.unique:
             refuse_to_wait()
         return made(function, arguments, options)
@@ -329,9 +343,15 @@ def fused_gpu(precision="fp32"):
             patch(gemm, "multiply", functools.partial(multiply, gemm.multiply))
             patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
             patch(kernels, "empty", lambda *given: made(empty, given, {}))
-            for module in (gemm, kernels, rows):
-                patch(module, "array_module", lambda x: device.xp)
+            for module in (gemm, kernels, rows, ops):
+                patch(module, "array_module", module_of(device))
+            patches.enter_context(mock.patch.dict(place, fused=True))
             yield device
+
+
+def module_of(device):
+    """Return an `array_module` that knows the device's arrays."""
+    return lambda x: device.xp if isinstance(x, Array) else np
 
 
 def ops_without_waiting():

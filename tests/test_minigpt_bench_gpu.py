@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import bench_gpu
+import bench_gpu_common
 import bench_gpu_kernels
 import bench_gpu_state
 import bench_gpu_training
 import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
-from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting
+from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting, plain
 
 from minigpt import pretrain
 from minigpt.config import ModelConfig
@@ -59,6 +60,8 @@ def on_stand_in(gpu, monkeypatch):
 
     for module in MODULES:
         monkeypatch.setattr(module, "open_device", opened)
+    for module in (bench_gpu_common, bench_gpu_state, bench_gpu_kernels):
+        monkeypatch.setattr(module, "to_numpy", plain)  # the stand-in's arrays are NumPy's, too
     monkeypatch.setattr(pretrain, "open_device", opened)
     monkeypatch.setattr(pretrain, "measure_peak", lambda device, workers: 1e15)
     monkeypatch.setattr(bench_gpu_kernels, "seconds_of", once)
