@@ -48,9 +48,9 @@ def embedding_backward(dout, cache):
 
 
 def sorted_places(ids, V):
-    """Return order (N,), starts (V,) and total (V,): id i stands at the places of `ids` (N,)
+    """Return order (N,), starts (V,) and total (V,): where each id stands in `ids` (N,), int32.
 
-    order[starts[i] : starts[i] + total[i]], smallest first.
+    Id i is at the places order[starts[i] : starts[i] + total[i]], smallest first.
     """
     N = len(ids)
     part_size = TILE * math.ceil(N / (TILE * MOST_PARTS))

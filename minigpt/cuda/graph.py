@@ -45,8 +45,8 @@ class Graphs:
 def allocate(cupy, blocks, n_bytes):
     """Return memory that not even a pool may give back, as pools do when there is no more.
 
-    It goes when `blocks` does, a list that has it too. No pool is in there: they would keep each
-    other alive, and whoever comes next would find no memory.
+    The list `blocks` keeps it. That knows no pool, or each would keep the other alive, and whoever
+    comes next would find no memory.
     """
     cuda = cupy.cuda
     try:
