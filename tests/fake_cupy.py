@@ -8,16 +8,13 @@ to wait for (float, unique, copies from it) raises, as CuPy does.
 """
 
 import contextlib
-import functools
 import types
-from unittest import mock
 
 import numpy as np
-from cuda_on_cpu import emulator
 
-from minigpt import cuda_ops, ops
+from minigpt import ops
 from minigpt.backend import Device
-from minigpt.cuda import gemm, graph, kernels, rows
+from minigpt.cuda import gemm, graph
 
 MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
@@ -293,65 +290,6 @@ class Cupy(types.ModuleType):
             return made(function, arguments, options)
 
         return make
-
-
-class Kernel:
-    """A kernel whose launches are captured: any array it gets may be one that it changes."""
-
-    def __init__(self, kernel):
-        self.__dict__["kernel"] = kernel
-
-    def __setattr__(self, name, value):
-        setattr(self.kernel, name, value)
-
-    def __call__(self, grid, block, arguments, **options):
-        check_place()
-        for x in arguments:
-            if isinstance(x, np.ndarray):
-                will_change(x)
-        launch = functools.partial(self.kernel, grid, block, plain(arguments), **options)
-        launch()
-        if tape is not None:
-            tape.append(launch)
-
-
-def multiply(function, a, b, out, *rest, **options):
-    """Multiply as gemm.multiply, `function`, does with the cublasLt of NumPy's arrays, captured."""
-    check_place()
-    will_change(out)
-    arguments = plain((a, b, out, *rest))
-    call = functools.partial(function, *arguments, **{k: plain(v) for k, v in options.items()})
-    could = call()
-    if could and tape is not None:
-        tape.append(call)
-    return could
-
-
-@contextlib.contextmanager
-def fused_gpu(precision="fp32"):
-    """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does.
-
-    Products are NumPy's, or those of the cublasLt that a test gives to NumPy's arrays.
-    """
-    with emulator.installed():
-        compiled, empty, device = kernels.compiled, kernels.empty, fake_gpu(precision, cuda_ops)
-        with contextlib.ExitStack() as patches:
-
-            def patch(module, name, value):
-                patches.enter_context(mock.patch.object(module, name, value))
-
-            patch(gemm, "multiply", functools.partial(multiply, gemm.multiply))
-            patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
-            patch(kernels, "empty", lambda *given: made(empty, given, {}))
-            for module in (gemm, kernels, rows, ops):
-                patch(module, "array_module", module_of(device))
-            patches.enter_context(mock.patch.dict(place, fused=True))
-            yield device
-
-
-def module_of(device):
-    """Return an `array_module` that knows the device's arrays."""
-    return lambda x: device.xp if isinstance(x, Array) else np
 
 
 def ops_without_waiting():

@@ -17,7 +17,8 @@ import bench_gpu_training
 import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
-from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting, plain
+from fake_cupy import fake_gpu, ops_without_waiting, plain
+from fused_gpu import fused_gpu
 
 from minigpt import pretrain
 from minigpt.config import ModelConfig

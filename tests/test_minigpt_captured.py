@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting
+from fake_cupy import fake_gpu, ops_without_waiting
+from fused_gpu import fused_gpu
 from minigpt_examples import MODEL, TRAIN, small_model
 from test_minigpt_pretrain import metrics, same_run, stop_at
 
