@@ -85,7 +85,7 @@ def capture_failure(device, toy):
 def part_tests(arguments, note):
     """Run those tests of `make test DEVICE=gpu` that use the GPU; name each that fails."""
     command = [sys.executable, "-m", "pytest", "-v", "--tb=line", "-p", "no:cacheprovider"]
-    command += ["-k", "gpu", "--continue-on-collection-errors", *files_with_gpu()]
+    command += ["-k", "[gpu or -gpu", "--continue-on-collection-errors", *files_with_gpu()]
     if importlib.util.find_spec("xdist"):  # kernels are compiled on several cores
         command += ["-n", "2" if arguments.toy else "6"]
     process = subprocess.Popen(
@@ -115,7 +115,8 @@ def part_tests(arguments, note):
 def files_with_gpu():
     """Return the test files whose tests are run on a GPU too, kernels first."""
     files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_minigpt_*.py")]
-    words = '"minigpt_fixtures"', 'open_device("gpu")'
+    words = '"minigpt_fixtures"', 'open_device("gpu").xp'
+    files = [file for file in files if "bench" not in file]
     used = [f for f in files if any(w in (ROOT / f).read_text("utf-8") for w in words)]
     return sorted(used, key=lambda file: ("cuda_ops" not in file, file))
 

@@ -196,15 +196,15 @@ def test_tests_that_use_the_gpu_are_run_and_those_that_fail_named(
     monkeypatch, capsys, tmp_path, side_by_side
 ):
     text = (
-        "import pytest  # not open_device('gpu') itself\n"
+        "import pytest  # not open_device('gpu').xp itself\n"
         "@pytest.mark.parametrize('where', ['cpu', 'gpu'])\n"
         "@pytest.mark.parametrize('is_right', [True, False])\n"
         "def test_a(where, is_right):\n    assert is_right\n"
     )
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/test_minigpt_other.py").write_text(text)
-    (tmp_path / "tests/test_minigpt_a.py").write_text(text.replace("'gpu')", '"gpu")'))
-    (tmp_path / "tests/test_minigpt_broken.py").write_text('import nothing; open_device("gpu")')
+    (tmp_path / "tests/test_minigpt_a.py").write_text(text.replace("'gpu').xp", '"gpu").xp'))
+    (tmp_path / "tests/test_minigpt_broken.py").write_text('import nothing; open_device("gpu").xp')
     monkeypatch.setattr(bench_gpu_state, "ROOT", tmp_path)
     if not side_by_side:
         monkeypatch.setattr(bench_gpu_state.importlib.util, "find_spec", lambda name: None)
