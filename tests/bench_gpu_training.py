@@ -85,10 +85,11 @@ def measure(make, tokens):
     """Return the figures of the steps that `make` gives, in the same way whoever's they are.
 
     GB is what the GPU's driver has given away meanwhile: neither side returns memory to it while
-    it runs, so that is the most that was held, what is kept for reuse in it.
+    it runs, so that is the most that was held, what is kept for reuse in it. What a library takes
+    when it is first used counts for whoever does that.
     """
     forget()
-    before = free_bytes()
+    before = free_bytes()  # asked here, for `make` may choose TF32 for the whole process
     start, wait, failure = make()
     start()
     first = wait()
