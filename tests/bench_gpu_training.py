@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import math
+import sys
 import time
 from dataclasses import replace
 
@@ -149,19 +150,18 @@ def race(label, config, B, precision, who, note, peak=None):
 
 
 def forget():
-    """Give back the memory of whoever ran last."""
+    """Give back the memory of whoever ran last; a library nobody imported holds none."""
     gc.collect()
-    with contextlib.suppress(ImportError, RuntimeError, AttributeError):
-        import cupy
-
-        cupy.get_default_memory_pool().free_all_blocks()
-    with contextlib.suppress(ImportError, RuntimeError):
-        import torch
-
-        torch._dynamo.reset()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+    cupy, torch = map(sys.modules.get, ("cupy", "torch"))
+    if cupy is not None:
+        with contextlib.suppress(RuntimeError, AttributeError):
+            cupy.get_default_memory_pool().free_all_blocks()
+    if torch is not None:
+        with contextlib.suppress(RuntimeError):
+            torch._dynamo.reset()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
 
 
 def contestants(config, B, precision, eager_too=False):
