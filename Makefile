@@ -190,7 +190,7 @@ SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
-	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
+	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
