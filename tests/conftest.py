@@ -1,6 +1,17 @@
-"""For every test file: the reasons of skipped tests at the end, a line each."""
+"""For every test file: no haste, Ctrl-C as usual, and the reasons of skipped tests at the end."""
 
+import signal
 from collections import Counter
+
+from hypothesis import settings
+
+# on a busy machine an example may take as long as it takes
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+# started by a shell with &, pytest and all that it starts would be deaf to Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter):
