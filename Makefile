@@ -225,7 +225,8 @@ EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
 test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile  # as many at once as there are cores
+	# as many files at once as there are cores, in the order of tests/conftest.py
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer

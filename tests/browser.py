@@ -19,7 +19,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--remote-debugging-pipe",
+    "--disable-sync", "--remote-debugging-pipe", "--process-per-site", "--renderer-process-limit=1",
 ]  # fmt: skip
 KEY_CODES = {
     "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37,
@@ -56,7 +56,7 @@ class Browser:
         target = next(page["targetId"] for page in pages if page["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]
-        for domain in ("Page", "Network", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log"):  # "Network" has much to say; who asks turns it on
             self.call(f"{domain}.enable")
         self.resize(width, height)
 
