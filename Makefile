@@ -190,7 +190,7 @@ SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
-	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
+	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
@@ -225,7 +225,8 @@ EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
 test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile  # as many at once as there are cores
+	# as many files at once as there are cores, in the order of tests/conftest.py
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer
