@@ -190,7 +190,7 @@ SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 
 $(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
-	@echo $(SETTINGS_$*) | cmp -s - $@ || echo $(SETTINGS_$*) > $@
+	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
@@ -203,13 +203,15 @@ $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVI
 FORCE:
 
 # ---- the virtual environment: one stamp for each set of packages --------------------------------
+# compat: Python finds the packages by a path, not by a hook that costs each start 25 ms
 $(VENV)/.%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'make: $(PYTHON) must be Python 3.11 or newer; give one with PYTHON=...' >&2; exit 2; }
 	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 		{ echo 'make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv' >&2; exit 2; }
 	@echo 'installing packages into $(VENV), once'
-	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.$(EXTRA_$*)'
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check \
+		--config-settings editable_mode=compat -e '.$(EXTRA_$*)'
 	@touch $@
 # two gigabytes of packages are of no use without it
 $(VENV)/.gpu: | driver
@@ -225,7 +227,8 @@ EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
 test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile  # as many at once as there are cores
+	# as many files at once as there are cores, in the order of tests/conftest.py
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer

@@ -137,9 +137,8 @@ def sequence(subject, before, item, choice):
     """
     query = subject.encode((before + item.query).rstrip(" "))
     ids = subject.encode(join(before + item.query, choice))
-    same = 0
-    while same < min(len(query), len(ids) - 1) and query[same] == ids[same]:
-        same += 1
+    most = min(len(query), len(ids) - 1)
+    same = next((i for i in range(most) if query[i] != ids[i]), most)
     return [subject.separator, *ids], len(ids) - same
 
 

@@ -33,8 +33,9 @@ class Part:
     """The training text or the held-out text: its ids, and where each document is."""
 
     def __init__(self, ids, tokenizer, pages=None):
-        self.ids, self.tokenizer = ids, tokenizer
-        self.starts = np.flatnonzero(ids == tokenizer.eot_token)  # (N,) of the separators
+        # as a plain array: still mapped from its file, but np.memmap takes its time over slices
+        self.ids, self.tokenizer = np.asarray(ids), tokenizer
+        self.starts = np.flatnonzero(self.ids == tokenizer.eot_token)  # (N,) of the separators
         self.ends = np.append(self.starts[1:], len(ids))
         pages = pages or [Page(f"document {i + 1}", None) for i in range(len(self.starts))]
         self.addresses = [page.address for page in pages]

@@ -20,6 +20,7 @@ from minigpt.cuda import gemm, kernels
 from minigpt.cuda.adamw import adamw_step
 from minigpt.cuda.attention import attention_backward, attention_forward
 from minigpt.cuda.dropout import Seed, dropout_backward, dropout_forward
+from minigpt.cuda.embedding import embedding_backward, embedding_forward
 from minigpt.cuda.kernels import flat_launch, int32, launch, wide_type, width
 from minigpt.cuda.rows import cached_attention, logits_product, rows_attention, rows_product
 from minigpt.cuda.sums import column_sum, squared_norm
@@ -38,40 +39,11 @@ ROWS = 4  # rows that a block of 128 threads has, one for each warp
 MOST_BLOCKS = 1056  # where blocks take turns at rows: eight for each processor of an H200
 SHARED_BYTES = 48 << 10  # what a block has without asking
 LOGITS = 1 << 29  # the most logits that exist at once
-FEW = 2048  # rows of an embedding table that are too few to occupy a GPU
 
 
 def rows_of(x):
     """Return x (..., C) as contiguous rows (N, C)."""
     return kernels.contiguous(x.reshape(-1, x.shape[-1]))
-
-
-# ---- embedding ------------------------------------------------------------------------------
-
-
-def embedding_forward(ids, w):
-    """Look up rows: ids (B, T) integers, w (V, C) -> out (B, T, C)."""
-    (V, C), which = w.shape, int32(ids)
-    out = kernels.empty(w, (*ids.shape, C))
-    launch(
-        "embedding_forward", w.dtype, math.ceil(len(which) / ROWS), 32 * ROWS,
-        which, w, out, len(which), V, C, W=width(C, w, out),
-    )  # fmt: skip
-    return out, (which, w)
-
-
-def embedding_backward(dout, cache):
-    """Return all rows and dw (V, C): which rows were used is not known here, but on the GPU."""
-    which, w = cache
-    (V, C), N, dout = w.shape, len(which), rows_of(dout)
-    parts = max(1, min(32, FEW // V, N // 1024))
-    dw = kernels.empty(w, (parts, V, C), wide_type(w.dtype))
-    W = width(C, dout, dw)
-    grid = math.ceil(V / 8), math.ceil(C / (32 * W)), parts
-    launch("embedding_backward", w.dtype, grid, 256, dout, which, dw, N, V, C, W=W)
-    if parts > 1:
-        dw = column_sum(dw.reshape(parts, V * C))
-    return slice(None), dw.reshape(V, C)
 
 
 # ---- linear ---------------------------------------------------------------------------------

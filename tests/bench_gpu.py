@@ -3,81 +3,114 @@
     python tests/bench_gpu.py [--text tinyshakespeare.txt] [-o folder] [--only PART] [--toy]
 
 Each part runs in a process of its own with a time limit, so that one that fails, or takes the
-GPU's context down with it, does not lose the others. A part prints its lines and gives its figures;
-all of them go to folder/bench_gpu.json. Together they take less than ten minutes.
+GPU's context down with it, does not lose the others. A part prints its lines and gives its figures
+as they come: to folder/bench_gpu/PART.json, and all of them to folder/bench_gpu.json. What one part
+leaves of its time, the next may take; together they take less than ten minutes.
 
-`--toy` runs all parts at tiny sizes, to see whether the script itself works; where there is no GPU
-those that need none still run.
+`--toy` runs all parts at tiny sizes, to see whether the script itself works. It needs no more than
+a Python that has the packages of the extras `gpu` and, for the peer, torch.
 """
 
 import argparse
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-PARTS = {  # what there is, in the order it is run; seconds that it may take
-    "device": 60,
-    "exactness": 60,
-    "gpt2": 170,
-    "shakespeare": 150,
-    "tinyshakespeare": 150,
-    "attention": 50,
-    "products": 60,
-    "kernels": 60,
-    "launches": 40,
-    "generation": 50,
+sys.path.insert(1, str(Path(__file__).parents[1]))  # the product, where it is not installed
+
+PARTS = {  # in the order in which they are run, the seconds of each
+    "device": 40,
+    "tests": 70,
+    "exactness": 40,
+    "shakespeare": 110,
+    "gpt2": 125,
+    "tinyshakespeare": 75,
+    "attention": 25,
+    "kernels": 30,
+    "products": 20,
+    "launches": 15,
+    "generation": 20,
 }
-TOTAL_S = 590
 
 
 def find(part):
     """Return the function of a part; each takes the command line and returns figures."""
     import bench_gpu_kernels
+    import bench_gpu_state
     import bench_gpu_training
 
-    for module in (bench_gpu_kernels, bench_gpu_training):
+    for module in (bench_gpu_state, bench_gpu_kernels, bench_gpu_training):
         if hasattr(module, f"part_{part}"):
             return getattr(module, f"part_{part}")
     raise ValueError(f"there is no part {part!r}; they are {', '.join(PARTS)}")
 
 
-def run_part(part, arguments, limit_s):
-    """Run a part in a new process; return its figures, or {"error"} where it has none."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = Path(folder) / "found.json"
-        command = [sys.executable, __file__, "--part", part, "--found", str(found)]
-        command += ["--text", arguments.text] if arguments.text else []
-        command += ["--toy"] if arguments.toy else []
-        began = time.monotonic()
-        try:
-            code = subprocess.run(command, timeout=limit_s).returncode
-            error = None if code == 0 else f"ended with status {code}"
-        except subprocess.TimeoutExpired:
-            error = f"took longer than {limit_s:.0f} s"
-        figures = json.loads(found.read_text()) if found.exists() else {}
+def run_part(part, arguments, folder, limit_s):
+    """Run a part in a new process; return its figures, with an "error" where it failed."""
+    found = folder / f"{part}.json"
+    found.unlink(missing_ok=True)
+    command = [sys.executable, __file__, "--part", part, "--found", str(found)]
+    command += ["--text", arguments.text] if arguments.text else []
+    command += ["--toy"] if arguments.toy else []
+    began, error = time.monotonic(), None
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        code = process.wait(limit_s)
+        if code:
+            error = f"ended with status {code}"
+    except subprocess.TimeoutExpired:
+        error = f"took longer than {limit_s:.0f} s"
+    finally:
+        end(process)
+    figures = json.loads(found.read_text()) if found.exists() else {}
     if error:
         figures["error"] = f"{figures['error']} ({error})" if "error" in figures else error
         print(f"  {part}: {figures['error']}", flush=True)
     return figures | {"seconds": round(time.monotonic() - began, 1)}
 
 
+def end(process):
+    """End a process and all that it has started."""
+    with contextlib.suppress(ProcessLookupError):  # all have ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def in_this_process(part, arguments):
     """Run a part here; write its figures, those before an error too; return the exit status."""
-    figures = {}
+    from bench_gpu_common import cause
+
+    figures, status = {}, 0
 
     def note(**more):
         figures.update(more)
-        Path(arguments.found).write_text(json.dumps(figures))
+        new = Path(f"{arguments.found}.new")  # this process may be ended at any time
+        new.write_text(json.dumps(figures, default=str))
+        new.replace(arguments.found)
 
     try:
         find(part)(arguments, note)
     except Exception as error:
-        note(error=f"{type(error).__name__}: {error}".partition("\n")[0])
-        return 1
-    return 0
+        note(error=cause(error))
+        status = 1
+    refused = products_without_algorithm()
+    if refused is not None:
+        note(products_without_algorithm=refused)
+        print(f"  kinds of product that cublasLt has no algorithm for: {len(refused)}"
+              + "".join(f"\n    {kind}" for kind in refused[:5]), flush=True)  # fmt: skip
+    return status
+
+
+def products_without_algorithm():
+    """Return those that this process asked for; None where it multiplied nothing on a GPU."""
+    gemm = sys.modules.get("minigpt.cuda.gemm")
+    handles = gemm._handles.values() if gemm else ()
+    return [str(kind) for lt in handles for kind in lt.without_algorithm()] if handles else None
 
 
 def main(argv=None):
@@ -93,15 +126,14 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     if arguments.part:
         return in_this_process(arguments.part, arguments)
-    began, found = time.monotonic(), {}
     file = Path(arguments.out) / "bench_gpu.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    folder = file.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    found, began, until = {}, time.monotonic(), 0
     for part in arguments.only or PARTS:
         print(f"--- {part}", flush=True)
-        left = TOTAL_S - (time.monotonic() - began)
-        found[part] = run_part(part, arguments, min(PARTS[part], left)) if left > 5 else {
-            "error": "no time was left"
-        }  # fmt: skip
+        until += PARTS[part]
+        found[part] = run_part(part, arguments, folder, until - (time.monotonic() - began))
         file.write_text(json.dumps(found, indent=1))
     failed = [part for part, figures in found.items() if "error" in figures]
     said = f"; failed: {', '.join(failed)}" if failed else ""

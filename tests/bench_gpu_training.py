@@ -2,17 +2,22 @@
 
 Same shapes, same first weights, same ids; forward, backward, clipping and AdamW. PyTorch runs with
 autocast, fused attention and fused AdamW, eager and compiled. Ours computes with bfloat16 weights
-beside float32 ones, autocast casts float32 weights: what each is meant for.
+beside float32 ones, autocast casts float32 weights: what each is meant for. In TF32 PyTorch has
+fused attention, and ours holds the scores.
 """
 
 import contextlib
 import gc
 import json
 import math
+import shutil
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
+from bench_gpu_common import PEAK_FLOPS, cause, peak
+from bench_train import Batches
 
 from minigpt.backend import open_device
 from minigpt.config import ModelConfig, TrainConfig
@@ -23,23 +28,13 @@ from minigpt.presets import get_preset
 from minigpt.sample import generate
 from minigpt.trainers import make_trainer
 
-PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}  # bf16, NVIDIA's data sheets
-TURNS, ALL_TURNS_S = 3, 3.0
-
-
-class Batches:
-    """The same random ids again and again."""
-
-    def __init__(self, config, B):
-        ids = np.random.default_rng(0).integers(0, config.vocab_size, (B, config.n_positions + 1))
-        self.ids, self.targets = ids[:, :-1].copy(), ids[:, 1:].copy()
-
-    def batch(self, index, size):
-        return self.ids, self.targets
+TURNS, ALL_TURNS_S = 3, 2.0
+TOY_RUN = """--steps 4 --eval-every 2 --eval-windows 2 --batch-size 2 --n-layer 1 --n-embd 16
+    --n-head 2 --n-positions 16"""
 
 
 def our_steps(config, B, device, capture=True):
-    """Return (start a step, wait for all; the loss of the last step, bytes held, a failure)."""
+    """Return (start a step, wait for all; the loss of the last step, why it is not captured)."""
     model = GPT(config, device).initialise(1)
     train = TrainConfig(steps=10**6, batch_size=B, warmup_steps=0)
     trainer = make_trainer(model, AdamW(model.params, train), Batches(config, B), train, Workers(1))
@@ -51,15 +46,11 @@ def our_steps(config, B, device, capture=True):
         last[:] = trainer.finished()[-1:] or last
         return last[0][0]
 
-    def bytes_held():
-        pools = device.xp.get_default_memory_pool(), trainer.graphs.pool
-        return sum(pool.total_bytes() for pool in pools)
-
-    return lambda: trainer.start(next(number)), wait, bytes_held, lambda: trainer.graphs.failure
+    return lambda: trainer.start(next(number)), wait, lambda: trainer.graphs.failure
 
 
 def torch_steps(config, B, precision, compiled, where="cuda"):
-    """Return (start a step, wait for all; the loss of the last, bytes held, None) of PyTorch's."""
+    """Return (start a step, wait for all; the loss of the last, None) of PyTorch's."""
     import torch
     from torch_gpt import TorchGPT
 
@@ -87,18 +78,19 @@ def torch_steps(config, B, precision, compiled, where="cuda"):
         optimizer.step()
         last[:] = [loss.detach()]
 
-    def wait():
-        return last[0].item()
-
-    def bytes_held():
-        return torch.cuda.max_memory_allocated() if is_gpu else 0
-
-    return start, wait, bytes_held, lambda: None
+    return start, lambda: last[0].item(), lambda: None
 
 
-def measure(steps, tokens):
-    """Return the figures of somebody's steps: tokens/s (median of turns), the first loss, bytes."""
-    start, wait, bytes_held, failure = steps
+def measure(make, tokens):
+    """Return the figures of the steps that `make` gives, in the same way whoever's they are.
+
+    GB is what the GPU's driver has given away meanwhile: neither side returns memory to it while
+    it runs, so that is the most that was held, what is kept for reuse in it. What a library takes
+    when it is first used counts for whoever does that.
+    """
+    forget()
+    before = free_bytes()  # asked here, for `make` may choose TF32 for the whole process
+    start, wait, failure = make()
     start()
     first = wait()
     for _ in range(4):
@@ -118,94 +110,92 @@ def measure(steps, tokens):
     seconds = sorted(taken)[TURNS // 2]
     found = {
         "ms": 1e3 * seconds, "tokens_per_s": tokens / seconds, "first_loss": first,
-        "GB": bytes_held() / 1e9, "steps": n * TURNS,
+        "last_loss": wait(), "GB": (before - free_bytes()) / 1e9, "steps": n * TURNS,
     }  # fmt: skip
-    return found | ({"not captured": failure()} if failure() else {})
+    return found | ({"not_captured": failure()} if failure() else {})
 
 
-def race(label, config, B, precision, who, note, peak=None):
+def race(label, config, B, precision, who, note, peak_flops=None):
     """Measure each of `who`, {name: function that returns its steps}; print and note all."""
     tokens, rates = B * config.n_positions, {}
     for name, make in who.items():
         try:
-            found = measure(make(), tokens)
+            found = measure(make, tokens)
             rates[name] = found["tokens_per_s"]
-            found["mfu"] = rates[name] * config.flops_per_token() / peak if peak else None
-            mfu = f", MFU {found['mfu']:.1%}" if peak else ""
-            print(f"  {label} {precision} {name:18} {found['tokens_per_s']:12,.0f} tokens/s "
-                  f"{found['ms']:8.2f} ms {found['GB']:6.1f} GB, first loss "
-                  f"{found['first_loss']:.4f}{mfu}", flush=True)  # fmt: skip
+            share = rates[name] * config.flops_per_token() / peak_flops if peak_flops else None
+            found["mfu"] = share
+            said = f"{found['tokens_per_s']:12,.0f} tokens/s {found['ms']:8.2f} ms "
+            said += f"{found['GB']:6.1f} GB, loss {found['first_loss']:.4f} then "
+            said += f"{found['last_loss']:.4f}" + (f", MFU {share:.1%}" if share else "")
+            if "not_captured" in found:
+                said += f"; NOT captured: {found['not_captured']}"
         except Exception as error:
-            found = {"error": f"{type(error).__name__}: {error}".partition("\n")[0]}
-            print(f"  {label} {precision} {name:18} {found['error']}", flush=True)
+            said = cause(error)
+            found = {"error": said}
+        print(f"  {label} {precision} {name:18} {said}", flush=True)
         note(**{f"{label} {precision} {name}": found})
-        del make
-        forget()
-    for peer in ("PyTorch eager", "PyTorch compiled"):
-        if "ours" in rates and peer in rates:
-            times = rates["ours"] / rates[peer]
-            note(**{f"{label} {precision} times {peer}": times})
-            print(f"  {label} {precision}: {times:.2f} times {peer}", flush=True)
+        if "ours" in rates and name in rates and "PyTorch" in name:
+            times = rates["ours"] / rates[name]
+            note(**{f"{label} {precision} times {name}": times})
+            print(f"  {label} {precision}: {times:.2f} times {name}", flush=True)
+    forget()
+
+
+def free_bytes():
+    """Return the bytes of the GPU's memory that its driver has not given away."""
+    return open_device("gpu").xp.cuda.runtime.memGetInfo()[0]
 
 
 def forget():
     """Give back the memory of whoever ran last."""
     gc.collect()
-    with contextlib.suppress(ImportError, RuntimeError, AttributeError):
-        import cupy
-
-        cupy.get_default_memory_pool().free_all_blocks()
-    with contextlib.suppress(ImportError, RuntimeError):
-        import torch
-
-        torch._dynamo.reset()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+    with contextlib.suppress(RuntimeError):
+        if "cupy" in sys.modules:
+            sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
+        if "torch._dynamo" in sys.modules:
+            sys.modules["torch._dynamo"].reset()
+        if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+            gc.collect()
+            sys.modules["torch"].cuda.empty_cache()
 
 
-def contestants(config, B, precision, eager_too=False):
-    """Return who runs: ours captured (and not), PyTorch eager and compiled."""
+def contestants(config, B, precision):
+    """Return who runs: ours captured and not, PyTorch eager and compiled, which takes longest."""
 
     def ours(capture):
         return our_steps(config, B, open_device("gpu", precision), capture)
 
-    who = {"ours": lambda: ours(True)}
-    if eager_too:
-        who["ours, not captured"] = lambda: ours(False)
-    who["PyTorch eager"] = lambda: torch_steps(config, B, precision, False)
-    who["PyTorch compiled"] = lambda: torch_steps(config, B, precision, True)
-    return who
-
-
-def peak_of_device():
-    """Return the FLOP/s in bf16 that NVIDIA promises for the GPU, None where not known here."""
-    cuda = open_device("gpu").xp.cuda
-    name = cuda.runtime.getDeviceProperties(cuda.Device().id)["name"].decode()
-    return next((peak for part, peak in PEAK_FLOPS.items() if part in name), None)
+    return {
+        "ours": lambda: ours(True),
+        "PyTorch eager": lambda: torch_steps(config, B, precision, False),
+        "ours, not captured": lambda: ours(False),
+        "PyTorch compiled": lambda: torch_steps(config, B, precision, True),
+    }
 
 
 def part_shakespeare(arguments, note):
     """Steps of shakespeare-gpu, with its dropout and without, in bf16 and TF32."""
     config, B = get_preset("shakespeare-gpu").model, 64
     if arguments.toy:
-        config, B = ModelConfig(65, 32, 32, 2, 2), 2
-    for label, dropout, precisions in (
-        ("shakespeare-gpu", config.dropout, ("bf16",)),
-        ("shakespeare-gpu without dropout", 0.0, ("bf16", "tf32")),
+        config, B = ModelConfig(65, 16, 32, 1, 2, 0.2), 2
+    plain = replace(config, dropout=0.0)
+    for label, settings, precision, only in (
+        ("shakespeare-gpu", config, "bf16", None),
+        ("shakespeare-gpu without dropout", plain, "bf16", ("ours", "PyTorch eager")),
+        ("shakespeare-gpu without dropout", plain, "tf32", ("ours", "PyTorch eager")),
+        ("shakespeare-gpu without dropout", plain, "bf16", ("PyTorch compiled",)),
     ):
-        settings = replace(config, dropout=dropout)
-        for precision in precisions:
-            who = contestants(settings, B, precision, eager_too=precision == "bf16")
-            race(label, settings, B, precision, who, note)
+        who = contestants(settings, B, precision)
+        race(label, settings, B, precision, {name: who[name] for name in only or who}, note)
 
 
 def part_gpt2(arguments, note):
     """Steps of GPT-2 124M, B = 64, T = 1024, in bf16."""
     config, B = (ModelConfig(), 64)
     if arguments.toy:
-        config, B = ModelConfig(300, 32, 64, 2, 2), 2
-    race("GPT-2 124M", config, B, "bf16", contestants(config, B, "bf16"), note, peak_of_device())
+        config, B = ModelConfig(300, 16, 64, 1, 1), 1
+    most = peak(open_device("gpu"), PEAK_FLOPS)
+    race("GPT-2 124M", config, B, "bf16", contestants(config, B, "bf16"), note, most)
 
 
 # ---- generation ------------------------------------------------------------------------------
@@ -230,7 +220,7 @@ def part_generation(arguments, note):
             print(f"  {precision} {rate:,.0f} tokens/s of 8 rows, {alike:.0%} of the steps as on "
                   f"the CPU", flush=True)  # fmt: skip
         except Exception as error:
-            found = {"error": f"{type(error).__name__}: {error}".partition("\n")[0]}
+            found = {"error": cause(error)}
             print(f"  {precision} {found['error']}", flush=True)
         note(**{precision: found})
 
@@ -240,36 +230,40 @@ def part_generation(arguments, note):
 
 def part_tinyshakespeare(arguments, note):
     """Train shakespeare-gpu on a text; the best validation loss, nanoGPT's being 1.47."""
-    import tempfile
-    from pathlib import Path
-
     from minigpt.__main__ import main
 
     if not arguments.text:
         raise ValueError("no text to train on; give tinyshakespeare with --text (make: TEXT=...)")
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        tokenizer, tokens = str(out / "tokenizer.json"), str(out / "tokens")
-        n_vocab = str(get_preset("shakespeare-gpu").model.vocab_size)
-        run_bpe([arguments.text, "--vocab-size", n_vocab, "-o", tokenizer])
-        assert main(["tokenize", arguments.text, "--tokenizer", tokenizer, "-o", tokens]) == 0
-        flags = ["--preset", "shakespeare-gpu", "--tokens", tokens, "--tokenizer", tokenizer]
-        flags += ["--device", "gpu", "-o", str(out / "base"), "--sample-every", "0"]
-        flags += ["--steps", "4", "--eval-every", "2"] if arguments.toy else []
-        began = time.monotonic()
-        assert main(["pretrain", *flags]) == 0
-        report = json.loads((out / "base/training.json").read_text())
+    out = Path(arguments.found).with_suffix("")  # kept: what a run that is ended had reached
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    tokenizer, tokens = str(out / "tokenizer.json"), str(out / "tokens")
+    n_vocab = str(get_preset("shakespeare-gpu").model.vocab_size)
+    run_bpe([arguments.text, "--vocab-size", n_vocab, "-o", tokenizer])
+    finish(main(["tokenize", arguments.text, "--tokenizer", tokenizer, "-o", tokens]), "tokenize")
+    flags = ["--preset", "shakespeare-gpu", "--tokens", tokens, "--tokenizer", tokenizer]
+    flags += ["--device", "gpu", "-o", str(out / "base"), "--sample-every", "0"]
+    flags += TOY_RUN.split() if arguments.toy else []
+    began = time.monotonic()
+    finish(main(["pretrain", *flags]), "pretrain")
+    report = json.loads((out / "base/training.json").read_text())
     seconds = time.monotonic() - began
     best = report["best_val_loss"]
     note(best_val_loss=best, val_loss=report["val_loss"], steps=report["steps"],
          run_seconds=seconds, tokens_per_s=report["tokens_per_s"])  # fmt: skip
     verdict = "at most" if best <= 1.47 and math.isfinite(best) else "NOT at most"
     print(f"  best validation loss {best:.3f} nats, {verdict} 1.47; {report['steps']:,} steps in "
-          f"{seconds:.0f} s")  # fmt: skip
+          f"{seconds:.0f} s", flush=True)  # fmt: skip
 
 
 def run_bpe(flags):
     """Train a tokenizer as `python -m bpe train` does."""
     from bpe.__main__ import main
 
-    assert main(["train", *flags]) == 0
+    finish(main(["train", *flags]), "bpe train")
+
+
+def finish(status, command):
+    """Raise RuntimeError unless a command has ended well; it has said why."""
+    if status:
+        raise RuntimeError(f"{command} ended with status {status}")

@@ -19,12 +19,24 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--remote-debugging-pipe",
+    "--disable-sync", "--remote-debugging-pipe", "--process-per-site", "--renderer-process-limit=1",
 ]  # fmt: skip
 KEY_CODES = {
     "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37,
     "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
 }  # fmt: skip
+# a promise, kept once an element is at the same place in three frames, or has moved for too long
+STAYS = """new Promise((kept) => {
+  let before, same = 0, frames = 0;
+  const look = () => {
+    const { left, top } = ELEMENT.getClientRects()[0], now = `${left} ${top}`;
+    same = now === before ? same + 1 : 0;
+    before = now;
+    if (same === 2 || ++frames === 200) kept();
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
 PATIENCE_S = 60  # for an answer; a busy machine takes seconds, a broken test must not hang
 
 
@@ -56,7 +68,7 @@ class Browser:
         target = next(page["targetId"] for page in pages if page["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]
-        for domain in ("Page", "Network", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log"):  # "Network" has much to say; who asks turns it on
             self.call(f"{domain}.enable")
         self.resize(width, height)
 
@@ -136,10 +148,15 @@ class Browser:
         return said
 
     def click(self, selector: str, index: int = 0) -> None:
-        """Scroll an element into view and click it, where nothing else lies on it."""
+        """Scroll an element into view and click it, where nothing else lies on it.
+
+        The pointer is there first and waits: a page that is pointed at, or still scrolls, moves.
+        """
         at = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
         self.wait_until(at)
         self.evaluate(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.pointer("mouseMoved", selector, index)
+        self.evaluate(STAYS.replace("ELEMENT", at))
         covered = self.evaluate(
             f"(({{left, top, width, height}}) => ((hit) => {at}.contains(hit) ? '' : "
             "hit ? hit.outerHTML.slice(0, 200) : 'nothing')(document.elementFromPoint("

@@ -14,11 +14,10 @@ from ctypes import CFUNCTYPE, c_int
 import numpy as np
 
 from minigpt.cuda import cublaslt
-from minigpt.ops import gelu_backward, gelu_forward
 
 OK, INVALID_VALUE, NOT_SUPPORTED = 0, 7, 15
 SIZES = {  # of attributes, in bytes, from the documentation
-    "operation": {3: 4, 4: 4, 7: 4, 8: 8, 11: 8, 12: 8},
+    "operation": {3: 4, 4: 4, 7: 4, 8: 8},
     "layout": {5: 4, 6: 8},
     "preference": {1: 8, 5: 4, 6: 4, 7: 4, 8: 4},
 }
@@ -82,9 +81,11 @@ class FakeCublasLt:
 
     MatmulDescSetAttribute = MatrixLayoutSetAttribute = MatmulPreferenceSetAttribute = set
 
-    def MatmulPreferenceDestroy(self, made):
+    def destroy(self, made):
         del self.made[made]
         return OK
+
+    MatmulPreferenceDestroy = MatmulDescDestroy = MatrixLayoutDestroy = destroy
 
     # ---- choosing an algorithm ----------------------------------------------------------------
 
@@ -95,12 +96,9 @@ class FakeCublasLt:
         m, n_columns, k = self.sizes(op, a, b)
         if self.made[d]["shape"] != (m, n_columns) or k is None or wanted[1] < 32 << 20:
             return INVALID_VALUE
-        if epilogue != "none" and not any(
-            op["set"].get(at) for at in (cublaslt.BIAS_POINTER, cublaslt.AUX_POINTER)
-        ):
+        if epilogue != "none" and not op["set"].get(cublaslt.BIAS_POINTER):
             return INVALID_VALUE
-        aux_ld = op["set"].get(12)
-        if epilogue in self.unsupported or (aux_ld and (aux_ld % 8 or aux_ld < m)):
+        if epilogue in self.unsupported:
             return NOT_SUPPORTED
         result = ctypes.cast(found, ctypes.POINTER(cublaslt.Heuristic))[0]
         chosen = (operation, a, b, c, d, *(wanted[i] for i in (5, 6, 7, 8)))
@@ -152,39 +150,14 @@ class FakeCublasLt:
         if load(beta, number):
             result += load(beta, number) * self.matrices(c_layout, c).astype(wide)
         epilogue = EPILOGUES[op["set"][7]]
-        status, result = self.finish(epilogue, op, result, A, d_layout)
-        if status == OK:
-            self.matrices(d_layout, d)[...] = result
-            self.log.append((op["compute"], epilogue, len(result), op["set"][3], op["set"][4]))
-        return status
-
-    def finish(self, epilogue, op, result, A, d_layout):
-        """Apply an epilogue to the product; return (status, result)."""
-        m, n = result.shape[1:]
-        dtype = dtype_of(self.made[d_layout]["type"])  # also of the vector and of what is kept
-        if epilogue == "none":
-            return OK, result
-        vector, kept = op["set"].get(8, 0), op["set"].get(11, 0)
-        if not vector or vector % 16 or ("gelu" in epilogue and (not kept or kept % 16)):
-            return INVALID_VALUE, result
-        vector = at(vector, dtype, m)  # one number a row of D
-        if "gelu" in epilogue:
-            ld = op["set"][12]
-            flat = at(kept, dtype, (n - 1) * ld + m)
-            kept = np.lib.stride_tricks.as_strided(
-                flat, (m, n), (flat.itemsize, ld * flat.itemsize)
-            )
-        if epilogue in ("bias", "gelu_aux_bias"):
-            result = result + vector[:, None].astype(result.dtype)
-        if epilogue == "gelu_aux_bias":
-            kept[...] = result[0]
-            result = gelu_forward(result)[0]
-        if epilogue == "dgelu_bgrad":
-            result = gelu_backward(result, gelu_forward(kept.astype(result.dtype))[1])
-            vector[...] = result[0].sum(axis=1)
-        if epilogue == "bgrada":
-            vector[...] = A[0].sum(axis=1)
-        return OK, result
+        if epilogue == "bias":  # one number a row of D, of its type
+            vector, dtype = op["set"].get(8, 0), dtype_of(self.made[d_layout]["type"])
+            if not vector or vector % 16:
+                return INVALID_VALUE
+            result = result + at(vector, dtype, result.shape[1])[:, None].astype(result.dtype)
+        self.matrices(d_layout, d)[...] = result
+        self.log.append((op["compute"], epilogue, len(result), op["set"][3], op["set"][4]))
+        return OK
 
 
 def at(address, dtype, n):

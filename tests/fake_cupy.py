@@ -8,22 +8,19 @@ to wait for (float, unique, copies from it) raises, as CuPy does.
 """
 
 import contextlib
-import functools
 import types
-from unittest import mock
 
 import numpy as np
-from cuda_on_cpu import emulator
 
-from minigpt import cuda_ops, ops
+from minigpt import ops
 from minigpt.backend import Device
-from minigpt.cuda import gemm, graph, kernels, rows
+from minigpt.cuda import gemm, graph
 
 MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
 )  # fmt: skip
 
-place = {"stream": None, "captures": None, "allocator": None}  # of what is done now
+place = {"stream": None, "captures": None, "allocator": None, "fused": False}  # of what is done now
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
 
@@ -54,6 +51,18 @@ def check_place():
         raise AssertionError("captured work is not on the capturing stream and from its pool")
 
 
+def refuse_arrays_of_numpy(inputs):
+    """Raise TypeError as CuPy does where an array in the computer's own memory is given.
+
+    Only with the GPU's own operations: the plain ones take an Array for one of NumPy's.
+    """
+    for x in inputs if place["fused"] else ():
+        if isinstance(x, (list, tuple)):
+            refuse_arrays_of_numpy(x)
+        elif isinstance(x, np.ndarray) and not isinstance(x, Array):
+            raise TypeError(f"Unsupported type {type(x)}")
+
+
 def will_change(x):
     """Remember what a whole array was, the first time that it is written to."""
     while isinstance(x.base, np.ndarray):
@@ -68,7 +77,7 @@ def made(function, arguments, options):
     arguments, options = plain(arguments), {k: plain(v) for k, v in options.items()}
     result = wrap(function(*arguments, **options))
     views = any(isinstance(x, np.ndarray) and isinstance(result, np.ndarray)
-                and np.may_share_memory(x, result) for x in arguments)  # fmt: skip
+                and np.may_share_memory(x, plain(result)) for x in arguments)  # fmt: skip
     if tape is not None and isinstance(result, np.ndarray) and not views:
         target = plain(result)
         tape.append(lambda: np.copyto(target, function(*arguments, **options), casting="unsafe"))
@@ -89,6 +98,7 @@ class Array(np.ndarray):
     """An array that says it is on a GPU."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        refuse_arrays_of_numpy(inputs)
         function = getattr(ufunc, method)
         if method == "at":
             return done(function, inputs[0], inputs, options)
@@ -98,6 +108,7 @@ class Array(np.ndarray):
         return out[0]
 
     def __array_function__(self, function, types, arguments, options):
+        refuse_arrays_of_numpy(arguments)
         if function is np.unique:
             refuse_to_wait()
         return made(function, arguments, options)
@@ -199,6 +210,32 @@ class Graph:
             operation()
 
 
+class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class Memory:
+    """Memory of a GPU, of which there are `left` bytes."""
+
+    left = 1 << 40
+
+    def __init__(self, n_bytes):
+        if n_bytes > Memory.left:
+            raise CUDARuntimeError("cudaErrorMemoryAllocation: out of memory")
+
+
+class MemoryPool:
+    def __init__(self, allocator=None):
+        self.malloc = allocator or Memory
+        self.times_freed = 0
+
+    def free_bytes(self):
+        return 0
+
+    def free_all_blocks(self):
+        self.times_freed += 1
+
+
 class Event:
     def __init__(self, disable_timing=False):
         pass
@@ -217,12 +254,7 @@ class Cupy(types.ModuleType):
         self, driver=13000, built=13000, devices=1, capability="90", free=8 << 30, broken=None
     ):
         super().__init__("fake_cupy")
-        pool = types.SimpleNamespace(
-            malloc=lambda n: None,
-            free_bytes=lambda: 0,
-            total_bytes=lambda: 10**9,
-            free_all_blocks=list,
-        )
+        pool = MemoryPool()
         Stream.null = Stream()
 
         def count():
@@ -232,14 +264,15 @@ class Cupy(types.ModuleType):
 
         self.broken, self.get_default_memory_pool = broken, lambda: pool
         self.cuda = types.SimpleNamespace(
-            Stream=Stream, Event=Event, MemoryPool=lambda allocator=None: pool,
-            using_allocator=using_allocator,
+            Stream=Stream, Event=Event, MemoryPool=MemoryPool, using_allocator=using_allocator,
+            Memory=Memory, MemoryPointer=lambda memory, offset: (memory, offset),
             alloc_pinned_memory=bytearray,
             Device=lambda: types.SimpleNamespace(
                 id=0, compute_capability=capability, synchronize=refuse_to_wait
             ),
             get_current_stream=lambda: types.SimpleNamespace(ptr=0),
             runtime=types.SimpleNamespace(
+                CUDARuntimeError=CUDARuntimeError,
                 driverGetVersion=lambda: driver, runtimeGetVersion=lambda: built,
                 getDeviceCount=count, memGetInfo=lambda: (free, 2 * free),
                 getDeviceProperties=lambda id: {"name": b"Tesla T4"},
@@ -257,43 +290,6 @@ class Cupy(types.ModuleType):
             return made(function, arguments, options)
 
         return make
-
-
-class Kernel:
-    """A kernel whose launches are captured: any array it gets may be one that it changes."""
-
-    def __init__(self, kernel):
-        self.__dict__["kernel"] = kernel
-
-    def __setattr__(self, name, value):
-        setattr(self.kernel, name, value)
-
-    def __call__(self, grid, block, arguments, **options):
-        check_place()
-        for x in arguments:
-            if isinstance(x, np.ndarray):
-                will_change(x)
-        launch = functools.partial(self.kernel, grid, block, plain(arguments), **options)
-        launch()
-        if tape is not None:
-            tape.append(launch)
-
-
-@contextlib.contextmanager
-def fused_gpu(precision="fp32"):
-    """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does."""
-    with emulator.installed():
-        compiled, empty, device = kernels.compiled, kernels.empty, fake_gpu(precision, cuda_ops)
-        with contextlib.ExitStack() as patches:
-
-            def patch(module, name, value):
-                patches.enter_context(mock.patch.object(module, name, value))
-
-            patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
-            patch(kernels, "empty", lambda *given: made(empty, given, {}))
-            for module in (gemm, kernels, rows):
-                patch(module, "array_module", lambda x: device.xp)
-            yield device
 
 
 def ops_without_waiting():

@@ -22,6 +22,7 @@ LARGE = bpe.train([TEXT * 2], 330)
 @pytest.fixture(scope="module")
 def browser():
     with Browser() as browser:
+        browser.call("Network.enable")
         yield browser
 
 

@@ -490,7 +490,7 @@ def wait_for(process, path):
 
 
 def test_killed_with_9_its_workers_end_too_and_the_same_command_goes_on(tmp_path):
-    archive = many_stories(tmp_path / "pages.warc.gz", 500)
+    archive = many_stories(tmp_path / "pages.warc.gz", 250)
     whole, out = tmp_path / "whole" / "d.jsonl.gz", tmp_path / "d.jsonl.gz"
     clean([archive], whole, Settings("reference"), workers=1)
     command = [archive, "-o", out, "--profile", "reference", "--workers", 2]

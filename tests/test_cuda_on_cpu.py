@@ -219,7 +219,7 @@ def test_arguments_of_other_types_than_the_parameters_are_an_error(args):
 
 
 def test_grids_and_blocks_that_a_gpu_would_refuse_are_an_error():
-    for grid, block in (((0,), 32), ((1,), 2048), ((1,), 0)):
+    for grid, block in (((0,), 32), ((1, 65536), 32), ((1,), 2048), ((1,), 0)):
         with pytest.raises(ValueError, match="there are no grids"):
             kernel("")(grid, (block,), (nans(1), nans(1)))
     with pytest.raises(ValueError, match="of shared memory are too many"):

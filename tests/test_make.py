@@ -15,6 +15,10 @@ from make_command import ROOT, SMALL, make
 from minigpt import load
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+# half as long, of half as many pages, with a model that learns from few steps
+SHAPE = "--n-layer 2 --n-embd 64 --n-head 2"
+TRAIN = f"TRAIN={SHAPE} --steps 200 --learning-rate 6e-3 --sample-every 100"
+SMOKE = ("PRESET=smoke", "PAGES=70", TRAIN)
 
 
 def files_with_times(folder):
@@ -25,9 +29,9 @@ def files_with_times(folder):
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """The folder and the output of `make train PRESET=smoke`."""
+    """The folder and the output of `make train PRESET=smoke`, made smaller."""
     out = tmp_path_factory.mktemp("smoke") / "out"
-    done = make("train", "PRESET=smoke", f"OUT={out}")
+    done = make("train", *SMOKE, f"OUT={out}")
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
 
@@ -82,7 +86,7 @@ def test_make_train_ends_with_an_assistant_that_answers(smoke):
 def test_the_same_command_again_does_nothing(smoke):
     out, _ = smoke
     before = files_with_times(out)
-    again = make("train", "PRESET=smoke", f"OUT={out}")
+    again = make("train", *SMOKE, f"OUT={out}")
     assert again.returncode == 0
     assert "up to date" in again.stdout
     assert files_with_times(out) == before
@@ -151,9 +155,10 @@ def site(tmp_path):
         server.shutdown()
 
 
-def test_make_train_crawls_a_site_and_reads_its_archive_again(site, tmp_path):
+def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, tmp_path):
     out = tmp_path / "out"
-    done = make("train", f"SITE={site}", "PROFILE=reference", f"OUT={out}", *SMALL)
+    words = (f"SITE={site}", "PROFILE=reference", "SFT=--steps 3", f"OUT={out}")
+    done = make(str(out / "chat/model.safetensors"), *words, *SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((out / "crawl.json").read_text())["pages"] == 13
     from_archive = tmp_path / "from_archive"

@@ -1,95 +1,152 @@
-"""The benchmark of a GPU, without one: a part that fails loses nothing, and what parts print."""
+"""The benchmark of a GPU, without one: every part is run, and one that fails loses nothing."""
 
 import argparse
+import ctypes
 import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import bench_gpu
+import bench_gpu_common
 import bench_gpu_kernels
+import bench_gpu_state
 import bench_gpu_training
 import numpy as np
 import pytest
-from fake_cupy import fake_gpu, ops_without_waiting
+from fake_cublaslt import FakeCublasLt
+from fake_cupy import fake_gpu, ops_without_waiting, plain
+from fused_gpu import fused_gpu
 
-TOY = argparse.Namespace(text=None, toy=True)
+from minigpt import pretrain
+from minigpt.config import ModelConfig
+from minigpt.cuda import cublaslt, gemm
+
+MODULES = bench_gpu_state, bench_gpu_kernels, bench_gpu_training
+PRECISIONS = ["fp32", "tf32", "bf16"]
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """A stand-in for a GPU: kernels run by the emulator, cublasLt's calls by one that computes."""
+    pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    workspace = np.empty(64, np.uint8)
+    with fused_gpu() as device:
+        gemm._handles["cpu"] = cublaslt.Lt(FakeCublasLt(), workspace.ctypes.data)
+        yield device
+        gemm._handles.clear()
+        gemm.use_tf32(False)
 
 
 @pytest.fixture
-def on_stand_in(monkeypatch):
-    """Have the parts measure a stand-in for a GPU."""
-    for module in (bench_gpu_kernels, bench_gpu_training):
-        monkeypatch.setattr(module, "open_device", lambda name, precision="fp32": fake_gpu("fp32"))
-    monkeypatch.setattr(bench_gpu_training, "ALL_TURNS_S", 0.0)
+def on_stand_in(gpu, monkeypatch):
+    """Have the parts measure the stand-in, everything once; PyTorch's side is a model of ours."""
 
-    def once(device, call, n=1):
+    def opened(name="gpu", precision=None):
+        precision = name.partition(":")[2] or precision or "bf16"
+        assert precision in PRECISIONS
+        gemm.use_tf32(precision == "tf32")
+        return replace(gpu, precision=precision)
+
+    def once(wait, call, n=1):
         call()
         return 1e-3
 
+    def theirs(config, B, precision, compiled, where="cuda"):
+        if compiled:
+            raise RuntimeError("no CUDA here\nand more")
+        return bench_gpu_training.our_steps(config, B, fake_gpu())
+
+    for module in MODULES:
+        monkeypatch.setattr(module, "open_device", opened)
+    for module in (bench_gpu_common, bench_gpu_state, bench_gpu_kernels):
+        monkeypatch.setattr(module, "to_numpy", plain)  # the stand-in's arrays are NumPy's, too
+    monkeypatch.setattr(pretrain, "open_device", opened)
+    monkeypatch.setattr(pretrain, "measure_peak", lambda device, workers: 1e15)
     monkeypatch.setattr(bench_gpu_kernels, "seconds_of", once)
+    monkeypatch.setattr(bench_gpu_training, "ALL_TURNS_S", 0.0)
+    monkeypatch.setattr(bench_gpu_training, "TURNS", 1)
+    monkeypatch.setattr(bench_gpu_training, "torch_steps", theirs)
 
 
-def figures_of(part):
-    figures = {}
-    bench_gpu.find(part)(TOY, lambda **more: figures.update(more))
+def figures_of(part, **more):
+    """Run a part at toy size; return its figures."""
+    figures, arguments = {}, argparse.Namespace(text=None, toy=True, **more)
+    bench_gpu.find(part)(arguments, lambda **found: figures.update(found))
+    json.dumps(figures, default=str)
     return figures
+
+
+def errors_in(figures):
+    """Return what figures, or dictionaries of them, say that is an error's text."""
+    texts = [f for f in figures.values() if isinstance(f, str)]
+    for inner in [f for f in figures.values() if isinstance(f, dict)]:
+        texts += errors_in(inner)
+    return [text for text in texts if "Error" in text or "NOT" in text]
+
+
+# ---- the parts -------------------------------------------------------------------------------
 
 
 def test_every_part_is_found_and_their_names_are_told():
     assert all(callable(bench_gpu.find(part)) for part in bench_gpu.PARTS)
-    with pytest.raises(ValueError, match=r"no part 'x'; they are device, exactness"):
+    with pytest.raises(ValueError, match=r"no part 'x'; they are device, tests, exactness"):
         bench_gpu.find("x")
+    assert sum(bench_gpu.PARTS.values()) < 580
 
 
-def test_a_part_that_fails_loses_neither_what_it_had_nor_the_other_parts(
-    monkeypatch, tmp_path, capsys
+def test_the_first_lines_say_what_is_measured_and_whether_a_step_is_captured(
+    on_stand_in, capsys, monkeypatch
 ):
-    script = tmp_path / "parts.py"
-    script.write_text(
-        "import json, sys, time, pathlib\n"
-        "part, found = (sys.argv[sys.argv.index(f) + 1] for f in ('--part', '--found'))\n"
-        "pathlib.Path(found).write_text(json.dumps({'part': part}))\n"
-        "time.sleep(60 * (part == 'gpt2'))\n"
-        "sys.exit(part == 'exactness')\n"
-    )
-    monkeypatch.setattr(bench_gpu, "__file__", str(script))
-    monkeypatch.setitem(bench_gpu.PARTS, "gpt2", 3)
-    only = ["--only", "device", "exactness", "gpt2", "launches"]
-    assert bench_gpu.main(["-o", str(tmp_path), *only]) == 1
-    found = json.loads((tmp_path / "bench_gpu.json").read_text())
-    assert [found[part]["part"] for part in found] == only[1:]
-    assert {part: figures.get("error") for part, figures in found.items()} == {
-        "device": None, "exactness": "ended with status 1", "gpt2": "took longer than 3 s",
-        "launches": None,
-    }  # fmt: skip
-    assert "2 parts of 4" in capsys.readouterr().out
+    monkeypatch.setattr(bench_gpu_state, "driver_version", lambda: "580.1")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    figures = figures_of("device")
+    assert figures["not_captured"] is None
+    first, captured, torch = capsys.readouterr().out.splitlines()
+    assert "Tesla T4, 17 GB" in first and "driver 580.1 for CUDA 13.0; CUDA 13.0, CuPy" in first
+    assert "captured in CUDA graphs" in captured and "import of torch halted" in torch
 
 
-def test_an_error_of_a_part_is_written_down(tmp_path):
-    found = tmp_path / "found.json"
-    arguments = argparse.Namespace(text=None, toy=True, found=str(found))
-    assert bench_gpu.in_this_process("tinyshakespeare", arguments) == 1
-    assert "give tinyshakespeare with --text" in json.loads(found.read_text())["error"]
+def test_why_a_step_is_not_captured_is_said(on_stand_in, capsys, monkeypatch):
+    def spoilt(self):
+        raise RuntimeError("capturing is not to be")
+
+    monkeypatch.setattr("fake_cupy.Stream.begin_capture", spoilt)
+    assert "not captured: capturing is not to be" in figures_of("device")["not_captured"]
 
 
 @pytest.mark.parametrize("part", ["products", "kernels", "launches"])
-def test_parts_measure_at_toy_size(on_stand_in, part, capsys):
+def test_parts_that_measure_one_thing_have_a_figure_for_each(on_stand_in, part, capsys):
     with np.errstate(divide="ignore"):  # the gradient whose update is measured is 0
         figures = figures_of(part)
     assert len(figures) >= 6
-    # what the stand-in cannot do is said, and the rest goes on
-    bad = [f for f in figures.values() if isinstance(f, str) and f != "yes"]
-    assert len(bad) <= 1, bad
+    figures.pop("us RawKernel", None)  # the stand-in has none
+    assert not errors_in(figures)
+
+
+def test_attention_is_measured_and_a_peer_that_fails_is_named(on_stand_in, capsys, monkeypatch):
+    def theirs(shape):
+        raise ImportError("no torch")
+
+    monkeypatch.setattr(bench_gpu_kernels, "torch_attention", theirs)
+    figures = figures_of("attention")
+    assert figures["ours forward"] > 0 and figures["ours backward"] > 0
+    assert figures["PyTorch forward"].startswith("ImportError: no torch (test_minigpt_bench_gpu.py")
 
 
 def test_generation_is_compared_with_a_cpus(on_stand_in, capsys):
     figures = figures_of("generation")
-    assert figures["fp32"]["tokens_per_s"] > 0
+    assert figures["fp32"]["tokens_per_s"] > 0 and figures["bf16"]["tokens_per_s"] > 0
     assert figures["fp32"]["steps_alike"] == 1
 
 
 def test_the_stand_in_is_found_exact(on_stand_in, capsys):
-    errors = figures_of("exactness")["fp32"]
-    assert all(error < 1e-5 for error in errors.values())
-    assert set(errors) > {"layernorm", "attention", "whole model"}
+    figures = figures_of("exactness")
+    assert set(figures["fp32"]) > {"layernorm", "attention", "whole model"}
+    for precision, limit in (("fp32", 1e-5), ("bf16", 1e-2)):
+        assert max(figures[precision].values()) < limit
 
 
 def test_what_is_wrong_is_found_wrong(on_stand_in, monkeypatch, capsys):
@@ -97,41 +154,146 @@ def test_what_is_wrong_is_found_wrong(on_stand_in, monkeypatch, capsys):
     right = operations.gelu_backward
     vars(operations).update(gelu_backward=lambda dout, cache: 1.01 * right(dout, cache))
     wrong = fake_gpu("fp32", operations)
-    monkeypatch.setattr(bench_gpu_kernels, "open_device", lambda name, precision: wrong)
+    monkeypatch.setattr(bench_gpu_state, "open_device", lambda name, precision: wrong)
     assert figures_of("exactness")["fp32"]["gelu"] > 1e-3
     assert "NOT below" in capsys.readouterr().out
 
 
-def test_steps_are_raced_and_a_peer_that_fails_is_named(on_stand_in, monkeypatch, capsys):
-    def broken(*arguments):
-        raise RuntimeError("no CUDA here\nand more")
-
-    def theirs(config, B, precision, compiled, where="cuda"):
-        if compiled:
-            broken()
-        return bench_gpu_training.our_steps(config, B, fake_gpu())
-
-    monkeypatch.setattr(bench_gpu_training, "torch_steps", theirs)
-    monkeypatch.setattr(bench_gpu_training, "peak_of_device", lambda: 1e12)
-    figures = figures_of("gpt2")
-    ours = figures["GPT-2 124M bf16 ours"]
-    assert ours["tokens_per_s"] > 0 and ours["GB"] == 2 and 0 < ours["mfu"] < 1
-    assert figures["GPT-2 124M bf16 PyTorch compiled"]["error"] == "RuntimeError: no CUDA here"
-    assert figures["GPT-2 124M bf16 times PyTorch eager"] > 0
+@pytest.mark.parametrize(("part", "label"), [
+    ("gpt2", "GPT-2 124M"), ("shakespeare", "shakespeare-gpu without dropout"),
+])  # fmt: skip
+def test_steps_are_raced_and_a_peer_that_fails_is_named(on_stand_in, part, label, capsys):
+    figures = figures_of(part)
+    ours, theirs = figures[f"{label} bf16 ours"], figures[f"{label} bf16 PyTorch eager"]
+    assert ours["tokens_per_s"] > 0 and "not_captured" not in ours
+    assert ours["first_loss"] == pytest.approx(theirs["first_loss"], abs=0.03)
+    assert figures[f"{label} bf16 times PyTorch eager"] > 0
+    failed = figures[f"{label} bf16 PyTorch compiled"]["error"]
+    assert failed.startswith("RuntimeError: no CUDA here (test_minigpt_bench_gpu.py:")
     assert "times PyTorch compiled" not in " ".join(figures)
-    assert "first loss" in capsys.readouterr().out
+    if part == "shakespeare":
+        assert figures[f"{label} tf32 ours"]["tokens_per_s"] > 0
+
+
+def test_the_memory_of_both_sides_is_what_the_driver_has_given_away(on_stand_in, monkeypatch):
+    free = iter([100e9, 94e9])
+    monkeypatch.setattr(bench_gpu_training, "free_bytes", lambda: next(free))
+    done = bench_gpu_training.measure(lambda: (lambda: None, lambda: 1.0, lambda: None), 1)
+    assert done["GB"] == 6
+
+
+def test_a_text_is_trained_on(on_stand_in, tmp_path, capsys, monkeypatch):
+    text = tmp_path / "text.txt"
+    text.write_text("One would think that a text of some length is enough to train on. " * 50)
+    figures, given = {}, {"text": str(text), "toy": True, "found": str(tmp_path / "run.json")}
+    bench_gpu_training.part_tinyshakespeare(argparse.Namespace(**given), figures.update)
+    assert figures["steps"] == 4 and 0 < figures["best_val_loss"] < 7
+    assert "best validation loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_tests_that_use_the_gpu_are_run_and_those_that_fail_named(
+    monkeypatch, capsys, tmp_path, side_by_side
+):
+    text = (
+        "import pytest  # not open_device('gpu').xp itself\n"
+        "@pytest.mark.parametrize('where', ['cpu', 'gpu'])\n"
+        "@pytest.mark.parametrize('is_right', [True, False])\n"
+        "def test_a(where, is_right):\n    assert is_right\n"
+    )
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_minigpt_other.py").write_text(text)
+    (tmp_path / "tests/test_minigpt_a.py").write_text(text.replace("'gpu').xp", '"gpu").xp'))
+    (tmp_path / "tests/test_minigpt_broken.py").write_text('import nothing; open_device("gpu").xp')
+    monkeypatch.setattr(bench_gpu_state, "ROOT", tmp_path)
+    if not side_by_side:
+        monkeypatch.setattr(bench_gpu_state.importlib.util, "find_spec", lambda name: None)
+    figures = figures_of("tests")
+    wrong = "tests/test_minigpt_a.py::test_a[False-gpu]"
+    assert figures["failed"] == [wrong]
+    assert figures["counts"] == {"PASSED": 1, "FAILED": 1, "ERROR": 0, "SKIPPED": 0}
+    said = capsys.readouterr().out
+    assert f"FAILED {wrong}" in said and "1 passed, 1 failed" in said
+    assert "ModuleNotFoundError: No module named 'nothing'" in said
+
+
+# ---- the whole -------------------------------------------------------------------------------
+
+
+def test_a_part_that_fails_loses_neither_what_it_had_nor_the_other_parts(
+    monkeypatch, tmp_path, capsys
+):
+    script = tmp_path / "parts.py"
+    script.write_text(
+        "import json, subprocess, sys, time, pathlib\n"
+        "part, found = (sys.argv[sys.argv.index(f) + 1] for f in ('--part', '--found'))\n"
+        "asleep = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "child = subprocess.Popen(asleep).pid if part == 'gpt2' else 0\n"
+        "pathlib.Path(found).write_text(json.dumps({'part': part, 'child': child}))\n"
+        "time.sleep(60 * (part == 'gpt2'))\n"
+        "sys.exit(part == 'exactness')\n"
+    )
+    monkeypatch.setattr(bench_gpu, "__file__", str(script))
+    monkeypatch.setitem(bench_gpu.PARTS, "gpt2", -103)  # what is left of the others' time is 2 s
+    only = ["--only", "device", "exactness", "gpt2", "launches"]
+    monkeypatch.setitem(bench_gpu.PARTS, "device", 65)
+    began = time.monotonic()
+    assert bench_gpu.main(["-o", str(tmp_path), *only]) == 1
+    assert time.monotonic() - began < 60
+    found = json.loads((tmp_path / "bench_gpu.json").read_text())
+    assert [found[part]["part"] for part in found] == only[1:]
+    errors = {part: figures.get("error") for part, figures in found.items()}
+    assert errors["exactness"] == "ended with status 1"
+    assert errors["gpt2"].startswith("took longer than ")
+    assert errors["device"] is errors["launches"] is None
+    assert "2 parts of 4" in capsys.readouterr().out
+    with pytest.raises(ProcessLookupError):  # what it had started is gone, too
+        for _ in range(200):
+            os.kill(found["gpt2"]["child"], 0)
+            time.sleep(0.02)
+
+
+def test_an_error_of_a_part_is_written_down_with_its_place(tmp_path):
+    found = tmp_path / "found.json"
+    arguments = argparse.Namespace(text=None, toy=True, found=str(found))
+    assert bench_gpu.in_this_process("tinyshakespeare", arguments) == 1
+    error = json.loads(found.read_text())["error"]
+    assert "give tinyshakespeare with --text" in error and "(bench_gpu_training.py:" in error
+
+
+def test_products_that_cublaslt_cannot_do_are_told_of_a_part(gpu, monkeypatch, tmp_path, capsys):
+    fake = FakeCublasLt(["bias"])
+    workspace = ctypes.create_string_buffer(64)
+    lt = cublaslt.Lt(fake, ctypes.addressof(workspace))
+    monkeypatch.setattr(gemm, "_handles", {"cpu": lt})
+    x = np.ones((8, 8), "float32")
+    monkeypatch.setattr(bench_gpu, "find", lambda part: lambda a, n: gemm.matmul(x, x, bias=x[0]))
+    arguments = argparse.Namespace(found=str(tmp_path / "found.json"))
+    assert bench_gpu.in_this_process("products", arguments) == 0
+    refused = json.loads(Path(arguments.found).read_text())["products_without_algorithm"]
+    assert len(refused) == 1 and "bias" in refused[0]
+    assert "no algorithm for: 1" in capsys.readouterr().out
+
+
+# ---- PyTorch's side, on a CPU ----------------------------------------------------------------
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_pytorchs_steps_start_from_our_loss(dropout):
     pytest.importorskip("torch")
-    from minigpt.config import ModelConfig
-
     config = ModelConfig(65, 32, 32, 2, 2, dropout)
-    start, wait, _, _ = bench_gpu_training.torch_steps(config, 2, "bf16", False, "cpu")
-    ours, wait_for_ours, _, _ = bench_gpu_training.our_steps(config, 2, fake_gpu())
+    start, wait, _ = bench_gpu_training.torch_steps(config, 2, "bf16", False, "cpu")
+    ours, wait_for_ours, _ = bench_gpu_training.our_steps(config, 2, fake_gpu())
     start(), ours()
     assert abs(wait() - wait_for_ours()) < (0.3 if dropout else 0.01)
-    rates = bench_gpu_kernels.torch_attention((1, 16, 32, 2), 1e6, "cpu")
-    assert rates["forward"] > 0 and rates["backward"] > 0
+
+
+@pytest.mark.peer
+def test_pytorchs_attention_is_run():
+    pytest.importorskip("torch")
+    ways = bench_gpu_kernels.torch_attention((1, 16, 32, 2), "cpu")
+    out = ways["forward"]()
+    assert out.shape == (1, 2, 16, 16)
+    assert len(ways["backward"]()) == 3
+    ways["wait"]()

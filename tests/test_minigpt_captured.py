@@ -1,10 +1,13 @@
 """The captured step is the plain step: with a stand-in for CuPy that captures and replays."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_cupy import fake_gpu, fused_gpu, ops_without_waiting
+from fake_cupy import fake_gpu, ops_without_waiting
+from fused_gpu import fused_gpu
 from minigpt_examples import MODEL, TRAIN, small_model
 from test_minigpt_pretrain import metrics, same_run, stop_at
 
@@ -203,6 +206,23 @@ def test_an_upload_is_not_overwritten_before_it_was_copied():
     events = [event for _, event in log]
     assert [what for what, _ in log] == ["wait", "copied"] * 4
     assert events[0] is events[1] is events[4] and events[2] is events[6] is not events[0]
+
+
+def test_memory_of_graphs_goes_with_them_and_not_before(monkeypatch):
+    cupy = fake_gpu().xp
+    graphs = graph.Graphs(cupy)
+    memory = weakref.ref(graphs.pool.malloc(100)[0])
+    assert memory() is not None  # though nobody has it: a graph may
+    monkeypatch.setattr(cupy.cuda.Memory, "left", 10)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        graphs.pool.malloc(100)
+    assert cupy.get_default_memory_pool().times_freed == 1
+    gc.disable()
+    try:
+        del graphs
+        assert memory() is None
+    finally:
+        gc.enable()
 
 
 # ---- the GPU's own operations ------------------------------------------------------------------

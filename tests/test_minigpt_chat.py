@@ -192,11 +192,17 @@ class Terminal:
         os.write(self.fd, keys)
 
     def read_until(self, text, seconds=60):
-        """Read on until `text` has come."""
+        """Read on until `text` has come.
+
+        Python's readline looks for signals only when one wakes it, so it sleeps through a Ctrl-C
+        that came just before it fell asleep: SIGWINCH, which means nothing here, wakes it.
+        """
         end = time.monotonic() + seconds
         while text not in self.came and time.monotonic() < end:
             if select.select([self.fd], [], [], 0.1)[0]:
                 self.came += os.read(self.fd, 1000)
+            else:
+                os.kill(self.child, signal.SIGWINCH)
         before, found, self.came = self.came.partition(text)
         assert found, before
 

@@ -15,7 +15,7 @@ from minigpt_examples import MODEL
 
 from minigpt import cpu_ops, cuda_ops, ops
 from minigpt.backend import Device, open_device, to_numpy
-from minigpt.cuda import attention, kernels
+from minigpt.cuda import attention, embedding, flash, kernels
 from minigpt.cuda.dropout import Seed
 from minigpt.model import GPT
 from minigpt.params import Params
@@ -214,6 +214,30 @@ def test_the_gradient_of_a_small_table_is_added_up_in_parts(xp, dtype):
     assert relative(dw, expected) < 1e-5
 
 
+@for_every_type
+@pytest.mark.parametrize("id", [0, 7, 2999])
+def test_the_gradient_of_one_id_at_all_places_is_that_of_float64(xp, dtype, id):
+    ids = np.full((2, 700), id)
+    w, dout = normal(xp, dtype, 0, 3000, 24), normal(xp, dtype, 1, 2, 700, 24)
+    _, cache = cuda_ops.embedding_forward(xp.asarray(ids), w)
+    _, dw = cuda_ops.embedding_backward(dout, cache)
+    assert relative(dw[id], wide(dout).sum(axis=(0, 1))) < 1e-5
+    dw[id] = 0
+    assert not to_numpy(dw).any()
+
+
+@pytest.mark.parametrize(("N", "V"), [(1, 1), (256, 3), (257, 600), (700, 40), (17000, 90)])
+def test_places_are_sorted_by_their_ids_and_equal_ids_stay_in_their_order(xp, N, V):
+    rng = np.random.default_rng(N)
+    ids = np.where(rng.random(N) < 0.4, V // 2, rng.integers(-1, V + 1, N)).astype("int32")
+    order, starts, total = map(to_numpy, embedding.sorted_places(xp.asarray(ids), V))
+    symbols = ids[(ids >= 0) & (ids < V)]
+    assert (total == np.bincount(symbols, minlength=V)).all()
+    assert (starts == np.cumsum(total) - total).all()
+    known = np.argsort(ids, kind="stable")[(ids < 0).sum() :][: len(symbols)]
+    assert (order[: len(symbols)] == known).all()
+
+
 def test_what_is_no_symbol_shows_in_the_result(xp):
     """Nobody can raise an error on a GPU, but NaN is seen where losses are looked at."""
     w = normal(xp, "float32", 0, 5, 8)
@@ -221,6 +245,14 @@ def test_what_is_no_symbol_shows_in_the_result(xp):
     assert np.isnan(to_numpy(out)).all(axis=-1).tolist() == [[False, True, True]]
     losses = cuda_ops.next_token_losses(w[None], w, xp.asarray([[0, 5, -1, 4, 99]]))
     assert np.isnan(to_numpy(losses)).tolist() == [[False, True, False, False, True]]
+
+
+def test_more_heads_than_a_grid_has_place_for_are_not_left_to_flash_attention(xp, monkeypatch):
+    monkeypatch.setattr(flash, "MOST_BLOCKS_ALONG_Y", 3)
+    for B, H, fits in ((1, 3, True), (2, 2, False)):
+        qkv, dout = (normal(xp, "bfloat16", 0, B, 5, n * H * 64) for n in (3, 1))
+        assert flash.fits(qkv, H) == fits
+        assert_like_plain("attention", "bfloat16", (qkv,), (H,), dout=dout)
 
 
 # ---- dropout --------------------------------------------------------------------------------

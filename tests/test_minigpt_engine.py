@@ -97,7 +97,7 @@ requests = st.builds(
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(data=st.data())
 def test_a_request_gets_to_the_last_bit_what_it_gets_alone(model, data):
     asked = data.draw(st.lists(requests, min_size=1, max_size=8))
@@ -128,7 +128,7 @@ def engine_turn(engine):
     """Wait until the engine has drawn something more, or has nothing to do."""
     before = engine.stats()["tokens"]
     while engine.stats()["tokens"] == before and engine.stats()["running"]:
-        pass
+        time.sleep(1e-4)  # its thread needs Python too
 
 
 def test_many_more_requests_than_rows_and_every_one_its_own_text():

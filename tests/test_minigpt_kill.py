@@ -7,7 +7,6 @@ import random
 import threading
 from dataclasses import replace
 
-import pytest
 from kill_training import command, differing, kill_and_finish, start
 from minigpt_examples import MODEL, TRAIN
 
@@ -18,9 +17,8 @@ from minigpt.tensor_file import check_tensors
 pytest_plugins = ["minigpt_fixtures"]
 
 
-@pytest.mark.parametrize("changes", [{"workers": 2}, {"workers": 2, "dropout": 0.2}])
-def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(example, tmp_path, changes):
-    changes = {"steps": 60, **changes}
+def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(example, tmp_path):
+    changes = {"steps": 60, "workers": 2, "dropout": 0.2}  # all that there is to continue
     assert start(command(example, tmp_path / "whole", **changes)).wait() == 0
     words = command(example, tmp_path / "killed", **changes)
     kill_and_finish(words, tmp_path / "killed", 4, 0.8, random.Random(5))

@@ -1,4 +1,5 @@
 import errno
+import itertools
 import json
 import math
 import os
@@ -319,38 +320,32 @@ def test_signals_mean_what_they_did_before_when_the_run_is_over(example, tmp_pat
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-KILLED_AT_A_WRITE = """
-import os, signal, sys
-from dataclasses import replace
-from minigpt_examples import MODEL, TRAIN
-from minigpt import pretrain as module
-module.measure_peak = lambda device, workers: 1e11
-
-writes_left, before = int(sys.argv[4]), sys.argv[5] == "before"
-replace_file = os.replace
-
-def replace_and_die(*paths):
-    global writes_left
-    writes_left -= 1
-    if writes_left == 0 and before:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace_file(*paths)
-    if writes_left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-os.replace = replace_and_die
-config = replace(TRAIN, save_every_s=0)
-module.pretrain(*sys.argv[1:4], MODEL, config, say=lambda text: None)
-"""
-
-
 def kill_at_write(example, out, n, before):
-    """Pretrain in another process, which gets SIGKILL at the n-th file it puts in place."""
-    arguments = [example.tokens, example.tokenizer, out, n, "before" if before else "after"]
-    command = [sys.executable, "-c", KILLED_AT_A_WRITE, *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    """Pretrain in a copy of this process, which gets SIGKILL at the n-th file it puts in place."""
+    child = os.fork()
+    if child == 0:
+        die_at_write(n, before)
+        try:
+            run(example, out, save_every_s=0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def die_at_write(n, before):
+    """Have this process get SIGKILL at the n-th file it puts in place, before or after that."""
+    replace_file, numbers = os.replace, itertools.count(1)
+
+    def replace_and_die(*paths):
+        is_last = next(numbers) == n
+        if is_last and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace_file(*paths)
+        if is_last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = replace_and_die
 
 
 # At first 7 files are written: training_config.json, the state, config.json,
@@ -374,6 +369,7 @@ def kill_at_write(example, out, n, before):
         (45, True),
     ],
 )
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied here")
 def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, before):
     out = tmp_path / "base"
     kill_at_write(example, out, n, before)

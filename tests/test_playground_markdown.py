@@ -70,10 +70,13 @@ def test_no_script_but_the_pages_own_can_run(page):
 
 
 def test_nothing_is_asked_of_any_other_server(page):
+    page.call("Network.enable")
+    page.open(page.evaluate("location.href"))
     ask(page, "![x](http://example.org/x.png)")
     finished(page, 1)
     home = page.evaluate("location.origin")
     sent = [e["params"] for e in page.events if e["method"] == "Network.requestWillBeSent"]
+    page.call("Network.disable")
     assert len(sent) > 10
     assert all(each["request"]["url"].startswith((home, "data:")) for each in sent)
 
@@ -186,26 +189,29 @@ def draw(loaded, texts):
     ],
 )
 def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):
-    assert slower(loaded, piece) < 45
+    assert slower(loaded, piece) < 4.5
 
 
 @pytest.mark.parametrize("start", ["# ", "- ", "```", "a `"])
 @pytest.mark.parametrize("piece", [" ", "`", " `"])
 @pytest.mark.parametrize("end", ["\u2028", "x"])
 def test_a_long_line_is_drawn_in_linear_time_whatever_ends_it(loaded, start, piece, end):
-    assert slower(loaded, piece, start, end) < 45
+    assert slower(loaded, piece, start, end) < 4.5
 
 
 def slower(loaded, piece, start="", end=""):
-    """Return how many times as long ten times the text takes: 10 if linear, 100 if quadratic."""
+    """Return how many times as long a text takes as ten tenths of it: 1 if linear, 10 if quadratic.
+
+    Both take about as long, so that a busy machine slows both.
+    """
     return loaded.evaluate(
         """import("/playground/markdown.js").then(({ renderMarkdown }) => {
-          const seconds = (n) => Math.min(...[1, 2, 3].map(() => {
-            const root = document.createElement("div"), began = performance.now();
-            renderMarkdown(root, START + PIECE.repeat(n) + END);
+          const seconds = (n, times) => Math.min(...[1, 2, 3].map(() => {
+            const text = START + PIECE.repeat(n) + END, began = performance.now();
+            for (let i = 0; i < times; i++) renderMarkdown(document.createElement("div"), text);
             return performance.now() - began;
           }));
-          return seconds(20000) / Math.max(1, seconds(2000));
+          return seconds(20000, 1) / Math.max(1, seconds(2000, 10));
         })""".replace("PIECE", json.dumps(piece))
         .replace("START", json.dumps(start))
         .replace("END", json.dumps(end))

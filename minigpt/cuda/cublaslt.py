@@ -15,11 +15,15 @@ Source: NVIDIA, cuBLAS documentation, "Using the cuBLASLt API"; numbers from cub
 import ctypes
 import importlib.util
 import threading
+import weakref
 from ctypes import byref, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import NamedTuple
 
+from minigpt.cuda.recent import Recent
+
 WORKSPACE_BYTES = 32 << 20  # what NVIDIA recommends for Hopper
+MOST_PLANS = 512  # a training step has some 30; a server meets other lengths all the time
 
 # cudaDataType, by NumPy's names
 TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
@@ -27,12 +31,9 @@ BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
 # cublasComputeType_t
 COMPUTE = {"fp32": 68, "fp64": 70, "tf32": 77}
 # cublasLtEpilogue_t
-EPILOGUES = {
-    "none": 1, "bias": 4, "gelu_aux_bias": 164, "dgelu": 192, "dgelu_bgrad": 208, "bgrada": 256,
-    "bgradb": 512,
-}  # fmt: skip
+EPILOGUES = {"none": 1, "bias": 4}
 # cublasLtMatmulDescAttributes_t
-TRANSA, TRANSB, EPILOGUE, BIAS_POINTER, AUX_POINTER, AUX_LD = 3, 4, 7, 8, 11, 12
+TRANSA, TRANSB, EPILOGUE, BIAS_POINTER = 3, 4, 7, 8
 # cublasLtMatrixLayoutAttribute_t
 BATCH_COUNT, BATCH_STRIDE = 5, 6
 # cublasLtMatmulPreferenceAttributes_t
@@ -62,6 +63,8 @@ SIGNATURES = {
     "cublasLtMatmulPreferenceCreate": (c_void_p,),
     "cublasLtMatmulPreferenceSetAttribute": (c_void_p, c_int, c_void_p, c_size_t),
     "cublasLtMatmulPreferenceDestroy": (c_void_p,),
+    "cublasLtMatmulDescDestroy": (c_void_p,),
+    "cublasLtMatrixLayoutDestroy": (c_void_p,),
     "cublasLtMatmulAlgoGetHeuristic": (
         c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_void_p,
         c_void_p,
@@ -94,19 +97,24 @@ class Kind(NamedTuple):
     transpose_b: bool
     batch: int
     epilogue: str
-    aux_ld: int
     alignment: tuple
 
 
-class Plan(NamedTuple):
-    """Descriptors and an algorithm, ready to be run."""
+class Plan:
+    """Descriptors and an algorithm, ready to be run; they are destroyed with it."""
 
-    operation: c_void_p
-    a: c_void_p
-    b: c_void_p
-    d: c_void_p
-    found: Heuristic
-    scalar: type
+    def __init__(self, library, operation, layouts, found, scalar):
+        self.operation, (self.a, self.b, self.d) = operation, layouts
+        self.found, self.scalar = found, scalar
+        self._end = weakref.finalize(self, destroy, library, operation, layouts)
+        self._end.atexit = False  # then all memory goes, and the library may be gone before
+
+
+def destroy(library, operation, layouts):
+    """Give back the memory of descriptors: work that was enqueued needs them no more."""
+    library.cublasLtMatmulDescDestroy(operation)
+    for layout in layouts:
+        library.cublasLtMatrixLayoutDestroy(layout)
 
 
 def open_library():
@@ -149,9 +157,9 @@ class Lt:
             function.argtypes, function.restype = types, c_int
         self.library, self.workspace, self.workspace_bytes = library, workspace, workspace_bytes
         self.handle = self._new("cublasLtCreate")
-        self.plans = {}  # from Kind to Plan, None where the library has no algorithm
-        self.routes = {}  # what gemm.py has found out about arrays
-        self.lock = threading.Lock()  # an epilogue's addresses are set in the plan before it runs
+        self.plans = Recent(MOST_PLANS)  # from Kind to Plan, None where there is no algorithm
+        self.routes = Recent(2 * MOST_PLANS)  # what gemm.py has found out about arrays
+        self.lock = threading.Lock()  # a bias's address is set in the plan before it runs
 
     def _call(self, name, *arguments):
         status = getattr(self.library, name)(*arguments)
@@ -169,12 +177,17 @@ class Lt:
 
     def plan(self, kind):
         """Return the Plan of a Kind, None where the library cannot do it."""
-        if kind not in self.plans:
-            try:
-                self.plans[kind] = self._make(kind)
-            except RuntimeError:  # a combination that it refuses to describe
-                self.plans[kind] = None
-        return self.plans[kind]
+        return self.plans.get(kind, lambda: self._make_if_possible(kind))
+
+    def without_algorithm(self):
+        """Return the Kinds that were asked for lately and the library cannot do."""
+        return [kind for kind, plan in self.plans.items() if plan is None]
+
+    def _make_if_possible(self, kind):
+        try:
+            return self._make(kind)
+        except RuntimeError:  # a combination that it refuses to describe
+            return None
 
     def _make(self, kind):
         double = kind.compute == "fp64"
@@ -188,26 +201,24 @@ class Lt:
             (EPILOGUE, c_uint32(EPILOGUES[kind.epilogue])),
         ):
             self._set("MatmulDesc", operation, attribute, value)
-        # without addresses the library finds no algorithm; `run` sets the true ones
         if kind.epilogue != "none":
+            # without an address the library finds no algorithm; `run` sets the true one
             self._set("MatmulDesc", operation, BIAS_POINTER, c_void_p(self.workspace))
-        if kind.aux_ld:
-            self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.aux_ld))
-            self._set("MatmulDesc", operation, AUX_POINTER, c_void_p(self.workspace))
-        a, b, d = (self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d))
+        layouts = [self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d)]
+        scalar = ctypes.c_double if double else c_float
+        plan = Plan(self.library, operation, layouts, Heuristic(), scalar)
         preference = self._new("cublasLtMatmulPreferenceCreate")
         limit = c_uint64(self.workspace_bytes)
         self._set("MatmulPreference", preference, MAX_WORKSPACE, limit)
         for i, alignment in enumerate(kind.alignment):
             self._set("MatmulPreference", preference, MIN_ALIGNMENT_A + i, c_uint32(alignment))
-        found, n_found = Heuristic(), c_int()
+        n_found = c_int()
         status = self.library.cublasLtMatmulAlgoGetHeuristic(
-            self.handle, operation, a, b, d, d, preference, 1, byref(found), byref(n_found)
-        )
+            self.handle, operation, plan.a, plan.b, plan.d, plan.d, preference, 1,
+            byref(plan.found), byref(n_found),
+        )  # fmt: skip
         self._call("cublasLtMatmulPreferenceDestroy", preference)
-        if status or not n_found.value or found.state:
-            return None
-        return Plan(operation, a, b, d, found, ctypes.c_double if double else c_float)
+        return None if status or not n_found.value or plan.found.state else plan
 
     def _layout(self, matrix, batch):
         layout = self._new("cublasLtMatrixLayoutCreate", TYPES[matrix.type], *matrix[1:4])
@@ -216,12 +227,11 @@ class Lt:
             self._set("MatrixLayout", layout, BATCH_STRIDE, c_int64(matrix.stride))
         return layout
 
-    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, bias=0, aux=0, stream=0):
+    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, bias=0, stream=0):
         """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses."""
         with self.lock:
-            for attribute, address in ((BIAS_POINTER, bias), (AUX_POINTER, aux)):
-                if address:
-                    self._set("MatmulDesc", plan.operation, attribute, c_void_p(address))
+            if bias:
+                self._set("MatmulDesc", plan.operation, BIAS_POINTER, c_void_p(bias))
             self._call(
                 "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)), a, plan.a,
                 b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,

@@ -11,13 +11,16 @@ from minigpt.cuda.kernels import launch, wide_type
 
 HEADS = (64, 128)  # sizes
 NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
+MOST_BLOCKS_ALONG_Y = 65535  # CUDA's limit; there is one for each head of each window
 TILE = 64  # rows that a block of 128 threads has, 16 for each warp
 
 
 def fits(qkv, n_head):
     """Return whether flash attention can do it."""
     is_aligned = kernels.address(qkv) % 16 == 0  # copies are of 16 bytes
-    return qkv.dtype.name == "bfloat16" and qkv.shape[-1] // 3 // n_head in HEADS and is_aligned
+    fits_grid = len(qkv) * n_head <= MOST_BLOCKS_ALONG_Y
+    right_size = qkv.shape[-1] // 3 // n_head in HEADS
+    return qkv.dtype.name == "bfloat16" and right_size and is_aligned and fits_grid
 
 
 def shared_bytes(D, resident, other):

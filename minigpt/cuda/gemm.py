@@ -1,11 +1,7 @@
-"""Matrix products on the GPU, and what can be done in the same pass: bias, GELU, bias gradients.
+"""Matrix products on the GPU: `matmul(a, b)` is a b, for views and batches, as `a @ b` writes it.
 
-    matmul(a, b)                          a b, for views and batches, as `a @ b` writes it
-    linear_gelu, linear_gelu_backward     x w + b and GELU, and their backward
-    weight_gradient                       x^T dout, and dout summed over the rows
-
-Each function has the plain lines it replaces below it (`plain_...`). They are what runs on NumPy
-arrays, and where cublasLt has no way to do it: an epilogue for odd sizes, say.
+A bias can be added in the same pass. `plain_matmul` says in plain lines what it does; that is what
+runs on NumPy arrays, and where cublasLt has no way to do it.
 
 Our arrays are row-major and cublasLt's column-major. The same memory read column-major is the
 transpose, and out^T = b^T a^T: so b is its first operand and a its second, and nothing is copied.
@@ -23,9 +19,8 @@ import numpy as np
 
 from minigpt.backend import array_module
 from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, open_library
-from minigpt.cuda.kernels import address, wide_type
+from minigpt.cuda.kernels import address
 from minigpt.cuda.layouts import route
-from minigpt.ops import gelu_backward, gelu_forward
 
 _handles = {}  # from a device's number ("cpu" for NumPy, in tests) to its Lt
 _compute = {np.dtype("float32"): "fp32"}
@@ -51,21 +46,19 @@ def handle_of(x):
     return _handles[number]
 
 
-def multiply(a, b, out, scale=1.0, accumulate=False, epilogue="none", bias=None, aux=None):
+def multiply(a, b, out, scale=1.0, accumulate=False, bias=None):
     """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone."""
     lt = handle_of(a)
     if lt is None or not (a.size and b.size):
         return False
-    at_a, at_b, at_out, at_bias, at_aux = map(address, (a, b, out, bias, aux))
+    at_a, at_b, at_out, at_bias = map(address, (a, b, out, bias))
     compute = _compute.get(a.dtype) or ("fp64" if a.dtype == np.float64 else "fp32")
     key = (
-        a.shape, a.strides, a.dtype, b.shape, b.strides, out.strides, out.dtype, compute, epilogue,
-        at_a & 15, at_b & 15, at_out & 15, at_bias & 15, at_aux & 15,
-        bias is None or (bias.strides, bias.dtype), aux is None or aux.strides,
+        a.shape, a.strides, a.dtype, b.shape, b.strides, out.strides, out.dtype, compute,
+        at_a & 15, at_b & 15, at_out & 15, at_bias & 15,
+        bias is None or (bias.strides, bias.dtype),
     )  # fmt: skip
-    if key not in lt.routes:
-        lt.routes[key] = route(lt, compute, a, b, out, epilogue, bias, aux)
-    found = lt.routes[key]
+    found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias))
     if found is None:
         return False
     if any(found.copies):
@@ -77,7 +70,7 @@ def multiply(a, b, out, scale=1.0, accumulate=False, epilogue="none", bias=None,
     for into_a, into_b, into_out in found.begins:  # its A is our b
         lt.run(
             found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale, float(accumulate),
-            at_bias, at_aux, stream,
+            at_bias, stream,
         )  # fmt: skip
     return True
 
@@ -104,8 +97,7 @@ def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
             b.swapaxes(-1, -2), a.swapaxes(-1, -2), out.swapaxes(-1, -2), accumulate, scale=scale
         )
         return out
-    epilogue = "none" if bias is None else "bias"
-    if multiply(a, b, out, scale, accumulate, epilogue, bias):
+    if multiply(a, b, out, scale, accumulate, bias):
         return out
     if bias is not None and multiply(a, b, out, scale, accumulate):
         out += bias
@@ -142,61 +134,3 @@ def product_shape(a, b, type_a, type_b, bias):
     if bias is not None and bias != b[-1:]:
         raise ValueError(f"bias has shape {bias}; it must be {b[-1:]}")
     return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
-
-
-# ---- GELU(x w + b) --------------------------------------------------------------------------
-
-
-def linear_gelu(x, w, b):
-    """Return GELU(h) and h = x w + b: x (N, C), w (C, F), b (F,) -> (N, F) twice."""
-    xp, shape = array_module(x), check(x, w, b)
-    out, h = xp.empty(shape, x.dtype), xp.empty(shape, x.dtype)
-    if not multiply(x, w, out, epilogue="gelu_aux_bias", bias=b, aux=h):
-        return plain_linear_gelu(x, w, b)
-    return out, h
-
-
-def plain_linear_gelu(x, w, b):
-    """Do what `linear_gelu` does, without its epilogue."""
-    h = matmul(x, w, bias=b)  # (N, F)
-    return gelu_forward(h)[0].astype(x.dtype, copy=False), h
-
-
-def linear_gelu_backward(dout, w, h):
-    """Return dh (N, F) and its sum over the rows, db (F,): dout (N, C), w (F, C), h (N, F).
-
-    This is the backward of a linear layer after a GELU, through the layer's weights `w` to the
-    GELU's input h: dh = (dout w^T) GELU'(h). db is float32, or float64.
-    """
-    xp, wt = array_module(dout), w.T
-    dh, db = (xp.empty(shape, dout.dtype) for shape in (check(dout, wt, None), h.shape[1:]))
-    if not multiply(dout, wt, dh, epilogue="dgelu_bgrad", bias=db, aux=h):
-        return plain_linear_gelu_backward(dout, w, h)
-    return dh, db.astype(wide_type(db.dtype), copy=False)
-
-
-def plain_linear_gelu_backward(dout, w, h):
-    """Do what `linear_gelu_backward` does, without its epilogue."""
-    dh = gelu_backward(matmul(dout, w.T), gelu_forward(h)[1])  # (N, F)
-    dh = dh.astype(dout.dtype, copy=False)
-    return dh, dh.sum(axis=0, dtype=wide_type(dh.dtype))
-
-
-# ---- the gradient of a linear layer's weights and bias --------------------------------------
-
-
-def weight_gradient(x, dout):
-    """Return dw = x^T dout (C, F) and db, dout's sum over the rows (F,): x (N, C), dout (N, F).
-
-    Both are float32, or float64.
-    """
-    xp, xt, wide = array_module(x), x.T, wide_type(x.dtype)
-    dw, db = (xp.empty(shape, wide) for shape in (check(xt, dout, None), dout.shape[1:]))
-    if not multiply(xt, dout, dw, epilogue="bgrada", bias=db):
-        return plain_weight_gradient(x, dout)
-    return dw, db
-
-
-def plain_weight_gradient(x, dout):
-    """Do what `weight_gradient` does, without its epilogue."""
-    return matmul(x.T, dout, dtype=wide_type(x.dtype)), dout.sum(axis=0, dtype=wide_type(x.dtype))

@@ -14,6 +14,7 @@ private memory pools.
 """
 
 import contextlib
+from functools import partial
 
 import numpy as np
 
@@ -24,21 +25,10 @@ class Graphs:
     def __init__(self, cupy):
         self.cupy = cupy
         self.stream = cupy.cuda.Stream(non_blocking=True)
-        self.pool = cupy.cuda.MemoryPool(self._allocate)
         self._blocks = []  # kept: a graph may use them whenever it is replayed
+        self.pool = cupy.cuda.MemoryPool(partial(allocate, cupy, self._blocks))
         self._asked = cupy.cuda.Event(disable_timing=True)
         self.failure = None  # why work is not captured, if it cannot be
-
-    def _allocate(self, n_bytes):
-        """Return memory that not even the pool may give back, as pools do when there is no more."""
-        cuda = self.cupy.cuda
-        try:
-            memory = cuda.Memory(n_bytes)
-        except cuda.runtime.CUDARuntimeError:  # what others have kept and do not use may suffice
-            self.cupy.get_default_memory_pool().free_all_blocks()
-            memory = cuda.Memory(n_bytes)
-        self._blocks.append(memory)
-        return cuda.MemoryPointer(memory, 0)
 
     @contextlib.contextmanager
     def on(self):
@@ -50,6 +40,22 @@ class Graphs:
     def wait(self):
         """Wait until all that was enqueued is done."""
         self.stream.synchronize()
+
+
+def allocate(cupy, blocks, n_bytes):
+    """Return memory that not even a pool may give back, as pools do when there is no more.
+
+    The list `blocks` keeps it. That knows no pool, or each would keep the other alive, and whoever
+    comes next would find no memory.
+    """
+    cuda = cupy.cuda
+    try:
+        memory = cuda.Memory(n_bytes)
+    except cuda.runtime.CUDARuntimeError:  # what others have kept and do not use may suffice
+        cupy.get_default_memory_pool().free_all_blocks()
+        memory = cuda.Memory(n_bytes)
+    blocks.append(memory)
+    return cuda.MemoryPointer(memory, 0)
 
 
 class Work:

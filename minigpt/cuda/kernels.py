@@ -117,3 +117,8 @@ def address(x):
 def empty(like, shape, dtype=None):
     """Return an array whose contents are anything, on the device and of the type of `like`."""
     return array_module(like).empty(shape, dtype or like.dtype)
+
+
+def zeros(like, shape, dtype=None):
+    """Return an array of zeros, on the device and of the type of `like`."""
+    return array_module(like).zeros(shape, dtype or like.dtype)

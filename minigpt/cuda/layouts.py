@@ -21,24 +21,22 @@ class Route(NamedTuple):
     begins: list  # (bytes into a, into b, into the result) of each call
 
 
-def route(lt, compute, a, b, out, epilogue="none", bias=None, aux=None):
+def route(lt, compute, a, b, out, bias=None):
     """Return the Route of a product into `out`, None where the library `lt` has none."""
     if row_distance(out) is None or row_distance(out)[0]:
         return None
-    if epilogue != "none":
-        # a vector per column of the whole result: no batch, and 16 bytes read at a time
-        if out.ndim != 2 or bias.dtype != out.dtype or not is_aligned(bias):
-            return None
-        if aux is not None and not (is_aligned(aux) and aux.shape[1] % 8 == 0):
-            return None
+    # a bias is a vector for the columns of the whole result: no batch, and 16 bytes at a time
+    if bias is not None and (out.ndim != 2 or bias.dtype != out.dtype or not is_aligned(bias)):
+        return None
     copies = tuple(row_distance(x) is None for x in (a, b))
     a, b = (np.empty(x.shape, x.dtype) if c else x for x, c in zip((a, b), copies, strict=True))
     batch, stride, begins = batches(a, b, out)
-    plan = lt.plan(kind_of(compute, a, b, out, batch, stride, epilogue, aux))
+    epilogue = "none" if bias is None else "bias"
+    plan = lt.plan(kind_of(compute, a, b, out, batch, stride, epilogue))
     return plan and Route(copies, plan, begins)
 
 
-def kind_of(compute, a, b, out, batch, stride, epilogue, aux):
+def kind_of(compute, a, b, out, batch, stride, epilogue):
     """Return the Kind of product that gives `out`: its A is our b, and its B our a."""
 
     def matrix(x, stride):
@@ -50,8 +48,7 @@ def kind_of(compute, a, b, out, batch, stride, epilogue, aux):
         matrix, (b, a, out), (stride[1], stride[0], stride[2])
     )
     aligned = tuple(alignment(x) for x in (b, a, out, out))
-    aux_ld = 0 if aux is None else aux.shape[1]
-    return Kind(compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aux_ld, aligned)
+    return Kind(compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aligned)
 
 
 def row_distance(x):

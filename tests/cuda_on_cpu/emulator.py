@@ -27,6 +27,7 @@ OPTIONS = ["-std=c++17", "-O1", "-fPIC", "-w", "-fno-strict-aliasing"]
 CACHE = FOLDER.parents[1] / ".pytest_cache" / "cuda_on_cpu"
 ZONE = 256  # bytes
 MOST_SHARED_BYTES = 99 << 10  # of a block, on the GPUs that have least (8.6, 8.9, 12.0)
+MOST_BLOCKS_ALONG_Y = 65535  # and along z, as the CUDA C++ Programming Guide says
 compiled_for_gpu = kernels.compiled
 _lock = threading.Lock()  # blocks have their shared memory in one place
 
@@ -59,7 +60,8 @@ class EmulatedKernel:
     def __call__(self, grid, block, args, shared_mem=0):
         if shared_mem > min(self.max_dynamic_shared_size_bytes, MOST_SHARED_BYTES):
             raise ValueError(f"{self.name}: {shared_mem} bytes of shared memory are too many")
-        if not 0 < block[0] <= 1024 or block[0] % 32 or min(grid) < 1:
+        fits = min(grid) >= 1 and max(grid[1:], default=1) <= MOST_BLOCKS_ALONG_Y
+        if not 0 < block[0] <= 1024 or block[0] % 32 or not fits:
             raise ValueError(f"{self.name}: there are no grids {grid} of blocks {block}")
         self.check(args)
         with _lock:

@@ -1,0 +1,88 @@
+"""cublasLt's library itself, where it is installed: it takes what it is told, its header agrees."""
+
+import ctypes
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from minigpt.cuda import cublaslt
+
+
+def test_without_the_library_the_cure_is_said(monkeypatch):
+    def nothing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(cublaslt.ctypes, "CDLL", nothing)
+    with pytest.raises(
+        ValueError, match=r"cublasLt was not found.*pip install 'cupy-cuda13x\[ctk\]"
+    ):
+        cublaslt.open_library()
+
+
+def test_the_real_library_takes_every_attribute_that_is_set():
+    """Descriptors are plain memory: cublasLt makes and checks them without a GPU."""
+    try:
+        library = cublaslt.open_library()
+    except ValueError as error:
+        pytest.skip(str(error).partition(";")[0])
+    asked = []
+
+    def heuristic(handle, operation, *given):
+        lt._set("MatmulDesc", operation, cublaslt.BIAS_POINTER, ctypes.c_void_p(1 << 20))
+        asked.append(operation)
+        return 15
+
+    library.cublasLtCreate = lambda handle: 0  # that would need a GPU, as would this:
+    library.cublasLtMatmulAlgoGetHeuristic = heuristic
+    lt = cublaslt.Lt(library, 0)
+    matrix = cublaslt.Matrix("bfloat16", 16, 16, 16, 256)
+    for epilogue in cublaslt.EPILOGUES:
+        kind = ("fp32", matrix, matrix, matrix, True, False, 2, epilogue, (16, 8, 4, 2))
+        assert lt._make(cublaslt.Kind(*kind)) is None
+    assert len(asked) == len(cublaslt.EPILOGUES)
+
+
+HEADER_NAMES = {
+    "CUBLAS_COMPUTE_32F": cublaslt.COMPUTE["fp32"],
+    "CUBLAS_COMPUTE_64F": cublaslt.COMPUTE["fp64"],
+    "CUBLAS_COMPUTE_32F_FAST_TF32": cublaslt.COMPUTE["tf32"],
+    "CUDA_R_32F": cublaslt.TYPES["float32"],
+    "CUDA_R_64F": cublaslt.TYPES["float64"],
+    "CUDA_R_16F": cublaslt.TYPES["float16"],
+    "CUDA_R_16BF": cublaslt.TYPES["bfloat16"],
+    "CUBLASLT_EPILOGUE_DEFAULT": cublaslt.EPILOGUES["none"],
+    "CUBLASLT_EPILOGUE_BIAS": cublaslt.EPILOGUES["bias"],
+    "CUBLASLT_MATMUL_DESC_TRANSA": cublaslt.TRANSA,
+    "CUBLASLT_MATMUL_DESC_TRANSB": cublaslt.TRANSB,
+    "CUBLASLT_MATMUL_DESC_EPILOGUE": cublaslt.EPILOGUE,
+    "CUBLASLT_MATMUL_DESC_BIAS_POINTER": cublaslt.BIAS_POINTER,
+    "CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT": cublaslt.BATCH_COUNT,
+    "CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET": cublaslt.BATCH_STRIDE,
+    "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": cublaslt.MAX_WORKSPACE,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES": cublaslt.MIN_ALIGNMENT_A,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES": cublaslt.MIN_ALIGNMENT_A + 3,
+}
+
+
+def test_the_numbers_and_functions_are_those_of_the_librarys_header():
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec else ()
+    found = next((p for f in folders for p in Path(f).glob("*/include/cublasLt.h")), None)
+    if found is None:
+        pytest.skip("cublasLt.h is in no package of NVIDIA's that is installed")
+    headers = "cublasLt.h", "cublas_api.h", "library_types.h"
+    text = "\n".join((found.parent / name).read_text("utf-8", "replace") for name in headers)
+    for name, number in HEADER_NAMES.items():
+        assert int(re.search(rf"\b{name} *= *(\d+)", text)[1]) == number, name
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+    for name, types in cublaslt.SIGNATURES.items():
+        wanted = re.search(rf"CUBLASWINAPI\s+{name}\((.*?)\)", text, flags=re.S)[1].split(",")
+        assert [*map(ctypes.sizeof, types)] == [*map(size_in_c, wanted)], name
+
+
+def size_in_c(parameter):
+    """Return the bytes of a parameter of a C function on a 64-bit machine."""
+    small = r"\s*(int|cudaDataType\w*|cublas\w+(Type|Attributes?)_t)\s+\w+$"
+    return 4 if re.match(small, parameter) else 8
