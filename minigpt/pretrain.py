@@ -25,9 +25,10 @@ from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device, to_numpy
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
-from minigpt.forecast import check_memory, describe, forecast, measure_peak
+from minigpt.forecast import check_memory, describe, forecast
 from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
+from minigpt.machine import measure_peak
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.packing import Packed

@@ -105,7 +105,7 @@ def presets(args):
         return 0
     from minigpt import preset_table
     from minigpt.backend import open_device
-    from minigpt.forecast import measure_peak
+    from minigpt.machine import measure_peak
     from minigpt.parallel import Workers
 
     device = open_device(args.device)

@@ -1,29 +1,17 @@
 """What a run will take, and that one that cannot fit is refused."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from fake_cupy import fake_gpu
 from minigpt_examples import MODEL, TRAIN, make_example
 
-from minigpt import forecast as module
+from minigpt import machine
 from minigpt.__main__ import main
 from minigpt.backend import open_device
 from minigpt.config import TrainConfig
 from minigpt.costs import gpu_training_memory, training_bytes
-from minigpt.forecast import (
-    GOES,
-    SIZE,
-    available_bytes,
-    check_memory,
-    describe,
-    forecast,
-    measure_peak,
-    what_would_fit,
-)
-from minigpt.parallel import Workers
+from minigpt.forecast import USUAL_MFU, check_memory, describe, forecast, what_would_fit
 from minigpt.presets import get_preset
 
 CPU = open_device("cpu")
@@ -33,7 +21,7 @@ TWO = replace(TRAIN, workers=2)
 @pytest.fixture
 def free(monkeypatch):
     """A function that sets how many bytes are free."""
-    return lambda n: monkeypatch.setattr(module, "available_bytes", lambda: n)
+    return lambda n: monkeypatch.setattr(machine, "available_bytes", lambda: n)
 
 
 def test_a_forecast_counts_what_training_takes():
@@ -42,7 +30,7 @@ def test_a_forecast_counts_what_training_takes():
     assert sum(found.memory.values()) == pytest.approx(training_bytes(MODEL, TWO, 2), abs=10)
     assert found.flops_per_step == 4 * 16 * MODEL.flops_per_token()
     assert found.flops == 12 * found.flops_per_step
-    assert found.seconds(1e9) == pytest.approx(found.flops / (module.USUAL_MFU * 1e9))
+    assert found.seconds(1e9) == pytest.approx(found.flops / (USUAL_MFU * 1e9))
 
 
 def test_a_run_that_fits_is_not_refused(free):
@@ -126,82 +114,6 @@ def test_what_a_gpu_takes_is_described(monkeypatch):
     gpu = fake_gpu(free=10**9)
     _, memory, _ = describe(MODEL, TWO, forecast(MODEL, TWO, gpu), 1e11, 768, gpu)
     assert "of 1.0 GB free" in memory
-
-
-# ---- the machine -------------------------------------------------------------------------------
-
-
-def write(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-MEMINFO = {"proc/meminfo": "MemTotal: 900 kB\nMemAvailable:     500 kB\n"}
-
-
-def test_free_is_what_the_system_has(tmp_path):
-    write(tmp_path, MEMINFO)
-    assert available_bytes(tmp_path) == 500 * 1024
-
-
-def test_nothing_is_known_where_the_system_tells_nothing(tmp_path):
-    assert available_bytes(tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    ("line", "folder", "names", "cache"),
-    [
-        ("0::/a/b", "", ("memory.max", "memory.current"), "inactive_file"),
-        (
-            "4:memory:/a/b",
-            "memory/",
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-            "total_inactive_file",
-        ),
-    ],
-)
-@pytest.mark.parametrize("at", ["a/b/", "a/", ""])
-def test_the_least_limit_of_the_groups_above_counts(tmp_path, line, folder, names, cache, at):
-    groups = f"sys/fs/cgroup/{folder}"
-    limit, usage = names
-    write(tmp_path, MEMINFO | {"proc/self/cgroup": f"{line}\n1:cpu:/x\n"})
-    write(tmp_path, {f"{groups}{at}{limit}": "100000\n", f"{groups}{at}{usage}": "30000\n"})
-    assert available_bytes(tmp_path) == 70_000
-    write(tmp_path, {f"{groups}{at}memory.stat": f"anon 1\n{cache} 5000\n"})
-    assert available_bytes(tmp_path) == 75_000
-    active = cache.replace("inactive", "active")
-    write(tmp_path, {f"{groups}{at}memory.stat": f"{active} 2000\n{cache} 5000\n"})
-    assert available_bytes(tmp_path) == 77_000
-
-
-@pytest.mark.parametrize("limit", ["max", str(2**63 - 4096), "garbage"])
-def test_a_group_without_a_limit_does_not_count(tmp_path, limit):
-    write(tmp_path, MEMINFO | {"proc/self/cgroup": "0::/\n"})
-    write(tmp_path, {"sys/fs/cgroup/memory.max": limit, "sys/fs/cgroup/memory.current": "5"})
-    assert available_bytes(tmp_path) == 500 * 1024
-
-
-def test_the_peak_is_a_speed_that_a_processor_can_have():
-    with Workers(2) as workers:
-        assert 1e8 < measure_peak(CPU, workers, seconds=0.01) < 1e14
-
-
-def test_a_peak_is_the_best_of_several_goes_of_each_worker(monkeypatch):
-    """In all goes but one another program takes the cores."""
-    now, goes, n_products = [0.0], [0], 3
-    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(module.time, "sleep", lambda s: goes.append(goes.pop() + 1))
-
-    def matmul(a, b):
-        now[0] += 0.001 if goes[0] == 2 else 0.05
-        return a
-
-    device = SimpleNamespace(xp=np, name="cpu", low=None, matmul=matmul)
-    workers = SimpleNamespace(n=2, map=lambda function, items: map(function, items))
-    peak = measure_peak(device, workers, seconds=0.001 * n_products * GOES)
-    assert peak == pytest.approx(2 * 2 * SIZE["cpu"] ** 3 / 0.001)
 
 
 def test_packed_windows_take_the_scores_that_flash_attention_does_not_keep():
