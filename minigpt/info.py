@@ -15,12 +15,11 @@ from minigpt import run_lock
 from minigpt.amounts import format_bytes
 from minigpt.checkpoint import load_tokenizer, read_config
 from minigpt.model import param_shapes
-from minigpt.resume import METRICS
+from minigpt.resume import METRICS, REPORT
 from minigpt.under_way import run_line
 from minigpt.weights import INDEX, MODEL, find
 
 FLOAT_BYTES = 4  # what the model computes with
-TRAINING = "training.json"
 
 
 def parts(config):
@@ -94,7 +93,7 @@ def training_lines(path):
     if not path.exists() and (path.parent / METRICS).exists():
         return [f"not finished: {run_line(path.parent)}"]
     if not path.exists():
-        return [f"no {TRAINING} here: its makers may say elsewhere"]
+        return [f"no {REPORT} here: its makers may say elsewhere"]
     try:
         r = json.loads(path.read_text("utf-8"))
         return [
@@ -141,7 +140,7 @@ def describe(folder):
         "parameters": parameter_lines(config),
         "what it costs": cost_lines(config),
         "tokenizer": tokenizer_lines(tokenizer),
-        "training": training_lines(folder / TRAINING),
+        "training": training_lines(folder / REPORT),
         "files": file_lines(folder),
     }
     lines = []

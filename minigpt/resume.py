@@ -47,7 +47,8 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
         if "val_loss" in progress and "best_step" not in progress:
             find_best(out / METRICS, progress)
         if not is_done(progress, config):  # more patience than it had when it was over
-            (out / REPORT).unlink(missing_ok=True)
+            for name in (REPORT, EVALUATION):
+                (out / name).unlink(missing_ok=True)
         return progress
     if (out / checkpoint.MODEL).exists() or work_of(out):
         set_aside(out, say)

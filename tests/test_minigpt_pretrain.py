@@ -695,8 +695,9 @@ def test_a_run_that_goes_on_after_an_early_stop_is_not_finished_meanwhile(exampl
     out = tmp_path / "base"
     still = {"learning_rate": 0.0, "min_learning_rate": 0.0, "eval_every": 2, "sample_every": 0}
     assert run(example, out, patience=1, **still)["steps"] == 2
+    (out / "evaluation.json").write_text("{}")  # of that model
     assert run(example, out, say=stop_at(4), patience=4, **still) is None
-    assert not (out / "training.json").exists()
+    assert not any((out / name).exists() for name in ("training.json", "evaluation.json"))
     assert run(example, out, patience=4, **still)["steps"] == 8
 
 
