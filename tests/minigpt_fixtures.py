@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from cuda_on_cpu import emulator
 from minigpt_examples import make_example
+from training_runs import run
 
 from minigpt import cuda_ops
 from minigpt import ops as plain_ops
+from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, open_device
 
 
@@ -43,3 +45,19 @@ def ops(device):
 def example(tmp_path_factory):
     """An Example that tests only read."""
     return make_example(tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture(scope="module")
+def peak():
+    """What the machine can do at most is not measured here: that takes a fifth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain_module, "measure_peak", lambda device, workers: 1e11)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(example, peak, tmp_path_factory):
+    """The folder of an uninterrupted run, that tests only read."""
+    out = tmp_path_factory.mktemp("whole") / "base"
+    run(example, out)
+    return out

@@ -9,7 +9,7 @@ import pytest
 from fake_cupy import fake_gpu, ops_without_waiting
 from fused_gpu import fused_gpu
 from minigpt_examples import MODEL, TRAIN, small_model
-from test_minigpt_pretrain import metrics, same_run, stop_at
+from training_runs import metrics, same_run, stop_at
 
 from minigpt import ops
 from minigpt import pretrain as pretrain_module
