@@ -40,7 +40,7 @@ class Loop:
         self.token_bytes = token_lengths(tokenizer)
         self.metrics = Metrics(out / METRICS, self.model.config, self.config, progress, peak)
         self.saver = Saver(trainer, out, progress)
-        self.remarked = None  # what the trainer wanted said, and what was
+        self.remarked = None  # the trainer's remark that has been said
         self.counted_until = time.monotonic()  # up to then the run's seconds are counted
 
     def run(self, stop):

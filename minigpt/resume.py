@@ -50,7 +50,7 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
             for name in (REPORT, EVALUATION):
                 (out / name).unlink(missing_ok=True)
         return progress
-    if (out / checkpoint.MODEL).exists() or work_of(out):
+    if (out / checkpoint.MODEL).exists() or work_of(out):  # a state alone can be continued, too
         set_aside(out, say)
     out.mkdir(parents=True, exist_ok=True)
     for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
