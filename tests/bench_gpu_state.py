@@ -12,7 +12,7 @@ from bench_gpu_common import ROOT, cause, guarded, name_of, relative
 from minigpt import gradcheck
 from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device, to_numpy
-from minigpt.captured import make_trainer
+from minigpt.trainers import make_trainer
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.cuda.checks import version
 from minigpt.model import GPT
