@@ -12,12 +12,12 @@ from bench_gpu_common import ROOT, cause, guarded, name_of, relative
 from minigpt import gradcheck
 from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device, to_numpy
-from minigpt.captured import make_trainer
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.cuda.checks import version
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
+from minigpt.trainers import make_trainer
 
 CPU = Device("cpu", np, plain_ops)
 TESTS_S = 62  # for the tests; a part is ended some seconds later

@@ -330,6 +330,12 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         go(browser, "compare")
         browser.wait_until("document.querySelector('#compare .chip')")
         assert texts(browser, "#compare .chip") == ["chat"]
+        browser.evaluate("""(async () => {
+            const listed = await (await fetch('/v1/models')).text();
+            window.asIs = window.fetch;  // the page does not know yet what becomes of the models
+            window.fetch = (path, ...more) => String(path).includes('/v1/models')
+              ? Promise.resolve(new Response(listed)) : asIs(path, ...more);
+        })()""")
         shutil.copytree(folders[0], tmp_path / "base")
         shutil.rmtree(tmp_path / "chat")
         server.shelf.refresh()
@@ -337,6 +343,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         ask(browser, "rain")
         browser.wait_until("document.querySelector('.answer .problem')")
         assert "no longer served" in texts(browser, ".problem span")[0]
+        browser.evaluate("window.fetch = asIs; window.dispatchEvent(new Event('focus')); 0")
         browser.wait_until("document.querySelector('.picker').value === 'base'")
         browser.click("[data-key=retry]")
         finished(browser, 1)
