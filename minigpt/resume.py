@@ -3,7 +3,8 @@
 A run is described by what decides where it goes: the settings of the model and of the training,
 and the tokens. A folder whose training state says the same is continued; another run is kept as
 `FOLDER.previous`, once: of one that was not finished and the one kept there before, that of more
-work. `FOLDER/best` belongs to the run.
+work. Where the one kept there is asked for again, the two change places. `FOLDER/best` belongs to
+the run.
 """
 
 import json
@@ -33,6 +34,9 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     if that is always so ("fresh"), never ("resume") or as it comes ("auto"). Raises ValueError for
     a damaged state, for a folder that cannot be set aside, and where nothing can be resumed.
     """
+    end_exchange(out)
+    if start != "fresh" and is_kept_aside(out, run):
+        exchange(out, say)
     progress = None if start == "fresh" else checkpoint.read_progress(out)
     if start == "resume":
         check_same(out, progress, run)
@@ -50,7 +54,7 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
             for name in (REPORT, EVALUATION):
                 (out / name).unlink(missing_ok=True)
         return progress
-    if (out / checkpoint.MODEL).exists() or work_of(out):  # a state alone can be continued, too
+    if holds_run(out):
         set_aside(out, say)
     out.mkdir(parents=True, exist_ok=True)
     for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
@@ -97,7 +101,7 @@ def set_aside(out, say):
     A run that was not finished does not take the place of one that more work went into: it is
     removed.
     """
-    previous = out.with_name(out.name + ".previous")
+    previous = previous_of(out)
     if not (out / REPORT).exists() and work_of(previous) > work_of(out):
         lost = how_far(out)
         remove_run(out)
@@ -109,6 +113,53 @@ def set_aside(out, say):
         remove_run(previous)
     os.replace(out, previous)
     say(said)
+
+
+def is_kept_aside(out, run):
+    """Tell whether `out` holds another run and `out`.previous the run `run`."""
+    return holds_run(out) and run_of(out) != run and run_of(previous_of(out)) == run
+
+
+def exchange(out, say):
+    """Let `out` and `out`.previous change places: the run asked for is the one kept there."""
+    previous, aside = previous_of(out), aside_of(out)
+    os.replace(previous, aside)
+    os.replace(out, previous)
+    os.replace(aside, out)
+    say(f"{out} and {previous} change places: the run kept there is the one asked for")
+
+
+def end_exchange(out):
+    """End an exchange in which a process was killed, or undo it if nothing else was done."""
+    previous, aside = previous_of(out), aside_of(out)
+    if aside.exists() and not previous.exists():
+        os.replace(aside, previous)
+    elif aside.exists() and not (out.exists() and any(out.iterdir())):
+        if out.exists():  # empty: made for its lock
+            out.rmdir()
+        os.replace(aside, out)
+
+
+def previous_of(out):
+    return out.with_name(out.name + ".previous")
+
+
+def aside_of(out):
+    """Return where a folder is while two change places."""
+    return out.with_name(out.name + ".aside")
+
+
+def holds_run(folder):
+    """Tell whether a folder holds a model, or a state that one can be made of."""
+    return (folder / checkpoint.MODEL).exists() or work_of(folder) > 0
+
+
+def run_of(folder):
+    """Return the description of the run in a folder, None where that is not known."""
+    try:
+        return checkpoint.read_progress(folder)["run"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def work_of(folder):

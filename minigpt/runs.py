@@ -111,9 +111,10 @@ def stage_of(folder):
 def is_running(folder, now=None):
     """Tell whether a run is going on: without a report, and its folder is held (run_lock.py).
 
-    Where nobody knows who holds it: if it was heard of in the last SILENT_S.
+    Where nobody knows who holds it: if it was heard of in the last SILENT_S. A folder that was set
+    aside is held by the run that did so.
     """
-    if (folder / REPORT).exists():
+    if (folder / REPORT).exists() or folder.suffix == ".previous":  # that is only kept
         return False
     if (is_held := run_lock.is_held(folder)) is not None:
         return is_held

@@ -1,9 +1,11 @@
 """A folder may hold an earlier run: it is continued, set aside, or left alone."""
 
+import itertools
 import json
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import safetensors.numpy
@@ -17,8 +19,9 @@ from minigpt_examples import (
 )
 from training_runs import lines_of, looks, metrics, run, same_run, stop_at
 
-from minigpt import checkpoint, dataset
+from minigpt import checkpoint, dataset, resume
 from minigpt.checkpoint import load_model, read_progress
+from minigpt.runs import is_running
 
 pytest_plugins = ["minigpt_fixtures"]
 pytestmark = pytest.mark.usefixtures("peak")
@@ -229,9 +232,57 @@ def test_a_finished_run_replaces_what_was_kept_and_says_what_that_was(example, t
     out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
     assert run(example, out, say=stop_at(4)) is None
     run(example, out, steps=3)
-    run(example, out, say=said.append)
+    run(example, out, say=said.append, seed=4)
     lost = "a run after step 4 of 12"
     assert said[0] == f"{out} is now {previous}; what was there, {lost}, is removed"
+
+
+def stop_and_run_another(example, out):
+    """Leave in `out` a run of seed 4, and set aside one that was stopped after step 8."""
+    assert run(example, out, say=stop_at(8)) is None
+    run(example, out, seed=4, steps=3)
+
+
+@pytest.mark.parametrize("start", ["auto", "resume"])
+def test_a_run_that_was_set_aside_is_continued_when_it_is_asked_for_again(
+    whole, example, tmp_path, start
+):
+    out, previous, said = tmp_path / "base", tmp_path / "base.previous", []
+    stop_and_run_another(example, out)
+    run(example, out, say=said.append, start=start)
+    assert said[0].startswith(f"{out} and {previous} change places")
+    assert said[1] == f"continuing {out} after step 8"
+    same_run(out, whole)
+    assert json.loads((previous / "training.json").read_text())["train"]["seed"] == 4
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_two_runs_change_places_whenever_that_is_interrupted(
+    whole, example, tmp_path, monkeypatch, n
+):
+    out, numbers = tmp_path / "base", itertools.count(1)
+    stop_and_run_another(example, out)
+
+    def replace_or_die(*paths):
+        if next(numbers) == n:
+            raise KeyboardInterrupt
+        os.replace(*paths)
+
+    monkeypatch.setattr(resume, "os", SimpleNamespace(replace=replace_or_die))
+    with pytest.raises(KeyboardInterrupt):
+        run(example, out)
+    monkeypatch.undo()
+    run(example, out)
+    same_run(out, whole)
+    assert read_progress(tmp_path / "base.previous")["run"]["train"]["seed"] == 4
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["base", "base.previous"]
+
+
+def test_a_run_that_was_set_aside_does_not_seem_to_go_on(example, tmp_path):
+    out, seen = tmp_path / "base", []
+    assert run(example, out, say=stop_at(4)) is None
+    run(example, out, say=lambda text: seen.append(is_running(tmp_path / "base.previous")), seed=4)
+    assert seen and not any(seen)
 
 
 def test_a_run_with_what_a_kill_left_can_be_set_aside_twice(example, tmp_path):
