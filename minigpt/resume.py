@@ -146,7 +146,7 @@ def previous_of(out):
 
 def aside_of(out):
     """Return where a folder is while two change places."""
-    return out.with_name(out.name + ".aside")
+    return out.with_name(f".{out.name}.exchanged")
 
 
 def holds_run(folder):
