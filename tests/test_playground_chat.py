@@ -382,3 +382,26 @@ def test_on_a_phone_the_first_screen_begins_at_the_top(page):
     page.wait_until("document.querySelector('.suggestions')")
     page.wait_until("document.documentElement.scrollHeight > innerHeight")
     assert page.evaluate("scrollY") == 0
+
+
+def test_a_branch_from_a_model_that_has_gone_says_so_and_another_model_answers(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders) as server:
+        browser.open(server.url + "/")
+        browser.wait_until("document.querySelector('.suggestions')")
+        ask(browser, "rain")
+        finished(browser, 1)
+        browser.click("[data-key=tokens]")
+        browser.click(".token", 1)
+        del server.shelf.models["chat"]
+        browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
+        browser.wait_until("document.querySelector('.picker').value === 'base'")
+        browser.click(".alternatives button")
+        browser.wait_until("document.querySelector('.answer .problem')")
+        assert "no longer served" in texts(browser, ".problem span")[0]
+        assert texts(browser, ".leaves") == ["2/2"]
+        browser.click("[data-key=retry]")
+        finished(browser, 1)
+        assert texts(browser, ".who") == ["base"]
+        assert browser.problems() == []

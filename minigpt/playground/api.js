@@ -4,6 +4,8 @@
 
 import { askForKey, authorization } from "./key.js";
 
+export const MODEL_GONE = "This model is no longer served. Choose another one, then ask again.";
+
 // Give what a path answers, as an object.
 export async function get(path) {
   return (await request(path)).json();
@@ -80,8 +82,7 @@ async function refusal(response) {
     return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
   }
   if (error?.code === "model_not_found") {
-    const gone = "This model is no longer served. Choose another one, then ask again.";
-    return Object.assign(problem(gone), { modelGone: true });
+    return Object.assign(problem(MODEL_GONE), { modelGone: true });
   }
   if (response.status !== 400 || !sentence) {
     return problem(sentence ?? `The server refused (status ${response.status}).`);

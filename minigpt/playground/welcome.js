@@ -93,7 +93,7 @@ export function nothingToTalkTo({ problem }) {
       problem ?? [
         "Run ",
         el("code", {}, "make train"),
-        " (a quarter of an hour): the model then appears here. ",
+        " (about twenty minutes): the model then appears here. ",
         "The training view shows how far it is.",
       ],
     ),
