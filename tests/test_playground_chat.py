@@ -345,6 +345,56 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         assert texts(browser, "#compare .chip") == ["base"]
 
 
+def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path):
+    from playground_server import serving
+
+    shutil.copytree(folders[0], tmp_path / "base")
+    with serving(tmp_path) as server:
+        browser.open(server.url + "/")
+        for view, button in (("chat", ".suggestions button"), ("compare", ".chip input")):
+            go(browser, view)
+            browser.wait_until(f"document.querySelector('#{view} {button}')")
+            browser.evaluate(f"document.querySelector('#{view} {button}').focus(); 0")
+            before = browser.evaluate("document.activeElement.dataset.key")
+            shutil.copytree(folders[1], tmp_path / f"{view}-too")
+            server.shelf.refresh()
+            browser.evaluate(
+                "window.drawn = document.activeElement; window.dispatchEvent(new Event('focus')); 0"
+            )
+            browser.wait_until("!drawn.isConnected")
+            assert browser.evaluate("document.activeElement.dataset.key") == before
+
+
+def test_a_checkpoint_of_a_model_that_is_listed_changes_nothing_of_the_page(page):
+    page.evaluate("""
+        window.drawn = document.querySelector('.suggestions button');
+        window.asIs = window.fetch;
+        window.fetch = async (path) => {
+          const listed = await (await asIs(path)).json();
+          for (const model of listed.data) model.created += 30; // it was loaded anew
+          window.answered = true;
+          return new Response(JSON.stringify(listed));
+        };
+        window.dispatchEvent(new Event('focus')); 0
+    """)
+    page.wait_until("window.answered")
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    assert page.evaluate("drawn.isConnected")
+
+
+def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders, api_key="the key") as server:
+        browser.open(server.url + "/")
+        for _ in ("the models", "the training of one of them"):
+            browser.wait_until("document.querySelector('dialog #key')")
+            browser.press("Escape")
+            browser.wait_until("!document.querySelector('dialog #key')")
+        assert texts(browser, ".hello") == ["The models could not be listed"]
+        assert "wants its key" in texts(browser, ".empty")[0]
+
+
 def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):
     from playground_server import serving
 

@@ -538,6 +538,41 @@ def mount_training(reader, api, before=""):
     )
 
 
+COUNTED = (
+    "window.polls = []; window.asked = 0; window.failure = null;"
+    "window.realTimeout ??= window.setTimeout;"
+    "window.setTimeout = (f, ms, ...more) =>"
+    " ms === 2000 ? polls.push(f) : realTimeout(f, ms, ...more);"
+)
+COUNTING = (
+    "{get: async (path) => { if (path.endsWith('funnel')) return {missing: 'none'};"
+    " asked += 1; if (failure) throw failure; return []; }}"
+)
+
+
+def test_nothing_is_asked_while_the_browsers_tab_is_hidden(reader):
+    mount_training(reader, COUNTING, COUNTED)
+    reader.until("polls.length === 1")
+    hide = "Object.defineProperty(document, 'hidden', {value: VALUE, configurable: true});"
+    for hidden, asked in (("true", 1), ("true", 1), ("false", 2)):
+        n = reader.value("polls.length")
+        reader.value(f"{hide.replace('VALUE', hidden)} polls.at(-1)(); 0")
+        reader.until(f"polls.length === {n + 1}")
+        assert reader.value("asked") == asked
+
+
+def test_a_server_that_is_gone_is_asked_again_but_one_whose_key_is_kept_back_is_not(reader):
+    mount_training(reader, COUNTING, COUNTED)
+    reader.until("polls.length === 1")
+    reader.value("failure = new Error('It is gone.'); polls.at(-1)(); 0")
+    reader.until("polls.length === 2")
+    assert reader.text("main > div > .problem") == "It is gone."
+    failure = "Object.assign(new Error('It wants a key.'), {keyMissing: true})"
+    reader.value(f"failure = {failure}; polls.at(-1)(); 0")
+    reader.until("/wants a key/.test(document.querySelector('main > div > .problem').innerText)")
+    assert reader.value("new Promise((done) => realTimeout(() => done(polls.length), 50))") == 2
+
+
 def test_without_a_run_it_says_how_to_begin_one(reader):
     mount_training(
         reader, "{get: async (path) => path.endsWith('runs') ? [] : {missing: 'no clean.json'}}"

@@ -1,9 +1,11 @@
 // The server, asked by fetch. Whatever goes wrong is thrown as an Error whose message is a sentence
 // a person can act on; `retryable` says that asking the same again may help, `refused` that it
-// cannot: what was asked has to be changed.
+// cannot: what was asked has to be changed. `modelGone`: there is no such model any more;
+// `keyMissing`: the key that the server wants was asked for, and not given.
 
 import { askForKey, authorization } from "./key.js";
 
+const KEY_MISSING = "This server wants its key. Reload the page, and give it.";
 export const MODEL_GONE = "This model is no longer served. Choose another one, then ask again.";
 
 // Give what a path answers, as an object.
@@ -70,6 +72,9 @@ async function request(path, body, signal) {
 
 // Make an Error of an answer that is none. The server's own sentence says what was wrong with what.
 async function refusal(response) {
+  if (response.status === 401) {
+    return Object.assign(problem(KEY_MISSING), { keyMissing: true });
+  }
   const error = (await response.json().catch(() => null))?.error;
   const sentence = error?.message;
   const wait = response.headers.get("Retry-After");

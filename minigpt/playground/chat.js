@@ -4,6 +4,7 @@ import { makeComposer } from "./composer.js";
 import { newConversation, path, titleOf } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { makeDrawer } from "./drawer.js";
+import { rememberFocus } from "./focus.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
@@ -129,8 +130,10 @@ export function mount(root, context) {
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
-    if (!empty.hidden)
-      fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+    if (empty.hidden) return;
+    const restoreFocus = rememberFocus(empty);
+    fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+    restoreFocus();
   }
 
   function suggest(text) {

@@ -7,7 +7,8 @@ export function rememberFocus(root) {
   return () => {
     if (root.contains(document.activeElement)) return; // whoever drew has chosen another place
     const child = root.children[Math.min(i, root.children.length - 1)];
-    const same = focused.dataset.key && child?.querySelector(`[data-key="${focused.dataset.key}"]`);
+    const { key } = focused.dataset;
+    const same = key && child?.querySelector(`[data-key="${CSS.escape(key)}"]`);
     (same || child?.querySelector(":is([data-key=copy], [data-key=again]):not([hidden])"))?.focus();
   };
 }

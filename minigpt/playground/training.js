@@ -34,16 +34,22 @@ export function mount(root, { api, announce }) {
 
   // Ask what is new, draw it, and ask again in a while, as long as somebody looks.
   async function poll() {
+    let again = true;
     try {
-      await ask();
-      problem.hidden = true;
+      if (!document.hidden) {
+        await ask();
+        problem.hidden = true;
+      }
     } catch (error) {
+      again = !error.keyMissing; // else the dialog that asks for it would come back and back
       say(problem, error.message);
       problem.hidden = false;
-      if (run) say(state, "This is what the server told last; it is asked again every two seconds.");
+      if (run && again) {
+        say(state, "This is what the server told last; it is asked again every two seconds.");
+      }
     }
     clearTimeout(timer);
-    if (visible) timer = setTimeout(poll, EVERY_MS);
+    if (visible && again) timer = setTimeout(poll, EVERY_MS);
   }
 
   async function ask() {

@@ -53,6 +53,7 @@ export function makeTrainingNote({ api, models, findModels, announce }, asked) {
     },
     hide() {
       visible = false;
+      told = null; // its end is told where it is seen, once
       clearTimeout(timer);
     },
   };

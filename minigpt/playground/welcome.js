@@ -32,7 +32,7 @@ export function suggestionList(suggestions, say) {
   const button = ([text, about]) =>
     el(
       "button",
-      { type: "button", onclick: () => say(text) },
+      { type: "button", "data-key": text, onclick: () => say(text) },
       el("span", {}, text),
       el("span", { class: "soft small" }, about),
     );
