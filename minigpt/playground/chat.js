@@ -186,6 +186,7 @@ export function mount(root, context) {
   // what has come of an answer is kept however the page is left
   window.addEventListener("pagehide", saveRunning);
   setInterval(saveRunning, SAVE_EVERY_MS);
+  window.addEventListener("forgotten", () => threads.forEach(({ thread }) => thread.update()));
   window.addEventListener("storage", ({ key }) => saved.changedElsewhere(key) && look());
   let first = true;
   return {

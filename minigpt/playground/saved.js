@@ -48,6 +48,7 @@ export function save(conversation) {
   for (const old of list().reverse()) {
     if (!old.nodes.some((node) => node.tokens) || writtenElsewhere(old)) continue;
     for (const node of old.nodes) if (!node.controller) delete node.tokens;
+    window.dispatchEvent(new Event("forgotten")); // they may be shown just now
     put(old);
     if (put(conversation)) return true;
   }

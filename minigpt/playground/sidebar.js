@@ -1,5 +1,6 @@
 // The list of saved conversations: open, rename, delete with a way back, export, import.
 
+import { isComposing } from "./composer.js";
 import { newConversation, titleOf } from "./conversation.js";
 import { el, fill, iconButton } from "./dom.js";
 import * as saved from "./saved.js";
@@ -92,7 +93,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       if (focused) focus(conversation.id);
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== "Escape") return;
+      if (!["Enter", "Escape"].includes(event.key) || isComposing(event)) return;
       event.preventDefault(); // or Enter would press the button that gets the focus
       done(event.key === "Enter");
     });

@@ -158,8 +158,11 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const running = () => conversation.nodes.find((node) => node.controller) ?? null;
   const stop = () => running()?.controller.abort();
 
+  // Draw the answers again, of which something was forgotten.
+  const update = () => views.forEach((view) => view.update?.());
+
   render();
-  return { render, say, stop, running };
+  return { say, stop, running, update };
 }
 
 // The page is followed while it grows, unless its reader has gone up.
