@@ -389,8 +389,9 @@ def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folde
         browser.open(server.url + "/")
         for _ in ("the models", "the training of one of them"):
             browser.wait_until("document.querySelector('dialog #key')")
+            browser.evaluate("window.closing = document.querySelector('dialog'); 0")
             browser.press("Escape")
-            browser.wait_until("!document.querySelector('dialog #key')")
+            browser.wait_until("!closing.isConnected")
         assert texts(browser, ".hello") == ["The models could not be listed"]
         assert "wants its key" in texts(browser, ".empty")[0]
 

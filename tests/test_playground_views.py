@@ -630,6 +630,7 @@ def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
     reader.value("window.now = 'c'; 0")
     reader.until("/running/.test(document.querySelector('main label:has([value=c])').innerText)")
     assert reader.value("document.querySelector('main [value=a]').checked")
+    assert reader.value("document.activeElement.value") == "a"  # though the list is drawn anew
 
 
 def test_samples_are_promised_only_while_a_run_is_running(reader):
@@ -919,7 +920,7 @@ def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(r
     [
         ({"spans": []}, "no page was copied"),
         ({"missing": "no out folder is known"}, "no out folder is known"),
-        ({"indexing": True, "share": 0.25}, "25 %"),
+        ({"indexing": True, "share": 0.25}, ": 20 %"),
     ],
 )
 def test_sources_say_why_there_are_none(reader, answer, said):

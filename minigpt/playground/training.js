@@ -3,6 +3,7 @@
 // cleaning funnel (training_funnel.js) of the text it learns from.
 
 import { el, fill } from "./dom.js";
+import { rememberFocus } from "./focus.js";
 import { curves } from "./training_curves.js";
 import { funnel } from "./training_funnel.js";
 import { NEXT, duration, remaining, stepOf } from "./training_progress.js";
@@ -81,8 +82,9 @@ export function mount(root, { api, announce }) {
   }
 
   function drawList() {
+    const restoreFocus = rememberFocus(list);
     fill(list, el("legend", {}, "Runs"), runs.map(({ name, stage, running }) => {
-      const button = el("input", { type: "radio", name: "run", value: name });
+      const button = el("input", { type: "radio", name: "run", value: name, "data-key": name });
       button.checked = name === run.name;
       button.addEventListener("change", () => {
         chosen = true;
@@ -92,6 +94,7 @@ export function mount(root, { api, announce }) {
       const note = `${STAGES[stage] ?? stage ?? ""}${running ? ", running" : ""}`;
       return el("label", {}, button, " ", name, " ", el("span", { class: "soft" }, note));
     }));
+    restoreFocus();
   }
 
   async function showFunnel() {
