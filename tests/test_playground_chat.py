@@ -142,6 +142,19 @@ def test_settings_are_sent_and_kept(page):
     )
 
 
+def test_settings_that_another_tab_has_changed_are_taken_over_and_kept(page):
+    page.evaluate("""
+        localStorage.setItem('minigpt.settings', '{"temperature": 0.3, "top_p": null}');
+        window.dispatchEvent(new StorageEvent('storage', {key: 'minigpt.settings'})); 0
+    """)
+    assert texts(page, ".composer .values")[0] == ": temperature 0.3"
+    set_settings(page, max_tokens="7")
+    page.wait_until("!document.querySelector('dialog')")
+    assert texts(page, ".composer .values")[0] == ": temperature 0.3, max tokens 7"
+    stored = page.evaluate("JSON.parse(localStorage.getItem('minigpt.settings'))")
+    assert (stored["temperature"], stored["max_tokens"]) == (0.3, 7)
+
+
 def test_a_setting_out_of_range_is_not_saved(page):
     set_settings(page, temperature="3")
     assert page.evaluate("document.querySelector('dialog').open")  # the browser says why
