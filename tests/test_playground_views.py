@@ -534,7 +534,9 @@ def mount_training(reader, api, before=""):
         " const root = document.createElement('div');"
         " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
         " document.querySelector('main').append(root);"
-        f" mount(root, {{api: {api}, announce() {{}}}}).show(); }})"
+        " window.said = [];"
+        f" window.view = mount(root, {{api: {api}, announce: (text) => said.push(text)}});"
+        " view.show(); })"
     )
 
 
@@ -631,6 +633,25 @@ def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
     reader.until("/running/.test(document.querySelector('main label:has([value=c])').innerText)")
     assert reader.value("document.querySelector('main [value=a]').checked")
     assert reader.value("document.activeElement.value") == "a"  # though the list is drawn anew
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_the_end_of_a_run_is_said_to_who_watches_it_and_not_to_who_comes_back(reader, left):
+    """Where the reader was meanwhile, it was said already."""
+    run = {"name": "base", "stage": None, "steps": 9, "step": 0, "seconds": 1}
+    told = {"metrics": [metrics(0)], "samples": []}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('funnel') ? {{missing: 'none'}}"
+        f" : path.endsWith('runs') ? [{{...{json.dumps(run)}, running, seconds_left: null}}]"
+        f" : {{...{json.dumps(told)}, running}}}}",
+        "window.running = true;",
+    )
+    state = "document.querySelector('main .state')?.textContent"
+    reader.until(f"/^Running/.test({state})")
+    reader.value(f"running = false; {'view.hide(); view.show();' if left else ''} 0")
+    reader.until(f"/^Stopped/.test({state})")
+    assert reader.value("said") == ([] if left else ["The run base has ended."])
 
 
 def test_samples_are_promised_only_while_a_run_is_running(reader):

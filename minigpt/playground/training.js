@@ -31,6 +31,7 @@ export function mount(root, { api, announce }) {
   let run = null; // the Run that is shown
   let chosen = false; // by the reader: until then it is the one that is running
   let visible = false;
+  let returned = false; // just now: what ended meanwhile was told where its reader was
   let timer = null;
 
   // Ask what is new, draw it, and ask again in a while, as long as somebody looks.
@@ -75,8 +76,10 @@ export function mount(root, { api, announce }) {
     if (asked !== run) return; // another was chosen meanwhile
     if (changed.metrics) picture.update(run.metrics);
     if (changed.samples || changed.running) samples.update(run.samples, run.running);
-    if (wasRunning && !run.running) announce(`The run ${run.name} has ended.`);
-    else if (changed.look) announce(heard(changed.look));
+    if (wasRunning && !run.running) {
+      if (!returned) announce(`The run ${run.name} has ended.`);
+    } else if (changed.look) announce(heard(changed.look));
+    returned = false;
     state.classList.toggle("running", run.running);
     say(state, told(run, about));
   }
@@ -107,7 +110,7 @@ export function mount(root, { api, announce }) {
 
   return {
     show() {
-      visible = true;
+      visible = returned = true;
       poll();
       showFunnel();
     },
