@@ -584,6 +584,33 @@ def test_without_a_run_it_says_how_to_begin_one(reader):
     assert "loss curves" not in reader.text("main")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"step": 9, "finished": True}, "Finished: step 9 of 9, 1 s."),
+        ({"step": 5, "finished": True}, "Finished early: step 5 of 9, 1 s."),  # see `patience`
+        ({"step": 5}, "Stopped: step 5 of 9, 1 s. The command that began it continues it."),
+        (
+            {"step": 5, "name": "base.previous"},
+            "Stopped: step 5 of 9, 1 s. Another run took its place.",
+        ),
+    ],
+)
+def test_of_a_run_that_goes_on_no_more_it_is_said_why(reader, changes, said):
+    run = {
+        "name": "base", "stage": "pretrain", "steps": 9, "running": False, "finished": False,
+        "seconds": 1, "seconds_left": None,
+    }  # fmt: skip
+    told = {"metrics": [metrics(0)], "samples": [], "running": False}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run | changes)}]"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .state") == said
+
+
 def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     run = {"name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False}
     run["seconds_left"] = None

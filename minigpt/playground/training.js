@@ -137,8 +137,10 @@ function told(run, about) {
   const still = left === null ? "" : ` ${remaining(left).replace(/^./, (c) => c.toUpperCase())}.`;
   const next = NEXT[stage] ? ` In make train ${NEXT[stage]}.` : "";
   if (run.running) return `Running: ${where}${still}${next}`;
-  if (steps && at >= steps) return `Finished: ${where}`;
-  return `Stopped: ${where} The command that began it continues it.`;
+  if (about.finished) return `Finished${at < steps ? " early" : ""}: ${where}`;
+  const isReplaced = run.name.endsWith(".previous"); // as a run that is set aside is called
+  const then = isReplaced ? "Another run took its place." : "The command that began it continues it.";
+  return `Stopped: ${where} ${then}`;
 }
 
 // What is read aloud of a run that goes on: not each new step.
