@@ -168,6 +168,21 @@ def test_a_key_that_ends_the_composing_of_a_word_ends_nothing_else(page, button,
     finished(page, 1)
 
 
+def test_without_room_it_is_said_that_a_new_title_or_an_undone_deletion_is_not_kept(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }; 0")
+    page.click("[data-key$=rename]")
+    page.type("Weather")
+    page.press("Enter")
+    assert "no room left" in texts(page, ".sidebar .problem")[0]
+    page.click("[data-key$=remove]")
+    assert texts(page, ".sidebar .problem") == []
+    page.click(".undo button")
+    assert "no room left" in texts(page, ".sidebar .problem")[0]
+    assert texts(page, ".conversations .open") == ["Weather"]
+
+
 # ---- whatever else the storage may hold, or not -------------------------------------------------
 
 

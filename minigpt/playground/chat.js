@@ -97,15 +97,7 @@ export function mount(root, context) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
       if (which === conversation) storage.writeOfTab(LAST, which.id); // a copy has another one
-      fill(
-        warning,
-        !fits &&
-          el(
-            "p",
-            { class: "problem" },
-            "The browser has no room left: this is not saved. Export, then delete some.",
-          ),
-      );
+      fill(warning, !fits && el("p", { class: "problem" }, saved.NO_ROOM));
     }
     sidebar.render();
   }

@@ -46,6 +46,13 @@ export function makeSidebar({ announce, current, onOpen }) {
     if (focused) focus(focused);
   }
 
+  // Save, or say that there is no room.
+  function save(conversation) {
+    if (saved.save(conversation)) return;
+    fill(message, el("p", { class: "problem small" }, saved.NO_ROOM));
+    announce(saved.NO_ROOM);
+  }
+
   const focus = (key) => entries.querySelector(`[data-key="${key}"]`)?.focus();
 
   function entry(conversation) {
@@ -85,7 +92,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       over = true;
       if (keep) {
         conversation.title = input.value.trim() || titleOf(conversation);
-        saved.save(conversation);
+        save(conversation);
       }
       const focused = document.activeElement === input;
       input.remove();
@@ -116,8 +123,8 @@ export function makeSidebar({ announce, current, onOpen }) {
         class: "link",
         onclick: () => {
           delete conversation.deleted;
-          saved.save(conversation);
           fill(message);
+          save(conversation);
           onOpen(conversation);
         },
       },
