@@ -138,9 +138,10 @@ function told(run, about) {
   const next = NEXT[stage] ? ` In make train ${NEXT[stage]}.` : "";
   if (run.running) return `Running: ${where}${still}${next}`;
   if (about.finished) return `Finished${at < steps ? " early" : ""}: ${where}`;
-  const isReplaced = run.name.endsWith(".previous"); // as a run that is set aside is called
-  const then = isReplaced ? "Another run took its place." : "The command that began it continues it.";
-  return `Stopped: ${where} ${then}`;
+  const isSetAside = run.name.endsWith(".previous");
+  return `Stopped: ${where} ${
+    isSetAside ? "Another run took its place." : "The command that began it continues it."
+  }`;
 }
 
 // What is read aloud of a run that goes on: not each new step.
