@@ -268,12 +268,16 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
         ),
         ("answer(503, 'it starts')", "Not now: it starts. Try again in a moment.", "Try again"),
         ("new Response('', {status: 503})", "the server is busy or starting", "Try again"),
-        ("answer(500, 'the disk is full')", "the disk is full", "Try again"),
+        (
+            "answer(500, 'the disk is full')",
+            "The disk is full. What the server prints says more; try again.",
+            "Try again",
+        ),
         ("answer(400, 'at most 100 fit')", "at most 100 fit", "Edit"),
         ("new Response('', {status: 418})", "The server refused (status 418).", "Ask again"),
         (
             'new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')',
-            "time is up",
+            "The answer broke off: time is up.",
             "Ask again",
         ),
         ("new Response('data: {\\n\\n')", "cannot be read", "Try again"),

@@ -49,7 +49,7 @@ async function readEvents(reader, onChunk, signal) {
       const data = line.slice(5).trim();
       if (data === "[DONE]") return;
       const chunk = parse(data);
-      if (chunk.error) throw problem(chunk.error.message);
+      if (chunk.error) throw problem(`The answer broke off: ${chunk.error.message}.`);
       onChunk(chunk);
     }
   }
@@ -84,7 +84,8 @@ async function refusal(response) {
     return problem(`Not now: ${sentence ?? "the server is busy or starting"}. ${again}`, true);
   }
   if (response.status >= 500) {
-    return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
+    const said = capitalised(sentence ?? "the server failed");
+    return problem(`${said}. What the server prints says more; try again.`, true);
   }
   if (error?.code === "model_not_found") {
     return Object.assign(problem(MODEL_GONE), { modelGone: true });
@@ -98,9 +99,10 @@ async function refusal(response) {
 // A field's name, as in "messages: ...", says something to a program only.
 function withoutField(sentence, field) {
   if (!sentence.startsWith(`${field}: `)) return sentence;
-  const rest = sentence.slice(field.length + 2);
-  return rest.charAt(0).toUpperCase() + rest.slice(1);
+  return capitalised(sentence.slice(field.length + 2));
 }
+
+const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function parse(data) {
   try {
