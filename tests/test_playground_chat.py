@@ -333,7 +333,21 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
     assert texts(page, "#compare .suggestions") == []
 
 
-def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp_path):
+def serves(server, *names):
+    """Wait until a server has found that these are the models there are."""
+    from playground_server import until
+
+    until(lambda: [*server.shelf.models] == [*names])
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """Servers look for models all the time."""
+    pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
+    monkeypatch.setattr("minigpt.serve.LOOK_EVERY_S", 0.05)
+
+
+def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp_path, looking):
     from playground_server import serving
 
     with serving(tmp_path) as server:
@@ -341,7 +355,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         browser.wait_until("document.querySelector('.hello')")
         browser.wait_until("!document.querySelector('#chat').hidden")
         shutil.copytree(folders[1], tmp_path / "chat")
-        server.shelf.refresh()
+        serves(server, "chat")
         browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
         browser.wait_until("document.querySelector('.suggestions')")
         go(browser, "compare")
@@ -349,7 +363,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         assert texts(browser, "#compare .chip") == ["chat"]
         shutil.copytree(folders[0], tmp_path / "base")
         shutil.rmtree(tmp_path / "chat")
-        server.shelf.refresh()
+        serves(server, "base")
         go(browser, "chat")
         ask(browser, "rain")
         browser.wait_until("document.querySelector('.answer .problem')")
@@ -362,7 +376,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         assert texts(browser, "#compare .chip") == ["base"]
 
 
-def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path):
+def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path, looking):
     from playground_server import serving
 
     shutil.copytree(folders[0], tmp_path / "base")
@@ -373,8 +387,9 @@ def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path):
             browser.wait_until(f"document.querySelector('#{view} {button}')")
             browser.evaluate(f"document.querySelector('#{view} {button}').focus(); 0")
             before = browser.evaluate("document.activeElement.dataset.key")
-            shutil.copytree(folders[1], tmp_path / f"{view}-too")
-            server.shelf.refresh()
+            names = [*server.shelf.models, f"{view}-too"]
+            shutil.copytree(folders[1], tmp_path / names[-1])
+            serves(server, *names)
             browser.evaluate(
                 "window.drawn = document.activeElement; window.dispatchEvent(new Event('focus')); 0"
             )
@@ -452,17 +467,22 @@ def test_on_a_phone_the_first_screen_begins_at_the_top(page):
     assert page.evaluate("scrollY") == 0
 
 
-def test_a_branch_from_a_model_that_has_gone_says_so_and_another_model_answers(browser, folders):
+def test_a_branch_from_a_model_that_has_gone_says_so_and_another_model_answers(
+    browser, folders, tmp_path, looking
+):
     from playground_server import serving
 
-    with serving(*folders) as server:
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / folder.name)
+    with serving(tmp_path) as server:
         browser.open(server.url + "/")
         browser.wait_until("document.querySelector('.suggestions')")
         ask(browser, "rain")
         finished(browser, 1)
         browser.click("[data-key=tokens]")
         browser.click(".token", 1)
-        del server.shelf.models["chat"]
+        shutil.rmtree(tmp_path / "chat")
+        serves(server, "base")
         browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
         browser.wait_until("document.querySelector('.picker').value === 'base'")
         browser.click(".alternatives button")
