@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 1 << 20
 MAX_HELD_BYTES = 64 << 20  # of all bodies that are being read or answered
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 ANY = {"0.0.0.0", "::"}  # all addresses of the machine, whose names nobody can list
+OPEN = {"/", "/health"}  # paths that need no key, beside the page's files
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -104,8 +105,7 @@ class Guard:
         ):  # fmt: skip
             raise ApiError(403, "Origin is another site's; only this server's own page may ask",
                            code="origin_not_allowed")  # fmt: skip
-        path = scope["path"]
-        if self.api_key and path.startswith(("/v1/", "/tokenize", "/playground/api/")):
+        if self.api_key and not is_open(scope["path"]):
             self._check_key(headers)
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
@@ -159,6 +159,12 @@ class Guard:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         return replay
+
+
+def is_open(path):
+    """Tell whether a path needs no key: a new one does, unless it is one of the page's files."""
+    files = path.startswith("/playground/") and not path.startswith("/playground/api/")
+    return path in OPEN or files
 
 
 def host_name(host):

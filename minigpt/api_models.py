@@ -100,7 +100,7 @@ class Shelf:
 
     def without_models(self):
         """List the paths that hold no model now."""
-        return [path for path in self.paths if not (path.is_dir() and models_in(path))]
+        return [path for path in self.paths if not models_in(path)]
 
     def refresh(self, strict=False):
         """Load what is new or has changed; see `look`."""
@@ -159,9 +159,11 @@ class Shelf:
 
 
 def models_in(folder):
-    """List the models of a folder: itself, or else those right below it."""
+    """List the models of a folder: itself, or else those right below it; none if it has gone."""
     if is_model(folder):
         return [folder]
+    if not folder.is_dir():
+        return []
     return [inner for inner in sorted(folder.iterdir()) if is_model(inner)]
 
 

@@ -54,8 +54,9 @@ def find_run(out, name):
 def describe(folder, now=None):
     """Return the run in `folder` in a few words.
 
-    These are name, stage, step of steps, running, seconds, and while it runs seconds_left. What is
-    not known is None.
+    These are name, stage, step of steps, running, finished, seconds, and while it runs
+    seconds_left. One may be finished before its last step, see `patience`. What is not known is
+    None.
     """
     report = read_object(folder / REPORT)
     try:
@@ -72,6 +73,7 @@ def describe(folder, now=None):
         "steps": steps,
         "step": max(last["step"], saved),
         "running": running,
+        "finished": bool(report),
         "seconds": last.get("seconds"),
         "seconds_left": seconds_left(lines, steps, age_of(folder / METRICS, now))
         if running

@@ -3,14 +3,17 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import struct
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playground_server import make_models, serving, until
 from raw_http import connect, exchange, get, post, read_all, read_answer, request
+from starlette.routing import Route
 
 from minigpt.api_connection import Connection
 from minigpt.api_guard import HEADERS, MAX_BODY_BYTES, host_name
@@ -112,9 +115,20 @@ def test_a_key_is_needed_where_one_was_given(folders):
                 is_refused(get(server.port, path, Authorization=given), 401)
             assert get(server.port, path, Authorization="Bearer secret").status == 200
         is_refused(post(server.port, CHAT, HELLO), 401)
-        is_refused(post(server.port, "/tokenize", {"model": "chat", "input": "a"}), 401)
         assert get(server.port, "/health").status == 200
-        assert get(server.port, "/").status == 200  # the page, which asks for the key
+        for path in ("/", "/playground/main.js"):  # the page, which asks for the key
+            assert get(server.port, path).status == 200
+
+
+def test_every_route_but_the_page_and_health_wants_the_key(folders):
+    with serving(*folders, api_key="secret") as server:
+        routes = [route for route in server.guard.app.routes if isinstance(route, Route)]
+        wanted = [route for route in routes if route.path not in ("/", "/health")]
+        assert len(wanted) > 12
+        for route in wanted:
+            path = re.sub(r"{.*?}", "base", route.path)
+            ask = partial(post, body=HELLO) if "POST" in route.methods else get
+            is_refused(ask(server.port, path), 401)
 
 
 # ---- paths and methods ---------------------------------------------------------------------------

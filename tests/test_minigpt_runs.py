@@ -112,7 +112,7 @@ def test_a_run_says_how_far_it_is(tmp_path):
     age(folder, 1000)
     expected = {
         "name": "base", "stage": "pretrain", "steps": 40, "step": 23, "running": True,
-        "seconds": 40.0, "seconds_left": 0.0,
+        "finished": False, "seconds": 40.0, "seconds_left": 0.0,
     }  # fmt: skip
     with run_lock.held(folder):
         assert runs.runs(tmp_path, NOW) == [expected]
@@ -185,6 +185,7 @@ def test_a_finished_run_is_not_running(tmp_path):
     with run_lock.held(folder):
         found = describe(folder, NOW)
     assert (found["running"], found["stage"], found["step"]) == (False, "sft", 40)
+    assert found["finished"]
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl", "training_state.safetensors"])
@@ -208,7 +209,7 @@ def test_what_is_damaged_or_missing_is_unknown(tmp_path):
     (tmp_path / "file").touch()
     expected = {
         "name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False,
-        "seconds": None, "seconds_left": None,
+        "finished": False, "seconds": None, "seconds_left": None,
     }  # fmt: skip
     assert runs.runs(tmp_path, NOW) == [expected]
     assert runs.runs(tmp_path / "nowhere") == []

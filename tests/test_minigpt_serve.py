@@ -240,6 +240,21 @@ def test_models_appear_while_serving(tmp_path, monkeypatch):
         until(lambda: names(server.port) == ["chat"])
 
 
+def test_a_model_whose_own_folder_was_given_goes_with_it_and_others_still_come(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(serve_module, "LOOK_EVERY_S", 0.05)
+    base, chat = make_models(tmp_path / "made")
+    out = tmp_path / "out"
+    out.mkdir()
+    with serving(base, out) as server:
+        shutil.rmtree(base)
+        until(lambda: names(server.port) == [])
+        chat.rename(out / "chat")
+        until(lambda: names(server.port) == ["chat"])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_model_trained_further_is_loaded_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(serve_module, "LOOK_EVERY_S", 0.05)
     base, _ = make_models(tmp_path)

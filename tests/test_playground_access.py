@@ -1,5 +1,6 @@
 """The page in a real browser: by keyboard, on a phone, in the dark, and what axe-core says."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,17 @@ def test_axe_finds_no_serious_problem(page, dark):
     ask(page, "rain", "#compare")
     finished(page, 2, "#compare")
     check()
+
+
+def test_a_model_with_a_long_name_is_not_wider_than_a_phone(browser, folders, tmp_path):
+    from playground_server import serving
+
+    named = shutil.copytree(folders[1], tmp_path / ("long" * 30))
+    (named / "metrics.jsonl").write_text('{"step": 0, "val_loss": 5.0, "seconds": 1}\n')
+    with serving(tmp_path) as server:
+        browser.resize(360, 740)
+        browser.open(server.url + "/")
+        for view, shown in (("chat", ".hello"), ("compare", ".chip"), ("training", ".runs label")):
+            go(browser, view)
+            browser.wait_until(f"document.querySelector('#{view} {shown}')")
+            assert browser.evaluate("document.documentElement.scrollWidth") <= 360

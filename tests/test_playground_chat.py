@@ -142,6 +142,19 @@ def test_settings_are_sent_and_kept(page):
     )
 
 
+def test_settings_that_another_tab_has_changed_are_taken_over_and_kept(page):
+    page.evaluate("""
+        localStorage.setItem('minigpt.settings', '{"temperature": 0.3, "top_p": null}');
+        window.dispatchEvent(new StorageEvent('storage', {key: 'minigpt.settings'})); 0
+    """)
+    assert texts(page, ".composer .values")[0] == ": temperature 0.3"
+    set_settings(page, max_tokens="7")
+    page.wait_until("!document.querySelector('dialog')")
+    assert texts(page, ".composer .values")[0] == ": temperature 0.3, max tokens 7"
+    stored = page.evaluate("JSON.parse(localStorage.getItem('minigpt.settings'))")
+    assert (stored["temperature"], stored["max_tokens"]) == (0.3, 7)
+
+
 def test_a_setting_out_of_range_is_not_saved(page):
     set_settings(page, temperature="3")
     assert page.evaluate("document.querySelector('dialog').open")  # the browser says why
@@ -255,12 +268,16 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
         ),
         ("answer(503, 'it starts')", "Not now: it starts. Try again in a moment.", "Try again"),
         ("new Response('', {status: 503})", "the server is busy or starting", "Try again"),
-        ("answer(500, 'the disk is full')", "the disk is full", "Try again"),
+        (
+            "answer(500, 'the disk is full')",
+            "The disk is full. What the server prints says more; try again.",
+            "Try again",
+        ),
         ("answer(400, 'at most 100 fit')", "at most 100 fit", "Edit"),
         ("new Response('', {status: 418})", "The server refused (status 418).", "Ask again"),
         (
             'new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')',
-            "time is up",
+            "The answer broke off: time is up.",
             "Ask again",
         ),
         ("new Response('data: {\\n\\n')", "cannot be read", "Try again"),
@@ -316,7 +333,21 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
     assert texts(page, "#compare .suggestions") == []
 
 
-def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp_path):
+def serves(server, *names):
+    """Wait until a server has found that these are the models there are."""
+    from playground_server import until
+
+    until(lambda: [*server.shelf.models] == [*names])
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """Servers look for models all the time."""
+    pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
+    monkeypatch.setattr("minigpt.serve.LOOK_EVERY_S", 0.05)
+
+
+def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp_path, looking):
     from playground_server import serving
 
     with serving(tmp_path) as server:
@@ -324,7 +355,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         browser.wait_until("document.querySelector('.hello')")
         browser.wait_until("!document.querySelector('#chat').hidden")
         shutil.copytree(folders[1], tmp_path / "chat")
-        server.shelf.refresh()
+        serves(server, "chat")
         browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
         browser.wait_until("document.querySelector('.suggestions')")
         go(browser, "compare")
@@ -338,7 +369,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         })()""")
         shutil.copytree(folders[0], tmp_path / "base")
         shutil.rmtree(tmp_path / "chat")
-        server.shelf.refresh()
+        serves(server, "base")
         go(browser, "chat")
         ask(browser, "rain")
         browser.wait_until("document.querySelector('.answer .problem')")
@@ -350,6 +381,58 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         assert texts(browser, ".lesson")
         go(browser, "compare")
         assert texts(browser, "#compare .chip") == ["base"]
+
+
+def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path, looking):
+    from playground_server import serving
+
+    shutil.copytree(folders[0], tmp_path / "base")
+    with serving(tmp_path) as server:
+        browser.open(server.url + "/")
+        for view, button in (("chat", ".suggestions button"), ("compare", ".chip input")):
+            go(browser, view)
+            browser.wait_until(f"document.querySelector('#{view} {button}')")
+            browser.evaluate(f"document.querySelector('#{view} {button}').focus(); 0")
+            before = browser.evaluate("document.activeElement.dataset.key")
+            names = [*server.shelf.models, f"{view}-too"]
+            shutil.copytree(folders[1], tmp_path / names[-1])
+            serves(server, *names)
+            browser.evaluate(
+                "window.drawn = document.activeElement; window.dispatchEvent(new Event('focus')); 0"
+            )
+            browser.wait_until("!drawn.isConnected")
+            assert browser.evaluate("document.activeElement.dataset.key") == before
+
+
+def test_a_checkpoint_of_a_model_that_is_listed_changes_nothing_of_the_page(page):
+    page.evaluate("""
+        window.drawn = document.querySelector('.suggestions button');
+        window.asIs = window.fetch;
+        window.fetch = async (path) => {
+          const listed = await (await asIs(path)).json();
+          for (const model of listed.data) model.created += 30; // it was loaded anew
+          window.answered = true;
+          return new Response(JSON.stringify(listed));
+        };
+        window.dispatchEvent(new Event('focus')); 0
+    """)
+    page.wait_until("window.answered")
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    assert page.evaluate("drawn.isConnected")
+
+
+def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders, api_key="the key") as server:
+        browser.open(server.url + "/")
+        for _ in ("the models", "the training of one of them"):
+            browser.wait_until("document.querySelector('dialog #key')")
+            browser.evaluate("window.closing = document.querySelector('dialog'); 0")
+            browser.press("Escape")
+            browser.wait_until("!closing.isConnected")
+        assert texts(browser, ".hello") == ["The models could not be listed"]
+        assert "wants its key" in texts(browser, ".empty")[0]
 
 
 def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):
@@ -389,3 +472,31 @@ def test_on_a_phone_the_first_screen_begins_at_the_top(page):
     page.wait_until("document.querySelector('.suggestions')")
     page.wait_until("document.documentElement.scrollHeight > innerHeight")
     assert page.evaluate("scrollY") == 0
+
+
+def test_a_branch_from_a_model_that_has_gone_says_so_and_another_model_answers(
+    browser, folders, tmp_path, looking
+):
+    from playground_server import serving
+
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / folder.name)
+    with serving(tmp_path) as server:
+        browser.open(server.url + "/")
+        browser.wait_until("document.querySelector('.suggestions')")
+        ask(browser, "rain")
+        finished(browser, 1)
+        browser.click("[data-key=tokens]")
+        browser.click(".token", 1)
+        shutil.rmtree(tmp_path / "chat")
+        serves(server, "base")
+        browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
+        browser.wait_until("document.querySelector('.picker').value === 'base'")
+        browser.click(".alternatives button")
+        browser.wait_until("document.querySelector('.answer .problem')")
+        assert "no longer served" in texts(browser, ".problem span")[0]
+        assert texts(browser, ".leaves") == ["2/2"]
+        browser.click("[data-key=retry]")
+        finished(browser, 1)
+        assert texts(browser, ".who") == ["base"]
+        assert browser.problems() == []

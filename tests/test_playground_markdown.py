@@ -114,6 +114,11 @@ MARKDOWN = [
         "a | b\n--|--\n1 | 2 | 3",
         "div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||td>3||||",
     ),
+    (
+        "in\na | b\n--|:-\n1 | 2\n\n| no table\nat all | -",
+        "p>in/div>|table>|thead>|tr>|th>a||th>b||||tbody>|tr>|td>1||td>2||||"
+        "/p>| no table\nat all | -",
+    ),
     ("---\na", "hr>/p>a"),
     ("- a\n  ```py\n  x\n\n    y\n  ```\n- b", f"ul>|li>a{code(SPACED, 'py')}||li>b|"),
     ("1. ```\n   x\n   ```", f"ol>|li>{code('x')}|"),
@@ -134,6 +139,7 @@ MARKDOWN = [
     ("```\n    ```\n```", code("    ```")[1:-1]),
     ("-\n- a\n-b", "ul>|li>||li>a\n-b|"),
     ("in\n1984. no list\n1. a list", "p>in\n1984. no list/ol>|li>a list|"),
+    ("***a***, ___b___ **** c", "p>|em>|strong>a||, |em>|strong>b|| **** c"),
     ("_a_ __b__ *a*b", "p>|em>a| |strong>b| |em>a|b"),
 ]
 
@@ -186,6 +192,8 @@ def draw(loaded, texts):
         "\t- a\n",
         "> a\nb\n",
         "> ```\n",
+        "a|-\n",
+        " ***a",
     ],
 )
 def test_a_long_hostile_text_is_drawn_in_linear_time(loaded, piece):

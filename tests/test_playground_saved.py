@@ -86,8 +86,11 @@ def import_file(page, text):
 
 
 def test_when_the_storage_is_full_old_tokens_make_room(page):
+    """Those, too, that are shown just now: whoever clicked one would find nothing behind it."""
     ask(page, "rain")
     finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.wait_until("document.querySelector('.token')")
     kept = page.evaluate(
         """import('/playground/saved.js').then(async (saved) => {
           const [old] = saved.list();
@@ -104,6 +107,8 @@ def test_when_the_storage_is_full_old_tokens_make_room(page):
         })"""
     )
     assert kept == [True, False, 2]
+    assert texts(page, ".token") == []
+    assert "room had to be made" in texts(page, ".body")[0]
 
 
 def test_an_answer_goes_on_while_another_conversation_is_open(slow_page):
@@ -141,6 +146,41 @@ def test_a_title_that_is_being_written_stays_while_an_answer_ends(slow_page):
     page.type("ther")
     page.press("Enter")
     assert (texts(page, ".conversations .open"), focus(page)) == (["Weather"], "Weather")
+
+
+@pytest.mark.parametrize(
+    ("button", "field"),
+    [("[data-key$=rename]", ".conversations input"), ("[data-key=edit]", ".question textarea")],
+)
+@pytest.mark.parametrize("key", ["Enter", "Escape"])
+def test_a_key_that_ends_the_composing_of_a_word_ends_nothing_else(page, button, field, key):
+    """As in Japanese: the word is chosen by Enter, or given up by Escape, and writing goes on."""
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate(f"document.querySelector('{button}').click()")
+    for composing in ("true", "false"):
+        assert page.evaluate(f"!!document.querySelector('{field}')")
+        page.evaluate(
+            f"document.querySelector('{field}').dispatchEvent(new KeyboardEvent('keydown',"
+            f" {{key: '{key}', isComposing: {composing}, bubbles: true, cancelable: true}}))"
+        )
+    assert not page.evaluate(f"!!document.querySelector('{field}')")
+    finished(page, 1)
+
+
+def test_without_room_it_is_said_that_a_new_title_or_an_undone_deletion_is_not_kept(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }; 0")
+    page.click("[data-key$=rename]")
+    page.type("Weather")
+    page.press("Enter")
+    assert "no room left" in texts(page, ".sidebar .problem")[0]
+    page.click("[data-key$=remove]")
+    assert texts(page, ".sidebar .problem") == []
+    page.click(".undo button")
+    assert "no room left" in texts(page, ".sidebar .problem")[0]
+    assert texts(page, ".conversations .open") == ["Weather"]
 
 
 # ---- whatever else the storage may hold, or not -------------------------------------------------

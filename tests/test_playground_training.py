@@ -56,8 +56,11 @@ def test_where_a_model_is_talked_to_it_is_said_that_it_is_still_being_trained(br
             note(browser, f"base is still being trained: {SO_FAR}; answers get better.")
         browser.wait_until(f"document.querySelector({json.dumps(NOTE)}).hidden")
         browser.wait_until("announcer.textContent === 'The training of base has ended.'")
+        browser.evaluate("announcer.textContent = ''; 0")
         go(browser, "chat")
         browser.wait_until(f"document.querySelector({json.dumps(NOTE)}).hidden")
+        later = "new Promise((done) => setTimeout(() => done(announcer.textContent), 200))"
+        assert browser.evaluate(later) == ""  # it was heard already
         assert browser.problems() == []
 
 

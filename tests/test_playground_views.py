@@ -534,8 +534,45 @@ def mount_training(reader, api, before=""):
         " const root = document.createElement('div');"
         " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
         " document.querySelector('main').append(root);"
-        f" mount(root, {{api: {api}, announce() {{}}}}).show(); }})"
+        " window.said = [];"
+        f" window.view = mount(root, {{api: {api}, announce: (text) => said.push(text)}});"
+        " view.show(); })"
     )
+
+
+COUNTED = (
+    "window.polls = []; window.asked = 0; window.failure = null;"
+    "window.realTimeout ??= window.setTimeout;"
+    "window.setTimeout = (f, ms, ...more) =>"
+    " ms === 2000 ? polls.push(f) : realTimeout(f, ms, ...more);"
+)
+COUNTING = (
+    "{get: async (path) => { if (path.endsWith('funnel')) return {missing: 'none'};"
+    " asked += 1; if (failure) throw failure; return []; }}"
+)
+
+
+def test_nothing_is_asked_while_the_browsers_tab_is_hidden(reader):
+    mount_training(reader, COUNTING, COUNTED)
+    reader.until("polls.length === 1")
+    hide = "Object.defineProperty(document, 'hidden', {value: VALUE, configurable: true});"
+    for hidden, asked in (("true", 1), ("true", 1), ("false", 2)):
+        n = reader.value("polls.length")
+        reader.value(f"{hide.replace('VALUE', hidden)} polls.at(-1)(); 0")
+        reader.until(f"polls.length === {n + 1}")
+        assert reader.value("asked") == asked
+
+
+def test_a_server_that_is_gone_is_asked_again_but_one_whose_key_is_kept_back_is_not(reader):
+    mount_training(reader, COUNTING, COUNTED)
+    reader.until("polls.length === 1")
+    reader.value("failure = new Error('It is gone.'); polls.at(-1)(); 0")
+    reader.until("polls.length === 2")
+    assert reader.text("main > div > .problem") == "It is gone."
+    failure = "Object.assign(new Error('It wants a key.'), {keyMissing: true})"
+    reader.value(f"failure = {failure}; polls.at(-1)(); 0")
+    reader.until("/wants a key/.test(document.querySelector('main > div > .problem').innerText)")
+    assert reader.value("new Promise((done) => realTimeout(() => done(polls.length), 50))") == 2
 
 
 def test_without_a_run_it_says_how_to_begin_one(reader):
@@ -545,6 +582,33 @@ def test_without_a_run_it_says_how_to_begin_one(reader):
     reader.until("/make train/.test(document.querySelector('main').innerText)")
     reader.until("/no clean.json/.test(document.querySelector('main').innerText)")
     assert "loss curves" not in reader.text("main")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"step": 9, "finished": True}, "Finished: step 9 of 9, 1 s."),
+        ({"step": 5, "finished": True}, "Finished early: step 5 of 9, 1 s."),  # see `patience`
+        ({"step": 5}, "Stopped: step 5 of 9, 1 s. The command that began it continues it."),
+        (
+            {"step": 5, "name": "base.previous"},
+            "Stopped: step 5 of 9, 1 s. Another run took its place.",
+        ),
+    ],
+)
+def test_of_a_run_that_goes_on_no_more_it_is_said_why(reader, changes, said):
+    run = {
+        "name": "base", "stage": "pretrain", "steps": 9, "running": False, "finished": False,
+        "seconds": 1, "seconds_left": None,
+    }  # fmt: skip
+    told = {"metrics": [metrics(0)], "samples": [], "running": False}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run | changes)}]"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .state") == said
 
 
 def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
@@ -595,6 +659,26 @@ def test_the_run_that_is_running_is_shown_until_another_is_chosen(reader):
     reader.value("window.now = 'c'; 0")
     reader.until("/running/.test(document.querySelector('main label:has([value=c])').innerText)")
     assert reader.value("document.querySelector('main [value=a]').checked")
+    assert reader.value("document.activeElement.value") == "a"  # though the list is drawn anew
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_the_end_of_a_run_is_said_to_who_watches_it_and_not_to_who_comes_back(reader, left):
+    """Where the reader was meanwhile, it was said already."""
+    run = {"name": "base", "stage": None, "steps": 9, "step": 0, "seconds": 1}
+    told = {"metrics": [metrics(0)], "samples": []}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('funnel') ? {{missing: 'none'}}"
+        f" : path.endsWith('runs') ? [{{...{json.dumps(run)}, running, seconds_left: null}}]"
+        f" : {{...{json.dumps(told)}, running}}}}",
+        "window.running = true;",
+    )
+    state = "document.querySelector('main .state')?.textContent"
+    reader.until(f"/^Running/.test({state})")
+    reader.value(f"running = false; {'view.hide(); view.show();' if left else ''} 0")
+    reader.until(f"/^Stopped/.test({state})")
+    assert reader.value("said") == ([] if left else ["The run base has ended."])
 
 
 def test_samples_are_promised_only_while_a_run_is_running(reader):
@@ -884,7 +968,7 @@ def test_the_page_makes_no_link_of_such_an_address_even_if_the_server_gave_one(r
     [
         ({"spans": []}, "no page was copied"),
         ({"missing": "no out folder is known"}, "no out folder is known"),
-        ({"indexing": True, "share": 0.25}, "25 %"),
+        ({"indexing": True, "share": 0.25}, ": 20 %"),
     ],
 )
 def test_sources_say_why_there_are_none(reader, answer, said):

@@ -73,6 +73,7 @@ export function answerView(node, model, { api, announce, place, of, lesson, open
 
   function drawTokens() {
     if (!node.tokens?.length) {
+      tokens = null;
       const reason = node.finish
         ? "Nothing is known of this answer's tokens: it was imported, or room had to be made."
         : "The first token is on its way.";

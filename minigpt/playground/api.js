@@ -1,8 +1,12 @@
 // The server, asked by fetch. Whatever goes wrong is thrown as an Error whose message is a sentence
 // a person can act on; `retryable` says that asking the same again may help, `refused` that it
-// cannot: what was asked has to be changed.
+// cannot: what was asked has to be changed. `modelGone`: there is no such model any more;
+// `keyMissing`: the key that the server wants was asked for, and not given.
 
 import { askForKey, authorization } from "./key.js";
+
+const KEY_MISSING = "This server wants its key. Reload the page, and give it.";
+export const MODEL_GONE = "This model is no longer served. Choose another one, then ask again.";
 
 // Give what a path answers, as an object.
 export async function get(path) {
@@ -45,7 +49,7 @@ async function readEvents(reader, onChunk, signal) {
       const data = line.slice(5).trim();
       if (data === "[DONE]") return;
       const chunk = parse(data);
-      if (chunk.error) throw problem(chunk.error.message);
+      if (chunk.error) throw problem(`The answer broke off: ${chunk.error.message}.`);
       onChunk(chunk);
     }
   }
@@ -68,6 +72,9 @@ async function request(path, body, signal) {
 
 // Make an Error of an answer that is none. The server's own sentence says what was wrong with what.
 async function refusal(response) {
+  if (response.status === 401) {
+    return Object.assign(problem(KEY_MISSING), { keyMissing: true });
+  }
   const error = (await response.json().catch(() => null))?.error;
   const sentence = error?.message;
   const wait = response.headers.get("Retry-After");
@@ -77,11 +84,11 @@ async function refusal(response) {
     return problem(`Not now: ${sentence ?? "the server is busy or starting"}. ${again}`, true);
   }
   if (response.status >= 500) {
-    return problem(sentence ?? "The server failed; what it prints says why. Try again.", true);
+    const said = capitalised(sentence ?? "the server failed");
+    return problem(`${said}. What the server prints says more; try again.`, true);
   }
   if (error?.code === "model_not_found") {
-    const gone = "This model is no longer served. Choose another one, then ask again.";
-    return Object.assign(problem(gone), { modelGone: true });
+    return Object.assign(problem(MODEL_GONE), { modelGone: true });
   }
   if (response.status !== 400 || !sentence) {
     return problem(sentence ?? `The server refused (status ${response.status}).`);
@@ -92,9 +99,10 @@ async function refusal(response) {
 // A field's name, as in "messages: ...", says something to a program only.
 function withoutField(sentence, field) {
   if (!sentence.startsWith(`${field}: `)) return sentence;
-  const rest = sentence.slice(field.length + 2);
-  return rest.charAt(0).toUpperCase() + rest.slice(1);
+  return capitalised(sentence.slice(field.length + 2));
 }
+
+const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function parse(data) {
   try {

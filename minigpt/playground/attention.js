@@ -30,9 +30,9 @@ export function showAttention(root, { api, model, ids, selected }) {
   const view = el("div", { class: "attention-view" },
     el("p", {},
       "To guess the next token, every token looks back at those before it and takes over something " +
-      "of what they mean: that is attention. Each head of a layer looks in its own way; the darker " +
-      "a square, the more its row's token looks at its column's. By chance is what a head would " +
-      "give that looks at all tokens alike."),
+      "of what they mean: that is attention. Each head of a layer looks in its own way; the stronger " +
+      "a square's colour, the more its row's token looks at its column's. By chance is what a head " +
+      "would give that looks at all tokens alike."),
     problem, layers, heads, reading);
   fill(root, view);
 

@@ -4,6 +4,7 @@ import { makeComposer } from "./composer.js";
 import { newConversation, path, titleOf } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { makeDrawer } from "./drawer.js";
+import { rememberFocus } from "./focus.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
@@ -96,15 +97,7 @@ export function mount(root, context) {
       which.title ||= titleOf(which);
       const fits = saved.save(which);
       if (which === conversation) storage.writeOfTab(LAST, which.id); // a copy has another one
-      fill(
-        warning,
-        !fits &&
-          el(
-            "p",
-            { class: "problem" },
-            "The browser has no room left: this is not saved. Export, then delete some.",
-          ),
-      );
+      fill(warning, !fits && el("p", { class: "problem" }, saved.NO_ROOM));
     }
     sidebar.render();
   }
@@ -129,8 +122,10 @@ export function mount(root, context) {
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
-    if (!empty.hidden)
-      fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+    if (empty.hidden) return;
+    const restoreFocus = rememberFocus(empty);
+    fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+    restoreFocus();
   }
 
   function suggest(text) {
@@ -183,6 +178,7 @@ export function mount(root, context) {
   // what has come of an answer is kept however the page is left
   window.addEventListener("pagehide", saveRunning);
   setInterval(saveRunning, SAVE_EVERY_MS);
+  window.addEventListener("forgotten", () => threads.forEach(({ thread }) => thread.update()));
   window.addEventListener("storage", ({ key }) => saved.changedElsewhere(key) && look());
   let first = true;
   return {

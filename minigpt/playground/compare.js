@@ -4,6 +4,7 @@
 import { makeComposer } from "./composer.js";
 import { newConversation } from "./conversation.js";
 import { el, fill } from "./dom.js";
+import { rememberFocus } from "./focus.js";
 import { settingsButton } from "./settings.js";
 import { makeThread } from "./thread.js";
 import { makeTrainingNote } from "./training_note.js";
@@ -39,6 +40,7 @@ export function mount(root, context) {
       const box = el("input", {
         type: "checkbox",
         id: `compare-${i}`,
+        "data-key": id,
         value: id,
         checked,
         onchange: () => {
@@ -48,7 +50,9 @@ export function mount(root, context) {
       });
       return el("span", { class: "chip" }, box, el("label", { for: box.id }, id));
     });
+    const restoreFocus = rememberFocus(choice);
     fill(choice, el("legend", {}, "Models"), chips);
+    restoreFocus();
     choice.hidden = examples.hidden = !chips.length;
     if (!threads.length) {
       fill(

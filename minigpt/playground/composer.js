@@ -3,6 +3,10 @@
 
 import { el, iconButton, relabel } from "./dom.js";
 
+// Whether a key belongs to a word that is being composed (Japanese, Chinese, ...), as Enter and
+// Escape then do; Safari says so only by 229.
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 // Make it: {element, input, focus(), setRunning(whether)}. `tools` stand beneath the text.
 export function makeComposer({ label, placeholder, onSend, onStop, tools = [] }) {
   let running = false;
@@ -35,11 +39,9 @@ export function makeComposer({ label, placeholder, onSend, onStop, tools = [] })
   });
   input.addEventListener("input", fit);
   input.addEventListener("keydown", (event) => {
+    if (isComposing(event)) return;
     if (event.key === "Escape" && running) onStop();
-    // while a word is being composed (Japanese, Chinese, ...) Enter belongs to it; Safari says so
-    // only by 229
-    const composing = event.isComposing || event.keyCode === 229;
-    if (event.key !== "Enter" || event.shiftKey || composing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     if (!running) send();
   });

@@ -27,7 +27,12 @@ export function askForKey() {
       el("p", {}, "It is what was given as --api-key, or in MINIGPT_API_KEY, when it was started."),
       el("label", { for: "key" }, "Key"),
       input,
-      el("p", { class: "buttons" }, el("button", { value: "ok", class: "main" }, "Use it")),
+      el(
+        "p",
+        { class: "buttons" },
+        el("button", { value: "ok", class: "main" }, "Use it"),
+        el("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+      ),
     );
     const dialog = el("dialog", { "aria-labelledby": "key-title" }, form);
     dialog.addEventListener("close", () => {

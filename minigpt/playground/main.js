@@ -37,7 +37,7 @@ function announce(text) {
 async function findModels() {
   try {
     const { data } = await api.get("/v1/models");
-    const others = JSON.stringify(data) !== JSON.stringify(context.models);
+    const others = told(data) !== told(context.models);
     context.models.splice(0, Infinity, ...data); // the same list: views hold it
     context.problem = null;
     if (others) window.dispatchEvent(new Event("models"));
@@ -45,6 +45,9 @@ async function findModels() {
     context.problem = error.message;
   }
 }
+
+// What is shown of models; a checkpoint of one that is being trained changes nothing of it.
+const told = (models) => JSON.stringify(models.map(({ id, minigpt }) => [id, minigpt]));
 
 async function show(name) {
   if (current === name) return;
@@ -115,7 +118,9 @@ window.addEventListener("popstate", () => show(fromAddress()));
 
 await findModels();
 if (context.problem) announce(context.problem);
-context.suggestions = api.get("/playground/api/suggestions").catch(() => ({}));
+context.suggestions = context.problem
+  ? Promise.resolve({})
+  : api.get("/playground/api/suggestions").catch(() => ({}));
 show(fromAddress());
 // somebody comes back from the terminal, where `make train` may have made another model
 window.addEventListener("focus", findModels);

@@ -26,7 +26,7 @@ export function cut(lines) {
   };
   const take = (kind, belongs) => {
     let end = i + 1;
-    while (end < lines.length && belongs(lines[end])) end += 1;
+    while (end < lines.length && belongs(lines[end], end)) end += 1;
     add(end, { kind });
   };
   while (i < lines.length) {
@@ -45,9 +45,12 @@ export function cut(lines) {
     else if (itemOf(line)) {
       const { items, end } = takeItems(lines, i);
       add(end, { kind: "list", items });
-    } else if (line.includes("|") && isDelimiter(lines[i + 1]))
-      take("table", (other) => other.includes("|"));
-    else take("paragraph", (other) => other.trim() && !interrupts(other));
+    } else if (beginsTable(lines, i)) take("table", (other) => other.includes("|"));
+    else
+      take(
+        "paragraph",
+        (other, at) => other.trim() && !interrupts(other) && !beginsTable(lines, at),
+      );
   }
   return blocks;
 }
@@ -187,6 +190,8 @@ export const cellsOf = (line) =>
     .replace(/\|$/, "")
     .split("|")
     .map((cell) => cell.trim());
+
+const beginsTable = (lines, i) => lines[i].includes("|") && isDelimiter(lines[i + 1]);
 
 const isDelimiter = (line) =>
   !!line?.includes("-") &&

@@ -13,7 +13,8 @@ const PIECE = new RegExp(
     /(?<!`)(`+)([^`\n]+)\2(?!`)/, //                   2, 3  code between as many backticks
     /\[([^[\]\n]*)\]\(([^()\s]*)\)/, //                 4, 5  a link: its text and its address
     /(https?:\/\/[^\s<>"'`*|()[\]]*[^\s<>"'`*|()[\].,;:!?])/, //  6  an address by itself
-    /(\*\*|__|~~|\*|_)/, //                             7  a mark of emphasis
+    // of ***both*** the weaker mark is the outer one, so that the ends come in their order
+    /((?<!\S)(?:\*(?=\*\*[^\s*])|_(?=__[^\s_]))|\*\*|__|~~|\*|_)/, //  7  a mark of emphasis
   ]
     .map((part) => part.source)
     .join("|"),
@@ -45,8 +46,9 @@ export function inline(text) {
 // A mark closes its emphasis, or begins one, or is text: 3 * 4, snake_case.
 function emphasis(open, mark, before, after) {
   const place = open.findLastIndex((each) => each.mark === mark);
+  const isEmpty = place === open.length - 1 && !open[place].nodes.length; // ****, as of a password
   const insideWord = mark.startsWith("_") && WORD.test(before) && WORD.test(after);
-  if (place > 0 && before.trim() && !insideWord) {
+  if (place > 0 && before.trim() && !insideWord && !isEmpty) {
     while (open.length > place + 1) closeAsText(open);
     const { nodes } = open.pop();
     open.at(-1).nodes.push(el(TAGS[mark], {}, nodes));

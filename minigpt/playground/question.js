@@ -2,6 +2,7 @@
 
 import { leaves } from "./answer.js";
 import { copyButton } from "./clipboard.js";
+import { isComposing } from "./composer.js";
 import { el, fill, iconButton } from "./dom.js";
 
 // Make the view of a user's node: {elements, edit()}. {place, of}: among the versions beside it,
@@ -46,9 +47,11 @@ function editForm(text, onSend, onCancel) {
     event.preventDefault();
     if (input.value.trim()) onSend(input.value.trim());
   });
-  form.addEventListener("keydown", (event) => event.key === "Escape" && onCancel());
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !isComposing(event)) onCancel();
+  });
   input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     form.requestSubmit();
   });

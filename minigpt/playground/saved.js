@@ -10,6 +10,9 @@
 import { check, fromMessages, messages, newId, path } from "./conversation.js";
 import * as storage from "./storage.js";
 
+export const NO_ROOM =
+  "The browser has no room left: this is not saved. Export, then delete some.";
+
 const PREFIX = "minigpt.conversation.";
 const MOST_CHARACTERS = 5_000_000; // of a file: more would not fit the storage
 const MOST_LINES = 1000;
@@ -48,6 +51,7 @@ export function save(conversation) {
   for (const old of list().reverse()) {
     if (!old.nodes.some((node) => node.tokens) || writtenElsewhere(old)) continue;
     for (const node of old.nodes) if (!node.controller) delete node.tokens;
+    window.dispatchEvent(new Event("forgotten")); // they may be shown just now
     put(old);
     if (put(conversation)) return true;
   }

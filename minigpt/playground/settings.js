@@ -85,16 +85,27 @@ const STORED = "minigpt.settings";
 const DEFAULTS = Object.fromEntries(FIELDS.map(([name, , , , , value]) => [name, value]));
 
 const settings = { ...DEFAULTS }; // as the reader left them
-try {
-  const stored = JSON.parse(storage.read(STORED)) ?? {};
-  for (const [name, , least, most, , value] of FIELDS) {
-    const kept = stored[name];
-    const valid = typeof kept === "number" && kept >= least && kept <= most;
-    if (valid || (kept === null && value === null)) settings[name] = kept;
+
+function load() {
+  try {
+    const stored = JSON.parse(storage.read(STORED)) ?? {};
+    for (const [name, , least, most, , value] of FIELDS) {
+      const kept = stored[name];
+      const valid = typeof kept === "number" && kept >= least && kept <= most;
+      if (valid || (kept === null && value === null)) settings[name] = kept;
+    }
+  } catch {
+    // something else was stored there: the settings stay
   }
-} catch {
-  // something else was stored there: the defaults stay
 }
+
+load();
+// another tab has changed them: or this one would write over it what it knew before
+window.addEventListener("storage", ({ key }) => {
+  if (key !== STORED) return;
+  load();
+  window.dispatchEvent(new Event("settings"));
+});
 
 // Give the settings for a model of /v1/models: {temperature, top_p, top_k, min_p,
 // repetition_penalty, max_tokens, seed}, null where nothing is sent.

@@ -1,5 +1,6 @@
 // The list of saved conversations: open, rename, delete with a way back, export, import.
 
+import { isComposing } from "./composer.js";
 import { newConversation, titleOf } from "./conversation.js";
 import { el, fill, iconButton } from "./dom.js";
 import * as saved from "./saved.js";
@@ -45,6 +46,13 @@ export function makeSidebar({ announce, current, onOpen }) {
     if (focused) focus(focused);
   }
 
+  // Save, or say that there is no room.
+  function save(conversation) {
+    if (saved.save(conversation)) return;
+    fill(message, el("p", { class: "problem small" }, saved.NO_ROOM));
+    announce(saved.NO_ROOM);
+  }
+
   const focus = (key) => entries.querySelector(`[data-key="${key}"]`)?.focus();
 
   function entry(conversation) {
@@ -84,7 +92,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       over = true;
       if (keep) {
         conversation.title = input.value.trim() || titleOf(conversation);
-        saved.save(conversation);
+        save(conversation);
       }
       const focused = document.activeElement === input;
       input.remove();
@@ -92,7 +100,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       if (focused) focus(conversation.id);
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== "Escape") return;
+      if (!["Enter", "Escape"].includes(event.key) || isComposing(event)) return;
       event.preventDefault(); // or Enter would press the button that gets the focus
       done(event.key === "Enter");
     });
@@ -115,8 +123,8 @@ export function makeSidebar({ announce, current, onOpen }) {
         class: "link",
         onclick: () => {
           delete conversation.deleted;
-          saved.save(conversation);
           fill(message);
+          save(conversation);
           onOpen(conversation);
         },
       },

@@ -33,8 +33,9 @@ export function showSources(root, { api, model, text }) {
       return;
     }
     if (found.indexing) {
-      const share = `${Math.round(100 * (found.share ?? 0))} %`;
-      state.textContent = `Reading the training text, so that it can be searched: ${share} …`;
+      const share = `${10 * Math.floor(10 * (found.share ?? 0))} %`; // in tens: each is read aloud
+      const reading = `Reading the training text, so that it can be searched: ${share} …`;
+      if (state.textContent !== reading) state.textContent = reading;
       setTimeout(ask, AGAIN_MS);
     } else if (found.missing) {
       state.textContent = found.missing;

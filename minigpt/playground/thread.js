@@ -5,6 +5,7 @@
 // and the page does not scroll to what comes).
 
 import { answerView } from "./answer.js";
+import { MODEL_GONE } from "./api.js";
 import { ask, branchAt, requestFor } from "./ask.js";
 import { add, choose, messages, parentOf, path, siblings } from "./conversation.js";
 import { el, fill } from "./dom.js";
@@ -99,6 +100,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     stop();
     const answering = modelOf(old);
     const node = add(conversation, parentOf(conversation, old), "assistant", "");
+    if (!answering) return fail(Object.assign(node, { model: old.model }), MODEL_GONE);
     const drawn = settingsFor(answering);
     const request = branchAt(node, old, i, alternative, answering, drawn);
     node.note = `Goes on from another token, the ${ordinal(i + 1)}. `;
@@ -156,8 +158,11 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const running = () => conversation.nodes.find((node) => node.controller) ?? null;
   const stop = () => running()?.controller.abort();
 
+  // Draw the answers again, of which something was forgotten.
+  const update = () => views.forEach((view) => view.update?.());
+
   render();
-  return { render, say, stop, running };
+  return { say, stop, running, update };
 }
 
 // The page is followed while it grows, unless its reader has gone up.

@@ -3,6 +3,7 @@
 // cleaning funnel (training_funnel.js) of the text it learns from.
 
 import { el, fill } from "./dom.js";
+import { rememberFocus } from "./focus.js";
 import { curves } from "./training_curves.js";
 import { funnel } from "./training_funnel.js";
 import { NEXT, duration, remaining, stepOf } from "./training_progress.js";
@@ -30,20 +31,27 @@ export function mount(root, { api, announce }) {
   let run = null; // the Run that is shown
   let chosen = false; // by the reader: until then it is the one that is running
   let visible = false;
+  let returned = false; // just now: what ended meanwhile was told where its reader was
   let timer = null;
 
   // Ask what is new, draw it, and ask again in a while, as long as somebody looks.
   async function poll() {
+    let again = true;
     try {
-      await ask();
-      problem.hidden = true;
+      if (!document.hidden) {
+        await ask();
+        problem.hidden = true;
+      }
     } catch (error) {
+      again = !error.keyMissing; // else the dialog that asks for it would come back and back
       say(problem, error.message);
       problem.hidden = false;
-      if (run) say(state, "This is what the server told last; it is asked again every two seconds.");
+      if (run && again) {
+        say(state, "This is what the server told last; it is asked again every two seconds.");
+      }
     }
     clearTimeout(timer);
-    if (visible) timer = setTimeout(poll, EVERY_MS);
+    if (visible && again) timer = setTimeout(poll, EVERY_MS);
   }
 
   async function ask() {
@@ -68,15 +76,18 @@ export function mount(root, { api, announce }) {
     if (asked !== run) return; // another was chosen meanwhile
     if (changed.metrics) picture.update(run.metrics);
     if (changed.samples || changed.running) samples.update(run.samples, run.running);
-    if (wasRunning && !run.running) announce(`The run ${run.name} has ended.`);
-    else if (changed.look) announce(heard(changed.look));
+    if (wasRunning && !run.running) {
+      if (!returned) announce(`The run ${run.name} has ended.`);
+    } else if (changed.look) announce(heard(changed.look));
+    returned = false;
     state.classList.toggle("running", run.running);
     say(state, told(run, about));
   }
 
   function drawList() {
+    const restoreFocus = rememberFocus(list);
     fill(list, el("legend", {}, "Runs"), runs.map(({ name, stage, running }) => {
-      const button = el("input", { type: "radio", name: "run", value: name });
+      const button = el("input", { type: "radio", name: "run", value: name, "data-key": name });
       button.checked = name === run.name;
       button.addEventListener("change", () => {
         chosen = true;
@@ -86,6 +97,7 @@ export function mount(root, { api, announce }) {
       const note = `${STAGES[stage] ?? stage ?? ""}${running ? ", running" : ""}`;
       return el("label", {}, button, " ", name, " ", el("span", { class: "soft" }, note));
     }));
+    restoreFocus();
   }
 
   async function showFunnel() {
@@ -98,7 +110,7 @@ export function mount(root, { api, announce }) {
 
   return {
     show() {
-      visible = true;
+      visible = returned = true;
       poll();
       showFunnel();
     },
@@ -125,8 +137,11 @@ function told(run, about) {
   const still = left === null ? "" : ` ${remaining(left).replace(/^./, (c) => c.toUpperCase())}.`;
   const next = NEXT[stage] ? ` In make train ${NEXT[stage]}.` : "";
   if (run.running) return `Running: ${where}${still}${next}`;
-  if (steps && at >= steps) return `Finished: ${where}`;
-  return `Stopped: ${where} The command that began it continues it.`;
+  if (about.finished) return `Finished${at < steps ? " early" : ""}: ${where}`;
+  const isSetAside = run.name.endsWith(".previous");
+  return `Stopped: ${where} ${
+    isSetAside ? "Another run took its place." : "The command that began it continues it."
+  }`;
 }
 
 // What is read aloud of a run that goes on: not each new step.

@@ -21,6 +21,7 @@ export function makeTrainingNote({ api, models, findModels, announce }, asked) {
     if (!document.hidden) {
       try {
         const runs = await api.get("/playground/api/runs");
+        if (!visible) return; // left meanwhile
         await tell(runs.filter(({ running }) => running));
       } catch {
         element.hidden = true; // whoever asks a model is told that the server is gone
@@ -53,6 +54,7 @@ export function makeTrainingNote({ api, models, findModels, announce }, asked) {
     },
     hide() {
       visible = false;
+      told = null; // its end is told once, where it is seen
       clearTimeout(timer);
     },
   };

@@ -32,7 +32,7 @@ export function suggestionList(suggestions, say) {
   const button = ([text, about]) =>
     el(
       "button",
-      { type: "button", onclick: () => say(text) },
+      { type: "button", "data-key": text, onclick: () => say(text) },
       el("span", {}, text),
       el("span", { class: "soft small" }, about),
     );
@@ -93,7 +93,7 @@ export function nothingToTalkTo({ problem }) {
       problem ?? [
         "Run ",
         el("code", {}, "make train"),
-        " (a quarter of an hour): the model then appears here. ",
+        " (about twenty minutes): the model then appears here. ",
         "The training view shows how far it is.",
       ],
     ),
