@@ -101,7 +101,7 @@ def test_what_is_beneath_the_tokens_does_not_jump_while_they_are_pointed_at(page
 def test_a_tokens_details_are_seen_beside_it_and_not_behind_the_composer(page, size):
     """Of a long answer, whose end is far below, and of its last token."""
     page.resize(*size)
-    set_settings(page, max_tokens="120")  # the assistant's window holds 64
+    set_settings(page, max_tokens="120", temperature="0")  # the assistant's window holds 64
     page.evaluate("document.querySelector('.picker').value = 'base'")
     ask(page, "the rain")
     finished(page, 1)
