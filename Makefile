@@ -59,14 +59,15 @@ endif
 .SUFFIXES:
 
 help:
-	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune'
-	@echo '               PRESET=smoke         the whole road small, in a minute'
+	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
+	@echo '               PRESET=smoke         the whole road small, in two minutes: it babbles'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16'
+	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
 	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
@@ -153,7 +154,7 @@ $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
 
 $(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
-	@echo '--- report: what the model knows, copies and invents'
+	@echo '--- report: what the base model knows, copies and invents'
 	@$(REPORT)
 	@$(SUMMARY)
 REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device $(ON) --brief \
@@ -198,7 +199,8 @@ $(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVI
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
 		--train='$(TRAIN)' --sft='$(SFT)' \
-		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)')
+		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
+		$(if $(CHAT),--chat $(CHAT))
 
 FORCE:
 

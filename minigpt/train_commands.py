@@ -42,6 +42,7 @@ def add_commands(command):
     p.add_argument("--pages", help="number of pages")
     p.add_argument("--train", default="", help="flags for pretrain, in one argument: --train=...")
     p.add_argument("--sft", default="", help="flags for sft, in one argument")
+    p.add_argument("--chat", nargs="*", default=(), metavar="FILE", help="conversations")
     add_paths(p, "--device")
 
     p = command(
@@ -120,6 +121,8 @@ def presets(args):
 
 
 def check(args):
+    from minigpt.chat_format import read_conversations
+
     get_preset(args.preset)
     least = 256  # every byte; `bpe train` adds <|endoftext|> to these
     for name, value, at_least in (("VOCAB", args.vocab_size, least), ("PAGES", args.pages, 1)):
@@ -128,6 +131,9 @@ def check(args):
             require(is_number and int(value) >= at_least, name, value, f"be at least {at_least}")
     for name, flags, command in (("TRAIN", args.train, "pretrain"), ("SFT", args.sft, "sft")):
         check_flags(name, flags, command)
+    for file in args.chat:
+        for _ in read_conversations(file):
+            pass
     if args.device != "cpu":
         from minigpt.backend import open_device
 

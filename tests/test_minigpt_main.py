@@ -393,6 +393,20 @@ def test_info_of_what_cannot_be_loaded_is_one_line(capsys, model_folder, tmp_pat
 # ---- gradcheck and summary -------------------------------------------------------------------
 
 
+def test_conversations_that_cannot_be_read_are_said_before_anything_is_made(tmp_path, capsys):
+    tasks, missing = tmp_path / "tasks.jsonl", tmp_path / "missing.jsonl"
+    tasks.write_text('{"query": "2 + 2 =", "choices": ["4", "5"], "gold": 0}\n', "utf-8")
+    assert "tasks.jsonl" in fails(capsys, "check", "--chat", tasks)
+    assert "missing.jsonl" in fails(capsys, "check", "--chat", missing)
+    talks = tmp_path / "talks.jsonl"
+    talks.write_text(
+        '{"messages": [{"role": "user", "content": "Hi"},'
+        ' {"role": "assistant", "content": "Hello."}]}\n',
+        "utf-8",
+    )
+    assert main(["check", "--chat", str(talks)]) == 0
+
+
 def test_gradcheck_passes(capsys):
     assert main(["gradcheck"]) == 0
     assert "below 1e-06" in capsys.readouterr().out
