@@ -16,7 +16,7 @@ import numpy as np
 from minigpt.ops import dropout_backward, dropout_forward, split_heads
 
 QUERIES = 64  # rows of queries that are handled at a time, in a long window
-KEPT = 128  # the longest window whose scores are kept, for they are about as large as q, k and v
+KEPT = 128  # the longest window whose scores are kept: of heads of 32 no more than q, k and v
 
 
 def keeps_scores(T, dropout):
