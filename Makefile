@@ -60,7 +60,7 @@ endif
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
-	@echo '               PRESET=smoke         the whole road small, in two minutes: it babbles'
+	@echo '               PRESET=smoke         the whole road small, in a minute: it babbles'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
