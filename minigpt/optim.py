@@ -1,5 +1,8 @@
 """AdamW, gradient clipping and the learning-rate schedule, on one flat array.
 
+The formulas as they are printed are in plain_step.py; here they are in an order that needs one
+new array, and for pieces that stay in a core's cache.
+
 Sources: Kingma and Ba 2015, "Adam" (algorithm 1); Loshchilov and Hutter 2019, "Decoupled Weight
 Decay Regularization" (algorithm 2); Loshchilov and Hutter 2017, "SGDR" (the cosine).
 """

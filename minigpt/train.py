@@ -4,6 +4,8 @@ A step gives each worker a slice of the batch; their gradients add up in one arr
 clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the
 step's number only.
 
+plain_step.py has the same step in its simplest form: read that first.
+
 This is not the run: for checkpoints, resuming and what is said meanwhile see pretrain.py.
 """
 

@@ -1,0 +1,71 @@
+"""A training step in its simplest form: read this after model.py.
+
+Training asks a model for each next token of a text and moves every parameter a little, so that it
+would have been less surprised. A step is five lines of mathematics,
+
+    loss  = how surprised the model is by a batch, on average            (model.forward)
+    g     = d loss / d w for every parameter w, by the chain rule        (model.backward)
+    g     = g min(1, clip / |g|)     a rare steep place must not throw the model far
+    m, v  = running means of g and of g g
+    w     = w - lr (m / (sqrt(v) + epsilon) + decay w)                   (AdamW)
+
+and a run is the same step again and again, with other windows of the text each time.
+
+This is not for use: it knows no dropout and no GPU, and fills arrays of the model's size again and
+again. train.py and optim.py make the same steps on several cores and in little memory; their tests
+take this module as the truth. For runs that can be stopped and continued see pretrain.py.
+
+Source: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
+"""
+
+import numpy as np
+
+from minigpt.optim import learning_rate
+
+
+def train(model, windows, config):
+    """Make the steps of a TrainConfig; yield of each the loss (nats per token) and gradient's norm.
+
+    `windows` is what dataset.py makes of a row of ids: Windows(ids, T, seed).
+    """
+    m, v = model.new_grads(), model.new_grads()  # zeros, as many as there are parameters
+    for step in range(config.steps):
+        yield train_step(model, m, v, windows, config, step)
+
+
+def train_step(model, m, v, windows, config, step):
+    """Make update number `step` (from 0) of model, m and v in place; return (loss, norm)."""
+    first = step * config.accumulate
+    batches = [windows.batch(first + i, config.batch_size) for i in range(config.accumulate)]
+    n_targets = sum(targets.size for _, targets in batches)
+
+    loss, grads = 0.0, model.new_grads()
+    for ids, targets in batches:  # (B, T) each; several where one would not fit in memory
+        part, cache = model.forward(ids, targets, n_targets)
+        model.backward(cache, grads)  # adds to grads
+        loss += float(part)
+
+    norm = float(np.sqrt(np.sum(grads.flat * grads.flat)))
+    if 0 < config.grad_clip < norm:
+        grads.flat *= config.grad_clip / norm
+
+    lr = learning_rate(step, config)
+    for name, w in model.params.items():
+        # only matrices decay: pulling biases and gains towards 0 would not simplify anything
+        decay = config.weight_decay if w.ndim >= 2 else 0.0
+        adamw(w, grads[name], m[name], v[name], step + 1, lr, decay, config)
+    return loss, norm
+
+
+def adamw(w, g, m, v, step, lr, decay, config):
+    """Move weights `w` against their gradient `g`; w, m and v, of one shape, change in place.
+
+    A weight moves by about `lr` whatever the size of its gradient: m / sqrt(v) is near 1 where the
+    gradients agree and near 0 where they contradict each other. Both means begin at 0 and are too
+    small at first; `step`, from 1, tells by how much.
+    """
+    m[...] = config.beta1 * m + (1 - config.beta1) * g
+    v[...] = config.beta2 * v + (1 - config.beta2) * g * g
+    m_hat = m / (1 - config.beta1**step)
+    v_hat = v / (1 - config.beta2**step)
+    w -= lr * (m_hat / (np.sqrt(v_hat) + config.epsilon) + decay * w)
