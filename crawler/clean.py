@@ -46,6 +46,7 @@ from crawler.files import replacing, write_report
 from crawler.inputs import STDIN, archives
 from crawler.steps import Settings
 
+FEW_PAGES = 20  # so few may well hold nothing that is kept
 ADVICE = {  # the step that removed most -> what to change
     "url": "the block lists (--blocklist, data/blocked_*.txt)",
     "extract": "the input: these pages hold no text",
@@ -150,10 +151,11 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
         worst = max(steps, key=lambda step: step.documents_in - step.documents_out)
         removed = worst.documents_in - worst.documents_out
         reason, count = worst.reasons.most_common(1)[0]
-        advice = ADVICE.get(worst.name, "the settings")
+        n_pages = steps[0].documents_in
         raise ValueError(
-            f"no document is left of {steps[0].documents_in} pages; the step {worst.name} removed "
-            f"{removed} of them ({count}: {reason}); change {advice}"
+            f"no document is left of {n_pages} page{'s' * (n_pages != 1)}; the step {worst.name} "
+            f"removed {removed} of them ({count}: {reason}); "
+            + _advice(worst.name, n_pages, cleaning.settings.profile)
         )
     return {
         "stage": "clean",
@@ -167,6 +169,16 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
         "problem_examples": cleaning.told,
         "steps": [{**step.as_json(), "examples": step.chosen_examples()} for step in steps],
     }
+
+
+def _advice(step: str, n_pages: int, profile: str) -> str:
+    """Say what to do where the step left nothing of so many pages."""
+    change = f"change {ADVICE.get(step, 'the settings')}"
+    if (step, profile) == ("quality", "reference"):
+        change = "change the input: these pages hold hardly any sentences"
+    if n_pages < FEW_PAGES:
+        return f"{change}; or crawl more pages (crawl --max-pages N, make train PAGES=N)"
+    return change
 
 
 def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:

@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from crawler import quality
+from crawler import quality, similar
 from crawler.clean import clean, explain
 from crawler.funnel import Step, examples, table
+from crawler.inputs import STDIN, archives
 from crawler.pool import n_cpus
 from crawler.steps import Settings
 
 _MAX_WARNINGS = 5
+_MAX_NAMED = 5  # addresses
 _EPILOG = """Each page goes through these steps, which keep it or say why not: url, extract,
 language, exact, paragraph, quality, safety, near-duplicate, pii. A table shows what each step
 removed, and clean.json beside the documents says more. Stop it whenever you like: the
@@ -23,7 +25,7 @@ examples:
   python -m crawler clean @warc.paths -o out/documents --workers 16
       a whole crawl, as a list of paths; one file of documents for each
   zcat pages.warc.gz | python -m crawler clean -
-  python -m crawler clean out/pages.warc.gz --explain https://example.org/page
+  python -m crawler clean out/pages.warc.gz --profile reference --explain /heapq.html
 """
 
 
@@ -49,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "words that mark pornography, one a line, instead of the project's own list"
     add("--bad-words", metavar="FILE", help=words)
     add("--workers", type=int, default=n_cpus(), metavar="N", help="processes (%(default)s)")
-    add("--explain", metavar="URL", help="tell what every step did to this page")
+    told = "tell what every step did to the page at this address, or the one that has this in its"
+    add("--explain", metavar="URL", help=told)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,16 +69,37 @@ def run(args: argparse.Namespace) -> None:
     )
     try:
         if args.explain:
-            story = explain(args.explain, files, settings, workers=args.workers)
-            if not story:
-                raise ValueError(
-                    f"{args.explain} is not in these files; give a page's whole address"
-                )
-            print("\n".join([args.explain, *story]))
+            _explain(args.explain, files, settings, args.workers)
         else:
             _show(clean(files, args.out, settings, workers=args.workers), args.out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command goes on") from None
+
+
+def _explain(url: str, files: list[str], settings: Settings, workers: int) -> None:
+    """Print the story of the page at `url`, or of the only one that has it in its address."""
+    story = explain(url, files, settings, workers=workers)
+    if not story:
+        url = _only_one(url, archives(files))
+        story = explain(url, files, settings, workers=workers)
+    print("\n".join([url, *story]))
+
+
+def _only_one(text: str, paths: list[str]) -> str:
+    """Return the one address that holds `text`; raises ValueError with those that may be meant."""
+    if STDIN in paths:  # it can be read once
+        raise ValueError(f"{text} is not in these files; give a page's whole address")
+    found, others = similar.holding(text, paths)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        some = ", ".join(found[:_MAX_NAMED]) + ", ..." * (len(found) > _MAX_NAMED)
+        raise ValueError(f"{text!r} is in {len(found)} of the addresses; give more of one: {some}")
+    near = ", ".join(similar.nearest(text, others, _MAX_NAMED))
+    raise ValueError(
+        f"{text} is not in these files; "
+        + (f"is it one of these? {near}" if near else "give a piece of a page's address")
+    )
 
 
 def _show(report: dict[str, Any], out: Path) -> None:

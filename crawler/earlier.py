@@ -10,12 +10,15 @@ list, and what is not listed is fetched as if for the first time.
 """
 
 import io
+import json
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from crawler.connection import is_loopback
+from crawler.urls import split
 from crawler.warc import Page, read_pages
 
 _READ_BYTES = 2**18
@@ -37,6 +40,25 @@ class Record(NamedTuple):
         """Return the header fields that ask whether the page has changed."""
         fields = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in fields.items() if value}
+
+
+def is_of_crawl(path: Path, settings: dict[str, Any]) -> bool:
+    """Say whether the archive is of a crawl with these settings, as `crawl.json` beside it says.
+
+    Of servers on this machine the port does not matter: pydoc has another one each time.
+    """
+    names = ("seeds", "max_pages", "max_depth", "scope")
+    try:
+        report = json.loads(path.with_name("crawl.json").read_bytes())
+        before, now = ([one.get(name) for name in names] for one in (report, settings))
+        before[0], now[0] = map(_without_local_ports, (before[0], now[0]))
+    except (OSError, ValueError, TypeError, AttributeError):  # nothing is known of it
+        return False
+    return before == now
+
+
+def _without_local_ports(seeds: list[str]) -> list[str]:
+    return [split(seed).path if is_loopback(seed) else seed for seed in seeds]
 
 
 def list_records(path: Path) -> Iterator[Record]:

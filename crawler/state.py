@@ -9,7 +9,8 @@ flushed to the disk first, then its length is committed with the rows. After a k
 cut back to that length, so that what follows neither repeats nor misses a page. Last of all
 `crawl.json` is written, the .part gets its real name, and the frontier is removed. Until then
 the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
-(`earlier.py`).
+(`earlier.py`). If that was a crawl of something else, its archive is kept, once, as
+`pages.warc.gz.previous`.
 """
 
 import os
@@ -19,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crawler.earlier import list_records
+from crawler.earlier import is_of_crawl, list_records
 from crawler.fetch import PRODUCT, Response
 from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
@@ -39,6 +40,7 @@ class State:
         if not self.output.name.endswith(".warc.gz"):
             raise ValueError(f"the output is {output}; its name must end in .warc.gz, as it is one")
         self.part_path = self.output.with_name(self.output.name + ".part")
+        self.previous_path = self.output.with_name(self.output.name + ".previous")
         self.frontier_path = _frontier_path(self.output)
         if self.output.is_dir():
             raise ValueError(f"the output {output} is a folder; it must be a file")
@@ -109,6 +111,8 @@ class State:
             self._part.close()
         write_report(self.output.with_name("crawl.json"), self.finished_report)
         if self.part_path.exists():
+            if self.frontier.noted("keeps_previous") and self.output.exists():
+                os.replace(self.output, self.previous_path)
             os.replace(self.part_path, self.output)
         self.close()  # not before: as long as it is open, no other crawl begins a new .part
         self.frontier_path.unlink(missing_ok=True)
@@ -154,10 +158,20 @@ class State:
             self.frontier.note("settings", settings)
             if self.output.exists():
                 n_pages = self.frontier.remember_earlier(list_records(self.output))
-                if n_pages and not self.news:
+                if not is_of_crawl(self.output, settings):
+                    self.frontier.note("keeps_previous", True)
+                    self._say_what_is_kept()
+                elif n_pages and not self.news:
                     s = "s" * (n_pages != 1)
                     self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
         self._writer = Writer(self._part, PRODUCT)
+
+    def _say_what_is_kept(self) -> None:
+        """Add to `news` what will become of the archive that is there."""
+        line = f"{self.output} is of another crawl: it will be kept as {self.previous_path.name}"
+        if self.previous_path.exists():
+            line += ", in place of the one there"
+        self.news = f"{self.news}; {line}" if self.news else line
 
 
 def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:

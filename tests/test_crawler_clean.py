@@ -269,11 +269,36 @@ def test_explain_tells_a_page_s_story(archive, tmp_path, capsys):
     assert "language        kept" in shown
     assert "quality         too few words" in shown
     assert "It is red and of great use." in shown
-    with pytest.raises(
-        ValueError, match="/none is not in these files; give a page's whole address"
-    ):
-        run_command(archive, *flags, "https://stories.example/none")
+    with pytest.raises(ValueError, match="/none/at/all is not in these files"):
+        run_command(archive, *flags, "https://elsewhere.example/none/at/all")
     assert not (tmp_path / "d.gz").exists()  # to look at a page writes nothing
+
+
+def test_explain_takes_a_piece_of_one_page_s_address(archive, capsys):
+    run_command(archive, "--profile", "reference", "--explain", "SHORT")
+    shown = capsys.readouterr().out
+    assert shown.startswith("https://stories.example/short\n")
+    assert "quality         too few words" in shown
+
+
+def test_explain_lists_addresses_where_none_or_several_are_meant(archive):
+    flags = ("--profile", "reference", "--explain")
+    with pytest.raises(ValueError, match=r"'ea' is in 2 of the addresses") as caught:
+        run_command(archive, *flags, "ea")
+    assert str(caught.value).endswith(
+        "https://stories.example/near, https://stories.example/repeats"
+    )
+    with pytest.raises(ValueError, match=r"is in 11 of the addresses.*, \.\.\.$"):
+        run_command(archive, *flags, "stories")
+    with pytest.raises(ValueError, match=r"shirt is not in .* https://stories.example/short"):
+        run_command(archive, *flags, "https://stories.example/shirt")
+
+
+def test_explain_of_standard_input_asks_for_the_whole_address(archive, monkeypatch):
+    source = io.TextIOWrapper(io.BytesIO(archive.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", source)
+    with pytest.raises(ValueError, match="give a page's whole address"):
+        run_command("-", "--profile", "reference", "--explain", "short")
 
 
 @pytest.mark.parametrize(
@@ -334,7 +359,7 @@ def test_help_shows_examples_and_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["clean", "--help"])
     shown = capsys.readouterr().out
-    assert "--explain https://example.org/page" in shown
+    assert "--explain /heapq.html" in shown
     assert "0.65" in shown
 
 
@@ -619,6 +644,25 @@ def test_a_step_that_is_added_is_applied_counted_and_explained(archive, tmp_path
     assert "THE BAKER" in text_of(tmp_path / "d.gz")
     story = explain("https://stories.example/three", [archive], Settings("reference"), workers=1)
     assert any(line.startswith("thirds          a third") for line in story)
+
+
+def nothing_left(tmp_path, n_pages, profile):
+    """Clean pages of which nothing is left; return what is said."""
+    pages = {
+        f"https://h.example/{i}": html([f"The cat is here, with {i} others."])
+        for i in range(n_pages)
+    }
+    archive = write_warc(tmp_path / f"{n_pages}.warc.gz", pages)
+    with pytest.raises(ValueError, match="no document is left") as caught:
+        clean([archive], tmp_path / "d.jsonl.gz", Settings(profile), workers=1)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("n_pages, profile", [(3, "web"), (3, "reference"), (30, "web")])
+def test_advice_suits_the_number_of_pages_and_the_profile(tmp_path, n_pages, profile):
+    said = nothing_left(tmp_path, n_pages, profile)
+    assert ("crawl more pages" in said) == (n_pages == 3)
+    assert ("change --profile" in said) == (profile == "web")
 
 
 def test_explain_names_the_copy_that_stays(archive):

@@ -180,6 +180,68 @@ def test_an_earlier_output_stays_until_the_new_one_is_complete(output):
     assert kept(output) == ["0"]
 
 
+def crawled(output, n_pages, **changes):
+    """Crawl to `output` with other settings; return what was said, and the settings."""
+    settings = SETTINGS | changes
+    crawl = State(output, settings)
+    for i in range(n_pages):
+        crawl.frontier.add(f"http://h/{i}", "h", 0)
+        store_next(crawl)
+    crawl.finish(settings)
+    return crawl.news
+
+
+def test_the_archive_of_another_crawl_is_kept_once(output):
+    previous = output.with_name("pages.warc.gz.previous")
+    assert crawled(output, 3) == ""
+    assert crawled(output, 2) == ""  # the same one again
+    assert not previous.exists()
+    assert "another crawl: it will be kept as pages.warc.gz.previous" in crawled(
+        output, 1, seeds=["http://other/"]
+    )
+    assert (kept(previous), kept(output)) == (["0", "1"], ["0"])
+    assert crawled(output, 4, max_pages=4).endswith("in place of the one there")
+    assert (kept(previous), kept(output)) == (["0"], ["0", "1", "2", "3"])
+
+
+def test_the_archive_of_a_crawl_of_which_nothing_is_known_is_kept(output):
+    crawled(output, 2)
+    for report in (None, "[]", '{"seeds": 3}', "{"):
+        report_path = output.with_name("crawl.json")
+        report_path.unlink() if report is None else report_path.write_text(report)
+        assert "it will be kept" in crawled(output, 1)
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_kill_between_the_two_renamings_loses_neither(output, monkeypatch, stop):
+    crawled(output, 2)
+    renamed = []
+
+    def replace(source, target):
+        renamed.append(target)
+        if len(renamed) == stop:
+            raise KeyboardInterrupt
+        os.rename(source, target)
+
+    crawl = State(output, SETTINGS | {"max_pages": 1})
+    crawl.frontier.add("http://h/0", "h", 0)
+    store_next(crawl)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("crawler.state.write_report", lambda *_: None)
+        patch.setattr("crawler.state.os.replace", replace)
+        crawl.finish({})
+    crawl.close()
+    State(output, SETTINGS | {"max_pages": 1}).complete()
+    previous = output.with_name("pages.warc.gz.previous")
+    assert (kept(previous), kept(output)) == (["0", "1"], ["0"])
+
+
+def test_pydoc_at_another_port_is_the_same_crawl(output):
+    crawled(output, 2, seeds=["http://127.0.0.1:1001/"])
+    assert crawled(output, 2, seeds=["http://127.0.0.1:1002/"]) == ""
+    assert "another crawl" in crawled(output, 2, seeds=["http://127.0.0.1:1002/other/"])
+
+
 def test_discard_leaves_nothing_behind(tmp_path):
     crawl = begun(tmp_path / "new" / "pages.warc.gz")
     crawl.discard()
