@@ -190,11 +190,16 @@ SETTINGS_pretrain  = "$$($(ASK) settings)" 'TRAIN=$(TRAIN)'
 SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 
-$(OUT)/settings/%: FORCE | $(OUT)/settings/.checked
+# `make -n` runs no rule and would take all words for new: it compares them before.
+DRY = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+new_words = $(shell exec 2> /dev/null; asked=$$(echo $(SETTINGS_$1)); \
+	echo "$$asked" | cmp -s - $(OUT)/settings/$1 || echo FORCE)
+.SECONDEXPANSION:
+$(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/.checked
 	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
-$(OUT)/settings/.checked: FORCE | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+$(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \

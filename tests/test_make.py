@@ -92,6 +92,17 @@ def test_the_same_command_again_does_nothing(smoke):
     assert files_with_times(out) == before
 
 
+def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
+    out, _ = smoke
+    before = files_with_times(out)
+    nothing = make("-n", "train", *SMOKE, f"OUT={out}")
+    fine_tune = make("-n", "train", *SMOKE, f"OUT={out}", "SFT=--steps 3")
+    assert "--- " not in nothing.stdout + nothing.stderr
+    assert "minigpt sft" in fine_tune.stdout
+    assert "5/6" not in fine_tune.stdout
+    assert files_with_times(out) == before
+
+
 def test_sample_streams_text_after_a_prompt(smoke):
     out, _ = smoke
     command = [sys.executable, "-m", "minigpt", "sample", str(out / "base")]
