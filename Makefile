@@ -30,6 +30,8 @@ PROFILE =
 PORT = 8000
 # what an hour of this machine costs, in dollars, for the report; default: 0.10
 PRICE =
+# what starts a program on several machines that train together, as "mpiexec -n 2 --hosts red,blue"
+LAUNCH =
 # cpu or gpu
 DEVICE = cpu
 # on a GPU fp32, tf32 or bf16; default: bf16 where the GPU can
@@ -66,6 +68,7 @@ help:
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
+	@echo '               LAUNCH="mpiexec -n 2 --hosts a,b"    several machines'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16'
 	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
@@ -92,8 +95,10 @@ ARCHIVES = $(OUT)/pages.warc.gz
 endif
 RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
+# an mpiexec of the package mpich comes first
+MPI = $(if $(LAUNCH),PATH="$(abspath $(VENV))/bin:$$PATH" $(LAUNCH))
 ON = $(DEVICE)$(if $(PRECISION),:$(PRECISION))
-ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,core)
+ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,core))
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
@@ -125,7 +130,7 @@ $(OUT)/tokens/tokens.json: $(TOKENIZER)
 $(OUT)/base/training.json: $(OUT)/settings/pretrain $(OUT)/tokens/tokens.json
 	@echo '--- 5/6 pretrain: learn to predict the next token'
 	@$(PRETRAIN)
-PRETRAIN = $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
+PRETRAIN = $(MPI) $(PY) -m minigpt pretrain --preset $(PRESET) --tokens $(OUT)/tokens \
 	--tokenizer $(TOKENIZER) --device $(ON) -o $(OUT)/base $(TRAIN)
 SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(ON) $(WITHOUT)
 WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
@@ -143,7 +148,7 @@ $(OUT)/conversations/conversations.json: $(OUT)/settings/conversations $(TOKENIZ
 $(OUT)/chat/training.json: $(OUT)/settings/sft $(OUT)/base/training.json \
 		$(OUT)/conversations/conversations.json
 	@$(SFT_RUN)
-SFT_RUN = $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations \
+SFT_RUN = $(MPI) $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations \
 	--device $(ON) -o $(OUT)/chat $(SFT)
 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
@@ -227,6 +232,7 @@ driver:
 		{ echo 'make: DEVICE=gpu needs an NVIDIA GPU and its driver; none was found' >&2; exit 2; }
 EXTRA_core  =
 EXTRA_chat  = [chat]
+EXTRA_cluster = [cluster]
 EXTRA_test  = [test]
 EXTRA_peers = [test,bench]
 EXTRA_bench = [test,bench]

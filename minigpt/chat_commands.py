@@ -130,15 +130,17 @@ def conversations(args):
 def sft(args):
     from tqdm import tqdm
 
+    from minigpt.cluster import exit_status, joined
     from minigpt.config import with_flags
     from minigpt.sft import inherit, sft
 
     config = with_flags(inherit(args.base), args)
-    report = sft(
-        args.base, args.conversations, args.out, config, args.device, args.start, tqdm.write,
-        args.force,
-    )  # fmt: skip
-    return 130 if report is None else 0
+    with joined(tqdm.write) as (cluster, say):
+        report = sft(
+            args.base, args.conversations, args.out, config, args.device, args.start, say,
+            args.force, cluster,
+        )  # fmt: skip
+    return exit_status(report, cluster)
 
 
 def evaluate_chat(args):

@@ -209,16 +209,22 @@ def names_of(files):
     ]
 
 
-def section(subject, files, length="tokens", shots=0, seed=0):
-    """Return the section of a report on the tasks in `files`.
+def answer_all(subject, files, length="tokens", shots=0, seed=0):
+    """Return for each task (its name, its items, which are right: (N,) of bool).
 
     Raises ValueError for a file that is no task.
     """
-    rows = []
+    tasks = []
     for name, path in zip(names_of(files), files, strict=True):
         items, rng = read_task(path), np.random.default_rng(seed)
         befores = [examples(items, i, shots, rng) for i in range(len(items))]
-        rows.append(row(name, items, answer(subject, name, items, length, befores)))
+        tasks.append((name, items, answer(subject, name, items, length, befores)))
+    return tasks
+
+
+def section(tasks, length="tokens", shots=0):
+    """Return the section of a report on what `answer_all` gave."""
+    rows = [row(*task) for task in tasks]
     mean = sum(r[-1] for r in rows) / len(rows)
     divided = {"tokens": "divided by its tokens", "bytes": "divided by its bytes",
                "none": "as it is"}[length]  # fmt: skip

@@ -19,7 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt import choices, hallucination, in_context, losses, prompted_chat, regurgitation
+from minigpt import (
+    choices,
+    contamination,
+    hallucination,
+    in_context,
+    losses,
+    prompted_chat,
+    regurgitation,
+)
 from minigpt.checkpoint import load, write_json
 from minigpt.corpus import Corpus
 from minigpt.parallel import Workers
@@ -88,7 +96,12 @@ def chat(subject, corpus, rng, settings):
 
 
 def tasks(subject, corpus, rng, settings):
-    return choices.section(subject, settings.tasks, settings.length, settings.shots, settings.seed)
+    s = settings
+    answered = choices.answer_all(subject, s.tasks, s.length, s.shots, s.seed)
+    section = choices.section(answered, s.length, s.shots)
+    if corpus is not None:
+        section["parts"] += contamination.parts(subject, corpus.train, answered)
+    return section
 
 
 def samples(subject, corpus, rng, settings):
@@ -130,6 +143,21 @@ def names_of_sections(settings, has_tokens):
     if settings.tasks:
         return ["tasks"]
     return [name for name in SECTIONS if name != "tasks" and (has_tokens or name not in OF_TEXT)]
+
+
+def corpus_for(names, has_tokens, settings, out, tokenizer):
+    """Return the Corpus, None if no section needs it.
+
+    For tasks it tells which questions stand in it; tokens that were not asked for, of another
+    model perhaps, may then be of no use.
+    """
+    try:
+        if any(name in OF_TEXT for name in names) or ("tasks" in names and has_tokens):
+            return open_corpus(settings, out, tokenizer)
+    except ValueError:
+        if names != ["tasks"] or settings.tokens:
+            raise
+    return None
 
 
 def open_corpus(settings, out, tokenizer):
@@ -178,10 +206,9 @@ def evaluate(settings, device="cpu", show=lambda section: None):
     model, tokenizer = load(folder, device)
     has_tokens = bool(settings.tokens) or (out / "tokens").exists()
     names = names_of_sections(settings, has_tokens)
-    needing = [name for name in names if name in OF_TEXT]
     for path in settings.tasks:
         choices.read_task(path)  # what is wrong with a file should be said first
-    corpus = open_corpus(settings, out, tokenizer) if needing else None
+    corpus = corpus_for(names, has_tokens, settings, out, tokenizer)
     weights = hash_weights(folder)
     found = earlier(out / RESULTS, weights)
     sections = {}

@@ -135,3 +135,15 @@ class NgramIndex:
         drawn = self.keys[rng.integers(len(self.keys), size=n)]
         first, last = self.ranges(drawn)
         return (drawn & self.low_bits).astype(np.int64) * self.stride, last - first
+
+
+def indexed(subject, ids):
+    """Return an NgramIndex of `ids`; meanwhile `subject` (subject.py) shows a bar."""
+    with subject.bar("indexing", None) as bar:
+
+        def progress(blocks):
+            for block in blocks:
+                yield block
+                bar.update()
+
+        return NgramIndex(ids, progress)

@@ -53,7 +53,10 @@ class Workers:
         return self._crews[-1]
 
 
-def slices(n, parts):
-    """Cut range(n) into at most `parts` slices of nearly equal length, none empty."""
+def slices(n, parts, start=0):
+    """Cut `n` things, counted from `start`, into at most `parts` slices of nearly equal length.
+
+    None is empty.
+    """
     parts = min(n, parts)
-    return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+    return [slice(start + n * i // parts, start + n * (i + 1) // parts) for i in range(parts)]

@@ -16,7 +16,7 @@ import contextlib
 import hashlib
 import platform
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,10 @@ import numpy as np
 from bpe import Tokenizer
 from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device, to_numpy
+from minigpt.cluster import share
+from minigpt.cluster_trainer import follow
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
-from minigpt.forecast import check_memory, describe, forecast
+from minigpt.forecast import check_memory, describe, forecast, memory_of
 from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.machine import measure_peak
@@ -65,7 +67,7 @@ class StopRequest:
 
 def pretrain(
     tokens, tokenizer_file, out, model_config, train_config, device="cpu", start="auto", say=print,
-    force=False, init=None,
+    force=False, init=None, cluster=None,
 ):  # fmt: skip
     """Train a model of `model_config` on the folder `tokens` and write it to the folder `out`.
 
@@ -74,8 +76,9 @@ def pretrain(
 
     Continues a run that was stopped; trains no more if it is complete; for other settings, or if
     `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
-    resume.py. Returns the report, or None if the run was stopped by a signal. Raises ValueError
-    for bad input, and for a run that does not fit in memory unless `force`.
+    resume.py. In a `cluster` (cluster.py) all machines do this, and only the first one writes.
+    Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
+    ValueError for bad input, and for a run that does not fit in memory unless `force`.
     """
     device = open_device(device)
     tokenizer = Tokenizer.load(tokenizer_file)
@@ -92,7 +95,7 @@ def pretrain(
         )
     windows, val = read_windows(Path(tokens), model_config, train_config)
     train_config = train_config.with_steps(windows.per_epoch)
-    check_memory(model_config, train_config, device, force)
+    check_memory(model_config, share(train_config, device, cluster), device, force)
     model, data = GPT(model_config, device), {}
     if init is None:
         model.initialise(train_config.seed)
@@ -103,7 +106,7 @@ def pretrain(
         data = {"init": str(init), "init_sha256": weights}
     data |= {"sha256": report["train"]["sha256"], "tokens": report["train"]["tokens"]}
     return run_in_folder(
-        out, model, tokenizer, windows, val, train_config, data, start, say,
+        out, model, tokenizer, windows, val, train_config, data, start, say, cluster=cluster,
     )  # fmt: skip
 
 
@@ -125,17 +128,19 @@ def read_windows(tokens, model, train):
 
 def run_in_folder(
     out, model, tokenizer, windows, val, config, data, start="auto", say=print, make_loop=Loop,
-    **more,
+    cluster=None, **more,
 ):  # fmt: skip
     """Train `model` on `windows` to the end of the run in the folder `out`, new or continued.
 
     `model` has the weights that a new run starts from; `data` is what it learns from: a hash,
     "sha256", how many "tokens" an epoch has and, if the weights are another model's, their hash,
-    "init_sha256". `make_loop` takes what Loop takes. Returns the
-    report, `more` in it, or None if the run was stopped by a signal. Raises ValueError where
-    another process trains in `out`.
+    "init_sha256". `make_loop` takes what Loop takes. In a `cluster` the first machine does this,
+    and the others follow it. Returns the report, `more` in it, or None if the run was stopped by a
+    signal or is another machine's. Raises ValueError where another process trains in `out`.
     """
     out, n_workers = Path(out), model.device.n_workers(config.workers)
+    if cluster is not None:
+        n_workers = cluster.n_workers(config.workers)
     optimizer = AdamW(model.params, config)
     run = {
         "model": asdict(model.config),
@@ -144,6 +149,12 @@ def run_in_folder(
     }
     if "init_sha256" in data:
         run["init"] = data["init_sha256"]
+    parts = model, optimizer, windows, config
+    if cluster is not None:
+        cluster.agree(run)
+        if not cluster.leads:
+            follow(parts, cluster)
+            return None
     with contextlib.ExitStack() as locks:
         if start != "resume":
             out.mkdir(parents=True, exist_ok=True)
@@ -155,10 +166,10 @@ def run_in_folder(
         stop = locks.enter_context(StopRequest())
         peak = None
         if not is_done(progress, config):
-            peak = measure_peak(model.device, workers)
+            peak = measure_peak(model.device, workers) * (cluster.n if cluster else 1)
             packed = isinstance(windows, Packed)
-            save_config(out, model, config, data, workers.n, peak, packed, say)
-        trainer = make_trainer(model, optimizer, windows, config, workers)
+            save_config(out, model, config, data, workers.n, peak, packed, say, cluster)
+        trainer = make_trainer(*parts, workers, cluster)
         loop = make_loop(trainer, tokenizer, out, val, progress, say, peak)
         loop.begin()
         loop.run(stop)
@@ -171,9 +182,15 @@ def run_in_folder(
     return loop.finish(data["tokens"], **more)
 
 
-def save_config(out, model, config, data, n_workers, peak, packed, say):
+def save_config(out, model, config, data, n_workers, peak, packed, say, cluster):
     """Write training_config.json; say what the run is and takes."""
     foreseen = forecast(model.config, config, model.device, packed)
+    n_machines = 1
+    if cluster is not None:
+        n_machines = cluster.n
+        here = memory_of(model.config, share(config, model.device, cluster), model.device, packed)
+        foreseen = replace(foreseen, memory=here)
+        say(f"{n_machines} machines make each step together; this one leads, and writes {out}")
     for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)
     content = {
@@ -183,6 +200,7 @@ def save_config(out, model, config, data, n_workers, peak, packed, say):
         "device": model.device.name,
         "precision": model.device.precision,
         "workers": n_workers,
+        "machines": n_machines,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "foreseen": foreseen.as_json(peak),
         "peak_flops_per_s": round(peak),

@@ -16,7 +16,7 @@ Models Copy From Their Training Data?" (the first).
 import numpy as np
 
 from minigpt.corpus import one_line
-from minigpt.ngrams import SHORTEST, STRIDE, NgramIndex
+from minigpt.ngrams import SHORTEST, STRIDE, indexed
 from minigpt.tables import bars, interval, show, table, words
 
 SPANS = (10, 20, 50)  # tokens
@@ -113,12 +113,12 @@ def spans_by_times(part, index, length, rng):
     """
     chosen = [{} for _ in BUCKETS]
     checks = 0
-    for place, indexed in zip(*index.sample(DRAWN, rng), strict=True):
+    for place, found in zip(*index.sample(DRAWN, rng), strict=True):
         # a span stands at most as often as the window it begins with, and that about STRIDE
         # times as often as the index, which has every third place, has it
         open_buckets = [
             b for b, (low, _) in enumerate(BUCKETS)
-            if len(chosen[b]) < SPANS_TRIED and (low == 1 or low <= STRIDE * indexed > STRIDE)
+            if len(chosen[b]) < SPANS_TRIED and (low == 1 or low <= STRIDE * found > STRIDE)
         ]  # fmt: skip
         document = part.document(place)
         if not open_buckets or place == part.starts[document]:
@@ -176,14 +176,7 @@ def unseen(part, index, length, rng):
 
 def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epochs=None):
     """Return the section of a report on what the model repeats."""
-    with subject.bar("indexing", None) as bar:
-
-        def progress(blocks):
-            for block in blocks:
-                yield block
-                bar.update()
-
-        index = NgramIndex(corpus.train.ids, progress)
+    index = indexed(subject, corpus.train.ids)
     parts = [
         words(
             f"A base model continues documents, and may repeat word for word what it saw often. "

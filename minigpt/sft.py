@@ -29,6 +29,7 @@ from minigpt.chat_format import (
     with_control_tokens,
 )
 from minigpt.chat_template import check_template, read_template, save_template
+from minigpt.cluster import share
 from minigpt.config import TrainConfig
 from minigpt.forecast import check_memory
 from minigpt.loop import Loop
@@ -166,13 +167,15 @@ class ChatLoop(Loop):
 
 
 def sft(
-    base, conversations, out, config, device="cpu", start="auto", say=print, force=False
+    base, conversations, out, config, device="cpu", start="auto", say=print, force=False,
+    cluster=None,
 ):  # fmt: skip
     """Fine-tune the folder `base` on a folder of chat_data.make and write the folder `out`.
 
     Of a run that kept a better model than its last, that is taken. Continues a run that was
-    stopped; trains no more if it is complete; `start` and `force` are as in pretraining. Returns
-    the report, or None if the run was stopped by a signal. Raises ValueError for bad input.
+    stopped; trains no more if it is complete; `start`, `force` and `cluster` are as in pretraining.
+    Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
+    ValueError for bad input.
     """
     conversations, start_from = Path(conversations), best_of(base, say)
     model, tokenizer = load_base(start_from, device, config.seed, say)
@@ -182,7 +185,7 @@ def sft(
         for part in ("train", "val")
     )
     config = config.with_steps(len(train))
-    check_memory(model.config, config, model.device, force, packed=True)
+    check_memory(model.config, share(config, model.device, cluster), model.device, force, True)
     _, shown = next(read_conversations(conversations / "val.jsonl"))
     looked_at = val.rows(slice(config.eval_windows))
     learned_from = hashlib.sha256(to_numpy(model.params.flat).tobytes())
@@ -190,7 +193,7 @@ def sft(
     return run_in_folder(
         out, model, tokenizer, train, looked_at, config,
         {"sha256": learned_from.hexdigest(), "tokens": len(train) * T}, start, say,
-        partial(ChatLoop, question=shown[:-1]),
+        partial(ChatLoop, question=shown[:-1]), cluster,
         base=str(start_from),
         conversation_tokens=train.n_tokens,
         learned_tokens=train.n_targets,

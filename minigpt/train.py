@@ -20,6 +20,10 @@ from minigpt.optim import NORM_CHUNK, chunks, clip_factor, learning_rate, square
 from minigpt.parallel import Workers, slices
 
 
+class NotFinite(ValueError):
+    """A step whose loss or gradient is no number."""
+
+
 class Trainer:
     """A model, its optimizer and its data; `step` makes one update.
 
@@ -27,15 +31,18 @@ class Trainer:
 
     With several processes the weights, the gradient and the optimizer's memory move to where all
     have them in common, and the methods that take a `place` or a part are called in each of them.
+    `rows` are the windows of each batch that are this machine's work: all, unless there are several
+    machines (cluster.py).
     """
 
     remark = None
 
-    def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers):
+    def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers, rows=None):
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.grads = config, model.new_grads()
         self.results = []  # of steps that nobody has asked about
-        self.crew = workers.crew(self, most=config.batch_size)
+        self.rows = rows or slice(0, config.batch_size)
+        self.crew = workers.crew(self, most=self.rows.stop - self.rows.start)
         if self.crew.forks:
             for arrays in (model.params, optimizer, self.grads):
                 arrays.share()
@@ -48,13 +55,24 @@ class Trainer:
     def start(self, step):
         """Make update number `step`; what came of it is told by `finished`."""
         c, n = self.config, len(self.grads.flat)
-        loss = sum(self.crew.call("add_gradient", step))
+        loss = self.summed(sum(self.crew.call("add_gradient", step)))
         grad_norm = math.sqrt(sum(self.crew.map("squares", chunks(0, n, NORM_CHUNK))))
         self.check_finite(step, loss, grad_norm)
         scale = clip_factor(grad_norm, c.grad_clip)
-        self.crew.call("move", step, learning_rate(step, c), scale)
+        self.crew.call("move", step, *self.agreed(learning_rate(step, c), scale))
         self.model.renew_weights()
         self.results.append((loss, grad_norm))
+
+    def summed(self, loss):
+        """Return the loss of a step, of which this machine's part is `loss`: here it is the whole.
+
+        Where there are several machines, this is where their gradients are added (cluster.py).
+        """
+        return loss
+
+    def agreed(self, *numbers):
+        """Return the numbers that all machines compute with: one alone computes with its own."""
+        return numbers
 
     def finished(self, wait=True):
         """Return (loss, gradient's norm) of each step since this was last asked for.
@@ -71,9 +89,9 @@ class Trainer:
         return [self.windows.batch(step * n + i, size) for i in range(n)]
 
     def check_finite(self, step, loss, grad_norm):
-        """Raise ValueError unless the loss and the norm of the gradient are numbers."""
+        """Raise NotFinite unless the loss and the norm of the gradient are numbers."""
         if not math.isfinite(loss + grad_norm):
-            raise ValueError(
+            raise NotFinite(
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {grad_norm}; they "
                 f"must be finite: lower --learning-rate, which is {self.config.learning_rate}"
             )
@@ -87,12 +105,13 @@ class Trainer:
         """
         c, xp, batches = self.config, self.model.device.xp, self.batches(step)
         n_targets = count_targets(batches)
-        mine = slices(c.batch_size, place.n)[place.index]
+        rows = self.rows
+        mine = slices(rows.stop - rows.start, place.n, rows.start)[place.index]
         share, loss = Share(self.grads, place), 0.0
         for micro, batch in enumerate(batches):
             rng = None
             if self.model.config.dropout:
-                rng = random_generator(xp, c.seed, step, micro, place.index)
+                rng = random_generator(xp, c.seed, step, micro, mine.start)
             # (B, T) each; layout: none where windows are not packed
             ids, targets, *layout = (xp.asarray(x[mine]) for x in batch)
             part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
@@ -130,8 +149,12 @@ class Trainer:
         most = min(8, math.ceil(self.config.batch_size / n))
         rows = slices(len(ids), max(n, math.ceil(len(ids) / most)))
         parts = [tuple(x[part] for x in (ids, targets, *layout)) for part in rows]
-        nats = sum(self.crew.map("nats", parts))
+        nats = self.total_nats(parts)
         return nats / max(n_targets, 1), nats / (max(n_bytes, 1) * math.log(2))
+
+    def total_nats(self, parts):
+        """Return the sum of the losses of lists of windows."""
+        return sum(self.crew.map("nats", parts))
 
     def nats(self, windows):
         """Return the sum of the losses of some windows: ids, targets and layout (B, T) each."""

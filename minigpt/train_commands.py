@@ -175,6 +175,7 @@ def pretrain(args):
 
     from bpe import Tokenizer
     from minigpt.checkpoint import read_config
+    from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
     n_vocab = Tokenizer.load(args.tokenizer).n_vocab
@@ -182,11 +183,12 @@ def pretrain(args):
     if args.init is not None:
         require(args.depth is None, "depth", args.depth, "be left out with --init")
         model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
-    report = pretrain(
-        args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
-        args.device, args.start, tqdm.write, args.force, args.init,
-    )  # fmt: skip
-    return 130 if report is None else 0
+    with joined(tqdm.write) as (cluster, say):
+        report = pretrain(
+            args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
+            args.device, args.start, say, args.force, args.init, cluster,
+        )  # fmt: skip
+    return exit_status(report, cluster)
 
 
 def plot(args):

@@ -1,10 +1,13 @@
-"""Which training step a device takes: the plain one, or the one captured for a GPU."""
+"""Which training step is taken: the plain one, that of a cluster, or one captured for a GPU."""
 
 from minigpt.captured import CapturedTrainer
+from minigpt.cluster_trainer import ClusterTrainer
 from minigpt.train import Trainer
 
 
-def make_trainer(model, optimizer, windows, config, workers):
-    """Return the Trainer (train.py) for the model's device."""
+def make_trainer(model, optimizer, windows, config, workers, cluster=None):
+    """Return the Trainer (train.py) for the model's device, or for a `cluster` (cluster.py)."""
+    if cluster is not None:
+        return ClusterTrainer(model, optimizer, windows, config, workers, cluster)
     kind = CapturedTrainer if model.device.graphs else Trainer
     return kind(model, optimizer, windows, config, workers)

@@ -10,6 +10,7 @@ from minigpt_examples import example_tokenizer, small_model
 from minigpt.choices import (
     LENGTHS,
     Item,
+    answer_all,
     centred,
     chance_of,
     examples,
@@ -175,7 +176,7 @@ def test_examples_are_others_with_their_answers():
 
 def test_tasks_of_both_kinds_make_a_table(tmp_path, subject):
     files = [write(tmp_path / "mc.jsonl", *[GOOD] * 4), write(tmp_path / "lm.jsonl", EXACT, EXACT)]
-    found = section(subject, files, shots=1)
+    found = section(answer_all(subject, files, shots=1), shots=1)
     rows = {row[0]: row for row in found["parts"][1]["rows"]}
     assert rows["mc"][1:3] == ["multiple choice", 4]
     assert rows["mc"][5] == 0.5
@@ -188,7 +189,7 @@ def test_files_of_one_name_are_two_tasks(tmp_path, subject):
         (tmp_path / folder).mkdir()
     files = [write(tmp_path / f"{folder}/arc.jsonl", GOOD) for folder in ("easy", "hard")]
     files.append(write(tmp_path / "piqa.jsonl", GOOD))
-    names = [row[0] for row in section(subject, files)["parts"][1]["rows"]]
+    names = [row[0] for row in section(answer_all(subject, files))["parts"][1]["rows"]]
     assert names == [str(tmp_path / "easy/arc"), str(tmp_path / "hard/arc"), "piqa"]
 
 

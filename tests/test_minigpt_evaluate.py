@@ -80,6 +80,23 @@ def test_tasks_alone_are_added_to_what_was_found_before(out, full, tmp_path):
     again = evaluate(Settings(str(out / "base"), tasks=(str(task_file(tmp_path)),)))
     assert list(again["sections"]) == list(SECTIONS)
     assert again["sections"]["loss"] == report["sections"]["loss"]
+    *_, seen = again["sections"]["tasks"]["parts"]
+    assert seen["rows"] == [["birds", 3, 0.0, 0, None, 3, again_right(again)]]
+
+
+def again_right(report):
+    """Return the accuracy that the table of tasks tells."""
+    return report["sections"]["tasks"]["parts"][1]["rows"][0][3]
+
+
+def test_tasks_need_no_training_text_and_may_be_of_a_model_with_another_tokenizer(out, tmp_path):
+    save_run(tmp_path, fresh_model(), make_site(tmp_path)[1])
+    tokens = tmp_path / "tokens" / "tokens.json"
+    tokens.write_text(json.dumps(json.loads(tokens.read_text()) | {"tokenizer": "another"}))
+    settings = Settings(str(tmp_path / "base"), tasks=(str(task_file(tmp_path)),))
+    assert len(evaluate(settings)["sections"]["tasks"]["parts"]) == 2
+    with pytest.raises(ValueError, match="another tokenizer"):
+        evaluate(replace(settings, tokens=str(tokens.parent)))
 
 
 def test_results_of_other_weights_are_dropped(out, full, tmp_path):

@@ -112,7 +112,7 @@ def task(site):
 def accuracy(subject, items, tmp_path):
     path = tmp_path / "task.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    (row,) = choices.section(subject, [path])["parts"][1]["rows"]
+    (row,) = choices.section(choices.answer_all(subject, [path]))["parts"][1]["rows"]
     return row[3], row[4], row[6]
 
 

@@ -1,0 +1,169 @@
+"""Several machines that train one model, by MPI: who belongs to it, and what they tell each other.
+
+    mpiexec -n 2 --hosts red,blue python -m minigpt pretrain --preset gpt2
+
+starts the same command on each. All get the same settings and files, and the first machine leads:
+it alone decides, writes and talks. The others wait for its word. How they share a step is in
+cluster_trainer.py.
+
+It is no crew (crew.py), whose members have memory in common, and it is for CPUs only.
+
+Source: the MPI standard 4.1, sections 6.4 (broadcast) and 6.9 (all-reduce).
+"""
+
+import contextlib
+import math
+import os
+import sys
+from dataclasses import replace
+
+from minigpt.config import require
+from minigpt.parallel import count_cores, slices
+from minigpt.resume import differing
+from minigpt.train import NotFinite
+
+# the number of processes, as Open MPI's and MPICH's launchers tell it
+SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+
+@contextlib.contextmanager
+def joined(say):
+    """Give the Cluster that this process belongs to, in a `with` statement, None if it is alone.
+
+    Beside it gives what to say things with: `say` on the first machine, silence on the others.
+    When the first machine leaves, also by an error, the others are told to. An error amid work
+    ends all of them. Raises ValueError where MPI cannot be used.
+    """
+    n = next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
+    if n == 1:
+        yield None, say
+        return
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(
+            f"mpiexec started {n} processes, and mpi4py cannot be used ({error}); it must be there "
+            "on every machine, with an MPI library: pip install 'minigpt[cluster]'"
+        ) from None
+    cluster = Cluster(MPI)
+    try:
+        yield cluster, say if cluster.leads else lambda line: None
+    except BaseException as error:
+        cluster.fail(error)
+        raise
+    cluster.tell(None)
+
+
+class Cluster:
+    """This machine's place among `n`, of which the one with `index` 0 leads."""
+
+    def __init__(self, mpi):
+        self._mpi, self._all = mpi, mpi.COMM_WORLD
+        self.index, self.n = self._all.rank, self._all.size
+        self.leads = self.index == 0
+        self._is_at_work = False  # then the others may be waiting for this machine's part
+        # of the processes, so many run on this very computer and share its cores
+        self.n_here = self._all.Split_type(mpi.COMM_TYPE_SHARED).size
+
+    def share_of(self, n):
+        """Return which of `n` rows are this machine's, a slice."""
+        return slices(n, self.n)[self.index]
+
+    def n_workers(self, wanted):
+        """Return how many workers to use where `wanted` were asked for (0: one a core)."""
+        return wanted or max(1, count_cores() // self.n_here)
+
+    # ---- who does what --------------------------------------------------------------------------
+
+    def agree(self, run):
+        """Raise ValueError on the first machine unless all describe the same run (resume.py)."""
+        if not self.leads and self.hear()[0] is None:
+            os._exit(2)  # the first machine has failed, and said so
+        with self.work("agree"):
+            runs = self._all.allgather(run)
+        for index, other in enumerate(runs):
+            if self.leads and (differences := list(differing(other, run))):
+                raise ValueError(
+                    f"machine {index + 1} was started with other settings or files: "
+                    f"{', '.join(differences)}; they must be the same everywhere"
+                )
+
+    @contextlib.contextmanager
+    def work(self, *order):
+        """Do one's part of an order in a `with` statement; the first machine gives it to all.
+
+        An order is the name of a method and what it gets.
+        """
+        self.tell(*order)
+        self._is_at_work = True
+        try:
+            yield
+        except NotFinite:  # on all machines
+            self._is_at_work = False
+            raise
+        self._is_at_work = False
+
+    def tell(self, *order):
+        """Give the others an order, or None to go home; but for the first machine, do nothing."""
+        if self.leads:
+            self._all.bcast(order)
+
+    def hear(self):
+        """Return what the first machine tells next."""
+        return self._all.bcast(None)
+
+    def fail(self, error):
+        """End all machines, or have the first one do that: then return there.
+
+        What is wrong before any work is mostly wrong everywhere, and is said by the first machine.
+        """
+        if not self._is_at_work:
+            if self.leads:
+                return self.tell(None)
+            if self.hear()[0] is None:
+                os._exit(2)
+        what = str(error) or "stopped"
+        print(f"minigpt: machine {self.index + 1} of {self.n}: {what}", file=sys.stderr, flush=True)
+        self._all.Abort(2)
+        os._exit(2)
+
+    # ---- what they tell each other --------------------------------------------------------------
+
+    def spread(self, array):
+        """Fill an array with what the first machine has in it."""
+        self._all.Bcast(array)
+
+    def add_up(self, array):
+        """Replace an array by the sum of all machines' arrays, everywhere the same."""
+        self._all.Allreduce(self._mpi.IN_PLACE, array)
+
+    def first(self, value):
+        """Return the first machine's value."""
+        return self._all.bcast(value)
+
+    def total(self, number):
+        """Return the sum of all machines' numbers, added in the machines' order."""
+        return sum(self._all.allgather(number))
+
+
+def share(config, device, cluster):
+    """Return a TrainConfig whose batch is one machine's, the largest of all shares.
+
+    Raises ValueError where there is no work for each machine, and for GPUs.
+    """
+    if cluster is None:
+        return config
+    require(
+        config.batch_size >= cluster.n, "batch_size", config.batch_size,
+        f"be at least {cluster.n}, a window for each machine",
+    )  # fmt: skip
+    require(device.name == "cpu", "device", device.name, "be cpu on several machines")
+    return replace(
+        config, batch_size=math.ceil(config.batch_size / cluster.n),
+        workers=cluster.n_workers(config.workers),
+    )  # fmt: skip
+
+
+def exit_status(report, cluster):
+    """Return a command's exit status: 130 for a run that was stopped, as the leader knows."""
+    return 130 if report is None and (cluster is None or cluster.leads) else 0

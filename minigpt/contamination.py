@@ -1,0 +1,62 @@
+"""Which questions of a task stand in the training text? They may be answered by heart.
+
+A token of a question, its right answer included, is contaminated if it lies in a span of 10 tokens
+or more that stands in the training text. A question counts as seen if four fifths of its tokens
+are, as unseen if less than one fifth is. A task on which the model is right about the seen ones
+only measures its memory.
+
+What was reworded is not noticed, and a common phrase counts as if it were copied.
+
+Source: Touvron et al. 2023, "Llama 2", appendix A.6 (there with up to 4 tokens that differ).
+"""
+
+import numpy as np
+
+from minigpt.choices import join
+from minigpt.ngrams import SHORTEST, indexed
+from minigpt.tables import table, words
+
+SEEN, UNSEEN = 0.8, 0.2
+COLUMNS = [
+    *(("task", ""), ("items", ",d"), ("contaminated tokens", ".1%")),
+    *(("seen", ",d"), ("right of these", ".1%"), ("unseen", ",d"), ("right of these", ".1%")),
+]
+
+
+def contaminated(lengths):
+    """Return the share of ids that lie in a match; `lengths` (T,) as NgramIndex.matches says."""
+    i = np.arange(len(lengths))
+    return float((i < np.maximum.accumulate(i + lengths)).mean()) if len(i) else 0.0
+
+
+def shares(subject, index, items):
+    """Return how much of each item stands in the indexed text: (N,), 0 to 1."""
+    texts = [join(item.query, item.answer) for item in items]
+    return np.array([contaminated(index.matches(subject.encode(text))[0]) for text in texts])
+
+
+def row(name, right, share):
+    """Return the values of COLUMNS for a task, of which items were `right` (N,) of bool."""
+    found = [name, len(right), float(share.mean())]
+    for group in (share >= SEEN, share < UNSEEN):
+        found += [int(group.sum()), float(right[group].mean()) if group.any() else None]
+    return found
+
+
+def parts(subject, part, tasks):
+    """Return the parts of a report on tasks, a list of (name, items, right (N,) of bool).
+
+    `part` is the text that the model learned from (corpus.py).
+    """
+    index = indexed(subject, part.ids)
+    rows = [row(name, right, shares(subject, index, items)) for name, items, right in tasks]
+    return [
+        words(
+            f"Was it asked what it had read? A question counts as seen if {SEEN:.0%} of its "
+            f"tokens, the right answer included, lie in spans of {SHORTEST} or more that stand "
+            f"word for word in the training text, and as unseen if less than {UNSEEN:.0%} do. "
+            f"Where it is right about what it has seen and not about the rest, the task measures "
+            f"memory."
+        ),
+        table("Questions that stand in the training text", COLUMNS, rows),
+    ]
