@@ -12,7 +12,6 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn
 
 from bpe.arguments import (
     DEFAULT_PATH,
@@ -25,15 +24,15 @@ from bpe.arguments import (
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
 from bpe.look import add_commands
+from bpe.mistakes import Parser, file_error
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+# What a missing file, by the end of its name, is made by.
+MADE_BY = {
+    "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
+    "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,6 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_train(args: argparse.Namespace) -> None:
+    if args.output.is_dir():
+        raise ValueError(f"--output is {args.output}, a folder; it must be a file in one")
     started = time.perf_counter()
     special_tokens = args.special or [END_OF_TEXT]
     only_bytes = args.vocab_size == 256
@@ -172,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bpe: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"bpe: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        print(f"bpe: {file_error(error, MADE_BY)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bpe: interrupted", file=sys.stderr)

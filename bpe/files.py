@@ -16,6 +16,7 @@ This is not a reader of every tokenizer: one that is not byte-level BPE is refus
 
 import base64
 import binascii
+import errno
 import json
 import os
 import secrets
@@ -37,6 +38,8 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     Makes the folder where there is none. After an error or a kill, what was there before stays.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

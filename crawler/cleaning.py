@@ -192,7 +192,7 @@ class Cleaning:
 
     def _no_pages(self) -> str:
         if self.told:
-            return self.told[0]
+            return f"{self.told[0]}; give WARC files of a crawl, or WET files"
         if self.book.add("url").documents_in:
             reason, count = self.book.add("url").reasons.most_common(1)[0]
             return f"all pages are left out by their addresses ({count}: {reason})"

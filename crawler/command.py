@@ -1,6 +1,7 @@
 """The package's command line: finds the command that is asked for, and says what went wrong."""
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -12,13 +13,38 @@ COMMANDS = {
     "clean": ("crawler.clean_command", "turn WARC files into clean documents"),
 }
 
+_CURES = {
+    IsADirectoryError: "it must be a file",
+    FileExistsError: "it must be a folder, or not be there yet",
+    NotADirectoryError: "what stands before the last / must be a folder",
+    PermissionError: "it must be a place that you may read and write: give another, or chmod it",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Say it and exit with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what a command does not know in its own name, with the flag that may be meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1)
+            meant = f" (do you mean {near[0]}?)" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
+
+def file_error(error: OSError) -> str:
+    """Say which file it was, what was wrong with it, and what to do."""
+    if not error.filename:
+        return str(error)
+    cure = _CURES.get(type(error))
+    return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 
 def run(argv: list[str]) -> int:
@@ -46,8 +72,7 @@ def run(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"{args.command}: {what}", file=sys.stderr)
+        print(f"{args.command}: {file_error(error)}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"{args.command}: {error}", file=sys.stderr)

@@ -130,7 +130,7 @@ def _read_record(reader: GzipReader, line: bytes, offset: int) -> Record | None:
 def _header_lines(reader: GzipReader, line: bytes) -> Iterator[str]:
     """Yield lines up to the blank one that ends the header."""
     if not VERSION.match(line):
-        reason = f"a record begins with WARC/1.0 or WARC/1.1, not with {line[:40]!r}"
+        reason = f"a record begins with WARC/1.0 or WARC/1.1, not with {line[:16]!r}"
         raise _BrokenError(("no record", reason), None)
     start = reader.offset
     try:

@@ -53,13 +53,15 @@ class Settings:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise ValueError(f"{name} is {value}; it must be at least {least}")
+                flag = name.removeprefix("n_").removesuffix("_s")
+                raise ValueError(f"{flag} is {value}; it must be at least {least}")
         for pattern in self.exclude:
             try:
                 re.compile(pattern)
             except re.error as error:
                 raise ValueError(
-                    f"exclude is {pattern!r}, no regular expression: {error}"
+                    f"exclude is {pattern!r}, no regular expression ({error}): write \\ before a "
+                    "character that is meant as it stands"
                 ) from None
 
     def deciding(self) -> dict[str, Any]:

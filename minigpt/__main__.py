@@ -4,17 +4,20 @@ Here are the parser and what happens to errors; the commands are in train_comman
 model_commands.py and chat_commands.py.
 """
 
-import argparse
 import sys
 
+from bpe.mistakes import Parser, file_error
 from minigpt import chat_commands, model_commands, train_commands
 
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong in one line."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+# What a missing file, by the end of its name, is made by.
+MADE_BY = {
+    "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
+    "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",
+    **dict.fromkeys(
+        ("train.jsonl", "val.jsonl", "questions.jsonl"),
+        "python -m minigpt conversations out/documents.jsonl.gz",
+    ),
+}
 
 
 def build_parser():
@@ -46,8 +49,7 @@ def main(argv=None):
     try:
         return args.function(args)
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"minigpt: {what}", file=sys.stderr)
+        print(f"minigpt: {file_error(error, MADE_BY)}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"minigpt: {error}", file=sys.stderr)

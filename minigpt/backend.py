@@ -72,7 +72,9 @@ def open_device(name="cpu", precision=None):
     if name == "gpu":
         return _open_gpu(precision)
     if precision not in (None, "fp32"):
-        raise ValueError(f"precision is {precision!r}; on the cpu it must be fp32")
+        raise ValueError(
+            f"precision is {precision!r}; on the cpu it must be fp32: others need --device gpu"
+        )
     return Device("cpu", np, cpu_ops)
 
 

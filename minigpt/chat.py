@@ -20,6 +20,7 @@ import sys
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
+from minigpt.distribution import check_integer
 from minigpt.sample import generate, stream_text
 
 RETRY_TEMPERATURE = 0.7
@@ -33,6 +34,7 @@ class Chat:
         self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=48, seed=None
     ):
         check_temperature(temperature)
+        check_integer("max_new_tokens", max_new_tokens, 1)
         self.model, self.tokenizer = model, tokenizer
         self.temperature, self.system, self.seed = temperature, system, seed
         self.max_new_tokens = min(max_new_tokens, model.config.n_positions // 2)

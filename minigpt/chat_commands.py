@@ -4,7 +4,7 @@ import os
 import sys
 
 from minigpt.amounts import count
-from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags
+from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags, require
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
 INHERITED = "the training (default: the base model's, fewer steps)"
@@ -112,7 +112,6 @@ def add_conversations(parser):
 
 def conversations(args):
     from minigpt.chat_data import make
-    from minigpt.config import require
 
     require(args.facts >= 1, "facts", args.facts, "be at least 1")
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
@@ -184,6 +183,7 @@ def show_chat(args):
     from minigpt.chat_format import read_conversations, with_control_tokens
     from minigpt.show_chat import draw_conversation
 
+    require(args.first >= 1, "first", args.first, "be at least 1")
     tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
     for number, messages in islice(read_conversations(args.file), args.first):
         print(f"{args.file}, line {number}")

@@ -20,6 +20,7 @@ import safetensors
 
 from bpe import Tokenizer
 from bpe.files import atomic_write
+from minigpt import run_lock
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
@@ -84,12 +85,27 @@ def load_model(folder, device="cpu"):
     return model
 
 
+def why_no_model(folder):
+    """Say what there is where a model's folder was expected."""
+    inside = sorted(str(path.parent) for path in folder.glob("*/config.json"))
+    if inside:
+        return f"{folder} holds models, and must be one of them: {', '.join(inside)}"
+    rule = "it must be a model's folder, as out/base"
+    if folder.is_file():
+        return f"{folder} is a file; {rule}"
+    if not folder.exists():
+        return f"{folder} does not exist; {rule}"
+    if run_lock.is_held(folder):
+        return f"{folder} holds no model yet: a run begins there; ask in a moment"
+    return f"{folder} holds no config.json; {rule}"
+
+
 def read_config(path):
     """Return the ModelConfig of a config.json."""
     try:
         values = json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; {path.parent} must be a model's folder") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(why_no_model(Path(path).parent)) from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error})") from error
     if not isinstance(values, dict):

@@ -36,7 +36,7 @@ class Fact:
 
 
 def read_documents(path):
-    """Return the records of documents.jsonl.gz; raise ValueError for a line that is none."""
+    """Return the records of documents.jsonl.gz; raise ValueError for others."""
     records = []
     opener = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as file:
@@ -45,8 +45,13 @@ def read_documents(path):
                 record = json.loads(line)
                 _ = record["text"] + record.get("title", "") + record.get("url", "")
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ValueError(f"{path}, line {number}: no document ({error!r})") from None
+                raise ValueError(
+                    f"{path}, line {number}: no document ({error!r}); a line must be like "
+                    '{"title": "heapq", "text": "...", "url": "..."}'
+                ) from None
             records.append(record)
+    if not records:
+        raise ValueError(f"{path}: empty; it must hold documents, one a line")
     return records
 
 

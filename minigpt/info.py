@@ -11,7 +11,6 @@ import json
 import math
 from pathlib import Path
 
-from minigpt import run_lock
 from minigpt.amounts import format_bytes
 from minigpt.checkpoint import load_tokenizer, read_config
 from minigpt.model import param_shapes
@@ -112,24 +111,9 @@ def file_lines(folder):
     return [*lines, f"{'total':34} {format_bytes(sum(sizes)):>9}"]
 
 
-def check_holds_model(folder):
-    """Raise ValueError, saying what there is instead, where `folder` holds no model."""
-    if (folder / "config.json").exists():
-        return
-    inside = sorted(str(path.parent) for path in folder.glob("*/config.json"))
-    if inside:
-        raise ValueError(f"{folder} holds models, and must be one of them: {', '.join(inside)}")
-    if not folder.is_dir():
-        raise ValueError(f"{folder} does not exist; it must be a model's folder, as out/base")
-    if run_lock.is_held(folder):
-        raise ValueError(f"{folder} holds no model yet: a run begins there; ask in a moment")
-    raise ValueError(f"{folder} holds no config.json; it must be a model's folder, as out/base")
-
-
 def describe(folder):
     """Return the lines about a model's folder; raise ValueError where it cannot be loaded."""
     folder = Path(folder)
-    check_holds_model(folder)
     config = read_config(folder / "config.json")
     tokenizer = load_tokenizer(folder, config)
     types = sorted({tensor.dtype for tensor in find(folder, param_shapes(config)).values()})

@@ -6,7 +6,7 @@ status. Imports that take a while are inside of these functions, so that `--help
 
 import sys
 
-from minigpt.config import add_paths
+from minigpt.config import add_paths, require
 
 
 def add_commands(command):
@@ -119,6 +119,8 @@ def sample(args):
     from minigpt import complete, load, show
     from minigpt.completion import encode_prompt
 
+    require(args.samples >= 1, "samples", args.samples, "be at least 1")
+    require((args.logprobs or 0) >= 0, "logprobs", args.logprobs, "be at least 0")
     model, tokenizer = load(args.model, args.device)
     start = tokenizer.eot_token
     ids = [start, *encode_prompt(tokenizer, args.prompt, args.special)]

@@ -77,7 +77,7 @@ class Options:
             )
         for path in (*self.documents, *([self.out] if self.out else [])):
             if not Path(path).exists():
-                raise ValueError(f"{path} does not exist")
+                raise ValueError(f"{path} does not exist; give a file or folder that does")
 
 
 def make_app(shelf, options):
@@ -246,7 +246,8 @@ def listen(host, port):
         except OSError as error:
             listener.close()
             last = error
-    raise OSError(f"{host}:{port} cannot be listened at: {last.strerror}; give another --port")
+    cure = "--host" if isinstance(last, socket.gaierror) else "--port"
+    raise OSError(f"{host}:{port} cannot be listened at: {last.strerror}; give another {cure}")
 
 
 def has_display():

@@ -85,6 +85,17 @@ def best_of(base, say):
     return base / BEST
 
 
+def check_out(base, out):
+    """Raise ValueError where the run would set its own base aside."""
+    base, out = Path(base), Path(out)
+    own = (out, out / BEST, out.with_name(out.name + ".previous"))
+    if base.resolve() in (folder.resolve() for folder in own):
+        raise ValueError(
+            f"the base model is {base}, which belongs to the run in {out}; it must be another "
+            f"folder: choose another -o"
+        )
+
+
 def grow(model, n_vocab, seed):
     """Return `model` with rows of the token embedding for the ids up to `n_vocab`.
 
@@ -177,6 +188,7 @@ def sft(
     Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
     ValueError for bad input.
     """
+    check_out(base, out)
     conversations, start_from = Path(conversations), best_of(base, say)
     model, tokenizer = load_base(start_from, device, config.seed, say)
     T = model.config.n_positions

@@ -167,7 +167,8 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, argum
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["fly"], ["crawl", "--depth"], ["crawl", "--max-pages", "many"]]
+    "arguments",
+    [[], ["fly"], ["crawl", "--depth"], ["crawl", "--max-pages", "many"], ["crawl", "--dealy=1"]],
 )
 def test_wrong_flags_are_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -175,7 +176,8 @@ def test_wrong_flags_are_status_2(arguments, capsys):
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("python -m crawler")
-    assert said.endswith("see --help\n") and said.count("\n") == 1
+    assert said.endswith(" --help\n") and said.count("\n") == 1
+    assert ("do you mean --delay?" in said) == (arguments[-1:] == ["--dealy=1"])
 
 
 @pytest.mark.parametrize("module", ["command", "clean_command"])

@@ -1,0 +1,57 @@
+"""A mistake is told in one line: what it was, and what to do."""
+
+import os
+
+import pytest
+
+from bpe.mistakes import Parser, file_error
+
+
+def error_of(work, *words):
+    with pytest.raises(OSError) as caught:
+        work(*words)
+    return caught.value
+
+
+def test_a_missing_file_comes_with_the_command_that_makes_it(tmp_path):
+    error = error_of(open, tmp_path / "tokenizer.json")
+    assert file_error(error) == f"{tmp_path}/tokenizer.json: No such file or directory"
+    said = file_error(error, {"izer.json": "bpe train", ".json": "other"})
+    assert said.endswith("No such file or directory; `bpe train` makes it")
+
+
+def test_files_and_folders_that_were_mistaken_for_each_other_come_with_the_rule(tmp_path):
+    (tmp_path / "file").touch()
+    for work, path, rule in (
+        (open, tmp_path, "it must be a file"),
+        (os.mkdir, tmp_path / "file", "it must be a folder, or not be there yet"),
+        (open, tmp_path / "file" / "x", "what stands before the last / must be a folder"),
+    ):
+        assert file_error(error_of(work, path)).endswith(f"; {rule}")
+
+
+def test_an_error_of_no_file_is_said_as_it_is():
+    assert file_error(OSError("no room")) == "no room"
+
+
+@pytest.fixture
+def parser():
+    parser = Parser(prog="tool")
+    sample = parser.add_subparsers(required=True, metavar="COMMAND").add_parser("sample")
+    sample.add_argument("--temperature")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--temprature=3"], "unrecognized arguments: --temprature=3 (do you mean --temperature?)"),
+        (["--xyz"], "unrecognized arguments: --xyz"),
+        (["--temperature"], "argument --temperature: expected one argument"),
+    ],
+)
+def test_a_mistyped_flag_is_answered_by_the_command_it_was_given_to(parser, capsys, words, said):
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["sample", *words])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"tool sample: {said}; see tool sample --help\n"
