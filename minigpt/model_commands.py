@@ -1,4 +1,4 @@
-"""The commands that use a model: sample, info, evaluate, report, summary.
+"""The commands that use a model: sample, info, export, evaluate, report, summary.
 
 `add_commands` gives them their flags; the function of a command's name runs it and returns the exit
 status. Imports that take a while are inside of these functions, so that `--help` answers at once.
@@ -22,6 +22,17 @@ def add_commands(command):
         "info out/base",
     )  # fmt: skip
     p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
+
+    p = command(
+        "export", export, "write a model as one file (GGUF) for llama.cpp, Ollama and LM Studio",
+        "export out/chat -o chat.gguf",
+    )  # fmt: skip
+    p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
+    p.add_argument("-o", "--out", required=True, metavar="FILE", help="the file to write")
+    p.add_argument(
+        "--type", choices=("f16", "f32"), default="f16",
+        help="of the matrices: f16 takes half the room, f32 is exact (%(default)s)",
+    )  # fmt: skip
 
     p = command(
         "evaluate", evaluate, "examine what a model knows, copies and invents",
@@ -147,6 +158,13 @@ def info(args):
     from minigpt.info import describe
 
     print("\n".join(describe(args.model)))
+    return 0
+
+
+def export(args):
+    from minigpt.export import export
+
+    print(export(args.model, args.out, args.type))
     return 0
 
 
