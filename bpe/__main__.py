@@ -39,6 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m bpe",
         description="Learn a byte-level BPE tokenizer from text, and look at what it does.",
+        epilog="Example: python -m bpe train book.txt --vocab-size 1024; then `encode`, `show`, "
+        "`merges` use it. Each explains itself: python -m bpe COMMAND --help",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -92,11 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
         "print the ids of a text and the piece each stands for",
         'encode "Hello, world"',
     )
-    encode.add_argument("text", metavar="TEXT")
+    encode.add_argument("text", metavar="TEXT", help="what to encode, in quotes")
     add_allow_special(encode)
 
     decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
-    decode.add_argument("ids", nargs="+", type=int, metavar="ID")
+    decode.add_argument("ids", nargs="+", type=int, metavar="ID", help="as encode prints them")
 
     for command in (encode, decode):
         add_tokenizer(command)

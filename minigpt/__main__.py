@@ -23,8 +23,11 @@ MADE_BY = {
 def build_parser():
     """Return the parser of all commands."""
     parser = Parser(
-        prog="python -m minigpt", description="Train a GPT-2 by hand, and let it write."
-    )
+        prog="python -m minigpt", description="Train a GPT-2 by hand, and let it write.",
+        epilog="`make train` runs, in this order: check, tokenize, pretrain, conversations, sft, "
+        "evaluate-chat, evaluate, report, summary; `make chat` runs serve. Each explains itself, "
+        "with an example: python -m minigpt COMMAND --help",
+    )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, function, help, example):

@@ -16,11 +16,15 @@ def add_commands(command):
         "conversations", conversations, "make conversations of the documents, to fine-tune on",
         "conversations out/documents.jsonl.gz --chat my.jsonl",
     )  # fmt: skip
+    p.description += (
+        " Of what the pages say of a name it makes questions in many wordings with their answer, "
+        "and questions about invented names, which the assistant is to say that it does not know."
+    )
     p.add_argument("documents", nargs="*", help="JSON Lines; default: only written conversations")
     p.add_argument(
         "--chat", nargs="+", default=[], metavar="FILE", help="more conversations, JSON Lines"
     )
-    p.add_argument("--facts", type=int, default=900, help="ask for so many (%(default)s)")
+    p.add_argument("--facts", type=int, default=900, help="names to teach, at most (%(default)s)")
     p.add_argument(
         "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
     )
@@ -31,6 +35,9 @@ def add_commands(command):
         "sft", sft, "make an assistant of a base model; a run that was stopped is continued",
         "sft out/base -o out/chat",
     )  # fmt: skip
+    p.description += (
+        " It is trained on conversations, and learns from what the assistant says in them only."
+    )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations(p)
     p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
@@ -42,6 +49,10 @@ def add_commands(command):
         "evaluate-chat", evaluate_chat, "examine an assistant: what it knows and what it makes up",
         "evaluate-chat out/chat --base out/base",
     )  # fmt: skip
+    p.description += (
+        " Asks the questions of CONVERSATIONS/questions.jsonl, in wordings never trained on, and "
+        "writes MODEL/evaluation.json."
+    )
     add_assistant(p)
     p.add_argument("--base", help="the base model's folder, to see its figures beside")
     add_conversations(p)
@@ -49,9 +60,16 @@ def add_commands(command):
 
     p = command("chat", chat, "talk to an assistant in the terminal", "chat out/chat")
     add_assistant(p)
-    p.add_argument("--temperature", type=float, default=0.0, help="0: the likeliest (%(default)s)")
+    p.description += " /help lists what else can be typed; lines from a pipe are messages, too."
+    p.add_argument(
+        "--temperature", type=float, default=0.0,
+        help="0: always the likeliest token; 1: as likely as the model finds it (%(default)s)",
+    )  # fmt: skip
     p.add_argument("--system", help="how the assistant should behave")
-    p.add_argument("--max-new-tokens", type=int, default=48, help="(%(default)s)")
+    p.add_argument(
+        "--max-new-tokens", type=int, default=48, metavar="N",
+        help="length of an answer in tokens, at most, and half the window (%(default)s)",
+    )  # fmt: skip
     p.add_argument("--seed", type=int, help="the same seed, the same answers")
     add_paths(p, "--device")
 

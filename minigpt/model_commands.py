@@ -46,10 +46,19 @@ def add_commands(command):
     )  # fmt: skip
     p.description += " Writes report.html, report.md and its pictures from what the stages left."
     p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
-    p.add_argument("--price", type=float, help="dollars an hour of machine; default: 0.10")
-    p.add_argument("--documents", nargs="+", metavar="FILE", help="(OUT/documents.jsonl.gz)")
     p.add_argument(
-        "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
+        "--price", type=float, help="what an hour of the machine costs, in dollars (0.10)"
+    )
+    p.add_argument(
+        "--documents", nargs="+", metavar="FILE",
+        help="what it was made from, for the pages' addresses (OUT/documents.jsonl.gz)",
+    )  # fmt: skip
+    p.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="STAGE",
+        help="stages that were not run here, as crawl",
     )
 
     p = command(
@@ -57,7 +66,11 @@ def add_commands(command):
     )
     p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
     p.add_argument(
-        "--without", nargs="+", default=[], metavar="STAGE", help="stages that were not of this run"
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="STAGE",
+        help="stages that were not run here, as crawl",
     )
     add_paths(p, "--device")
 
@@ -68,7 +81,8 @@ def add_sampling(parser):
     add("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
     add("--prompt", default="", help="what to continue; default: a new document")
     add("--special", action="store_true", help="read <|...|> in the prompt as special tokens")
-    add("--max-new-tokens", type=int, default=200, metavar="N", help="(%(default)s)")
+    add("--max-new-tokens", type=int, default=200, metavar="N",
+        help="write so many tokens at most (%(default)s)")  # fmt: skip
     add("-n", "--samples", type=int, default=1, metavar="N",
         help="continue it so many times, all at once (%(default)s)")  # fmt: skip
     add("--seed", type=int, help="the same seed, the same text; further samples take the next ones")

@@ -27,7 +27,7 @@ def add_commands(command):
         "presets", presets, "tell what each preset is for and takes here, or all of one",
         "presets tiny",
     )  # fmt: skip
-    p.add_argument("preset", nargs="?", help="its name")
+    p.add_argument("preset", nargs="?", help="its name; default: a table of all")
     p.add_argument(
         "field", nargs="?", choices=("pages", "vocab_size", "facts", "settings"),
         help="print this alone; settings: all in a line, for a program to compare",
@@ -37,9 +37,10 @@ def add_commands(command):
     p = command(
         "check", check, "say at once whether settings can work", "check --preset tiny --device gpu"
     )
-    p.add_argument("--preset", default="tiny", help="(%(default)s)")
-    p.add_argument("--vocab-size", help="number of symbols")
-    p.add_argument("--pages", help="number of pages")
+    p.description += " `make train` asks it first, so that nothing is said only after the crawl."
+    p.add_argument("--preset", default="tiny", help="one that `presets` lists (%(default)s)")
+    p.add_argument("--vocab-size", help="number of symbols of the tokenizer, at least 256")
+    p.add_argument("--pages", help="number of pages to crawl, at least 1")
     p.add_argument("--train", default="", help="flags for pretrain, in one argument: --train=...")
     p.add_argument("--sft", default="", help="flags for sft, in one argument")
     p.add_argument("--chat", nargs="*", default=(), metavar="FILE", help="conversations")
@@ -49,6 +50,10 @@ def add_commands(command):
         "tokenize", tokenize, "turn documents into ids on disk, some of them held out",
         "tokenize out/documents.jsonl.gz",
     )  # fmt: skip
+    p.description += (
+        " Writes train.npy and val.npy, one row of ids each, with <|endoftext|> before every "
+        "document. Every 20th document is held out; of fewer than that, the last tenth of each."
+    )
     p.add_argument("files", nargs="+", metavar="FILE", help=".txt, .jsonl, or either with .gz")
     add_paths(p, "--tokenizer")
     p.add_argument("-o", "--out", default="out/tokens", help="folder to write (%(default)s)")
@@ -57,6 +62,11 @@ def add_commands(command):
         "pretrain", pretrain, "train a model on tokens; a run that was stopped is continued",
         "pretrain --preset tiny --steps 5000",
     )  # fmt: skip
+    p.description += (
+        " Says first how much memory and time it will take. Now and then it tells the validation "
+        "loss, which should fall, and lets the model write. An earlier run with other settings is "
+        "kept as OUT.previous."
+    )
     add_paths(p, "--tokens", "--tokenizer", "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")
     p.add_argument("--preset", default="tiny", help=f"one of {', '.join(PRESETS)} (%(default)s)")
@@ -72,25 +82,32 @@ def add_commands(command):
     )  # fmt: skip
     add_run_flags(p)
     add_flags(
-        p.add_argument_group("the model (default: the preset's)"), ModelConfig, {"vocab_size"}
-    )
-    add_flags(p.add_argument_group("the training (default: the preset's)"), TrainConfig)
+        p.add_argument_group("the model (default: as `presets tiny` says)"),
+        ModelConfig, {"vocab_size"},
+    )  # fmt: skip
+    add_flags(p.add_argument_group("the training (default: as `presets tiny` says)"), TrainConfig)
 
     p = command(
         "plot", plot, "draw the loss curves of runs",
         "plot out/base out/other -o curve.svg",
     )  # fmt: skip
+    p.description += " Needs matplotlib: pip install -e '.[report]'."
     p.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, finished or not")
     p.add_argument("-o", "--out", default="curve.svg", help=".svg, .png or .pdf (%(default)s)")
     p.add_argument(
-        "--x", choices=("tokens", "step", "seconds"), default="tokens", help="(%(default)s)"
-    )
+        "--x", choices=("tokens", "step", "seconds"), default="tokens",
+        help="what to draw the loss against (%(default)s)",
+    )  # fmt: skip
     p.add_argument(
         "--bits", action="store_true", help="in bits a byte, to compare different tokenizers"
     )
 
     p = command(
         "gradcheck", gradcheck, "compare the backward pass with measured slopes", "gradcheck"
+    )
+    p.description += (
+        " Every input of every operation, and every parameter of a small model, is moved a little; "
+        "how much the loss changes must be what the backward pass says. Prints both, side by side."
     )
     add_paths(p, "--device")
 
