@@ -43,7 +43,7 @@ def joined(say):
     except (ImportError, RuntimeError) as error:
         raise ValueError(
             f"mpiexec started {n} processes, and mpi4py cannot be used ({error}); it must be there "
-            "on every machine, with an MPI library: pip install 'minigpt[cluster]'"
+            "on every machine, with an MPI library: pip install mpi4py mpich"
         ) from None
     cluster = Cluster(MPI)
     try:

@@ -158,7 +158,7 @@ def test_a_mistyped_command_is_exit_status_2(argv, capsys):
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith("python -m bpe")
-    assert said.endswith("see --help\n") and said.count("\n") == 1
+    assert said.endswith(" --help\n") and said.count("\n") == 1
 
 
 def test_ctrl_c_is_exit_status_130(monkeypatch, trained, capfd):

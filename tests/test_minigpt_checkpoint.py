@@ -168,8 +168,17 @@ def test_settings_that_are_not_named_have_gpt2s_values(folder, saved):
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(ValueError, match=re.escape(f"{folder / name} does not exist")):
+    with pytest.raises(ValueError, match=rf"holds no {name};|{name} does not exist"):
         load(folder)
+
+
+def test_a_folder_of_models_and_a_file_are_no_models_folder(folder):
+    with pytest.raises(
+        ValueError, match=rf"holds models, and must be one of them: .*{folder.name}"
+    ):
+        load(folder.parent)
+    with pytest.raises(ValueError, match=r"config.json is a file; it must be a model's folder"):
+        load(folder / "config.json")
 
 
 def test_a_folder_that_does_not_exist_is_no_models_folder(tmp_path):
