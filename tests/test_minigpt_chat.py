@@ -159,6 +159,8 @@ def test_ctrl_c_at_the_prompt_and_in_an_answer_do_not_leave(chat, monkeypatch):
 def test_settings_out_of_range_are_refused(folder):
     with pytest.raises(ValueError, match="temperature is -1"):
         Chat(*load(folder), temperature=-1)
+    with pytest.raises(ValueError, match="max_new_tokens is 0; it must be at least 1"):
+        Chat(*load(folder), max_new_tokens=0)
 
 
 # ---- a real terminal, a real pipe ----------------------------------------------------------

@@ -72,3 +72,15 @@ def test_bad_input_is_said_in_a_line(folder, tmp_path, capsys):
     nothing = ("--conversations", tmp_path)
     assert "No such file" in fails(capsys, "evaluate-chat", folder / "chat", *nothing)
     assert "steps is 0" in fails(capsys, "sft", folder / "base", "--steps", 0, *out)
+    (tmp_path / "empty.jsonl").touch()
+    line = fails(capsys, "conversations", tmp_path / "empty.jsonl", *out)
+    assert line.endswith("empty.jsonl: empty; it must hold documents, one a line")
+    assert "first is 0" in fails(capsys, "show-chat", tmp_path / "bad.jsonl", "--first", 0)
+
+
+@pytest.mark.parametrize("out", ["base", "other/../base"])
+def test_an_assistant_does_not_take_the_place_of_its_own_base(folder, capsys, out):
+    before = {path: path.read_bytes() for path in (folder / "base").iterdir()}
+    line = fails(capsys, "sft", folder / "base", "-o", folder / out)
+    assert "it must be another folder: choose another -o" in line
+    assert {path: path.read_bytes() for path in (folder / "base").iterdir()} == before
