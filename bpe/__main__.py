@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from bpe.arguments import (
     DEFAULT_PATH,
@@ -24,7 +25,7 @@ from bpe.arguments import (
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
 from bpe.look import add_commands
-from bpe.mistakes import Parser, file_error
+from bpe.mistakes import file_error, similar_flag
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
@@ -33,6 +34,22 @@ MADE_BY = {
     "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
     "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what a command does not know in its own name, with the flag that may be meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{similar_flag(self, unknown[0])}"
+            )
+        return found, unknown
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -4,8 +4,8 @@ What Python and the system say of a missing file or a mistyped flag is true and 
 """
 
 import argparse
+import difflib
 from collections.abc import Mapping
-from typing import NoReturn
 
 CURES = {
     IsADirectoryError: "it must be a file",
@@ -30,23 +30,8 @@ def file_error(error: OSError, made_by: Mapping[str, str] | None = None) -> str:
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say it, and exit with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-    def parse_known_args(self, args=None, namespace=None):
-        """Refuse what a command does not know in its own name, with the flag that may be meant."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown and self._subparsers is None:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._similar(unknown[0])}")
-        return found, unknown
-
-    def _similar(self, word: str) -> str:
-        import difflib  # not before it is needed: commands are to begin at once
-
-        flags = [flag for action in self._actions for flag in action.option_strings]
-        near = difflib.get_close_matches(word.partition("=")[0], flags, 1)
-        return f" (do you mean {near[0]}?)" if near else ""
+def similar_flag(parser: argparse.ArgumentParser, word: str) -> str:
+    """Return " (do you mean --this?)" for a mistyped flag, "" where none is like it."""
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(word.partition("=")[0], flags, 1)
+    return f" (do you mean {near[0]}?)" if near else ""

@@ -13,6 +13,7 @@ COMMANDS = {
     "clean": ("crawler.clean_command", "turn WARC files into clean documents"),
 }
 
+_ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
 _CURES = {
     IsADirectoryError: "it must be a file",
     FileExistsError: "it must be a folder, or not be there yet",
@@ -63,7 +64,11 @@ def run(argv: list[str]) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if argv[:1] == [name]:
-            module = importlib.import_module(module_name)
+            try:
+                module = importlib.import_module(module_name)
+            except ModuleNotFoundError as error:
+                print(f"{name}: {error.name} is not installed here; {_ACTIVATE}", file=sys.stderr)
+                return 2
             module.add_arguments(subparser)
     args = parser.parse_args(argv)
     try:

@@ -4,9 +4,9 @@ Here are the parser and what happens to errors; the commands are in train_comman
 model_commands.py and chat_commands.py.
 """
 
+import argparse
 import sys
 
-from bpe.mistakes import Parser, file_error
 from minigpt import chat_commands, model_commands, train_commands
 
 # What a missing file, by the end of its name, is made by.
@@ -18,6 +18,27 @@ MADE_BY = {
         "python -m minigpt conversations out/documents.jsonl.gz",
     ),
 }
+
+# What a package that is missing needs.
+ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what a command does not know in its own name, with the flag that may be meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            from bpe.mistakes import similar_flag  # here: it takes a while, as NumPy does
+
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{similar_flag(self, unknown[0])}"
+            )
+        return found, unknown
 
 
 def build_parser():
@@ -52,10 +73,17 @@ def main(argv=None):
     try:
         return args.function(args)
     except OSError as error:
+        from bpe.mistakes import file_error
+
         print(f"minigpt: {file_error(error, MADE_BY)}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"minigpt: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] in ("minigpt", "bpe"):
+            raise
+        print(f"minigpt: {error.name} is not installed here; {ACTIVATE}", file=sys.stderr)
         return 2
     except MemoryError:
         print("minigpt: not enough memory; ask for a smaller model or batch", file=sys.stderr)

@@ -183,7 +183,7 @@ def serve(args):
         from minigpt.serve import Options, serve
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"{error.name} is not installed; pip install starlette uvicorn does it, as does `make chat`"
+            f"{error.name} is not installed; `make chat` does it, or pip install starlette uvicorn"
         ) from None
     options = Options(
         args.host, args.port, args.api_key or os.environ.get("MINIGPT_API_KEY") or None,

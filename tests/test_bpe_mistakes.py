@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from bpe.mistakes import Parser, file_error
+from bpe.__main__ import Parser
+from bpe.mistakes import file_error
 
 
 def error_of(work, *words):

@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 
 import pytest
+from make_command import ROOT
 from minigpt_examples import (
     MODEL,
     TRAIN,
@@ -117,6 +118,18 @@ def test_words_that_are_no_command_line_are_named_with_status_2(capsys, argument
         main(arguments)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("module", ["minigpt", "crawler", "bpe"])
+def test_without_its_packages_a_command_says_how_to_get_them(module):
+    words = {"minigpt": "sample out/base", "crawler": "clean x", "bpe": "encode x"}[module].split()
+    command = [sys.executable, "-S", "-m", module, *words]  # -S: without site-packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode != 0
+    assert "is not installed here; source .venv/bin/activate" in line
+    if module != "bpe":  # Python imports the package before its command
+        assert line == done.stderr.strip()
 
 
 def test_presets_are_listed_with_what_they_are_for(capsys):
