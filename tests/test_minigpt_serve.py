@@ -213,7 +213,7 @@ def test_without_its_packages_serve_says_what_to_install(out, monkeypatch, capsy
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "minigpt.serve")
     assert main(["serve", str(out)]) == 2
-    assert "uvicorn is not installed; pip install" in capsys.readouterr().err
+    assert "uvicorn is not installed; `make chat` does it" in capsys.readouterr().err
 
 
 # ---- models that come and go ---------------------------------------------------------------------
