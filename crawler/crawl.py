@@ -6,6 +6,14 @@ decision:
     a host's turn -> its next address -> robots.txt allows it? -> a free worker fetches the page
     a worker is done -> the host is due again after its delay -> keep the page, queue its links
 
+Who takes part:
+
+    frontier   the addresses that wait, and what came of the others, on disk (`frontier.py`)
+    visit      one of these addresses on its way: how deep it was found, how often it was tried
+    intake     which links get into the frontier (`intake.py`), by the scope (`scope.py`)
+    turns      when each host may be asked again (`politeness.py`); a Host knows its robots.txt
+    state      archive and frontier, which always agree, whatever kills the crawl (`state.py`)
+
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`).
 
 An interrupted crawl is continued by the same command (see `state.py`).

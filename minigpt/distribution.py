@@ -1,7 +1,13 @@
 """From logits to the probabilities that the next token is drawn with.
 
-In this order: repetition penalty, temperature, top-k, top-p, min-p; each counts within what the
-one before it left. This draws nothing (see sample.py) and knows no text.
+Writing, in its simplest form, is this again and again, until the window is full:
+
+    p = next_token_probabilities(model.logits(ids)[-1], temperature=0.8)  # (V,)
+    ids.append(int(draw(p[None], rng.random(1))[0]))
+
+sample.py does it past the window's end, for many texts together, and without computing twice what
+has not changed. In this order: repetition penalty, temperature, top-k, top-p, min-p; each counts
+within what the one before it left. This knows no text.
 
 Sources: Fan et al. 2018, "Hierarchical Neural Story Generation" (top-k); Holtzman et al. 2020,
 "The Curious Case of Neural Text Degeneration" (top-p, or nucleus); Nguyen et al. 2024, "Turning

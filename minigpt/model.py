@@ -10,6 +10,11 @@ The model, for one window of ids (T,):
     L times:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
     logits = layernorm(x) @ wte.T
 
+x has a row of C numbers for each position. It begins as what the token is (wte) and where it stands
+(wpe). Attention adds to a row what earlier rows know; mlp, two linear layers with a GELU between,
+adds what follows from the row alone. In the end a row is compared with the embedding of every
+symbol: the larger the product, its logit, the likelier that symbol comes next.
+
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; names and
 shapes of the parameters as in Hugging Face's GPT2LMHeadModel, weights stored (in, out).
 """

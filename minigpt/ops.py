@@ -3,7 +3,8 @@
 The forward of an operation returns its output and a cache, what its backward will need. The
 backward takes the gradient of the loss with respect to the output, `dout`, and returns the
 gradients with respect to each input, by the chain rule. `dx` always means dLoss/dx and has the
-shape of x. All functions are pure: they never change an array they were given.
+shape of x: how fast the loss rises with each number in it. Where an input reaches the output by
+several ways, their gradients add up. All functions are pure: they never change what they are given.
 
 There is no automatic differentiation here, and no layers and parameters (see model.py). This is
 the plain text of the mathematics, on NumPy or CuPy; `cpu_ops` has faster forms of some of these
@@ -56,7 +57,11 @@ def linear_forward(x, w, b):
 
 
 def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,)."""
+    """Return dx (B, T, C), dw (C, F), db (F,).
+
+    x[n, c] reaches out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
+    w[c, f] reaches it times x[n, c], for every row n. Both sums are matrix products again.
+    """
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
@@ -155,8 +160,13 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Let every position look at itself and the positions before it.
 
     qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C):
-    softmax(q k^T / sqrt(D)) v in each head, where a position never sees a later one, nor, where
-    `segments` (B, T) are given, one with another number than its own.
+    softmax(q k^T / sqrt(D)) v in each head. A position's query times the keys of others says how
+    much each of them matters to it; by softmax these scores become shares that add up to 1, and
+    what it gets is the mean of the others' values, weighted by them. A product of D terms grows as
+    sqrt(D), which is divided out, so that softmax does not settle on one position from the start.
+
+    A position never sees a later one: that is what it is to predict. Nor, where `segments` (B, T)
+    are given, one with another number than its own.
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
@@ -199,7 +209,8 @@ def next_token_losses(x, w, targets):
     """Score every symbol as the next one; return each target's cross-entropy (B, T), in nats.
 
     x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T and
-    a loss is -log softmax(logits)[target]. A negative target counts for nothing: its loss is 0.
+    a loss is -log softmax(logits)[target]: 0 for a target held to be certain, log V for a guess
+    among all symbols. A negative target counts for nothing: its loss is 0.
     """
     xp = array_module(x)
     rows = x.reshape(-1, x.shape[-1])  # (N, C)

@@ -200,6 +200,16 @@ def test_temperature_0_continues_with_the_likeliest_and_the_window_slides(device
     assert n_positions < 5 or len(set(out)) > 3  # not a text that any window would give
 
 
+def test_what_is_written_is_what_the_plain_loop_draws():
+    model, ids, rng = small_model(), [5, 250, 17], np.random.default_rng(1)
+    written = list(generate(model, ids, 12, temperature=0.8, top_p=0.9, seed=1))
+    for id in written:
+        p = next_token_probabilities(model.logits(ids)[-1], temperature=0.8, top_p=0.9)
+        assert id == int(draw(p[None], rng.random(1))[0])
+        ids.append(id)
+    assert len(written) == 12
+
+
 def test_a_prompt_longer_than_the_window_is_cut_on_the_left():
     model, long = lively_model(), list(range(100, 140))
     expected = list(generate(model, long[-16:], 20, 0))
