@@ -63,7 +63,7 @@ def test_the_next_token_is_as_likely(model, theirs, n):
     precision, llama = theirs
     ids = np.random.default_rng(n).integers(0, MODEL.vocab_size, n).tolist()
     answer = llama.ask(
-        "completion", prompt=ids, n_predict=1, n_probs=MODEL.vocab_size, temperature=0
+        "completion", prompt=ids, n_predict=1, n_probs=MODEL.vocab_size, ignore_eos=True
     )
     (place,) = answer["completion_probabilities"]
     found = {entry["id"]: entry["logprob"] for entry in place["top_logprobs"]}
