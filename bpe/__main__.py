@@ -6,6 +6,7 @@
 
 import argparse
 import json
+import os
 import struct
 import sys
 import time
@@ -191,6 +192,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"bpe: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as in `... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         print(f"bpe: {file_error(error, MADE_BY)}", file=sys.stderr)
         return 2

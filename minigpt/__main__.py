@@ -5,6 +5,7 @@ model_commands.py and chat_commands.py.
 """
 
 import argparse
+import os
 import sys
 
 from minigpt import chat_commands, model_commands, train_commands
@@ -72,6 +73,9 @@ def main(argv=None):
         args.device = f"{args.device}:{args.precision}"  # as open_device takes it
     try:
         return args.function(args)
+    except BrokenPipeError:  # as in `... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         from bpe.mistakes import file_error
 

@@ -151,6 +151,18 @@ def test_bad_ids_and_tokenizers_are_refused(trained, text_file, tmp_path, capfd)
     assert "No such file" in failure(["encode", "--tokenizer", str(tmp_path / "x"), "x"], capfd)
 
 
+def test_a_pipe_that_nobody_reads_ends_it_quietly(tmp_path, trained):
+    (tmp_path / "text.txt").write_text("the cat and the hat\n" * 20_000)
+    words = ["show", "--file", tmp_path / "text.txt", "--tokenizer", trained]
+    command = [sys.executable, "-m", "bpe", *map(str, words)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        running.stdout.close()
+        assert running.stderr.read() == ""
+        assert running.wait(60) == 1
+
+
 @pytest.mark.parametrize("argv", [[], ["train"], ["decode", "x"], ["train", "x"], ["sing"]])
 def test_a_mistyped_command_is_exit_status_2(argv, capsys):
     with pytest.raises(SystemExit) as caught:
