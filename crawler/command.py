@@ -67,6 +67,8 @@ def run(argv: list[str]) -> int:
             try:
                 module = importlib.import_module(module_name)
             except ModuleNotFoundError as error:
+                if error.name.startswith("crawler"):
+                    raise
                 print(f"{name}: {error.name} is not installed here; {_ACTIVATE}", file=sys.stderr)
                 return 2
             module.add_arguments(subparser)

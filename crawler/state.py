@@ -168,7 +168,8 @@ class State:
 
     def _say_what_is_kept(self) -> None:
         """Add to `news` what will become of the archive that is there."""
-        line = f"{self.output} is of another crawl: it will be kept as {self.previous_path.name}"
+        kept = f"it will be kept as {self.previous_path.name}"
+        line = f"{self.output} is of another crawl, of other addresses or limits: {kept}"
         if self.previous_path.exists():
             line += ", in place of the one there"
         self.news = f"{self.news}; {line}" if self.news else line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minigpt import checkpoint
 from minigpt.dataset import fingerprint
-from minigpt.resume import BEST
+from minigpt.resume import belongs_to
 
 
 def check_init(init, out, tokenizer):
@@ -16,9 +16,8 @@ def check_init(init, out, tokenizer):
     That may not be the run's own, which it would set aside and continue from what it has become.
     `tokenizer` is the fingerprint of the one that made the tokens.
     """
-    init, out = Path(init), Path(out)
-    own = (out, out / BEST, out.with_name(out.name + ".previous"))
-    if init.resolve() in (folder.resolve() for folder in own):
+    init = Path(init)
+    if belongs_to(init, out):
         raise ValueError(
             f"--init is {init}, which belongs to the run in {out}; it must be another folder: "
             f"choose another -o"

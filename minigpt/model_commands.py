@@ -54,24 +54,18 @@ def add_commands(command):
         help="what it was made from, for the pages' addresses (OUT/documents.jsonl.gz)",
     )  # fmt: skip
     p.add_argument(
-        "--without",
-        nargs="+",
-        default=[],
-        metavar="STAGE",
+        "--without", nargs="+", default=[], metavar="STAGE",
         help="stages that were not run here, as crawl",
-    )
+    )  # fmt: skip
 
     p = command(
         "summary", summary, "print what a run made, what it cost and three samples", "summary out"
     )
     p.add_argument("out", nargs="?", default="out", help="the folder of all stages (%(default)s)")
     p.add_argument(
-        "--without",
-        nargs="+",
-        default=[],
-        metavar="STAGE",
+        "--without", nargs="+", default=[], metavar="STAGE",
         help="stages that were not run here, as crawl",
-    )
+    )  # fmt: skip
     add_paths(p, "--device")
 
 

@@ -10,6 +10,7 @@ the run.
 import json
 import os
 import re
+from pathlib import Path
 
 from bpe.files import atomic_write
 from minigpt import checkpoint
@@ -113,6 +114,13 @@ def set_aside(out, say):
         remove_run(previous)
     os.replace(out, previous)
     say(said)
+
+
+def belongs_to(folder, out):
+    """Tell whether a model's folder is of the run in `out`, which may set it aside or replace it."""
+    folder, out = Path(folder), Path(out)
+    own = (out, out / BEST, previous_of(out))
+    return folder.resolve() in (path.resolve() for path in own)
 
 
 def is_kept_aside(out, run):

@@ -36,7 +36,7 @@ from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.packing import Packed
 from minigpt.pretrain import run_in_folder
-from minigpt.resume import BEST, REPORT
+from minigpt.resume import BEST, REPORT, belongs_to
 from minigpt.sample import generate
 
 # Beside what a base was pretrained with: how much of it fine-tuning takes.
@@ -87,9 +87,7 @@ def best_of(base, say):
 
 def check_out(base, out):
     """Raise ValueError where the run would set its own base aside."""
-    base, out = Path(base), Path(out)
-    own = (out, out / BEST, out.with_name(out.name + ".previous"))
-    if base.resolve() in (folder.resolve() for folder in own):
+    if belongs_to(base, out):
         raise ValueError(
             f"the base model is {base}, which belongs to the run in {out}; it must be another "
             f"folder: choose another -o"
