@@ -117,7 +117,7 @@ def set_aside(out, say):
 
 
 def belongs_to(folder, out):
-    """Tell whether a model's folder is of the run in `out`, which may set it aside or replace it."""
+    """Tell whether a model's folder is of the run in `out`, which may set it aside or remove it."""
     folder, out = Path(folder), Path(out)
     own = (out, out / BEST, previous_of(out))
     return folder.resolve() in (path.resolve() for path in own)
