@@ -197,8 +197,8 @@ class Windows:
         if len(tokens) < n_positions + 1:
             raise ValueError(
                 f"the training text has {len(tokens)} tokens; it must have at least "
-                f"{n_positions + 1}, one window and its next token: bring more text or ask for "
-                f"fewer n_positions"
+                f"{n_positions + 1}, one window and its next token: bring more text "
+                f"(more pages) or ask for fewer --n-positions"
             )
         self.tokens, self.n_positions, self.seed = tokens, n_positions, seed
         self.per_epoch = max(1, (len(tokens) - n_positions) // n_positions)

@@ -121,7 +121,8 @@ def read_windows(tokens, model, train):
     if len(val_tokens) < T + 1:
         raise ValueError(
             f"the validation text has {len(val_tokens)} tokens; it must have at least {T + 1}, one "
-            f"window and its next token: bring more text or ask for fewer n_positions"
+            f"window and its next token: bring more text (more pages) or ask for fewer "
+            f"--n-positions"
         )
     return windows, Windows(val_tokens, T, 0).spread(train.eval_windows)
 
