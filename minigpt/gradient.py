@@ -4,6 +4,13 @@ A gradient for every worker would take the memory of the model once more for eac
 up afterwards the time. So the workers share one, and take turns at each parameter: the rounding of
 a sum depends on its order, and a run that is repeated must come to the same bytes.
 
+Two workers, each going through the parameters as backward meets them, the loss's first:
+
+    worker 0   wte.weight    ln_f.weight   ln_f.bias     ...
+    worker 1                 wte.weight    ln_f.weight   ...   each after worker 0
+
+so nobody waits for long: while one is at a parameter, the other is at the one before.
+
 The turns go round the ring of a crew (crew.py). All workers add to the same parameters in the same
 order, as often as each other; so a worker's turn at its k-th addition has come when the one before
 it has made its k-th, and the first worker's turn when the last has made the one that was to the
@@ -14,7 +21,8 @@ same parameter before. This is not a sum over machines.
 class Share:
     """A worker's access to the gradient, one for all batches of a step.
 
-    `grads` is a Params in memory that the workers have in common; `place` the worker's Place.
+    `grads` is a Params in memory that the workers have in common; `place` the worker's Place in
+    the ring (crew_members.py).
     """
 
     def __init__(self, grads, place):
