@@ -190,7 +190,7 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
         (["PAGES=abc"], "PAGES is abc; it must be at least 1"),
         (
             ["TRAIN=--stepps 5"],
-            "TRAIN is --stepps 5; it must be flags that `python -m minigpt pret",
+            "pretrain: unrecognized arguments: --stepps 5 (do you mean --steps?)",
         ),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
