@@ -21,7 +21,7 @@ from minigpt.trainers import make_trainer
 
 CPU = Device("cpu", np, plain_ops)
 TESTS_S = 62  # for the tests; a part is ended some seconds later
-TEST_S = 30  # for each, kernels that are compiled in it included
+TEST_S = 45  # for each; the first of a process finds the GPU and compiles
 MOST_AT_ONCE = 10  # processes with tests: each takes half a gigabyte of the GPU
 OUTCOMES = "PASSED", "FAILED", "ERROR", "SKIPPED"
 FLASHING = ModelConfig(1000, 256, 128, 2, 2, 0.1)  # heads of 64: flash attention; dropout
