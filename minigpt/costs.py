@@ -85,7 +85,7 @@ def gpu_training_memory(model, train, precision, packed=False):
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": N * (L * per_row + low * 6 * C),
-        "loss": low * (min(N * V, LOGITS) + N * C) + FLOAT * V * C,
+        "loss": low * (min(N * V, LOGITS) + N * C + V * C) + FLOAT * V * C,
         "workspace": low * N * 12 * C + FLOAT * 8 * C * C + scores,
         "libraries": CONTEXT,
     }

@@ -22,7 +22,7 @@ from multiprocessing import Pipe
 
 import numpy as np
 
-from minigpt.crew_members import GONE, Process, Thread, close_all, ring, wait_for
+from minigpt.crew_members import GONE, Process, Thread, close_all, receive, ring, send, wait_for
 
 CAN_FORK = sys.platform.startswith("linux")
 
@@ -107,7 +107,7 @@ class Crew:
         for other in self._others:
             with contextlib.suppress(OSError, EOFError):
                 while other.line.poll(1):
-                    fine, said = other.line.recv()
+                    fine, said = receive(other.line)
                     if not fine and not isinstance(said, ChildProcessError):
                         return said
         return error
@@ -129,7 +129,7 @@ def call_for_each(target, place, name, items):
 def tell(line, what):
     """Send a member what it is to do."""
     try:
-        line.send(what)
+        send(line, what)
     except ConnectionError:
         raise ChildProcessError(GONE) from None
 
@@ -138,7 +138,7 @@ def answer(line):
     """Return what a member has found; raise what it has raised."""
     try:
         wait_for(line)
-        fine, result = line.recv()
+        fine, result = receive(line)
     except (EOFError, ConnectionError):
         raise ChildProcessError(GONE) from None
     if not fine:

@@ -36,20 +36,34 @@ def wait_for(file):
         os.sched_yield()
 
 
+def send(line, what):
+    """Send what can be pickled.
+
+    Not by `line.send`: where that fails, what it leaves behind crashes CPython 3.12.1, and makes
+    others complain, as soon as garbage is collected (python/cpython, issue 111049).
+    """
+    line.send_bytes(pickle.dumps(what))
+
+
+def receive(line):
+    """Return what was sent."""
+    return pickle.loads(line.recv_bytes())
+
+
 def serve(target, place, line):
     """Do what is asked for, until nobody is left who could ask or something goes wrong."""
     try:
         while True:
             try:
                 wait_for(line)
-                function, *what = line.recv()
+                function, *what = receive(line)
             except (EOFError, ConnectionError):
                 return
             try:
                 said = (True, function(target, place, *what))
             except BaseException as error:
                 said = (False, sendable(error))
-            line.send(said)
+            send(line, said)
             if not said[0]:
                 return
     except ConnectionError:

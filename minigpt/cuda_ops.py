@@ -39,6 +39,8 @@ ROWS = 4  # rows that a block of 128 threads has, one for each warp
 MOST_BLOCKS = 1056  # where blocks take turns at rows: eight for each processor of an H200
 SHARED_BYTES = 48 << 10  # what a block has without asking
 LOGITS = 1 << 29  # the most logits that exist at once
+LINE = 128  # bytes: tensor cores are fastest where every row of both factors takes whole lines
+TILE = 128  # rows of a product that are computed together
 
 
 def rows_of(x):
@@ -124,10 +126,11 @@ def gelu_backward(dout, cache):
 
 def next_token_losses(x, w, targets):
     """Return each target's loss (B, T), some rows at a time."""
-    rows, which = rows_of(x), int32(targets)
+    rows, which, V = rows_of(x), int32(targets), len(w)
     losses = kernels.empty(x, len(rows), wide_type(x.dtype))  # (N,)
+    w = with_whole_lines(w)
     for block in loss_blocks(len(rows), len(w)):
-        score(rows[block], w, which[block], losses[block])
+        score(rows[block], w, V, which[block], losses[block])
     return losses.reshape(targets.shape)
 
 
@@ -137,15 +140,16 @@ def next_token_loss_forward(x, w, targets, n_targets):
     The gradient of the logits takes the logits' place. Only where there are more than LOGITS of
     them they are made in several parts.
     """
-    rows, which, wide = rows_of(x), int32(targets), wide_type(x.dtype)
+    rows, which, wide, V = rows_of(x), int32(targets), wide_type(x.dtype), len(w)
     losses = kernels.empty(x, len(rows), wide)  # (N,)
+    w = with_whole_lines(w)  # (P, C)
     dx, dw = kernels.empty(x, rows.shape), kernels.empty(w, w.shape, wide)
     for block in loss_blocks(len(rows), len(w)):
-        dlogits = score(rows[block], w, which[block], losses[block], 1 / n_targets)  # (n, V)
+        dlogits = score(rows[block], w, V, which[block], losses[block], 1 / n_targets)  # (n, P)
         gemm.matmul(dlogits, w, out=dx[block])
         gemm.matmul(dlogits.T, rows[block], out=dw, accumulate=block.start > 0)
         del dlogits  # before the next block's are made
-    return losses.sum() / n_targets, (dx.reshape(x.shape), dw)
+    return losses.sum() / n_targets, (dx.reshape(x.shape), dw[:V])
 
 
 def next_token_loss_backward(dloss, cache):
@@ -161,29 +165,41 @@ def next_token_loss_backward_in_pieces(dloss, cache):
     return dx, [(slice(len(dw)), dw)]
 
 
-def loss_blocks(N, V):
+def with_whole_lines(w):
+    """Return w (V, C) with rows of zeros behind, (P, C), so that P logits take whole lines.
+
+    A vocabulary is of any size, 50257 in GPT-2, and of an odd one no row of logits would begin
+    where 16 bytes can be read at once.
+    """
+    V, n = len(w), LINE // w.itemsize
+    if V % n == 0:
+        return w
+    padded = kernels.zeros(w, (math.ceil(V / n) * n, w.shape[1]))
+    padded[:V] = w
+    return padded
+
+
+def loss_blocks(N, P):
     """Return slices of the N rows, as many at a time as give LOGITS logits."""
-    size = max(1, LOGITS // V)
+    size = max(1, LOGITS // P)
+    size -= size % TILE if size > TILE else 0
     return [slice(start, min(start + size, N)) for start in range(0, N, size)]
 
 
-def score(rows, w, targets, losses, weight=None):
-    """Write the losses (n,) of rows (n, C); return `weight` times their gradient (n, V).
+def score(rows, w, V, targets, losses, weight=None):
+    """Write the losses (n,) of rows (n, C); return `weight` times their gradient (n, P).
 
-    A row of logits takes up a multiple of 16 bytes. Without a weight, what is returned is nothing
-    of use.
+    Of the P rows of w the first V are symbols; the gradient of the others is 0. Without a weight,
+    what is returned is nothing of use.
     """
-    (n, _), V = rows.shape, len(w)
-    aligned = kernels.VECTOR_BYTES // rows.itemsize
-    stride = math.ceil(V / aligned) * aligned
-    padded = kernels.empty(rows, (n, stride))
-    logits = padded[:, :V]
+    n, P = len(rows), len(w)
+    logits = kernels.empty(rows, (n, P))
     gemm.matmul(rows, w.T, out=logits)
-    W = width(stride, padded)
+    W = width(P, logits)
     block = 32 * max(1, min(32, math.ceil(V / (32 * W))))
     launch(
         "cross_entropy", rows.dtype, n, block,
-        padded, targets, losses, V, stride, float(weight or 0), int(weight is not None), W=W,
+        logits, targets, losses, V, P, float(weight or 0), int(weight is not None), W=W,
     )  # fmt: skip
     return logits
 

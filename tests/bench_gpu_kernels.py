@@ -37,13 +37,18 @@ def product_rate(device, shape, with_bias=False):
 
 
 def part_products(arguments, note):
-    """Measure cublasLt on GPT-2's six shapes, in three precisions; and what a bias costs."""
+    """Measure cublasLt on GPT-2's six shapes, in three precisions.
+
+    And what a bias costs and a vocabulary that fills no whole lines, and the most that can be had.
+    """
     N, c, v = (64, 32, 96) if arguments.toy else (B * T, C, 50304)
     for precision in ("bf16", "tf32", "fp32"):
         device = open_device("gpu", precision)
         cases = {name: (shape, False) for name, shape in gpt2_products(N, c, v).items()}
         if precision == "bf16":
             cases["mlp in and bias"] = (cases["mlp in"][0], True)
+            cases["logits, odd V"] = ((N // 8, c, v - 47), False)  # GPT-2's own 50257
+            cases["square"] = ((64 if arguments.toy else 8192,) * 3, False)
         if precision == "fp32":  # without tensor cores: two will do
             cases = {name: cases[name] for name in ("qkv", "dw of mlp in")}
         for name, (shape, with_bias) in cases.items():
@@ -106,6 +111,7 @@ def kernel_calls(device, rows, V):
     ids = device.xp.asarray(np.random.default_rng(0).integers(0, V, (1, rows)))
     _, of_ids = ops.embedding_forward(ids, w)
     calls = {
+        "copy": (x.copy, 2 * x_bytes),  # the most that can be had
         "layernorm_forward": (lambda: ops.layernorm_forward(x, g, b), 2 * x_bytes),
         "layernorm_backward": (lambda: ops.layernorm_backward(dout, of_norm), 3 * x_bytes),
         "gelu_forward": (lambda: ops.gelu_forward(h), 8 * x_bytes),

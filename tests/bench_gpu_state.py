@@ -16,11 +16,13 @@ from minigpt.config import ModelConfig, TrainConfig
 from minigpt.cuda.checks import version
 from minigpt.model import GPT
 from minigpt.optim import AdamW
-from minigpt.parallel import Workers
+from minigpt.parallel import Workers, count_cores
 from minigpt.trainers import make_trainer
 
 CPU = Device("cpu", np, plain_ops)
 TESTS_S = 62  # for the tests; a part is ended some seconds later
+TEST_S = 45  # for each; the first of a process finds the GPU and compiles
+MOST_AT_ONCE = 10  # processes with tests: each takes half a gigabyte of the GPU
 OUTCOMES = "PASSED", "FAILED", "ERROR", "SKIPPED"
 FLASHING = ModelConfig(1000, 256, 128, 2, 2, 0.1)  # heads of 64: flash attention; dropout
 
@@ -87,7 +89,10 @@ def part_tests(arguments, note):
     command = [sys.executable, "-m", "pytest", "-v", "--tb=line", "-p", "no:cacheprovider"]
     command += ["-k", "[gpu or -gpu", "--continue-on-collection-errors", *files_with_gpu()]
     if importlib.util.find_spec("xdist"):  # kernels are compiled on several cores
-        command += ["-n", "2" if arguments.toy else "6"]
+        n = 2 if arguments.toy else max(2, min(MOST_AT_ONCE, count_cores() - 2))
+        command += ["-n", str(n)]
+        if importlib.util.find_spec("pytest_timeout"):  # one that hangs is named, the others go on
+            command += ["--timeout", str(TEST_S), "--timeout-method", "thread"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
 from playground_server import make_models, serving, until
 from raw_http import connect, exchange, get, post, read_all, read_answer, request
 from starlette.routing import Route

@@ -1,11 +1,14 @@
 """The official `openai` client, unchanged but for base_url, against the real server."""
 
-import openai
 import pytest
+
+pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
 from playground_server import make_models, serving
 
 from minigpt import complete
 from minigpt.chat_format import END, render_prompt
+
+openai = pytest.importorskip("openai", reason="openai is not installed (pip install .[test])")
 
 HELLO = [{"role": "user", "content": "the list"}]
 

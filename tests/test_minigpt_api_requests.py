@@ -3,6 +3,8 @@
 import json
 
 import pytest
+
+pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
 from playground_server import make_models, serving
 from raw_http import post
 

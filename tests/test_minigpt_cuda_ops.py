@@ -118,6 +118,12 @@ def test_gelu_is_that_of_float64(xp, dtype, n, seed):
     assert_like_plain("gelu", dtype, (x.astype(dout.dtype),), dout=dout)
 
 
+def test_gelu_of_large_numbers_is_the_number_or_nothing(xp):
+    x = xp.asarray(np.array([-1e30, -1e9, -60, -0.0, 1e-20, 60, 1e9], "float32"))
+    out, _ = cuda_ops.gelu_forward(x)
+    np.testing.assert_allclose(to_numpy(out), [0, 0, 0, 0, 5e-21, 60, 1e9], rtol=1e-6, atol=1e-30)
+
+
 @for_every_type
 @few
 @given(T=small, C=channels, F=channels, seed=seeds)
@@ -186,6 +192,21 @@ def test_the_loss_is_that_of_float64_in_one_part_or_many(xp, dtype, T, C, V, see
     wanted = ops.next_token_loss_backward(1.0, plain)
     for got, true in zip(gradients, wanted, strict=True):
         assert relative(got, true) < DTYPES[dtype]
+
+
+@pytest.mark.parametrize(("dtype", "lines"), [("float32", 32), ("bfloat16", 64)])
+def test_products_of_a_vocabulary_of_any_size_are_of_whole_lines(xp, dtype, lines, monkeypatch):
+    sizes, matmul = set(), cuda_ops.gemm.matmul
+    x, w = normal(xp, dtype, 0, 1, 5, 8), normal(xp, dtype, 1, 257, 8)
+
+    def counted(a, b, *rest, **more):
+        sizes.update((*a.shape, *b.shape))
+        return matmul(a, b, *rest, **more)
+
+    monkeypatch.setattr(cuda_ops.gemm, "matmul", counted)
+    _, (_, dw) = cuda_ops.next_token_loss_forward(x, w, xp.asarray([[0, 256, 3, 3, -1]]), 4)
+    assert sizes == {5, 8, math.ceil(257 / lines) * lines}
+    assert dw.shape == w.shape and dw.flags.c_contiguous
 
 
 @for_every_type

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
 from playground_server import make_models, serving, until
 from raw_http import connect, get, post, read_all, read_answer, request
 

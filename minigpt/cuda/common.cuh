@@ -25,6 +25,11 @@ __device__ inline void narrow(double x, double &y) { y = x; }
 __device__ inline void narrow(float x, bf16 &y) { y.bits = rounded_bits(x); }
 __device__ inline void narrow(double x, bf16 &y) { y.bits = rounded_bits((float)x); }
 
+// e^x in two instructions; of a float to about 22 bits, less those of the whole part of x.
+__device__ inline float fast_exp(float x) { return power_of_2(x * 1.44269504f); }
+__device__ inline double fast_exp(double x) { return exp(x); }
+__device__ inline double reciprocal(double x) { return 1 / x; }
+
 struct Numbers {  // W neighbours of a row, as they are computed with
     A v[W];
 };

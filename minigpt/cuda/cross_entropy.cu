@@ -23,9 +23,18 @@
 const int MOST_WARPS = 32;
 
 // exp(x - m), and 0 where both are -inf: nothing has been seen yet.
-__device__ inline A exp_less(A x, A m) { return x == m ? A(x != A(MINUS_INFINITY)) : exp(x - m); }
+__device__ inline A exp_less(A x, A m) { return fast_exp(x - (m == A(MINUS_INFINITY) ? A(0) : m)); }
 
-extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) cross_entropy(
+// Logits c .. c + W - 1 of a row; what is beyond the vocabulary is -inf.
+__device__ inline Numbers logits_at(const T *row, int c, int V) {
+    Numbers x = load(row + c);
+    for (int j = 0; c + W > V && j < W; j++) {
+        if (c + j >= V) x.v[j] = MINUS_INFINITY;
+    }
+    return x;
+}
+
+extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS, sizeof(A) > 4 ? 1 : 2) cross_entropy(
     T *logits,           // (N, stride), of which (N, V) are logits
     const int *targets,  // (N,)
     A *losses,           // (N,)
@@ -39,15 +48,13 @@ extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) cross_entropy(
 
     A m = MINUS_INFINITY, s = 0;
     for (int c = threadIdx.x * W; c < V; c += blockDim.x * W) {
-        const Numbers x = load(row + c);
+        const Numbers x = logits_at(row, c, V);
         A larger = m;
         for (int j = 0; j < W; j++) {
-            if (c + j < V && x.v[j] > larger) larger = x.v[j];
+            if (x.v[j] > larger) larger = x.v[j];
         }
         s *= exp_less(m, larger);
-        for (int j = 0; j < W; j++) {
-            if (c + j < V) s += exp_less(x.v[j], larger);
-        }
+        for (int j = 0; j < W; j++) s += exp_less(x.v[j], larger);
         m = larger;
     }
     A all = warp_max(m);
@@ -65,10 +72,10 @@ extern "C" __global__ void __launch_bounds__(32 * MOST_WARPS) cross_entropy(
     if (!backward) return;
     const A factor = target < 0 ? A(0) : weight / s;
     for (int c = threadIdx.x * W; c < stride; c += blockDim.x * W) {
-        Numbers x = load(row + c);
+        Numbers x = logits_at(row, c, V);
         for (int j = 0; j < W; j++) {
             const A gradient = factor * exp_less(x.v[j], all) - (c + j == target ? weight : A(0));
-            x.v[j] = c + j < V && target >= 0 ? gradient : A(0);
+            x.v[j] = target < 0 ? A(0) : gradient;
         }
         store(row + c, x);
     }

@@ -26,6 +26,8 @@ def library():
     found = [path for folder in folders for path in sorted(folder.rglob("libnvrtc.so*"))]
     if not found:
         raise OSError("the wheel nvidia-cuda-nvrtc is not installed")
+    for path in sorted(found[0].parent.glob("libnvrtc-builtins.so*")):
+        ctypes.CDLL(str(path))  # which CUDA 13.0's compiler would look for elsewhere
     nvrtc = ctypes.CDLL(str(found[0]))
     nvrtc.nvrtcGetErrorString.restype = ctypes.c_char_p
     return nvrtc

@@ -61,3 +61,4 @@ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, uns
 }
 
 inline float power_of_2(float x) { return __builtin_exp2f(x); }
+inline float reciprocal(float x) { return 1 / x; }
