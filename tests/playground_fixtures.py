@@ -82,9 +82,8 @@ def slow_page(browser, slow_playground):
 
 def newcomer(browser, url):
     browser.resize(1280, 900)
-    browser.open("about:blank")
-    browser.call("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
-    browser.open(url + "/")
+    with browser.beginning_with("localStorage.clear()"):
+        browser.open(url + "/")
     browser.wait_until("document.querySelector('#chat .composer textarea')")
     yield browser
     # the tokenizer's and the training's files need not be there for this part to work
