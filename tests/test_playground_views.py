@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from browser import HURRY, Browser, find
+from browser import HURRY, find
 from minigpt_examples import example_texts, example_tokenizer
 
 pytest.importorskip("starlette", reason="needs the extra chat")
@@ -26,6 +26,7 @@ from minigpt.attention import attention_weights
 from minigpt.checkpoint import load_model
 from minigpt.dataset import tokenize
 
+pytest_plugins = ["playground_fixtures"]
 pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium on the path")
 
 TOKENIZER = example_tokenizer()
@@ -202,10 +203,11 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as browser, browser.beginning_with(HURRY):
+def browser(browser):
+    with browser.beginning_with(HURRY):
         browser.call("Emulation.setFocusEmulationEnabled", enabled=True)
         yield browser
+        browser.call("Emulation.setFocusEmulationEnabled", enabled=False)
 
 
 @pytest.fixture
