@@ -3,6 +3,9 @@
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -24,6 +27,20 @@ def pytest_xdist_auto_num_workers():
         return None  # as xdist reads it
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
     return len(cores) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Import a share of the test files first: what is compiled is found by the other processes.
+
+    pytest rewrites every assertion; in a fresh clone all processes would do so with every file.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker and session.config.args_source == pytest.Config.ArgsSource.TESTPATHS:
+        files = sorted(Path(__file__).parent.glob("test_*.py"))
+        for file in files[int(worker["workerid"][2:]) :: worker["workercount"]]:
+            with suppress(Exception, pytest.skip.Exception):  # said when it is collected
+                import_module(file.stem)
 
 
 def pytest_collection_modifyitems(items):
