@@ -18,7 +18,7 @@ from minigpt_examples import example_texts, example_tokenizer
 
 pytest.importorskip("starlette", reason="needs the extra chat")
 
-from playground_server import make_models, serving
+from playground_server import let_files_be_kept, make_models, serving
 
 from bpe.merges import merge_steps
 from minigpt import run_lock
@@ -104,6 +104,7 @@ def write_lines(path, *values):
 @pytest.fixture(scope="module")
 def server(out):
     with serving(out / "base", out / "chat", documents=[out / "documents.jsonl"]) as server:
+        let_files_be_kept(server)
         yield server
 
 
