@@ -240,8 +240,8 @@ EXTRA_gpu   = [$(GPU_EXTRA)]
 
 # ---- proof -------------------------------------------------------------------------------------
 test: $(VENV)/.test $(if $(filter gpu,$(DEVICE)),$(VENV)/.gpu)
-	# as many files at once as there are cores, in the order of tests/conftest.py
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	# many files at once, in the order of tests/conftest.py; compiled once, not for each process
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 peers: $(VENV)/.peers
 	$(VENV)/bin/python -m pytest -m peer

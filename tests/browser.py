@@ -6,6 +6,7 @@ button that is covered, or a key that something else takes, is noticed.
 """
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -37,6 +38,11 @@ STAYS = """new Promise((kept) => {
   };
   look();
 })"""
+# a page that asks again every two seconds does so five times a second
+HURRY = """{
+  const later = window.setTimeout;
+  window.setTimeout = (f, ms, ...more) => later(f, ms >= 1500 ? ms / 10 : ms, ...more);
+}"""
 PATIENCE_S = 60  # for an answer; a busy machine takes seconds, a broken test must not hang
 
 
@@ -106,15 +112,23 @@ class Browser:
 
     def open(self, place: Path | str) -> None:
         """Open a file or an address, and wait until it is loaded."""
-        self.events.clear()
         url = place if isinstance(place, str) else place.resolve().as_uri()
-        if url.partition("#")[0] == self.evaluate("location.href").partition("#")[0]:
-            self.call("Page.navigate", url="about:blank")  # another part of a page loads nothing
-            self.wait_until("location.href === 'about:blank'")
-            self.events.clear()
+        here = self.evaluate("location.href").partition("#")[0]
+        if "#" in url and url.partition("#")[0] == here:
+            self.open("about:blank")  # another part of a page loads nothing
+        self.events.clear()
         self.call("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
+
+    @contextlib.contextmanager
+    def beginning_with(self, script: str):
+        """Have every page that is opened meanwhile run a script before its own."""
+        added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        try:
+            yield
+        finally:
+            self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
 
     def evaluate(self, expression: str):
         """Give the value of a JavaScript expression; of a promise, once it is kept."""

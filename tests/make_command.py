@@ -22,4 +22,4 @@ def clean_environment():
 
 
 # the whole road, as short as can be
-SMALL = ("PRESET=smoke", "VOCAB=300", "TRAIN=--steps 40")
+SMALL = ("PRESET=smoke", "VOCAB=300", "TRAIN=--n-layer 1 --n-embd 32 --n-head 2 --steps 40")

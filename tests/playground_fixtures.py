@@ -18,6 +18,10 @@ VIEWS = [
     for name in ("tokenizer", "training", "attention", "sources")
     for kind in ("js", "css")
 ]
+# what the page asks for last, when it begins, is there
+ALL_CAME = (
+    "performance.getEntriesByType('resource').some(({name}) => name.endsWith('/suggestions'))"
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,18 +42,20 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def playground(folders):
-    from playground_server import serving
+    from playground_server import let_files_be_kept, serving
 
     with serving(*folders) as server:
+        let_files_be_kept(server)
         yield server
 
 
 @pytest.fixture(scope="session")
 def slow_playground(folders):
     """A token takes long enough for an answer to be stopped."""
-    from playground_server import serving
+    from playground_server import let_files_be_kept, serving
 
     with serving(*folders) as server:
+        let_files_be_kept(server)
         for served in server.shelf.models.values():
             slow_down(served.tokenizer, 0.04)
         yield server
@@ -82,10 +88,11 @@ def slow_page(browser, slow_playground):
 
 def newcomer(browser, url):
     browser.resize(1280, 900)
-    browser.open("about:blank")
-    browser.call("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
-    browser.open(url + "/")
+    with browser.beginning_with("localStorage.clear()"):
+        browser.open(url + "/")
     browser.wait_until("document.querySelector('#chat .composer textarea')")
+    browser.wait_until(ALL_CAME)
+    browser.evaluate("new Promise((drawn) => setTimeout(drawn))")
     yield browser
     # the tokenizer's and the training's files need not be there for this part to work
     missing = [name for name in VIEWS if not (FOLDER / name).exists()]

@@ -76,6 +76,25 @@ def serving(*folders, slow_s=0.0, **options):
     assert not thread.is_alive(), "the server does not end"
 
 
+def let_files_be_kept(server):
+    """Have the browser keep the page's files: to ask for each of them takes half of a test's time.
+
+    The server itself has it ask again, so that a newer page is seen.
+    """
+    app = server.guard.app
+
+    async def kept(scope, receive, send):
+        async def send_kept(message):
+            if message["type"] == "http.response.start" and scope["path"].endswith((".js", ".css")):
+                keep = (b"cache-control", b"max-age=3600")
+                message["headers"] = [*message.get("headers", []), keep]
+            await send(message)
+
+        await app(scope, receive, send_kept)
+
+    server.guard.app = kept
+
+
 def slow_down(tokenizer, seconds):
     """Have a tokenizer take so long for each token that is made text."""
     decode = tokenizer.decode_bytes

@@ -3,11 +3,12 @@
 import socket
 
 import pytest
-from browser import Browser, find
+from browser import find
 
 import bpe
 from bpe.page import page
 
+pytest_plugins = ["playground_fixtures"]
 pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium on the path")
 
 TEXT = (
@@ -20,10 +21,10 @@ LARGE = bpe.train([TEXT * 2], 330)
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as browser:
-        browser.call("Network.enable")
-        yield browser
+def browser(browser):
+    browser.call("Network.enable")
+    yield browser
+    browser.call("Network.disable")
 
 
 @pytest.fixture

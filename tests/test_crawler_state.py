@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_pages_that_are_gone_begin_anew_and_say_so(output):
 
 def test_seconds_add_up_over_interruptions(output, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(state.time, "monotonic", lambda: now)
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: now))
     crawl = begun(output)
     now += 10
     crawl.commit()
@@ -132,7 +133,7 @@ def test_seconds_add_up_over_interruptions(output, monkeypatch):
 
 def test_commits_are_made_now_and_then(output, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(state.time, "monotonic", lambda: now)
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: now))
     synced = []
     monkeypatch.setattr(state.os, "fsync", synced.append)
     crawl = begun(output)

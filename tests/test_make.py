@@ -15,10 +15,10 @@ from make_command import ROOT, SMALL, make
 from minigpt import load
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
-# half as long, of half as many pages, with a model that learns from few steps
-SHAPE = "--n-layer 2 --n-embd 64 --n-head 2"
+# half as long, of a third of the pages, with a model that learns from few steps
+SHAPE = "--n-layer 1 --n-embd 64 --n-head 2"
 TRAIN = f"TRAIN={SHAPE} --steps 200 --learning-rate 6e-3 --sample-every 100"
-SMOKE = ("PRESET=smoke", "PAGES=70", TRAIN)
+SMOKE = ("PRESET=smoke", "PAGES=50", TRAIN)
 
 
 def files_with_times(folder):

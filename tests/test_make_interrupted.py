@@ -33,6 +33,7 @@ def make_until(file, words):
 def test_ctrl_c_at_any_stage_loses_nothing_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "out"
     words = [str(out / "base/model.safetensors"), *SMALL, "PAGES=30", f"OUT={out}"]
+    words.append("TRAIN=--steps 40")  # of a larger model: there is time to stop it
     archive, crawled = out / "pages.warc.gz", set()
     for stage in STAGES:
         status, said = make_until(out / stage, words)

@@ -20,7 +20,15 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(server):
+def openai():
+    """The client's package, imported only where it is used: that takes more than a second."""
+    import openai
+
+    return openai
+
+
+@pytest.fixture(scope="module")
+def client(openai, server):
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0) as client:
         yield client
 
@@ -55,7 +63,7 @@ def test_models_are_listed_with_their_shape(client):
     assert client.models.retrieve("chat").id == "chat"
 
 
-def test_a_model_that_is_not_there_is_not_found(client):
+def test_a_model_that_is_not_there_is_not_found(openai, client):
     for call in (
         lambda: client.models.retrieve("nope"),
         lambda: ask(client, model="nope"),
@@ -203,20 +211,20 @@ def test_harmless_parameters_are_accepted(client):
     assert answer.choices == ask(client).choices
 
 
-def test_max_completion_tokens_is_max_tokens(client):
+def test_max_completion_tokens_is_max_tokens(openai, client):
     answer = ask(client, max_tokens=openai.NOT_GIVEN, max_completion_tokens=3)
     assert answer.usage.completion_tokens == 3
     assert answer.choices[0].finish_reason == "length"
 
 
-def test_a_message_too_long_is_said_to_be(client):
+def test_a_message_too_long_is_said_to_be(openai, client):
     with pytest.raises(openai.BadRequestError, match="tokens long") as caught:
         ask(client, messages=[{"role": "user", "content": "key " * 200}])
     assert caught.value.code == "context_length_exceeded"
     assert caught.value.param == "messages"
 
 
-def test_a_base_model_does_not_chat(client):
+def test_a_base_model_does_not_chat(openai, client):
     with pytest.raises(openai.BadRequestError, match="/v1/completions") as caught:
         ask(client, model="base")
     assert caught.value.param == "model"
@@ -257,7 +265,7 @@ def test_several_prompts_are_answered_in_order(client):
     assert streamed == [choice.text for choice in both.choices]
 
 
-def test_completions_take_16_tokens_unless_told(client):
+def test_completions_take_16_tokens_unless_told(openai, client):
     assert go_on(client, max_tokens=openai.NOT_GIVEN).usage.completion_tokens == 16
     assert go_on(client, max_tokens=0).choices[0].text == ""
 
@@ -276,7 +284,7 @@ def test_old_log_probabilities_say_the_same_as_the_new(client):
             assert found.text[offset:].startswith(token)
 
 
-def test_a_prompt_may_be_cut_to_the_window(client):
+def test_a_prompt_may_be_cut_to_the_window(openai, client):
     ids = [i % 250 for i in range(200)]
     with pytest.raises(openai.BadRequestError, match="at most 128 fit") as caught:
         go_on(client, ids)
@@ -289,7 +297,7 @@ def test_a_prompt_may_be_cut_to_the_window(client):
 # ---- errors --------------------------------------------------------------------------------------
 
 
-def test_a_wrong_key_is_an_authentication_error(tmp_path):
+def test_a_wrong_key_is_an_authentication_error(openai, tmp_path):
     with serving(*make_models(tmp_path), api_key="secret") as server:
         for key in ("wrong", "secret-but-longer", "sécret"[:1] + "x"):
             client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
@@ -300,7 +308,7 @@ def test_a_wrong_key_is_an_authentication_error(tmp_path):
         assert len(client.models.list().data) == 2
 
 
-def test_a_full_queue_is_a_rate_limit_and_clients_try_again(tmp_path):
+def test_a_full_queue_is_a_rate_limit_and_clients_try_again(openai, tmp_path):
     folders = make_models(tmp_path)
     with serving(*folders, slow_s=0.005, rows=1, queue=1) as server:
         make = {"base_url": f"{server.url}/v1", "api_key": "any"}
@@ -316,7 +324,7 @@ def test_a_full_queue_is_a_rate_limit_and_clients_try_again(tmp_path):
         assert ask(patient).usage.completion_tokens == 12
 
 
-def test_an_async_client_works_too(server):
+def test_an_async_client_works_too(openai, server):
     import asyncio
 
     async def many():

@@ -31,6 +31,11 @@ def variants(name):
     return [v for v in FLAT if name != "adamw" or v[0] != "bf16"]
 
 
+def keeps_less(variant):
+    """Return whether another variant does all that this one does, and draws zeros besides."""
+    return ("DROPOUT", 0) in variant[1]
+
+
 # ---- compiling, without a GPU ---------------------------------------------------------------
 
 
@@ -57,13 +62,25 @@ def test_every_kernel_compiles_and_keeps_all_in_registers(compile_for, name, arc
         if architecture == "sm_75" and type_name == "bf16":
             continue
         rare = type_name == "double" or ("W", 1) in constants  # and small: once will do
-        if rare and architecture != "sm_90":
+        if (rare or keeps_less((type_name, constants))) and architecture != "sm_90":
             continue
-        log = compile_for(architecture, kernels.source(name, type_name, constants), CUPY_OPTIONS)
-        used = nvrtc.resources(log)
-        assert 0 < used["registers"] <= MOST_REGISTERS, log
-        assert used["spills"] == 0, f"{name} {type_name} {constants}: {used}\n{log}"
-        assert used["shared"] <= kernels.STATIC_SHARED_BYTES, log
+        fits_in_registers(compile_for, architecture, name, type_name, constants)
+
+
+@pytest.mark.peer  # a second each: they are not compiled at every `make test`
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_100"])
+@pytest.mark.parametrize("name", [name for name in NAMES if any(map(keeps_less, variants(name)))])
+def test_attention_without_dropout_keeps_all_in_registers_too(compile_for, name, architecture):
+    for type_name, constants in filter(keeps_less, variants(name)):
+        fits_in_registers(compile_for, architecture, name, type_name, constants)
+
+
+def fits_in_registers(compile_for, architecture, name, type_name, constants):
+    log = compile_for(architecture, kernels.source(name, type_name, constants), CUPY_OPTIONS)
+    used = nvrtc.resources(log)
+    assert 0 < used["registers"] <= MOST_REGISTERS, log
+    assert used["spills"] == 0, f"{name} {type_name} {constants}: {used}\n{log}"
+    assert used["shared"] <= kernels.STATIC_SHARED_BYTES, log
 
 
 def test_spills_would_be_seen(compile_for):

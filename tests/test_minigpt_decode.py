@@ -47,10 +47,11 @@ def test_cached_logits_are_the_uncached_ones_at_every_position(device, shape):
     expected = to_numpy(model.logits(ids))  # (T, V)
     scale = np.abs(expected).max()
     for n_prompt in {1, 2, T // 2, T - 1, T}:
+        end = T if n_prompt == 1 else min(T, n_prompt + 20)  # one by one to the end, once
         decoder = Decoder(model)
         got = [to_numpy(decoder.read(0, ids[:n_prompt]))]
-        got += [to_numpy(decoder.step([0], [id]))[0] for id in ids[n_prompt:]]
-        assert np.abs(np.array(got) - expected[n_prompt - 1 :]).max() < 1e-5 * max(1, scale)
+        got += [to_numpy(decoder.step([0], [id]))[0] for id in ids[n_prompt:end]]
+        assert np.abs(np.array(got) - expected[n_prompt - 1 : end]).max() < 1e-5 * max(1, scale)
     assert scale > 0.5  # or there would be nothing to see
 
 

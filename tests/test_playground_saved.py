@@ -236,7 +236,9 @@ def test_answers_that_are_being_written_are_kept_when_the_page_is_left(slow_page
     page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
     page.click(".sidebar .new")  # it goes on where it is not seen
     page.evaluate("window.dispatchEvent(new Event('pagehide'))")
-    page.open(page.evaluate("location.href"))
+    home = page.evaluate("location.href")
+    page.open("about:blank")
+    page.open(home)
     page.click(".conversations .open")
     assert texts(page, ".body")[0]
     assert "stopped" in texts(page, ".about")[0]

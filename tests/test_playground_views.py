@@ -13,12 +13,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from browser import Browser, find
+from browser import HURRY, find
 from minigpt_examples import example_texts, example_tokenizer
 
 pytest.importorskip("starlette", reason="needs the extra chat")
 
-from playground_server import make_models, serving
+from playground_server import let_files_be_kept, make_models, serving
 
 from bpe.merges import merge_steps
 from minigpt import run_lock
@@ -26,6 +26,7 @@ from minigpt.attention import attention_weights
 from minigpt.checkpoint import load_model
 from minigpt.dataset import tokenize
 
+pytest_plugins = ["playground_fixtures"]
 pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium on the path")
 
 TOKENIZER = example_tokenizer()
@@ -103,6 +104,7 @@ def write_lines(path, *values):
 @pytest.fixture(scope="module")
 def server(out):
     with serving(out / "base", out / "chat", documents=[out / "documents.jsonl"]) as server:
+        let_files_be_kept(server)
         yield server
 
 
@@ -179,23 +181,34 @@ class Reader:
 
     def show(self, module, function, given, api="import('/playground/api.js')"):
         """Open a module's part alone in the frame of the page; `api` may be a stand-in."""
-        self.open("chat")
-        self.until("document.querySelector('#chat:not([hidden]) .composer')")  # it moves no more
+        self.frame()
         self.value(
             f"Promise.all([import('/playground/{module}.js'), {api}]).then(([module, api]) => {{"
-            " const root = window.part = document.createElement('div');"
-            " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
-            " document.querySelector('main').append(root);"
             f" window.given = {{...{json.dumps(given)}, api}};"
-            f" module.{function}(root, window.given); }})"
+            f" module.{function}(part, window.given); }})"
+        )
+
+    def frame(self):
+        """Empty the frame of the page for `window.part`; to load it anew each time takes longer."""
+        if not self.value(f"location.href.startsWith('{self.url}') && !!window.part"):
+            self.open("chat")
+            self.until("document.querySelector('#chat:not([hidden]) .composer')")  # it is still
+        self.value(
+            "window.view?.hide(); window.view = null; window.part?.remove();"
+            "document.querySelector('dialog[open]')?.close();"
+            "window.part = document.createElement('div');"
+            "window.setTimeout = window.realTimeout ??= window.setTimeout;"
+            "document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
+            "document.querySelector('main').append(part);"
         )
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as browser:
+def browser(browser):
+    with browser.beginning_with(HURRY):
         browser.call("Emulation.setFocusEmulationEnabled", enabled=True)
         yield browser
+        browser.call("Emulation.setFocusEmulationEnabled", enabled=False)
 
 
 @pytest.fixture
@@ -203,6 +216,7 @@ def reader(browser, server):
     """Somebody in front of the page, whose console must stay empty."""
     browser.resize(1280, 900)
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    browser.events.clear()
     reader = Reader(browser, server.url)
     yield reader
     assert reader.browser.problems() == []
@@ -375,17 +389,15 @@ def test_hostile_text_becomes_tokens_and_nothing_else(reader):
 
 def test_a_late_refusal_of_what_was_asked_before_is_not_shown(reader):
     """The first question is refused after the second was answered, in both parts of the view."""
-    reader.open("chat")
+    reader.frame()
     reader.value("""import('/playground/tokenizer.js').then(({mount}) => {
-      const root = document.createElement('div');
-      document.querySelector('main').append(root);
       const late = {tokenize: [], merges: []};
       window.refuse = () => Object.values(late).flat().forEach((f) => f(new Error('too late')));
       const answers = {
         tokenize: {panels: []},
         merges: {chunks: [{text: 'b', steps: [{pieces: ['b'], ids: [1], at: null}]}], left_out: 0},
       };
-      mount(root, {api: {
+      mount(part, {api: {
         get: async () => [{name: 'x', n_vocab: 1, about: ''}],
         post: async (path, {text}) => {
           const name = path.split('/').at(-1);
@@ -487,7 +499,7 @@ def watch(reader, folder):
 
 
 def test_of_a_run_that_is_watched_for_days_the_looks_and_the_newest_steps_are_kept(reader):
-    reader.open("chat")
+    reader.frame()
     kept = reader.value(
         "import('/playground/training_run.js').then(async ({ Run }) => {"
         " const run = new Run('base');"
@@ -528,21 +540,17 @@ def test_the_funnel_tells_what_was_kept_out_and_why(reader):
 
 def mount_training(reader, api, before=""):
     """Mount the training view over a stand-in of the server; `before` is run first."""
-    reader.open("chat")
+    reader.frame()
     reader.value(
         before + "import('/playground/training.js').then(({mount}) => {"
-        " const root = document.createElement('div');"
-        " document.querySelectorAll('main > section').forEach((view) => (view.hidden = true));"
-        " document.querySelector('main').append(root);"
         " window.said = [];"
-        f" window.view = mount(root, {{api: {api}, announce: (text) => said.push(text)}});"
+        f" window.view = mount(part, {{api: {api}, announce: (text) => said.push(text)}});"
         " view.show(); })"
     )
 
 
 COUNTED = (
     "window.polls = []; window.asked = 0; window.failure = null;"
-    "window.realTimeout ??= window.setTimeout;"
     "window.setTimeout = (f, ms, ...more) =>"
     " ms === 2000 ? polls.push(f) : realTimeout(f, ms, ...more);"
 )
@@ -707,7 +715,7 @@ def test_samples_are_promised_only_while_a_run_is_running(reader):
     ],
 )
 def test_learning_by_heart_is_said_only_where_the_training_loss_falls(reader, losses, said):
-    reader.open("chat")
+    reader.frame()
     lines = [
         {"step": 10 * i, "val_loss": val, "train_loss": train}
         for i, (val, train) in enumerate(losses)
@@ -802,7 +810,7 @@ def test_attention_begins_with_the_most_striking_head_until_one_is_chosen(reader
 
 def test_a_head_is_named_by_its_habit(reader):
     """Heads that were made to look at one kind of place, over a text that repeats itself."""
-    reader.open("chat")
+    reader.frame()
     said = reader.value("""import('/playground/attention_measures.js').then(({measures, habit}) => {
       const ids = [1, 2, 3, 4, 1, 2, 3, 4];
       const head = (place) => {
@@ -831,7 +839,7 @@ def test_a_head_is_named_by_its_habit(reader):
 
 def test_what_chance_would_do_as_well_is_no_habit(reader):
     """Of a text of one token, most is the same token, earlier."""
-    reader.open("chat")
+    reader.frame()
     said = reader.value("""import('/playground/attention_measures.js').then(({measures, habit}) => {
       const ids = new Array(16).fill(7), even = new Uint8Array(256);
       for (let t = 0; t < 16; t++) even.fill(255 / (t + 1), t * 16, t * 16 + t + 1);
