@@ -8,8 +8,6 @@ from playground_server import make_models, serving
 from minigpt import complete
 from minigpt.chat_format import END, render_prompt
 
-openai = pytest.importorskip("openai", reason="openai is not installed (pip install .[test])")
-
 HELLO = [{"role": "user", "content": "the list"}]
 
 
@@ -22,9 +20,7 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def openai():
     """The client's package, imported only where it is used: that takes more than a second."""
-    import openai
-
-    return openai
+    return pytest.importorskip("openai", reason="openai is not installed (pip install .[test])")
 
 
 @pytest.fixture(scope="module")
