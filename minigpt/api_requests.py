@@ -141,12 +141,14 @@ def read_chat(body, models, max_tokens, timeout_s):
     T = served.model.config.n_positions
     both = ("max_completion_tokens", "max_tokens")
     new = [fields.number(name, 1, max_tokens, whole=True) for name in both]
-    max_new = next((value for value in new if value is not None), min(T // 2, max_tokens))
-    room = T - min(max_new, T // 2)
+    max_new = next((value for value in new if value is not None), None)
+    room = T - min(max_new or T, T // 2)  # the rest of the window is the answer's
     try:
         ids = render_prompt(served.tokenizer, messages, room)
     except ValueError as error:
         raise invalid("messages", f"messages: {error}", "context_length_exceeded") from None
+    if max_new is None:
+        max_new = min(T - len(ids), max_tokens)
     n_top = fields.number("top_logprobs", 0, MAX_TOP, whole=True)
     if not fields.boolean("logprobs"):
         if n_top is not None:

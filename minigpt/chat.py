@@ -31,13 +31,18 @@ class Chat:
     """A conversation with a model; `messages` is what was said."""
 
     def __init__(
-        self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=48, seed=None
+        self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=None, seed=None
     ):
+        """Begin one; an answer has at most `max_new_tokens`, by default what the window has left.
+
+        Half of the window is kept for it.
+        """
         check_temperature(temperature)
-        check_integer("max_new_tokens", max_new_tokens, 1)
+        if max_new_tokens is not None:
+            check_integer("max_new_tokens", max_new_tokens, 1)
         self.model, self.tokenizer = model, tokenizer
         self.temperature, self.system, self.seed = temperature, system, seed
-        self.max_new_tokens = min(max_new_tokens, model.config.n_positions // 2)
+        self.max_new_tokens = max_new_tokens
         self.stop = (control_ids(tokenizer)[END["assistant"]],)
         self.messages, self.n_replies = [], 0
 
@@ -49,13 +54,14 @@ class Chat:
         """
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*self.messages, {"role": "user", "content": text}]
-        room = self.model.config.n_positions - self.max_new_tokens
+        T = self.model.config.n_positions
+        room = T - min(self.max_new_tokens or T, T // 2)
         ids = render_prompt(self.tokenizer, system + messages, room)
         # another seed for every reply, or a second try would be the first again
         seed = None if self.seed is None else self.seed + self.n_replies
         self.n_replies += 1
         new_ids = generate(
-            self.model, ids, self.max_new_tokens,
+            self.model, ids, self.max_new_tokens or T - len(ids),
             self.temperature if temperature is None else temperature,
             stop=self.stop, seed=seed,
         )  # fmt: skip

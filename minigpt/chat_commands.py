@@ -67,8 +67,8 @@ def add_commands(command):
     )  # fmt: skip
     p.add_argument("--system", help="how the assistant should behave")
     p.add_argument(
-        "--max-new-tokens", type=int, default=48, metavar="N",
-        help="length of an answer in tokens, at most, and half the window (%(default)s)",
+        "--max-new-tokens", type=int, metavar="N",
+        help="length of an answer in tokens, at most; default: what the window has left",
     )  # fmt: skip
     p.add_argument("--seed", type=int, help="the same seed, the same answers")
     add_paths(p, "--device")

@@ -9,6 +9,7 @@ from playground_server import make_models, serving
 from raw_http import post
 
 from minigpt.api_replies import encode_json
+from minigpt.api_requests import read_chat
 
 CHAT, COMPLETION, TOKENIZE = "/v1/chat/completions", "/v1/completions", "/v1/tokenize"
 USER = {"role": "user", "content": "a list"}
@@ -325,3 +326,9 @@ def test_a_conversation_longer_than_the_window_is_counted_whole(server):
     body = {"model": "chat", "messages": said(*["a key", "a list"] * 20, "the list")}
     answer = post(server.port, TOKENIZE, body).json
     assert answer["count"] > answer["max_model_len"]
+
+
+def test_an_answer_of_no_told_length_may_fill_what_the_window_has_left(server):
+    body = {"model": "chat", "messages": [USER]}
+    (request,) = read_chat(body, server.shelf.models, 2048, 60).requests
+    assert len(request.prompt) + request.max_new_tokens == 32

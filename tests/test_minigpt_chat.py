@@ -52,6 +52,20 @@ def converse(chat, *lines):
 # ---- the conversation ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("most", "expected"), [(None, "the rest"), (3, 3), (100, 100)])
+def test_an_answer_may_fill_what_the_window_has_left(folder, monkeypatch, most, expected):
+    asked = []
+    monkeypatch.setattr(
+        chat_module, "generate", lambda model, ids, n, *_, **__: asked.append((ids, n)) or []
+    )
+    chat = Chat(*load(folder), max_new_tokens=most)
+    T = chat.model.config.n_positions
+    said(chat.ask("the?"))
+    ((ids, n),) = asked
+    assert n == (T - len(ids) if expected == "the rest" else expected)
+    assert len(ids) <= T - min(n, T // 2)  # half of it is kept for the answer
+
+
 def test_an_answer_is_streamed_and_remembered(chat):
     pieces = list(chat.ask("the?"))
     assert pieces

@@ -28,15 +28,13 @@ const WATCH_COMPLETION = { logprobs: 10, return_token_ids: true };
 // Make the request for an answer: {path, body}, and for a base model {shown}, the last message.
 export function requestFor(model, messages, settings) {
   const drawn = { model: model.id, ...sampling(settings) };
+  const { max_tokens } = settings;
   if (model.minigpt.assistant) {
-    // half of the window at most, or nothing of the conversation would fit beside the answer
-    const most = Math.min(settings.max_tokens, Math.floor(model.minigpt.n_positions / 2));
     return {
       path: "/v1/chat/completions",
-      body: { ...drawn, ...WATCH_CHAT, messages, max_tokens: most },
+      body: { ...drawn, ...WATCH_CHAT, messages, max_tokens },
     };
   }
-  const { max_tokens } = settings;
   const text = { prompt: asText(messages), max_tokens, truncate_prompt_tokens: -1 };
   return { ...continuation({ ...drawn, ...text }), shown: messages.at(-1).content };
 }

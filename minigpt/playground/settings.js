@@ -68,8 +68,7 @@ const FIELDS = [
     2048,
     1,
     100,
-    "The answer ends after this many tokens at the latest. An assistant writes at most half " +
-      "its window.",
+    "The answer ends after this many tokens at the latest.",
   ],
   [
     "seed",
