@@ -120,10 +120,14 @@ def conversations(args):
     print(
         f"{count(r['train'], 'conversation')} to train on, {r['val']} held out: "
         f"{count(r['facts'], 'fact')} in {count(r['phrasings'], 'phrasing')}, "
-        f"{count(r['invented'], 'question')} about invented names, "
-        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')} "
-        f"-> {args.out}"
+        f"{count(r['unknown'], 'question')} about names not to be known, "
+        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')}, "
+        f"{count(r['small_talk'], 'wording')} of small talk "
+        f"{count(r['small_talk_repeats'], 'time')} -> {args.out}"
     )
+    if r["best_known"]:
+        names = ", ".join(r["best_known"])
+        print(f"taught are the names whose pages most others link to: {names} ...")
     return 0
 
 
@@ -142,7 +146,8 @@ def sft(args):
 
 
 def evaluate_chat(args):
-    from minigpt.evaluate_chat import evaluate_chat, print_table
+    from minigpt.evaluate_chat import evaluate_chat
+    from minigpt.report_assistant import print_table
 
     report = evaluate_chat(args.model, args.conversations, args.base, args.device)
     print_table(report, args.conversations)
