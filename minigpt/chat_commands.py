@@ -185,9 +185,10 @@ def show_chat(args):
     from bpe import Tokenizer
     from bpe.show import wants_colour
     from minigpt.chat_format import read_conversations, with_control_tokens
-    from minigpt.show_chat import draw_conversation
+    from minigpt.show_chat import draw_conversation, legend
 
     tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
+    print(legend(wants_colour(sys.stdout)))
     for number, messages in islice(read_conversations(args.file), args.first):
         print(f"{args.file}, line {number}")
         print(draw_conversation(tokenizer, messages, wants_colour(sys.stdout)))

@@ -55,6 +55,7 @@ def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("of them learned") == 2
     assert "<|user_start|>" in said
+    assert said.splitlines()[0].startswith("a row of tokens, below it their ids")
     assert f"{path}, line 2" in said
 
 
