@@ -15,7 +15,7 @@ ROWS = (
     ("follow_up_exact", "follow-up questions answered exactly"),
     ("follow_up_exact_alone", "the same without what was said before"),
     ("invented_declined", "invented names: says that it does not know"),
-    ("real_declined", "real names: says so too"),
+    ("real_declined", "names that it was taught: says so too"),
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
@@ -52,11 +52,11 @@ def print_table(report, conversations=None):
 # ---- the report --------------------------------------------------------------------------------
 
 ASKED = {
-    "known": "a fact, in other words than it was trained on",
-    "follow_up": "on from what was said before",
-    "small_talk": "about itself, a greeting or thanks",
-    "held_out": "a name of the pages that it was never taught",
-    "invented": "a name that does not exist",
+    "known": "Asked for a fact that it was taught, in other words",
+    "follow_up": "Asked on, from what was said before",
+    "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
+    "held_out": "Asked for a name of the pages that it was never taught",
+    "invented": "Asked for a name that does not exist",
 }
 
 
@@ -68,10 +68,10 @@ def assistant_section(report):
     try:
         n_asked = sum(report["questions"].values())
         rows = [[name, share, base] for name, share, base in figures(report)]
-        answers = [
-            [ASKED[x["asks"]], " / ".join(x["asked"]), x["said"], x["verdict"]]
-            for x in report.get("examples", [])
-        ]
+        answers = {}
+        for x in report.get("examples", []):
+            row = [x["verdict"], " / ".join(x["asked"]), x["said"]]
+            answers.setdefault(ASKED[x["asks"]], []).append(row)
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -97,14 +97,8 @@ def assistant_section(report):
             rows,
         ),
     ]
-    if answers:
-        parts.append(
-            table(
-                "Some of its answers",
-                [("asked for", ""), ("question", ""), ("answer", ""), ("which is", "")],
-                answers,
-            )
-        )
+    columns = [("verdict", ""), ("question", ""), ("answer", "")]
+    parts += [table(caption, columns, rows) for caption, rows in answers.items()]
     return {"title": "The assistant", "headline": headline, "parts": parts}
 
 
