@@ -13,10 +13,10 @@ between, where a conversation goes from one to another.
                          (follow_up), who the assistant is, a greeting or thanks (small_talk)
     conversations.json   the report
 
-Taught are the best-known names, so many as the model can learn. Not knowing is taught, too: of ten
-questions three are about names that no document has (invented), or that the documents have but no
-fact that is taught (untaught). Invented ones alone would teach to tell a likely name from an
-unlikely one, and of likely ones the model would make something up.
+Taught are the best-known names, as many as the model can learn. Not knowing is taught, too: of ten
+questions three are about names that no document has (invented), or that one has, but of which no
+fact is taught (untaught). Invented ones alone would teach the model to tell a likely name from an
+unlikely one; of a likely name it would make something up.
 
 This neither reads pages (facts.py) nor phrases questions (phrasings.py); small talk is written by
 hand (small_talk.py).
@@ -38,13 +38,13 @@ OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
-INVENTED = 0.45  # questions about invented names for each one about a real name
+UNKNOWN = 0.45  # questions about names not to be known for each one about a fact ...
+UNTAUGHT = 0.4  # ... the share of them that a page has, but no fact that is taught
 FOLLOWED = 0.5  # follow-ups for each question
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 1 / 12  # written conversations, repeated, for each one made of a fact
 SMALL_TALK = 1 / 10  # the same for small talk
-UNTAUGHT = 0.4  # share of the unknown names that a page has, but no fact that is taught
 TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's that is asked for
 
@@ -133,7 +133,7 @@ class Writer:
 
     def untaught_name(self, kind):
         """Return a name that a page has but no fact that is taught, each in turn; None: no such."""
-        names = self.untaught.get(kind) or self.untaught.get("function", [])
+        names = self.untaught.get(kind)
         if names:
             names.append(names.pop(0))
         return names[-1] if names else None
@@ -189,7 +189,7 @@ def training_conversations(writer, rounds):
                 if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
                 yield conversation(*said), fact.source
-                if rng.random() < INVENTED:
+                if rng.random() < UNKNOWN:
                     kind = fact.kind
                     said, name = writer.unknown(kind, TRAINED, untaught=UNTAUGHT)
                     if name is None:

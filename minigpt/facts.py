@@ -96,7 +96,7 @@ def collect(records):
         names.update(found)
     for module, record in modules.items():
         facts += module_facts(module, record, modules.get(f"_{module}"))
-    if not facts:  # of a site of another kind, or a mixed one
+    if not any(fact.text for fact in facts):  # of a site of another kind, or a mixed one
         facts = page_facts(pages)
     return only_once(facts), names
 
@@ -105,7 +105,7 @@ def module_facts(module, record, accelerator=None):
     """Return the facts of a module's page: what it is, and of each function three.
 
     `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
-    module says nothing of itself, or the same, it says what the module is.
+    module says nothing of itself, that says what the module is.
     """
     if any(part.startswith("_") for part in module.split(".")):
         return []
@@ -168,12 +168,13 @@ def page_facts(records):
         title = " ".join(record.get("title", "").split())
         body = record["text"].removeprefix(title).strip()
         if 3 <= len(title) <= 60 and (sentence := first_sentence(body.partition("\n\n")[0])):
-            facts.append(Fact("page", title, sentence, record.get("url", "")))
+            address, in_degree = record.get("url", ""), record.get("in_degree", 0)
+            facts.append(Fact("page", title, sentence, address, in_degree))
     return facts
 
 
 def only_once(facts):
-    """Keep the facts that are the only one of their kind about a name, functions whole.
+    """Keep the facts that are the only ones of their kind about a name, functions whole.
 
     A function that two modules have cannot be told from its name; then none of its three facts
     is asked for. Where both say the same of it, it is one function, and the better known module
