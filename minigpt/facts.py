@@ -97,7 +97,7 @@ def collect(records):
     for module, record in modules.items():
         facts += module_facts(module, record, modules.get(f"_{module}"))
     if not any(fact.text for fact in facts):  # of a site of another kind, or a mixed one
-        facts = page_facts(pages)
+        facts += page_facts(pages)
     return only_once(facts), names
 
 
