@@ -39,7 +39,7 @@ from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate
 
 # Beside what a base was pretrained with: how much of it fine-tuning takes.
-SHARE_OF_STEPS = 0.6
+SHARE_OF_STEPS = 0.7
 SHARE_OF_RATE = 0.8
 
 
