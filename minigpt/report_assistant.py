@@ -70,7 +70,7 @@ def assistant_section(report):
         rows = [[name, share, base] for name, share, base in figures(report)]
         answers = {}
         for x in report.get("examples", []):
-            row = [x["verdict"], " / ".join(x["asked"]), x["said"]]
+            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}"]
             answers.setdefault(ASKED[x["asks"]], []).append(row)
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
@@ -97,7 +97,7 @@ def assistant_section(report):
             rows,
         ),
     ]
-    columns = [("verdict", ""), ("question", ""), ("answer", "")]
+    columns = [("verdict", ""), ("question → answer", "")]
     parts += [table(caption, columns, rows) for caption, rows in answers.items()]
     return {"title": "The assistant", "headline": headline, "parts": parts}
 

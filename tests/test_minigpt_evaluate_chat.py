@@ -144,7 +144,7 @@ def test_the_reports_section_says_what_was_measured_and_shows_answers():
         ["invented names: says that it does not know", 0.8, None],
     ]
     assert shown["caption"].startswith("Asked for a fact")
-    assert shown["rows"] == [["right", "Hi? / And?", "a | key."]]
+    assert shown["rows"] == [["right", "Hi? / And? → a | key."]]
     with pytest.raises(ValueError, match=r"evaluation\.json is not a whole report"):
         assistant_section({"questions": 3})
     assert "no facts" in assistant_section({"questions": {}, "exact": None})["headline"]
