@@ -40,11 +40,11 @@ HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 UNKNOWN = 0.45  # questions about names not to be known for each one about a fact ...
 UNTAUGHT = 0.4  # ... the share of them that a page has, but no fact that is taught
-FOLLOWED = 0.5  # follow-ups for each question
+FOLLOWED = 0.6  # follow-ups for each question
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
-SMALL_TALK = 0.27  # the same for small talk: with less it is drowned by the questions about facts
+SMALL_TALK = 0.3  # the same for small talk: with less it is drowned by the questions about facts
 TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's that is asked for
 
