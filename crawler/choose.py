@@ -31,24 +31,27 @@ def first_copies(keys: np.ndarray, places: np.ndarray) -> np.ndarray:
     return is_first
 
 
-def equal_copies(shards: list[Shard]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each shard which documents stay, and which of its paragraphs are first copies.
+def equal_copies(shards: list[Shard]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield for each shard which documents stay, which of its paragraphs are first copies, and how
+    many pages link to each document.
 
     Paragraphs of documents that do not stay are not counted.
     """
     arrays = [shard.read_arrays("read", "url", "text", "n_paragraphs") for shard in shards]
     urls, texts, counts = (np.concatenate(column) for column in zip(*arrays, strict=True))
     ends = np.cumsum([len(url) for url, _, _ in arrays])
-    ranks = _ranks(shards, urls)
+    linked = _in_degrees(shards, urls)
+    ranks = _ranks(linked)
     stays = first_copies(texts, ranks)
     is_first = _first_paragraphs(shards, np.where(stays, ranks, -1), counts)
     paragraph_ends = np.concatenate(([0], np.cumsum(counts)))
     for start, end in zip(np.concatenate(([0], ends[:-1])), ends, strict=True):
-        yield stays[start:end], is_first[paragraph_ends[start] : paragraph_ends[end]]
+        of_shard = is_first[paragraph_ends[start] : paragraph_ends[end]]
+        yield stays[start:end], of_shard, linked[start:end]
 
 
-def _ranks(shards: list[Shard], urls: np.ndarray) -> np.ndarray:
-    """Return each document's place when those that most pages link to come first."""
+def _in_degrees(shards: list[Shard], urls: np.ndarray) -> np.ndarray:
+    """Return how many other pages link to each document: (N,)."""
     by_url = np.argsort(urls, kind="stable")
     ordered = urls[by_url]
     linked = np.zeros(len(urls) + 1, np.int64)  # the last for links that lead elsewhere
@@ -58,8 +61,13 @@ def _ranks(shards: list[Shard], urls: np.ndarray) -> np.ndarray:
         hit = at < len(ordered)
         hit[hit] = ordered[at[hit]] == links[hit]
         np.add.at(linked, by_url[at[hit]], 1)
-    ranks = np.empty(len(urls), np.int64)
-    ranks[np.lexsort((np.arange(len(urls)), -linked[:-1]))] = np.arange(len(urls))
+    return linked[:-1]
+
+
+def _ranks(linked: np.ndarray) -> np.ndarray:
+    """Return each document's place when those that most pages link to come first."""
+    ranks = np.empty(len(linked), np.int64)
+    ranks[np.lexsort((np.arange(len(linked)), -linked))] = np.arange(len(linked))
     return ranks
 
 

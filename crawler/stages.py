@@ -68,6 +68,7 @@ def judge(
     shard: Shard,
     stays: np.ndarray,
     is_first: np.ndarray,
+    linked: np.ndarray,
     settings: Settings,
     explain: str | None,
 ) -> None:
@@ -87,7 +88,8 @@ def judge(
     names = ("exact", "paragraph", *BY_ITSELF)
     steps = dict(zip(names, map(book.add, names), strict=True))
     kept: list[Document] = []
-    for document, one_stays in zip(shard.read_documents("read"), stays.tolist(), strict=True):
+    chosen = zip(shard.read_documents("read"), stays.tolist(), linked.tolist(), strict=True)
+    for document, one_stays, document.in_degree in chosen:
         of_document = [next(firsts) for _ in paragraphs.BREAK.split(document.text)]
         if (
             _passes(book, steps["exact"], document, exact, one_stays)
@@ -170,7 +172,7 @@ def _passes(
 
 
 def _line(document: Document, language: str) -> str:
-    """Return a line of the output, with FineWeb's field names."""
+    """Return a line of the output, with FineWeb's field names and two of our own."""
     fields = {
         "text": document.text,
         "id": f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, document.url)}>",
@@ -179,5 +181,6 @@ def _line(document: Document, language: str) -> str:
         "language": language,
         "language_score": document.score,
         "title": document.title,
+        "in_degree": document.in_degree,
     }
     return json.dumps(fields, ensure_ascii=False) + "\n"

@@ -45,6 +45,7 @@ class Document:
     title: str = ""
     text: str = ""
     score: float = 0.0  # probability of the wanted language
+    in_degree: int = 0  # how many other pages link to it
 
 
 class Verdict(NamedTuple):

@@ -137,10 +137,14 @@ def conversations(args):
     print(
         f"{count(r['train'], 'conversation')} to train on, {r['val']} held out: "
         f"{count(r['facts'], 'fact')} in {count(r['phrasings'], 'phrasing')}, "
-        f"{count(r['invented'], 'question')} about invented names, "
-        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')} "
-        f"-> {args.out}"
+        f"{count(r['unknown'], 'question')} about names not to be known, "
+        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')}, "
+        f"{count(r['small_talk'], 'wording')} of small talk "
+        f"{count(r['small_talk_repeats'], 'time')} -> {args.out}"
     )
+    if r["best_known"]:
+        names = ", ".join(r["best_known"])
+        print(f"taught are the names whose pages most others link to: {names} ...")
     return 0
 
 
@@ -161,7 +165,8 @@ def sft(args):
 
 
 def evaluate_chat(args):
-    from minigpt.evaluate_chat import evaluate_chat, print_table
+    from minigpt.evaluate_chat import evaluate_chat
+    from minigpt.report_assistant import print_table
 
     report = evaluate_chat(args.model, args.conversations, args.base, args.device)
     print_table(report, args.conversations)
@@ -199,10 +204,11 @@ def show_chat(args):
     from bpe import Tokenizer
     from bpe.show import wants_colour
     from minigpt.chat_format import read_conversations, with_control_tokens
-    from minigpt.show_chat import draw_conversation
+    from minigpt.show_chat import draw_conversation, legend
 
     require(args.first >= 1, "first", args.first, "be at least 1")
     tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
+    print(legend(wants_colour(sys.stdout)))
     for number, messages in islice(read_conversations(args.file), args.first):
         print(f"{args.file}, line {number}")
         print(draw_conversation(tokenizer, messages, wants_colour(sys.stdout)))

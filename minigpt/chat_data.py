@@ -8,13 +8,18 @@ between, where a conversation goes from one to another.
     val.jsonl            held out: conversations, phrasings, invented names
     questions.jsonl      the examination: questions about facts in phrasings never trained on; each
                          line says also of which "kind" the question is and what it "asks": a
-                         trained fact (known), a fact never trained (held_out), an invented name
-                         (invented), a trained fact by way of what was said before (follow_up)
+                         trained fact (known), a fact about a name never trained on (held_out), an
+                         invented name (invented), a trained fact by way of what was said before
+                         (follow_up), who the assistant is, a greeting or thanks (small_talk)
     conversations.json   the report
 
-Invented names teach not knowing: of ten questions three are about names that no document has.
+Taught are the best-known names, as many as the model can learn. Not knowing is taught, too: of ten
+questions three are about names that no document has (invented), or that one has, but of which no
+fact is taught (untaught). Invented ones alone would teach the model to tell a likely name from an
+unlikely one; of a likely name it would make something up.
 
-This neither reads pages (facts.py) nor phrases questions (phrasings.py).
+This neither reads pages (facts.py) nor phrases questions (phrasings.py); small talk is written by
+hand (small_talk.py).
 """
 
 import json
@@ -25,35 +30,61 @@ from pathlib import Path
 from bpe.files import atomic_write
 from minigpt import phrasings
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.facts import collect, read_documents
+from minigpt.facts import best_known, collect, full_name, read_documents
 from minigpt.phrasings import FOLLOW_UPS, HELD_OUT, HELD_OUT_FOLLOW_UPS, TRAINED, Invented
+from minigpt.small_talk import DATA, read_small_talk
 
-HERE = Path(__file__).resolve().parent
-NAME = "data/conversations.jsonl"  # beside the packages, or in this one once installed
-OWN = HERE / NAME if (HERE / NAME).exists() else HERE.parent / NAME
+OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
-INVENTED = 0.45  # questions about invented names for each one about a real name
-FOLLOWED = 0.5  # follow-ups for each question
+UNKNOWN = 0.45  # questions about names not to be known for each one about a fact ...
+UNTAUGHT = 0.4  # ... the share of them that a page has, but no fact that is taught
+FOLLOWED = 0.6  # follow-ups for each question
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
-WRITTEN = 1 / 7  # written conversations, repeated, for each one made of a fact
+WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
+SMALL_TALK = 0.3  # the same for small talk: with less it is drowned by the questions about facts
+TOLD = 12  # of the best-known names the report names so many
+LONGEST_NAME = 30  # characters of a function's that is asked for
 
 
-def choose(facts, n, rng):
-    """Return about `n` facts: all modules (or pages), and functions with all three facts."""
-    alone = [f for f in facts if f.kind in ("module", "page")]
-    rng.shuffle(alone)
-    by_name = {(f.kind, f.name): f for f in facts}
-    functions = [f for f in facts if f.kind == "function" and len(f.name) <= 30]
-    rng.shuffle(functions)
-    chosen = alone[:n]
-    for f in functions:
+def choose(facts, names, n, rng):
+    """Return (trained, held out, untaught) of facts and `names` as facts.collect gives them.
+
+    About `n` facts are trained or held out, those of the best-known pages (facts.best_known): a
+    third of them are modules where there are functions, which come with all three facts. Held out
+    are modules and whole functions, of the lesser-known half of each. Untaught are all other names,
+    {kind: names}.
+    """
+    by_name = {(f.kind, f.name): f for f in facts if f.text}
+    alone = [f for f in by_name.values() if f.kind in ("module", "page")]
+    alone = [[f] for f in best_known(alone, names, rng)]
+    functions = []
+    for f in best_known([f for f in by_name.values() if f.kind == "function"], names, rng):
         triple = [by_name.get(key) for key in keys_of_function(f.name)]
-        if len(chosen) + 3 <= n and all(triple):
-            chosen += triple
-    return chosen
+        if len(f.name) <= LONGEST_NAME and all(triple):
+            functions.append(triple)
+    n_alone = max(n // 3, n - 3 * len(functions))
+    alone = alone[:n_alone]
+    trained, held_out = [], []
+    for groups in (alone, functions[: (n - len(alone)) // 3]):
+        lesser = range(len(groups) // 2, len(groups))
+        out = set(rng.sample(lesser, round(len(groups) * HELD_OUT_FACTS)))
+        trained += [f for i, group in enumerate(groups) if i not in out for f in group]
+        held_out += [f for i, group in enumerate(groups) if i in out for f in group]
+    chosen = {(f.kind, f.name) for f in trained + held_out}
+    untaught = {}
+    for f in facts:
+        if (f.kind, f.name) not in chosen:
+            untaught.setdefault(f.kind, []).append(f.name)
+    return rng.sample(trained, len(trained)), held_out, untaught
+
+
+def told(facts):
+    """Return the names of the best-known modules or pages among facts; none if no link is known."""
+    alone = [f for f in facts if f.kind in ("module", "page") and f.in_degree]
+    return [f.name for f in sorted(alone, key=lambda f: -f.in_degree)[:TOLD]]
 
 
 def keys_of_function(name):
@@ -82,10 +113,12 @@ def chain(conversations, rng):
 class Writer:
     """Makes conversations of facts, in the words of `phrasings`."""
 
-    def __init__(self, facts, invented, rng):
+    def __init__(self, facts, invented, untaught, rng):
+        """`untaught`: names of `choose`, by kind, of which the assistant shall say so."""
         self.facts, self.invented, self.rng = facts, invented, rng
+        self.untaught = {kind: rng.sample(names, len(names)) for kind, names in untaught.items()}
         self.texts = {(f.kind, f.name): f.text for f in facts}
-        self.homes = {f.name: f"{f.text}.{f.name}" for f in facts if f.kind == "home"}
+        self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
         """Return [question, answer] about a fact."""
@@ -98,12 +131,21 @@ class Writer:
         quote = self.rng.choice(["`", "'", '"']) if self.rng.random() < 0.1 else ""
         return quote + name + quote
 
-    def unknown(self, kind, words, vary=True):
-        """Return ([question, answer], name) about a name that does not exist.
+    def untaught_name(self, kind):
+        """Return a name that a page has but no fact that is taught, each in turn; None: no such."""
+        names = self.untaught.get(kind)
+        if names:
+            names.append(names.pop(0))
+        return names[-1] if names else None
 
-        ([], None) where there are too few names to make up another.
+    def unknown(self, kind, words, vary=True, untaught=0.0):
+        """Return ([question, answer], name) about a name that the assistant does not know.
+
+        With probability `untaught` a name that a page has, else one that does not exist; ([], None)
+        where there are too few names to make up another.
         """
-        name = self.invented.name(kind)
+        name = self.untaught_name(kind) if self.rng.random() < untaught else None
+        name = name or self.invented.name(kind)
         if name is None:
             return [], None
         text = self.rng.choice(words[kind]).format(self.spell(name) if vary else name)
@@ -130,14 +172,14 @@ class Writer:
         return [self.rng.choice(words[ask]), reply]
 
     def unknown_follow_up(self, kind, name, words):
-        """Return [question, answer] that ask on after a name that does not exist."""
+        """Return [question, answer] that ask on after a name that the assistant does not know."""
         ask = self.rng.choice([key for key in words if key != kind])
         return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
 
 
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in every phrasing, `rounds` times, and what goes with
-    it: follow-ups and invented names."""
+    it: follow-ups and unknown names."""
     rng = writer.rng
     for _ in range(rounds):
         orders = {f: rng.sample(TRAINED[f.kind], len(TRAINED[f.kind])) for f in writer.facts}
@@ -147,14 +189,14 @@ def training_conversations(writer, rounds):
                 if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
                 yield conversation(*said), fact.source
-                if rng.random() < INVENTED:
+                if rng.random() < UNKNOWN:
                     kind = fact.kind
-                    said, name = writer.unknown(kind, TRAINED)
+                    said, name = writer.unknown(kind, TRAINED, untaught=UNTAUGHT)
                     if name is None:
                         continue
                     if kind in ("function", "signature", "home") and rng.random() < FOLLOWED / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
-                    yield conversation(*said), "invented"
+                    yield conversation(*said), "unknown"
 
 
 def examination(writer, held_out, n_invented):
@@ -190,22 +232,23 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
     began = time.monotonic()
     rng = random.Random(seed)
     facts, names = collect([record for path in documents for record in read_documents(path)])
-    chosen = choose(facts, n_facts, rng)
-    n_held_out = int(len(chosen) * HELD_OUT_FACTS)
-    chosen = rng.sample(chosen, len(chosen))
-    held_out, trained = chosen[:n_held_out], chosen[n_held_out:]
-    writer = Writer(trained, Invented(facts, names, rng), rng)
+    trained, held_out, untaught = choose(facts, names, n_facts, rng)
+    writer = Writer(trained, Invented(facts, names, rng), untaught, rng)
+    talk = read_small_talk()
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
+    questions += talk.questions()
     train = list(training_conversations(writer, rounds)) if trained else []
     val = [(q["messages"], q["source"]) for q in rng.sample(questions, min(200, len(questions)))]
     written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
-    n_invented = sum(source == "invented" for _, source in train)
+    n_unknown = sum(source == "unknown" for _, source in train)
     repeats = max(1, round(len(train) * WRITTEN / len(kept)))
+    talked = max(1, round(len(train) * SMALL_TALK / talk.n_trained))
     train += kept * repeats
+    train += talk.conversations(talked, rng)
     rng.shuffle(train)
     train = chain(train, rng)
 
@@ -222,12 +265,15 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN):
         "questions": len(questions),
         "written": len(written),
         "written_repeats": repeats,
+        "small_talk": talk.n_trained,
+        "small_talk_repeats": talked,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "phrasings": len(TRAINED["module"]),
         "phrasings_held_out": len(HELD_OUT["module"]),
-        "invented": n_invented,
+        "unknown": n_unknown,
+        "best_known": told(trained),
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report

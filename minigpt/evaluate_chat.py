@@ -4,16 +4,18 @@ Asks the questions of chat_data.py's questions.jsonl, whose phrasings were never
 the likeliest answer (temperature 0), and counts:
 
     exact              questions about facts answered in exactly the right words
-    held out           the same for facts that fine-tuning never saw (pretraining did)
+    held out           the same for names that fine-tuning never saw (pretraining did), and how many
+                       of them it says that it does not know
     follow-up          the same for questions that only what was said before makes clear, and
                        without what was said before: then nobody could know
     invented declined  invented names of which it says that it does not know them
     real declined      trained facts of which it says so too
+    small talk         who it is, greetings, thanks: answered as written (small_talk.py)
     loops              replies that repeat themselves, see `loops`
 
 The base model gets the same questions in a text of questions and answers that it goes on with. The
-report, evaluation.json in the assistant's folder, holds all of these and examples of what went
-wrong; nothing here measures how well other questions are answered.
+report, evaluation.json in the assistant's folder, holds all of these, some answers of each kind and
+more of what went wrong; nothing here measures how well other questions are answered.
 
 Source for loops: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
 """
@@ -27,9 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt import checkpoint
-from minigpt.amounts import count
 from minigpt.backend import to_numpy
-from minigpt.chat_data import REPORT as DATA_REPORT
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.parallel import Workers
@@ -40,6 +40,7 @@ MAX_NEW_TOKENS = 64
 BATCH = 48  # questions answered at a time
 TIMES = 3  # a loop: a stretch stands so often in a row ...
 SHORTEST = 2  # ... and has at least so many tokens
+EXAMPLES = 3  # answers of each kind that the report shows
 BASE_QUESTIONS = 300  # as many are asked of the base model, which answers the same way to most
 
 
@@ -55,7 +56,7 @@ def loops(ids):
 
 
 def read_questions(path):
-    """Return the lines of questions.jsonl, none where the documents held no facts.
+    """Return the lines of questions.jsonl.
 
     Raises ValueError for a malformed one.
     """
@@ -187,8 +188,34 @@ def score(questions, replies, tokenizer):
         "follow_up_exact": share(right, "follow_up"),
         "invented_declined": share(declined, "invented"),
         "real_declined": share(declined, "known"),
+        "small_talk_exact": share(right, "small_talk"),
         "loops": round(sum(map(loops, replies)) / len(replies), 4),
     }
+
+
+def verdict(question, said):
+    """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
+
+    Of an invented name there is nothing to say but that one does not know it.
+    """
+    if said == question["messages"][-1]["content"] and question["asks"] != "invented":
+        return "right"
+    if declines(said):
+        return "declined"
+    return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
+
+
+def examples(questions, replies, tokenizer, n=EXAMPLES):
+    """Return up to `n` answers of each verdict to each sort of question, from all over the list."""
+    found = {}
+    for q, reply in zip(questions, replies, strict=True):
+        said = tokenizer.decode(reply).strip()
+        key = q["asks"], verdict(q, said)
+        asked = [m["content"] for m in q["messages"][:-1]]
+        found.setdefault(key, []).append(
+            {"asks": key[0], "verdict": key[1], "asked": asked, "said": said}
+        )
+    return [x for some in found.values() for x in some[:: -(-len(some) // n)]]
 
 
 def mistakes(questions, replies, tokenizer, n=20):
@@ -231,36 +258,8 @@ def evaluate_chat(chat, conversations, base=None, device="cpu"):
             some = questions[:: max(1, len(questions) // BASE_QUESTIONS)]
             base_replies, base_tokenizer = ask_base(base, some, device, workers)
             report["base"] = score(some, base_replies, base_tokenizer)
+    report["examples"] = examples(questions, replies[:n], tokenizer)
     report["mistakes"] = mistakes(questions, replies[:n], tokenizer)
     report["seconds"] = round(time.monotonic() - began, 3)
     checkpoint.write_json(Path(chat) / EVALUATION, report)
     return report
-
-
-ROWS = (
-    ("exact", "facts answered exactly, in phrasings never trained on"),
-    ("follow_up_exact", "follow-up questions answered exactly"),
-    ("follow_up_exact_alone", "the same without what was said before"),
-    ("invented_declined", "invented names: says that it does not know"),
-    ("real_declined", "real names: says so too"),
-    ("held_out_exact", "facts never fine-tuned on, answered exactly"),
-    ("held_out_declined", "facts never fine-tuned on, declined"),
-    ("loops", "replies that repeat themselves"),
-)
-
-
-def print_table(report, conversations=None):
-    """Print the figures of a report, the base model's beside them."""
-    if not report["questions"]:
-        print("the documents held no facts to ask for: nothing is examined")
-        return
-    if conversations is not None:
-        data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
-        facts = count(data["facts"], "fact")
-        print(f"{facts}, asked for in {data['phrasings']} phrasings; examined in "
-              f"{data['phrasings_held_out']} others")  # fmt: skip
-    print(f"{'':56} {'assistant':>9} {'base':>7}")
-    for key, name in ROWS:
-        cells = [report.get(key), report.get("base", {}).get(key)]
-        cells = ["" if x is None else f"{100 * x:.1f} %" for x in cells]
-        print(f"{name:56} {cells[0]:>9} {cells[1]:>7}")

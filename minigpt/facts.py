@@ -5,34 +5,45 @@ From pydoc's pages, which make train crawls when nothing else is asked for:
     module      its name and the sentence that says what it is
     function    of a module: what it does, how it is called, and which module it is in
 
-From any other page: its title and its first sentence. Every fact says which page it stands in.
+From any other page: its title and its first sentence. A fact without text is a name of which the
+page says nothing, or nothing short enough: a class, or a module without a sentence.
+
+Every fact says which page it stands in, and how many other pages link to that one, its in-degree:
+the better known a page, the more link to it (150 to os, one to chunk), so that best_known puts
+first what people ask for first.
 
 This only reads; how facts become questions is in phrasings.py, how these become files in
 chat_data.py.
 """
 
 import gzip
+import heapq
 import json
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
+LONGEST_OF_MODULE = 160  # what json or collections is takes so many
 SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
 CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")  # a first "sentence" that is none
+CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing a page says: of which `kind`, about which name, in which words."""
+    """One thing a page says: of which `kind`, about which name, in which words ("": in none)."""
 
     kind: str  # module, function, signature, home or page
     name: str
     text: str
     source: str  # the page's address
+    in_degree: int = 0  # how many other pages link to it
 
 
 def read_documents(path):
@@ -55,57 +66,92 @@ def read_documents(path):
     return records
 
 
-def first_sentence(text):
-    """Return the first sentence of a paragraph on one line, "" where it is no good as a fact."""
-    text = " ".join(text.split())
+def first_sentence(text, longest=LONGEST):
+    """Return the first sentence of a paragraph on one line, "" where it is no good as a fact.
+
+    Two words are one where a full stop says so.
+    """
+    text = re.sub(r" ?<https?:[^>]*>", "", " ".join(text.split()))
     if match := re.match(r"(.*?[^.][.!?])(?= [A-Z`'\"(]|$)", text):
         text = match[1]
     words = re.findall(r"[A-Za-z]{2,}", text)
-    prose = text[:1].isalpha() and len(words) >= 3 and not CODE.search(text)
-    if not prose or len(text) > LONGEST or text in SECTIONS:
+    prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
+    if not prose or CODE.search(text) or NOTICE.match(text) or len(text) > longest:
+        return ""
+    if text in SECTIONS:
         return ""
     return text if text[-1] in ".!?" else text.rstrip(" :;,") + "."
 
 
 def collect(records):
-    """Return (facts, names) of documents: what they say, and every name that is in them.
+    """Return (facts, names) of documents: what they say, and in how many of them each name is.
 
     Names are identifiers, dotted ones as they are written, and each identifier of a module's page
     as MODULE.IDENTIFIER: os.getcwd is one where the page of os has getcwd.
     """
-    facts, names, pages = [], set(), []
+    facts, names, modules, pages = [], Counter(), {}, []
     for record in records:
         words = set(IDENTIFIER.findall(record["text"]))
-        names |= words
-        names.update(DOTTED.findall(record["text"]))
+        found = words | set(DOTTED.findall(record["text"]))
         if match := PYDOC_TITLE.fullmatch(record.get("title", "")):
-            names |= {match[1], *(f"{match[1]}.{word}" for word in words)}
-            facts += module_facts(match[1], record["text"], record.get("url", ""))
+            found |= {match[1], *(f"{match[1]}.{word}" for word in words)}
+            modules[match[1]] = record
         else:
             pages.append(record)
-    if not facts:  # of a site of another kind, or a mixed one
-        facts = page_facts(pages)
+        names.update(found)
+    for module, record in modules.items():
+        facts += module_facts(module, record, modules.get(f"_{module}"))
+    if not any(fact.text for fact in facts):  # of a site of another kind, or a mixed one
+        facts += page_facts(pages)
     return only_once(facts), names
 
 
-def module_facts(module, text, source):
-    """Return the facts of a module's page: what it is, and of each function three."""
-    paragraphs = text.split("\n\n")
-    facts = []
-    if paragraphs[0].strip() == module and len(paragraphs) > 1:
-        opening = re.sub(rf"^(Module )?{re.escape(module)}(\.py)? --? ", "", paragraphs[1])
-        if summary := first_sentence(opening):
-            facts.append(Fact("module", module, summary, source))
-    if module.startswith("_"):
-        return facts
+def module_facts(module, record, accelerator=None):
+    """Return the facts of a module's page: what it is, and of each function three.
+
+    `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
+    module says nothing of itself, that says what the module is.
+    """
+    if any(part.startswith("_") for part in module.split(".")):
+        return []
+    text, source, in_degree = record["text"], record.get("url", ""), record.get("in_degree", 0)
+    what = Fact("module", module, summary_of(module, text), source, in_degree)
+    if not what.text and accelerator:
+        what = replace(
+            what,
+            text=summary_of(f"_{module}", accelerator["text"]),
+            source=accelerator.get("url", ""),
+        )
+    facts = [what]
     for function, arguments, description in functions(text):
-        facts.append(Fact("home", function, module, source))
+        facts.append(Fact("home", function, module, source, in_degree))
         summary = first_sentence(description)
         if summary and not function.startswith("_") and len(arguments) <= 40:
-            name = f"{module}.{function}"
-            facts.append(Fact("function", name, summary, source))
-            facts.append(Fact("signature", name, function + arguments, source))
+            name = full_name(module, function)
+            facts.append(Fact("function", name, summary, source, in_degree))
+            facts.append(Fact("signature", name, function + arguments, source, in_degree))
+    for name in CLASS.findall(text):
+        facts.append(Fact("function", full_name(module, name), "", source, in_degree))
     return facts
+
+
+def full_name(module, function):
+    """Return the name by which a function of a module is asked for: os.getcwd, but len."""
+    return function if module == "builtins" else f"{module}.{function}"
+
+
+def summary_of(module, text):
+    """Return the sentence of a module's page that says what it is, "" where there is none.
+
+    It begins the paragraph after the heading, "MODULE", "MODULE (version 1.0)" or "MODULE | index",
+    or the page where the heading was removed as a repeat; or it is a comment.
+    """
+    heading = rf"{re.escape(module)}(?: \(version [^)]*\))?(?: \|.*)?\s*\n\n"
+    opening = re.sub(rf"^{heading}", "", text).partition("\n\n")[0]
+    if opening.startswith("# "):
+        opening = opening.partition("\n#\n")[0].replace("\n#", "\n").removeprefix("# ")
+    opening = re.sub(rf"^(Module )?{re.escape(module)}(\.py)? --? ", "", opening)
+    return first_sentence(opening, LONGEST_OF_MODULE)
 
 
 def functions(text):
@@ -127,25 +173,59 @@ def page_facts(records):
         title = " ".join(record.get("title", "").split())
         body = record["text"].removeprefix(title).strip()
         if 3 <= len(title) <= 60 and (sentence := first_sentence(body.partition("\n\n")[0])):
-            facts.append(Fact("page", title, sentence, record.get("url", "")))
+            address, in_degree = record.get("url", ""), record.get("in_degree", 0)
+            facts.append(Fact("page", title, sentence, address, in_degree))
     return facts
 
 
 def only_once(facts):
-    """Keep the facts that are the only one of their kind about a name, functions whole.
+    """Keep the facts that are the only ones of their kind about a name, functions whole.
 
     A function that two modules have cannot be told from its name; then none of its three facts
-    is asked for.
+    is asked for. Where both say the same of it, it is one function, and the better known module
+    its home: os has getcwd, and posix, too.
     """
-    texts = {}
+    said = {fact.name: fact.text for fact in facts if fact.kind == "function"}
+    texts, best = {}, {}
     for fact in facts:
-        texts.setdefault((fact.kind, fact.name), set()).add(fact.text)
+        key, text = (fact.kind, fact.name), fact.text
+        if fact.kind == "home":
+            text = said.get(full_name(fact.text, fact.name), fact.text)
+        texts.setdefault(key, set()).add(text)
+        best[key] = max(best.get(key, fact), fact, key=lambda fact: fact.in_degree)
     unclear = {key for key, found in texts.items() if len(found) > 1}
     kept = {}
     for fact in facts:
-        bare = fact.name.rpartition(".")[2]
-        if fact.kind in ("function", "signature") and ("home", bare) in unclear:
-            continue
-        if (fact.kind, fact.name) not in unclear:
-            kept.setdefault((fact.kind, fact.name), fact)
+        key = fact.kind, fact.name
+        home = ("home", fact.name.rpartition(".")[2])
+        if fact.kind in ("function", "signature") and home in best:
+            elsewhere = full_name(best[home].text, home[1]) != fact.name
+            if home in unclear or elsewhere:
+                continue
+        if key not in unclear:
+            kept.setdefault(key, best[key])
     return list(kept.values())
+
+
+def best_known(facts, names, rng):
+    """Return facts, those of pages that many others link to first.
+
+    Pages share the places by the square root of their in-degree d, so that builtins (500) has more
+    of them than json (5), but not a hundred times as many: after k facts of a page its next one
+    counts sqrt(d) / (k + 1), as in D'Hondt's method of dividing seats by votes. Of equal ones that
+    comes first whose name is in most documents, `names` of collect, else whatever `rng` draws.
+    """
+    by_page = {}
+    for fact in sorted(rng.sample(facts, len(facts)), key=lambda fact: -names[fact.name]):
+        by_page.setdefault(fact.source, []).append(fact)
+    queue = [
+        (-(found[0].in_degree ** 0.5), i, 0, found) for i, found in enumerate(by_page.values())
+    ]
+    heapq.heapify(queue)
+    ordered = []
+    while queue:
+        _, i, k, found = heapq.heappop(queue)
+        ordered.append(found[k])
+        if k + 1 < len(found):
+            heapq.heappush(queue, (-(found[0].in_degree ** 0.5) / (k + 2), i, k + 1, found))
+    return ordered

@@ -7,7 +7,8 @@ and others, HELD_OUT, that are never trained on and serve to measure.
 Every answer begins with the kind of thing and its name, "Module NAME: ...": the model has to read
 the name and spell it before it says what it knows, and what it knows then follows the same few
 ids however the question was phrased. For a name that does not exist the answer goes on
-otherwise, "Module NAME? I do not know ...", so knowing and not knowing part at one place.
+otherwise, "Module NAME? I do not know ...", so knowing and not knowing part at one place. So it
+does for a name that exists but is not taught.
 
 This is not the reading of pages (facts.py) nor the files (chat_data.py).
 """
@@ -22,8 +23,8 @@ TRAINED = {
         "When do I need {}?", "Describe the module {} in a sentence.",
         "What is the use of the module {}?", "Why would anyone import {}?",
         "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
-        "What kind of module is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
-        "Somebody told me to import the module {}. Why?",
+        "What is the {} module?", "What does the {} module do?", "Say in a few words what {} is.",
+        "Explain {}.",
     ],
     "function": [
         "What does {} do?", "What is {}?", "Tell me about {}.", "What is {} for?",
@@ -32,7 +33,7 @@ TRAINED = {
         "Describe {} in a sentence.", "When do I need {}?",
         "What is the use of {}?", "Why would anyone call {}?",
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
-        "What kind of function is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
+        "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
         "Somebody told me to call the function {}. Why?",
     ],
     "signature": [

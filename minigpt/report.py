@@ -12,7 +12,6 @@ report_sections.py, the page's frame is report_page.html.
 """
 
 import html
-import json
 import math
 import re
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from bpe.files import atomic_write
 from minigpt.evaluate import RESULTS
 from minigpt.pictures import STYLE, picture
+from minigpt.report_assistant import assistant_section
 from minigpt.report_sections import (
     cost_section,
     curves_section,
@@ -55,6 +55,8 @@ def write_report(out, price=PRICE, without=(), files=None):
         sections.append(vocabulary_section(out, reports["tokenizer"][0], files))
     if "pretrain" in reports:
         sections.append(curves_section(out / "base" / "metrics.jsonl"))
+    if "evaluate chat" in reports:
+        sections.append(assistant_section(reports["evaluate chat"][0]))
     if "evaluate" in reports:
         sections += reports["evaluate"][0]["sections"].values()
     title = title_of(reports)
@@ -72,18 +74,14 @@ def read_reports(out, without):
         if (out / name).exists():
             report, made = read(out / name)
             reports[report["stage"]] = report, made
-    path = out / RESULTS
-    if path.exists():
+    if "evaluate" in reports:
         try:
-            found = json.loads(path.read_text("utf-8"))
-            _ = [
-                section[key] for section in found["sections"].values() for key in ("title", "parts")
-            ]
-            made = f"{len(found['sections'])} examinations, {found['tokens']:,} tokens"
-            float(found["seconds"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{path} is not a whole report ({error!r}); evaluate again") from None
-        reports["evaluate"] = found, made
+            sections = reports["evaluate"][0]["sections"].values()
+            _ = [section[key] for section in sections for key in ("title", "parts")]
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{out / RESULTS} is not a whole report ({error!r}); evaluate again"
+            ) from None
     return {stage: found for stage, found in reports.items() if stage not in without}
 
 

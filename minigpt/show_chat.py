@@ -12,6 +12,7 @@ from minigpt.chat_format import BOS, START, control_ids, render
 
 COLOURS = {"system": 35, "user": 36, "assistant": 32, "": 33}  # SGR codes (ECMA-48): foreground
 REVERSED, UNDERLINED = 7, 4
+LEARNED = "the assistant learns to say these"
 
 
 def groups(tokenizer, messages):
@@ -26,6 +27,16 @@ def groups(tokenizer, messages):
         text = names[i] if i in names else visible(tokenizer.decode_bytes([i]))
         found[-1][1].append((text, i, learned, i in names))
     return found
+
+
+def legend(colour):
+    """Return the line that says what is drawn how."""
+    if not colour:
+        return f"a row of tokens, below it their ids; in [brackets]: {LEARNED}"
+    roles = ", ".join(paint(role, role, False, False, True) for role in COLOURS if role)
+    control = paint("control tokens", "", False, True, True)
+    learned = paint("underlined", "assistant", True, False, True)
+    return f"a row of tokens, below it their ids: {roles}, {control}; {learned}: {LEARNED}"
 
 
 def draw_conversation(tokenizer, messages, colour):

@@ -28,6 +28,7 @@ REPORTS = (
     "conversations/conversations.json",
     "chat/training.json",
     "chat/evaluation.json",
+    "evaluation.json",
 )
 
 
@@ -44,6 +45,8 @@ def describe(report):
         return f"{r['train']['tokens']:,} tokens to train on, {r['val']['tokens']:,} held out"
     if r["stage"] == "conversations":
         return f"{count(r['train'], 'conversation')} about {count(r['facts'], 'fact')}"
+    if r["stage"] == "evaluate":
+        return f"{count(len(r['sections']), 'examination')}, {r['tokens']:,} tokens"
     if r["stage"] == "evaluate chat":
         return describe_examination(r)
     return (
@@ -55,10 +58,11 @@ def describe(report):
 def describe_examination(r):
     """Return one line of what an assistant knows."""
     if not r["questions"]:
-        return "no facts to ask for"
+        return "nothing to ask for"
     parts = (("exact", "of facts right"), ("invented_declined", "of invented names declined"),
-             ("loops", "loops"))  # fmt: skip
-    return ", ".join(f"{100 * r[key]:.0f} % {name}" for key, name in parts if r[key] is not None)
+             ("small_talk_exact", "of small talk right"), ("loops", "loops"))  # fmt: skip
+    found = [(r.get(key), name) for key, name in parts]
+    return ", ".join(f"{100 * share:.0f} % {name}" for share, name in found if share is not None)
 
 
 def read(path):

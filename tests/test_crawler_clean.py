@@ -125,7 +125,8 @@ def test_documents_have_fineweb_fields_and_keep_the_order_of_the_crawl(cleaned):
         "one", "two", "three", "near"
     ]  # fmt: skip
     one = documents[0]
-    assert list(one) == ["text", "id", "url", "date", "language", "language_score", "title"]
+    fields = ["text", "id", "url", "date", "language", "language_score", "title", "in_degree"]
+    assert list(one) == fields
     assert one["text"] == "\n\n".join(story(1))
     assert (one["date"], one["language"], one["title"]) == ("2026-01-02T03:04:05Z", "en", "One")
     assert one["language_score"] > 0.9
@@ -183,6 +184,7 @@ def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
         "shorter", "original", "longer", "linking"
     ]  # fmt: skip
     assert [shared[0] in document["text"] for document in documents] == [False, False, True, False]
+    assert [document["in_degree"] for document in documents] == [0, 1, 1, 0]
 
 
 def test_repeated_paragraphs_stay_once_and_personal_data_is_masked(cleaned):

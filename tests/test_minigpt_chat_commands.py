@@ -36,14 +36,14 @@ def test_documents_become_conversations_and_these_an_assistant(folder):
     report = json.loads((folder / "chat/training.json").read_text())
     assert report["stage"] == "sft"
     assert report["steps"] == 3
-    assert json.loads((folder / "conversations/conversations.json").read_text())["facts"] == 38
+    assert json.loads((folder / "conversations/conversations.json").read_text())["facts"] == 39
 
 
 def test_the_examination_prints_a_table(folder, capsys):
     words = ["evaluate-chat", folder / "chat", "--base", folder / "base"]
     assert main([*map(str, words), "--conversations", str(folder / "conversations")]) == 0
     said = capsys.readouterr().out
-    assert "38 facts, asked for in 20 phrasings; examined in 4 others" in said
+    assert "39 facts, asked for in 20 phrasings; examined in 4 others" in said
     assert "invented names: says that it does not know" in said
 
 
@@ -55,6 +55,7 @@ def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("of them learned") == 2
     assert "<|user_start|>" in said
+    assert said.splitlines()[0].startswith("a row of tokens, below it their ids")
     assert f"{path}, line 2" in said
 
 

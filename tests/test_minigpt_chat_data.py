@@ -11,15 +11,17 @@ from chat_examples import page, pages, write_conversations, write_documents
 from minigpt import phrasings
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.facts import Fact, collect, first_sentence, read_documents
+from minigpt.facts import Fact, best_known, collect, first_sentence, read_documents, summary_of
 from minigpt.phrasings import (
     FOLLOW_UPS,
     HELD_OUT,
     HELD_OUT_FOLLOW_UPS,
+    NOUN,
     TRAINED,
     Invented,
     declines,
 )
+from minigpt.small_talk import read_small_talk
 
 # ---- facts ---------------------------------------------------------------------------------
 
@@ -33,7 +35,7 @@ def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
         Fact("function", "keys.find", "Find one key.", url),
         Fact("signature", "keys.find", "find(key, /)", url),
     ]
-    assert {"keys", "find", "keys.find", "Tools"} <= names
+    assert {"keys", "find", "keys.find", "Tools"} <= names.keys()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,10 @@ def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
         ("class Key(builtins.object)", ""),
         ("find(key, /) of them", ""),
         ("# a comment of the file", ""),
-        ("one word", ""),
+        ("two words.", "two words."),
+        ("two words", ""),
+        ("Keys <https://h/keys> open locks.", "Keys open locks."),
+        ("Copyright of the owner of all keys.", ""),
         ("Functions", ""),
         ("word " * 40, ""),
     ],
@@ -55,13 +60,73 @@ def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence)
     assert first_sentence(paragraph) == sentence
 
 
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("keys\n\nTools for keys. And more.\n\nClasses", "Tools for keys."),
+        ("keys (version 2.0)\n\nTools for keys.", "Tools for keys."),
+        ("keys | index (built-in)\n\nTools for keys.", "Tools for keys."),
+        ("Tools for keys.\n\nClasses", "Tools for keys."),  # the heading was removed as a repeat
+        ("keys\n\n# Tools for\n# all keys.\n#\n# keys.py", "Tools for all keys."),
+        ("keys\n\nkeys.py - Tools for keys", "Tools for keys."),
+        ("keys\n\nClasses\n\nclass Key(builtins.object)", ""),
+        ("keys\n\n" + "many words " * 14, "many words " * 13 + "many words."),
+        ("keys\n\n" + "many words " * 20, ""),
+    ],
+)
+def test_what_a_module_is_stands_beneath_its_heading(text, summary):
+    assert summary_of("keys", text) == summary
+
+
+def test_the_part_in_c_tells_what_a_module_is_that_says_nothing_of_itself():
+    found, _ = collect([page("keys", "Classes"), page("_keys", "Tools for all keys.")])
+    assert found == [Fact("module", "keys", "Tools for all keys.", "http://h/_keys.html")]
+
+
+def test_classes_and_modules_without_a_sentence_are_names_without_text():
+    record = page("keys", "Classes\n\nclass Key(builtins.object)")
+    facts, _ = collect([record])
+    assert {(f.kind, f.name, f.text) for f in facts} == {
+        ("module", "keys", ""), ("function", "keys.Key", "")
+    }  # fmt: skip
+
+
+def both(summaries, in_degrees):
+    """Return the facts of the modules keys and locks, each with a function `find`."""
+    return collect(
+        page(name, f"Tools for {name} of yours.", find=("key", summary)) | {"in_degree": in_degree}
+        for name, summary, in_degree in zip(("keys", "locks"), summaries, in_degrees, strict=True)
+    )[0]
+
+
 def test_a_function_of_two_modules_is_not_asked_for():
-    both = [
-        page(name, f"Tools for {name} of yours.", find=("key", "Find one key."))
-        for name in ("keys", "locks")
-    ]
-    facts, _ = collect(both)
+    facts = both(("Find one key.", "Find one lock."), (1, 2))
     assert {f.kind for f in facts} == {"module"}
+
+
+def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it():
+    facts = both(("Find one key.", "Find one key."), (1, 2))
+    (home,) = [f for f in facts if f.kind == "home"]
+    assert home.text == "locks"
+    assert {f.name for f in facts if f.kind == "function"} == {"locks.find"}
+
+
+def test_built_in_functions_are_asked_for_without_their_module():
+    facts, _ = collect([page("builtins", "Built-in functions of all.", len=("obj", "Count it."))])
+    assert {f.name for f in facts} == {"builtins", "len"}
+
+
+def test_the_best_known_come_first_and_pages_share_the_places():
+    """Square roots are 10, 3 and 1: as many of 14 places."""
+    facts = [
+        Fact("function", f"{page}.{i}", "text", page, in_degree)
+        for page, in_degree in (("rare", 1), ("common", 100), ("some", 9))
+        for i in range(10)
+    ]
+    ordered = best_known(facts, Counter({"common.7": 3, "common.4": 2}), random.Random(1))
+    assert sorted(f.name for f in ordered) == sorted(f.name for f in facts)
+    assert [f.name for f in ordered[:2]] == ["common.7", "common.4"]
+    assert Counter(f.source for f in ordered[:14]) == {"common": 10, "some": 3, "rare": 1}
 
 
 def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
@@ -149,7 +214,7 @@ def test_every_file_holds_conversations_with_their_sources(made):
         assert report[part] == len(found)
         assert all(line["source"] for line in found)
     sources = {s for line in lines(folder / "train.jsonl") for s in line["source"].split(" ")}
-    assert {"invented", "my.jsonl", "conversations.jsonl"} <= sources
+    assert {"unknown", "my.jsonl", "conversations.jsonl", "small_talk.jsonl"} <= sources
     assert any(source.startswith("http://h/") for source in sources)
     assert json.loads((folder / "conversations.json").read_text()) == report
 
@@ -180,7 +245,22 @@ def test_no_question_of_the_examination_is_trained_on(made):
     assert not trained & examined
 
 
-def test_of_ten_questions_about_three_are_about_invented_names(made):
+def test_what_is_taught_are_the_best_known_names_and_others_are_declined(tmp_path):
+    records = [record | {"in_degree": i} for i, record in enumerate(pages())]
+    report = make([write_documents(tmp_path / "d.jsonl", records)], tmp_path, n_facts=40)
+    known = [record["title"].rpartition(" ")[2] for record in reversed(records)]
+    questions = lines(tmp_path / "questions.jsonl")
+    taught = {q["name"] for q in questions if q["asks"] == "known"}
+    held_out = {q["name"] for q in questions if q["asks"] == "held_out"}
+    assert set(known[:6]) <= taught and not set(known[13:]) & (taught | held_out)
+    assert report["best_known"][:6] == known[:6]
+    said = [m["content"] for x in lines(tmp_path / "train.jsonl") for m in x["messages"]]
+    assert all(f"Module {name}? I do not know that name." in said for name in known[13:])
+    begins = tuple(f"{noun} {x}{end}" for noun in NOUN.values() for x in held_out for end in ":?")
+    assert held_out and not any(text.startswith(begins) for text in said)
+
+
+def test_of_ten_questions_about_three_are_about_names_not_to_be_known(made):
     folder, _ = made
     asked = [m["content"] for x in lines(folder / "train.jsonl") for m in x["messages"][1::2]]
     real = sum(re.match(r"(Module|Function) \S+:", text) is not None for text in asked)
@@ -221,9 +301,10 @@ def test_the_same_documents_give_the_same_files(made, tmp_path):
 
 def test_without_documents_there_are_only_the_written_conversations(tmp_path):
     report = make([], tmp_path)
-    assert report["facts"] == report["questions"] == report["invented"] == 0
-    questions = sum(len(x["messages"]) // 2 for x in lines(tmp_path / "train.jsonl"))
-    assert report["train"] <= report["written"] - report["val"] <= questions
+    assert report["facts"] == report["unknown"] == 0
+    assert {q["asks"] for q in lines(tmp_path / "questions.jsonl")} == {"small_talk"}
+    sources = {s for x in lines(tmp_path / "train.jsonl") for s in x["source"].split(" ")}
+    assert sources == {"conversations.jsonl", "small_talk.jsonl"}
 
 
 def test_a_users_file_with_a_malformed_line_is_refused(tmp_path):
@@ -238,7 +319,7 @@ def test_a_users_file_with_a_malformed_line_is_refused(tmp_path):
 
 def test_the_projects_conversations_are_many_varied_and_short():
     written = [messages for _, messages in read_conversations(OWN)]
-    assert len(written) >= 400
+    assert len(written) >= 300
     first = [tuple(m["content"] for m in messages) for messages in written]
     assert len(set(first)) == len(first)
     single = [m[0]["content"].lower().strip("?!. ") for m in written if len(m) == 2]
@@ -251,3 +332,55 @@ def test_the_projects_conversations_are_many_varied_and_short():
             if m["role"] == "assistant":
                 assert m["content"][-1] in ".!?", m["content"]
                 assert not m["content"][0].islower() or m["content"].startswith("minigpt")
+
+
+# ---- small talk ----------------------------------------------------------------------------
+
+
+def bare(text):
+    """Return a text without what may be typed one way or the other."""
+    return re.sub(r"[^a-z0-9+ ]", "", text.lower()).strip()
+
+
+def test_small_talk_is_examined_in_wordings_that_nothing_trains_on(made):
+    folder, report = made
+    trained = {
+        bare(m["content"])
+        for line in lines(folder / "train.jsonl")
+        for m in line["messages"]
+        if m["role"] == "user"
+    }
+    examined = [q for q in lines(folder / "questions.jsonl") if q["asks"] == "small_talk"]
+    assert len(examined) > 100
+    assert not trained & {bare(q["messages"][0]["content"]) for q in examined}
+    assert report["small_talk"] > 4 * len(examined)
+
+
+def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answer():
+    talk = read_small_talk()
+    answers = [(bare(text), line["answer"]) for line in talk.lines for text in line["asked"]]
+    assert {"who are you", "what can you do", "hello", "hi", "thanks", "bye"} <= dict(
+        answers
+    ).keys()
+    assert all(answer == dict(answers)[text] for text, answer in answers)
+    written = {bare(m[0]["content"]) for _, m in read_conversations(OWN) if len(m) == 2}
+    assert not written & dict(answers).keys()  # which would have two answers
+
+
+def test_small_talk_is_typed_in_several_ways_and_never_loses_its_words():
+    said = {m[0]["content"] for m, _ in read_small_talk().conversations(20, random.Random(1))}
+    assert {"Hello", "hello", "Hello!"} <= said
+    asked = [text for text in said if "who are you" in text.lower()]
+    assert len(asked) > 8
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"answer": "a", "asked": [], "held_out": []}',
+     '{"answer": "a", "asked": ["b", ""], "held_out": []}', '{"asked": ["b"], "held_out": []}'],
+)  # fmt: skip
+def test_a_line_that_is_no_small_talk_is_named(tmp_path, line):
+    path = tmp_path / "talk.jsonl"
+    path.write_text('{"answer": "a", "asked": ["b"], "held_out": []}\n' + line + "\n")
+    with pytest.raises(ValueError, match=r"talk.jsonl, line 2: it must be"):
+        read_small_talk(path)

@@ -13,13 +13,14 @@ from minigpt.evaluate_chat import (
     MAX_NEW_TOKENS,
     answer_all,
     evaluate_chat,
+    examples,
     loops,
     mistakes,
-    print_table,
     read_questions,
     score,
 )
 from minigpt.parallel import Workers
+from minigpt.report_assistant import assistant_section, print_table
 from minigpt.sample import generate
 
 
@@ -58,10 +59,12 @@ def test_figures_are_shares_of_what_was_asked():
         question("invented", "zz? I do not know that name."),
         question("invented", "yy? I do not know that name."),
         question("held_out", "the file."),
+        question("small_talk", "a list.", asked="Hello"),
     ]
     decline = "I do not know that name."
     loop = "a file" + 4 * " a file"
-    replies = ["the list.", "a key", f"the? {decline}", f"ww? {decline}", "yy: the list.", loop]
+    replies = ["the list.", "a key", f"the? {decline}", f"ww? {decline}", "yy: the list.", loop,
+               "a list."]  # fmt: skip
     ids = [tokenizer.encode_ordinary(r) for r in replies]
     figures = score(questions, ids, tokenizer)
     assert figures["exact"] == pytest.approx(1 / 3, abs=1e-4)
@@ -70,9 +73,22 @@ def test_figures_are_shares_of_what_was_asked():
     assert figures["invented_declined"] == 0.5
     assert figures["held_out_exact"] == figures["held_out_declined"] == 0
     assert figures["follow_up_exact"] is None
-    assert figures["loops"] == pytest.approx(1 / 6, abs=1e-4)
+    assert figures["small_talk_exact"] == 1
+    assert figures["loops"] == pytest.approx(1 / 7, abs=1e-4)
     wrong = mistakes(questions, ids, tokenizer)
     assert [m["said"] for m in wrong] == [replies[1], replies[2], replies[4]]
+    verdicts = [(x["asks"], x["verdict"]) for x in examples(questions, ids, tokenizer)]
+    assert verdicts == [
+        ("known", "right"), ("known", "wrong"), ("known", "declined"), ("invented", "declined"),
+        ("invented", "made up"), ("held_out", "made up"), ("small_talk", "right"),
+    ]  # fmt: skip
+
+
+def test_of_each_verdict_a_few_answers_from_all_over_the_list_are_kept():
+    tokenizer = example_tokenizer()
+    questions = [question("known", "a key.", asked=f"What is {i}?") for i in range(10)]
+    kept = examples(questions, [tokenizer.encode_ordinary("a key.")] * 10, tokenizer, n=3)
+    assert [x["asked"] for x in kept] == [["What is 0?"], ["What is 4?"], ["What is 8?"]]
 
 
 def test_many_prompts_at_once_are_answered_as_each_alone():
@@ -103,12 +119,35 @@ def test_the_report_has_the_bases_figures_beside_and_is_kept_in_the_folder(folde
     assert f"{100 * report['exact']:.1f} %" in table
 
 
-def test_where_there_are_no_facts_that_is_said(folder, tmp_path, capsys):
-    (tmp_path / "questions.jsonl").write_text("")
-    report = evaluate_chat(folder / "chat", tmp_path)
-    assert report["questions"] == {}
-    print_table(report)
-    assert "no facts" in capsys.readouterr().out
+def test_where_there_are_no_facts_that_is_said_and_the_rest_examined(folder, tmp_path, capsys):
+    talk = json.dumps(question("small_talk", "a key.", "small_talk", "Hello"))
+    for content, asked in (("", {}), (talk, {"small_talk": 1})):
+        (tmp_path / "questions.jsonl").write_text(content)
+        report = evaluate_chat(folder / "chat", tmp_path)
+        assert report["questions"] == asked
+        print_table(report)
+        said = capsys.readouterr().out
+        assert "no facts" in said and "facts answered" not in said
+        assert ("about itself, greetings" in said) == bool(asked)
+
+
+def test_the_reports_section_says_what_was_measured_and_shows_answers():
+    answers = [{"asks": "known", "verdict": "right", "asked": ["Hi?", "And?"], "said": "a | key."}]
+    report = {"questions": {"known": 200, "invented": 50}, "exact": 0.9, "invented_declined": 0.8,
+              "examples": answers, "base": {"exact": 0.0}}  # fmt: skip
+    section = assistant_section(report)
+    assert "90.0% (85% to 93%) of 200 questions" in section["headline"]
+    assert "80.0% of invented names" in section["headline"]
+    measured, shown = (part for part in section["parts"] if part["kind"] == "table")
+    assert measured["rows"] == [
+        ["facts answered exactly, in phrasings never trained on", 0.9, 0.0],
+        ["invented names: says that it does not know", 0.8, None],
+    ]
+    assert shown["caption"].startswith("Asked for a fact")
+    assert shown["rows"] == [["right", "Hi? / And? → a | key."]]
+    with pytest.raises(ValueError, match=r"evaluation\.json is not a whole report"):
+        assistant_section({"questions": 3})
+    assert "no facts" in assistant_section({"questions": {}, "exact": None})["headline"]
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"asks": "known", "kind": "module"}'])

@@ -29,6 +29,13 @@ REPORTS = {
     "tokenizer/training.json": {
         "stage": "tokenizer", "seconds": 1.0, "vocab_size": 300, "bytes_per_token": 1.25,
     },
+    "chat/evaluation.json": {
+        "stage": "evaluate chat", "seconds": 30, "questions": {"known": 10}, "exact": 0.9,
+        "invented_declined": None, "loops": 0.0,
+        "examples": [
+            {"asks": "known", "verdict": "wrong", "asked": ["<b>?"], "said": "`a|b` " + "_x" * 40},
+        ],
+    },
 }  # fmt: skip
 
 
@@ -124,7 +131,7 @@ def test_every_stage_has_its_time_flops_and_price(out):
     evaluation = json.loads((out / "evaluation.json").read_text())
     assert rows["total"][2] == f"{training['flops'] + evaluation['flops']:.1e}"
     assert list(rows) == [
-        "crawl", "clean", "tokenizer", "tokens", "pretrain", "evaluate", "total"
+        "crawl", "clean", "tokenizer", "tokens", "pretrain", "evaluate chat", "evaluate", "total"
     ]  # fmt: skip
 
 

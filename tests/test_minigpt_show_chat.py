@@ -5,7 +5,7 @@ import re
 from minigpt_examples import example_tokenizer
 
 from minigpt.chat_format import conversation, render, with_control_tokens
-from minigpt.show_chat import draw_conversation
+from minigpt.show_chat import draw_conversation, legend
 
 TOKENIZER = with_control_tokens(example_tokenizer())
 MESSAGES = conversation("the <|bos|>\x1b[2J", "a value", system="key")
@@ -37,3 +37,14 @@ def test_colours_tell_roles_control_tokens_and_what_is_learned_apart():
     plain = re.sub(r"\x1b\[[\d;]*m", "", drawn)
     uncoloured = draw_conversation(TOKENIZER, MESSAGES, colour=False)
     assert plain == re.sub(r"\[([^\] ]+)\]", r"\1", uncoloured)
+
+
+def test_the_legend_is_drawn_as_what_it_explains():
+    drawn = legend(colour=True)
+    codes = dict(re.findall(r"\x1b\[([\d;]+)m([\w ]+)", drawn)[i][::-1] for i in range(5))
+    assert codes == {
+        "system": "35", "user": "36", "assistant": "32", "control tokens": "33;7",
+        "underlined": "32;4",
+    }  # fmt: skip
+    plain = legend(colour=False)
+    assert "[brackets]" in plain and "\x1b" not in plain

@@ -52,6 +52,23 @@ def test_every_stage_has_a_line_with_its_time_and_what_it_made(out, capsys):
         assert all(word in line for word in words), line
 
 
+def test_the_last_examination_counts_in_the_total(tmp_path, capsys):
+    (tmp_path / "crawl.json").write_text(json.dumps(EARLIER["crawl.json"]))
+    last = {
+        "stage": "evaluate",
+        "seconds": 30,
+        "tokens": 1234,
+        "sections": {"loss": {}, "chat": {}},
+    }
+    (tmp_path / "evaluation.json").write_text(json.dumps(last))
+    lines = lines_of(tmp_path, capsys)
+    (line,) = [line for line in lines if line.startswith("evaluate ")]
+    assert "30.0 s" in line and "2 examinations, 1,234 tokens" in line
+    assert [line.split() for line in lines if line.startswith("total")] == [
+        ["total", "1", "min", "31", "s"]
+    ]
+
+
 def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     text = "\n".join(lines_of(out, capsys))
     assert re.search(r"^validation loss 5\.\d+ █[▁-█]+ [45]\.\d+ nats", text, re.MULTILINE)

@@ -164,9 +164,38 @@ def test_a_setting_out_of_range_is_not_saved(page):
     assert focus(page).startswith("Settings")
 
 
-def choose_base(page):
-    page.evaluate("document.querySelector('.picker').value = 'base'")
+def test_a_fraction_may_be_any_whatever_the_step_of_the_arrow_keys(page):
+    set_settings(page, temperature="0.333", repetition_penalty="1.07")
+    page.wait_until("!document.querySelector('dialog')")
+    expected = ": temperature 0.333, repetition penalty 1.07"
+    assert texts(page, ".composer .values")[0] == expected
+    set_settings(page, top_k="2.5")
+    assert page.evaluate("document.querySelector('dialog').open")  # there is no half of a token
+    assert page.evaluate("document.querySelector('#setting-temperature').step") == "0.05"
+
+
+def choose(page, name):
+    page.evaluate(f"document.querySelector('.picker').value = '{name}'")
     page.evaluate("document.querySelector('.picker').dispatchEvent(new Event('change'))")
+
+
+def choose_base(page):
+    choose(page, "base")
+
+
+def test_a_base_model_which_gets_no_system_prompt_is_offered_none(page):
+    assistant = page.evaluate("document.querySelector('.picker').value")
+    button = "document.querySelector('.composer .quiet[aria-expanded]')"
+    shown = f"{button}.checkVisibility()"
+    field = "document.querySelector('#system').checkVisibility()"
+    assert page.evaluate(shown) and not page.evaluate(field)
+    page.evaluate(f"{button}.click()")
+    page.type("Speak like rain.")
+    choose_base(page)
+    assert not page.evaluate(shown) and not page.evaluate(field)
+    choose(page, assistant)
+    assert page.evaluate(shown) and page.evaluate(field)
+    assert page.evaluate("document.querySelector('#system').value") == "Speak like rain."
 
 
 def test_a_base_model_goes_on_with_the_text_which_is_said_once(page):

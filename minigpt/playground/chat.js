@@ -119,6 +119,7 @@ export function mount(root, context) {
   function describe() {
     const chosen = model();
     settings.describe();
+    system.offer(!chosen || chosen.minigpt.assistant);
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;

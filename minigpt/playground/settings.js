@@ -113,7 +113,8 @@ export function settingsFor({ minigpt }) {
   return { ...settings, temperature: settings.temperature ?? standard };
 }
 
-// Show the dialog; the browser itself says what is out of range, and does not let it through.
+// Show the dialog; the browser itself says what is out of range, and does not let it through. The
+// step of a fraction is the arrow keys' alone: 0.333 is as good a temperature as 0.35.
 export function showSettings() {
   const inputs = {};
   const rows = FIELDS.map(([name, label, least, most, step, standard, about]) => {
@@ -138,6 +139,13 @@ export function showSettings() {
       el("p", { id: `about-${name}`, class: "soft small" }, about),
     );
   });
+  const allInRange = () => {
+    const fractions = FIELDS.filter(([, , , , step]) => step < 1);
+    for (const [name] of fractions) inputs[name].step = "any";
+    const valid = form.reportValidity();
+    for (const [name, , , , step] of fractions) inputs[name].step = step;
+    return valid;
+  };
   const standard = el(
     "button",
     {
@@ -151,7 +159,12 @@ export function showSettings() {
   const cancel = el("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
   const form = el(
     "form",
-    { method: "dialog", class: "settings" },
+    {
+      method: "dialog",
+      class: "settings",
+      noValidate: true, // by itself it would ask for a multiple of the step
+      onsubmit: (event) => allInRange() || event.preventDefault(),
+    },
     el("h2", { id: "settings-title" }, "How the next token is drawn"),
     rows,
     el(

@@ -1,9 +1,11 @@
-// The system prompt stands before the conversation; an assistant is trained to heed it.
+// The system prompt stands before the conversation; an assistant is trained to heed it. A base
+// model gets none, so there it is not offered.
 
 import { el, fill } from "./dom.js";
 
-// Make where it is written: {element, the button that shows it, show()}. `conversation()` gives the
-// conversation it belongs to; `onChange()` is called when it is another one.
+// Make where it is written: {element, the button that shows it, show(), offer(whether)}.
+// `conversation()` gives the conversation it belongs to; `onChange()` is called when it is another
+// one.
 export function makeSystemPrompt(conversation, onChange) {
   const input = el("textarea", {
     id: "system",
@@ -21,6 +23,7 @@ export function makeSystemPrompt(conversation, onChange) {
     ),
     input,
   );
+  let isOpen = false;
   const label = el("span", { class: "values" });
   const button = el(
     "button",
@@ -29,9 +32,10 @@ export function makeSystemPrompt(conversation, onChange) {
       class: "quiet",
       "aria-expanded": "false",
       onclick: () => {
-        element.hidden = !element.hidden;
-        button.setAttribute("aria-expanded", !element.hidden);
-        if (!element.hidden) input.focus();
+        isOpen = !isOpen;
+        element.hidden = !isOpen;
+        button.setAttribute("aria-expanded", isOpen);
+        if (isOpen) input.focus();
       },
     },
     "System",
@@ -47,5 +51,9 @@ export function makeSystemPrompt(conversation, onChange) {
     input.value = conversation().system;
     name();
   };
-  return { element, button, show };
+  const offer = (whether) => {
+    button.hidden = !whether;
+    element.hidden = !whether || !isOpen;
+  };
+  return { element, button, show, offer };
 }

@@ -52,6 +52,12 @@ export function detailsOf(node, i, onContinue) {
 // A token that its reader chose, in a branch.
 const wasChosen = (node, i) => !!node.chosenAt?.includes(i);
 
+// At temperature 0 nothing is drawn.
+function howItCame(node, i) {
+  if (wasChosen(node, i)) return "chosen";
+  return node.temperature === 0 ? "taken" : "drawn";
+}
+
 function rankOf(place, known) {
   if (place === null) return `after the ${known} likeliest`;
   return place === 1 ? "the likeliest" : `${ordinal(place)} likeliest`;
@@ -77,8 +83,7 @@ function alternative(other, node, i, onContinue) {
   const name = el("code", {}, shownOnALine(other.bytes));
   const content = [name, bar, el("span", { class: "number" }, percent(p))];
   if (other.id === node.tokens[i].id) {
-    const mark = el("span", { class: "mark" }, wasChosen(node, i) ? "chosen" : "drawn");
-    return el("li", { class: "drawn" }, content, mark);
+    return el("li", { class: "drawn" }, content, el("span", { class: "mark" }, howItCame(node, i)));
   }
   if (!onContinue) return el("li", {}, content);
   return el(

@@ -1,0 +1,118 @@
+"""What the examination of an assistant says: its figures, for the terminal and for the report.
+
+The examination itself, and what is counted as what, is in evaluate_chat.py.
+"""
+
+import json
+from pathlib import Path
+
+from minigpt.amounts import count
+from minigpt.chat_data import REPORT as DATA_REPORT
+from minigpt.tables import interval, table, words
+
+ROWS = (
+    ("exact", "facts answered exactly, in phrasings never trained on"),
+    ("follow_up_exact", "follow-up questions answered exactly"),
+    ("follow_up_exact_alone", "the same without what was said before"),
+    ("invented_declined", "invented names: says that it does not know"),
+    ("real_declined", "names that it was taught: says so too"),
+    ("held_out_exact", "facts never fine-tuned on, answered exactly"),
+    ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
+    ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
+    ("loops", "replies that repeat themselves"),
+)
+
+
+def figures(report):
+    """Return the table of a report: (what, the assistant's share, the base model's) of each row.
+
+    What was not asked is left out; a share is None where the base model was not asked.
+    """
+    base = report.get("base", {})
+    found = [(name, report.get(key), base.get(key)) for key, name in ROWS]
+    return [row for row in found if row[1] is not None]
+
+
+def print_table(report, conversations=None):
+    """Print the figures of a report, the base model's beside them."""
+    if "known" not in report["questions"]:
+        print("the documents held no facts to ask for: nothing of what they say is examined")
+    elif conversations is not None:
+        data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
+        facts = count(data["facts"], "fact")
+        print(f"{facts}, asked for in {data['phrasings']} phrasings; examined in "
+              f"{data['phrasings_held_out']} others")  # fmt: skip
+    width = max(len(name) for _, name in ROWS)
+    print(f"{'':{width}} {'assistant':>9} {'base':>7}")
+    for name, *shares in figures(report):
+        cells = ["" if x is None else f"{100 * x:.1f} %" for x in shares]
+        print(f"{name:{width}} {cells[0]:>9} {cells[1]:>7}")
+
+
+# ---- the report --------------------------------------------------------------------------------
+
+ASKED = {
+    "known": "Asked for a fact that it was taught, in other words",
+    "follow_up": "Asked on, from what was said before",
+    "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
+    "held_out": "Asked for a name of the pages that it was never taught",
+    "invented": "Asked for a name that does not exist",
+}
+
+
+def assistant_section(report):
+    """Return what the examination of an assistant measured, and some of its answers.
+
+    Raises ValueError for a report that is not whole.
+    """
+    try:
+        n_asked = sum(report["questions"].values())
+        rows = [[name, share, base] for name, share, base in figures(report)]
+        answers = {}
+        for x in report.get("examples", []):
+            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}"]
+            answers.setdefault(ASKED[x["asks"]], []).append(row)
+        headline = headline_of(report)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"chat/evaluation.json is not a whole report ({error!r}); run evaluate-chat again"
+        ) from None
+    parts = [
+        words(
+            f"The assistant is the base model, trained further on conversations. It was asked "
+            f"{count(n_asked, 'question')}, none of which stood word for word in its training, and "
+            f"always gave its likeliest answer. An answer is exact if it is the page's sentence, "
+            f"letter by letter. The base model got the same questions with two examples before "
+            f"them: it goes on with a text and knows no turns."
+        ),
+        words(
+            "Two things go together: to know what was taught, and to say so of what was not. A "
+            "model that declines too little makes up an answer to an invented name; one that "
+            "declines too much does so of names that it was taught. Names that stand in the pages "
+            "and were never taught are the hardest: it has read them, and has no answer."
+        ),
+        table(
+            "What the assistant knows, and whether it knows what it does not know",
+            [("what", ""), ("assistant", ".1%"), ("base model", ".1%")],
+            rows,
+        ),
+    ]
+    columns = [("verdict", ""), ("question → answer", "")]
+    parts += [table(caption, columns, rows) for caption, rows in answers.items()]
+    return {"title": "The assistant", "headline": headline, "parts": parts}
+
+
+def headline_of(report):
+    """Return the result in a sentence."""
+    n = report["questions"]
+    if report["exact"] is None:
+        return "The assistant was asked for no facts: its documents hold none."
+    right, between = report["exact"], interval(round(report["exact"] * n["known"]), n["known"])
+    said = (
+        f"The assistant answers {right:.1%} ({between}) of {n['known']:,} questions about facts "
+        f"exactly, in phrasings it was never trained on"
+    )
+    if report["invented_declined"] is None:
+        return f"{said}."
+    declined = report["invented_declined"]
+    return f"{said}, and says that it does not know {declined:.1%} of invented names."

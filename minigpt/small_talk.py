@@ -1,0 +1,87 @@
+"""Small talk: who the assistant is, what it can do, greetings and thanks, in many words.
+
+It is written by hand, in data/small_talk.jsonl; a line is one thing to say and what calls for it:
+
+    {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
+     "held_out": ["What name were you given?", ...]}
+
+What is "asked" is trained on, what is "held_out" never, it serves to measure: as for facts
+(phrasings.py), to know an answer is to give it in words one has not seen.
+
+The other written conversations, data/conversations.jsonl, have one wording each.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.chat_format import conversation
+from minigpt.phrasings import vary
+
+HERE = Path(__file__).resolve().parent
+NAME = "small_talk.jsonl"  # in data/ beside the packages, or in this one once installed
+DATA = HERE / "data" if (HERE / "data" / NAME).exists() else HERE.parent / "data"
+
+
+@dataclass(frozen=True)
+class SmallTalk:
+    """Answers, and for each what is asked, in training and in the examination."""
+
+    lines: tuple  # of dicts, see above
+    source: str  # the file's name
+
+    @property
+    def n_trained(self):
+        """The number of wordings that are trained on."""
+        return sum(len(line["asked"]) for line in self.lines)
+
+    def conversations(self, repeats, rng):
+        """Return (messages, source) of each wording, `repeats` times, typed in several ways."""
+        return [
+            (conversation(typed(text, rng), line["answer"]), self.source)
+            for line in self.lines
+            for text in line["asked"]
+            for _ in range(repeats)
+        ]
+
+    def questions(self):
+        """Return the lines of the examination, see chat_data.py."""
+        return [
+            {
+                "messages": conversation(text, line["answer"]),
+                "asks": "small_talk",
+                "kind": "small_talk",
+                "name": line["answer"],
+                "source": self.source,
+            }
+            for line in self.lines
+            for text in line["held_out"]
+        ]
+
+
+def typed(text, rng):
+    """Return a wording as somebody may type it."""
+    if text.endswith("?"):
+        return vary(text, rng)
+    if rng.random() < 0.4:
+        text = text.rstrip(".!") + rng.choice(("", "", "!", "."))
+    return text.lower() if rng.random() < 0.3 else text
+
+
+def read_small_talk(path=DATA / NAME):
+    """Return the SmallTalk of a file; raise ValueError, naming the line, for what is none."""
+    lines = []
+    for number, text in enumerate(Path(path).read_text("utf-8").splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            texts = [line["answer"], *line["asked"], *line["held_out"]]
+            whole = all(isinstance(t, str) and t.strip() for t in texts) and line["asked"]
+        except (ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:
+            raise ValueError(
+                f'{path}, line {number}: it must be {{"answer": text, "asked": [text, ...], '
+                f'"held_out": [text, ...]}}'
+            )
+        lines.append(line)
+    return SmallTalk(tuple(lines), Path(path).name)
