@@ -31,11 +31,14 @@ MPIEXEC = shutil.which("mpiexec", path=sysconfig.get_path("scripts"))
 FEW = {"steps": 30, "save-every-s": 1000, "sample-every": 0}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def mpi():
     pytest.importorskip("mpi4py")
     if MPIEXEC is None:
         pytest.skip("no mpiexec: pip install mpich")
+    words = [MPIEXEC, "-n", "2", sys.executable, "-c", "from mpi4py import MPI"]
+    if subprocess.run(words, capture_output=True, timeout=60).returncode != 0:
+        pytest.skip("mpiexec starts nothing here")
 
 
 def launched(*programs):
