@@ -136,7 +136,8 @@ def test_the_flags_reach_the_crawl(tmp_path):
         assert site.requests == ["/robots.txt", "/", "/a"]
         assert "+https://example.org/bot" in site.headers[0]["User-Agent"]
     report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
-    assert (report["max_pages"], report["max_depth"], report["scope"]) == (9, 1, "domain")
+    limits = report["settings"]
+    assert (limits["max_pages"], limits["max_depth"], limits["scope"]) == (9, 1, "domain")
     assert report["skipped"] == {"excluded": 2}
 
 
