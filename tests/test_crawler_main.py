@@ -168,6 +168,17 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, argum
 
 
 @pytest.mark.parametrize(
+    ("name", "cure"),
+    [("x.warc.gz", "give one that is there"), ("pages.warc.gz", "`python -m crawler crawl URL`")],
+)
+def test_a_missing_archive_is_one_line_with_a_cure(tmp_path, capsys, name, cure):
+    assert main(["clean", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"clean: {tmp_path}/{name}: No such file or directory; {cure}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     "arguments",
     [[], ["fly"], ["crawl", "--depth"], ["crawl", "--max-pages", "many"], ["crawl", "--dealy=1"]],
 )
