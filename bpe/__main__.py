@@ -30,7 +30,7 @@ from bpe.mistakes import file_error, similar_flag
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
-# What a missing file, by the end of its name, is made by.
+# What a missing file is made by.
 MADE_BY = {
     "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
     "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",

@@ -15,6 +15,7 @@ COMMANDS = {
 
 _ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
 _CURES = {
+    FileNotFoundError: "give one that is there",
     IsADirectoryError: "it must be a file",
     FileExistsError: "it must be a folder, or not be there yet",
     NotADirectoryError: "what stands before the last / must be a folder",
@@ -34,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and self._subparsers is None:
             flags = [flag for action in self._actions for flag in action.option_strings]
-            near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1)
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1, cutoff=0.7)
             meant = f" (do you mean {near[0]}?)" if near else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return found, unknown
@@ -45,6 +46,8 @@ def file_error(error: OSError) -> str:
     if not error.filename:
         return str(error)
     cure = _CURES.get(type(error))
+    if isinstance(error, FileNotFoundError) and str(error.filename).endswith("pages.warc.gz"):
+        cure = "`python -m crawler crawl URL` makes it"
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 

@@ -58,7 +58,7 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
     try:
         one = _Crawl(settings, scope, state, say)
         one.run()
-        numbers = counts(one.frontier, settings, one.n_unchanged)
+        numbers = counts(one.frontier, one.n_unchanged)
         if not numbers["pages"]:
             state.discard()
             met = ", ".join([*numbers["errors"], *numbers["skipped"]])

@@ -16,8 +16,8 @@ from crawler.urls import split
 _EPILOG = """\
 Keeps to robots.txt, asks a host for one page at a time, and stays on the sites it began at. A page
 is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on.
-With a file that is there already, pages that have not changed are not sent again; a file of another
-crawl is kept once, as FILE.previous.
+With a file that is there already, pages that have not changed are not sent again; a file that is
+not of a crawl with the same settings is kept once, as FILE.previous.
 
 examples:
   python -m crawler crawl --pydoc

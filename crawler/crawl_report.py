@@ -1,30 +1,26 @@
 """What a crawl says of itself: the numbers of `crawl.json`.
 
     stage, seconds                  "crawl"; the time spent, also before an interruption
+    archive_bytes                   length of the archive
+    settings                        those that decided which pages are kept
     pages, bytes, hosts             pages kept, their size, the number of hosts they came from
-    seeds, max_pages, max_depth, scope
     unchanged                       pages taken over from the last crawl to the same file
     redirects, sitemaps, waiting    addresses that led elsewhere, that listed others, not visited
     errors, skipped                 reason -> number of addresses
 
-`stage` and `seconds` are added, and the file is written, in `state.py`.
+The first four are added, and the file is written, in `state.py`.
 """
 
 from typing import Any
 
 from crawler.frontier import Frontier
-from crawler.settings import Settings
 
 
-def counts(frontier: Frontier, settings: Settings, n_unchanged: int) -> dict[str, Any]:
+def counts(frontier: Frontier, n_unchanged: int) -> dict[str, Any]:
     """Return the report's numbers."""
     outcomes = frontier.outcomes()
     return {
         **frontier.totals(),
-        "seeds": list(settings.seeds),
-        "max_pages": settings.max_pages,
-        "max_depth": settings.max_depth,
-        "scope": settings.scope,
         "unchanged": n_unchanged,
         "redirects": outcomes.get("redirect", 0),
         "sitemaps": outcomes.get("sitemap", 0),

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crawler.connection import is_loopback
+from crawler import pydoc_site
 from crawler.urls import split
 from crawler.warc import Page, read_pages
 
@@ -45,20 +45,22 @@ class Record(NamedTuple):
 def is_of_crawl(path: Path, settings: dict[str, Any]) -> bool:
     """Say whether the archive is of a crawl with these settings, as `crawl.json` beside it says.
 
-    Of servers on this machine the port does not matter: pydoc has another one each time.
+    The report is of the last crawl into that folder; by the length, it is of this archive.
     """
-    names = ("seeds", "max_pages", "max_depth", "scope")
     try:
         report = json.loads(path.with_name("crawl.json").read_bytes())
-        before, now = ([one.get(name) for name in names] for one in (report, settings))
-        before[0], now[0] = map(_without_local_ports, (before[0], now[0]))
-    except (OSError, ValueError, TypeError, AttributeError):  # nothing is known of it
+        is_of_this = report["archive_bytes"] == path.stat().st_size
+        before, now = map(_without_pydocs_port, (report["settings"], settings))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # nothing is known of it
         return False
-    return before == now
+    return is_of_this and before == now
 
 
-def _without_local_ports(seeds: list[str]) -> list[str]:
-    return [split(seed).path if is_loopback(seed) else seed for seed in seeds]
+def _without_pydocs_port(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings, and of a crawl of pydoc not the port, which is any that was free."""
+    if {pattern for pattern, _ in pydoc_site.EXCLUDED} <= set(settings.get("exclude", ())):
+        return settings | {"seeds": [split(seed).path for seed in settings["seeds"]]}
+    return settings
 
 
 def list_records(path: Path) -> Iterator[Record]:

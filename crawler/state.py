@@ -9,7 +9,7 @@ flushed to the disk first, then its length is committed with the rows. After a k
 cut back to that length, so that what follows neither repeats nor misses a page. Last of all
 `crawl.json` is written, the .part gets its real name, and the frontier is removed. Until then
 the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
-(`earlier.py`). If that was a crawl of something else, its archive is kept, once, as
+(`earlier.py`). If that was not of a crawl with the same settings, it is kept, once, as
 `pages.warc.gz.previous`.
 """
 
@@ -97,7 +97,13 @@ class State:
     def finish(self, counts: dict[str, Any]) -> dict[str, Any]:
         """Write the report and `complete`; return the report."""
         seconds = round(self.seconds, 3)
-        self.finished_report = {"stage": "crawl", "seconds": seconds, **counts}
+        self.finished_report = {
+            "stage": "crawl",
+            "seconds": seconds,
+            "archive_bytes": self._part.tell(),
+            "settings": self.frontier.noted("settings"),
+            **counts,
+        }
         self.frontier.note("report", self.finished_report)
         self.commit()
         return self.complete()
@@ -109,11 +115,7 @@ class State:
         """
         if self._part:
             self._part.close()
-        write_report(self.output.with_name("crawl.json"), self.finished_report)
-        if self.part_path.exists():
-            if self.frontier.noted("keeps_previous") and self.output.exists():
-                os.replace(self.output, self.previous_path)
-            os.replace(self.part_path, self.output)
+        self._name_pages()
         self.close()  # not before: as long as it is open, no other crawl begins a new .part
         self.frontier_path.unlink(missing_ok=True)
         return self.finished_report
@@ -133,43 +135,60 @@ class State:
             with suppress(OSError):  # somebody else has put something into it
                 self.output.parent.rmdir()
 
+    def _name_pages(self) -> None:
+        """Write the report and give the finished pages their name."""
+        write_report(self.output.with_name("crawl.json"), self.finished_report)
+        if self.part_path.exists():
+            if self.frontier.noted("keeps_previous") and self.output.exists():
+                os.replace(self.output, self.previous_path)
+            os.replace(self.part_path, self.output)
+
     # ---- opening ----------------------------------------------------------------------------
 
     def _open(self, settings: dict[str, Any]) -> None:
         """Go on with what is there, or else begin anew; say so in `news`."""
         before = self.frontier.noted("settings")
         offset = self.frontier.noted("offset") or 0
+        self.finished_report = self.frontier.noted("report")
         if before == settings:
-            self.finished_report = self.frontier.noted("report")
             if self.finished_report:
                 return
             self.resumed = self.part_path.exists() and self.part_path.stat().st_size >= offset
             self.news = f"{self.part_path} is gone or too short: beginning anew"
+        elif self.finished_report:  # it was killed while it tidied up, and its pages are whole
+            self._name_pages()
+            self.finished_report = None
         elif before is not None:
             self.news = "an interrupted crawl with other settings is dropped: beginning anew"
-        self._part = self.part_path.open("r+b" if self.resumed else "wb")
         if self.resumed:
             n_pages = self.frontier.totals()["pages"]
             self.news = f"going on after {n_pages} page{'s' * (n_pages != 1)}"
+        else:
+            self._begin(settings)
+        self._part = self.part_path.open("r+b" if self.resumed else "wb")
+        if self.resumed:
             self._part.truncate(offset)
             self._part.seek(offset)
-        else:
-            self.frontier.clear()
-            self.frontier.note("settings", settings)
-            if self.output.exists():
-                n_pages = self.frontier.remember_earlier(list_records(self.output))
-                if not is_of_crawl(self.output, settings):
-                    self.frontier.note("keeps_previous", True)
-                    self._say_what_is_kept()
-                elif n_pages and not self.news:
-                    s = "s" * (n_pages != 1)
-                    self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
         self._writer = Writer(self._part, PRODUCT)
+
+    def _begin(self, settings: dict[str, Any]) -> None:
+        """Forget all that is noted, before the .part is emptied of which it speaks."""
+        self.frontier.clear()
+        self.frontier.note("settings", settings)
+        if self.output.exists():
+            n_pages = self.frontier.remember_earlier(list_records(self.output))
+            if not is_of_crawl(self.output, settings):
+                self.frontier.note("keeps_previous", True)
+                self._say_what_is_kept()
+            elif n_pages and not self.news:
+                s = "s" * (n_pages != 1)
+                self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
+        self.frontier.commit()
 
     def _say_what_is_kept(self) -> None:
         """Add to `news` what will become of the archive that is there."""
         kept = f"it will be kept as {self.previous_path.name}"
-        line = f"{self.output} is of another crawl, of other addresses or limits: {kept}"
+        line = f"{self.output} is not of a crawl with these settings: {kept}"
         if self.previous_path.exists():
             line += ", in place of the one there"
         self.news = f"{self.news}; {line}" if self.news else line

@@ -10,12 +10,12 @@ import sys
 
 from minigpt import chat_commands, model_commands, train_commands
 
-# What a missing file, by the end of its name, is made by.
+# What a missing file is made by.
 MADE_BY = {
     "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
     "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",
     **dict.fromkeys(
-        ("train.jsonl", "val.jsonl", "questions.jsonl"),
+        [f"conversations/{name}.jsonl" for name in ("train", "val", "questions")],
         "python -m minigpt conversations out/documents.jsonl.gz",
     ),
 }

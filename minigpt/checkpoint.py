@@ -90,7 +90,7 @@ def why_no_model(folder):
     inside = sorted(str(path.parent) for path in folder.glob("*/config.json"))
     if inside:
         return f"{folder} holds models, and must be one of them: {', '.join(inside)}"
-    rule = "it must be a model's folder, as out/base"
+    rule = "it must be a model's folder, as out/base and out/chat, which `make train` makes"
     if folder.is_file():
         return f"{folder} is a file; {rule}"
     if not folder.exists():

@@ -159,10 +159,20 @@ def check(args):
 
 
 def check_flags(flags, command):
-    """Exit with status 2, and a line that says why, if `command` does not know these flags."""
+    """Exit, after a line that says why, if `command` cannot run with these flags.
+
+    It cannot with --help either: what that says would be followed by hours without these flags.
+    """
     from minigpt.__main__ import build_parser
 
-    build_parser().parse_args([command, *shlex.split(flags)])
+    try:
+        words = shlex.split(flags)
+    except ValueError as error:
+        raise ValueError(f"flags for {command} are {flags!r} ({error}); close the quote") from None
+    try:
+        build_parser().parse_args([command, *words])
+    except SystemExit as end:
+        raise SystemExit(end.code or 1) from None
 
 
 def tokenize(args):

@@ -15,10 +15,15 @@ def error_of(work, *words):
 
 
 def test_a_missing_file_comes_with_the_command_that_makes_it(tmp_path):
-    error = error_of(open, tmp_path / "tokenizer.json")
-    assert file_error(error) == f"{tmp_path}/tokenizer.json: No such file or directory"
-    said = file_error(error, {"izer.json": "bpe train", ".json": "other"})
-    assert said.endswith("No such file or directory; `bpe train` makes it")
+    made_by = {"tokenizer.json": "bpe train", "talks/train.jsonl": "talks"}
+    for missing, cure in (
+        ("tokenizer.json", "`bpe train` makes it"),
+        ("my-tokenizer.json", "give one that is there"),
+        ("talks/train.jsonl", "`talks` makes it"),
+        ("train.jsonl", "give one that is there"),
+    ):
+        said = file_error(error_of(open, tmp_path / missing), made_by)
+        assert said == f"{tmp_path}/{missing}: No such file or directory; {cure}"
 
 
 def test_files_and_folders_that_were_mistaken_for_each_other_come_with_the_rule(tmp_path):
@@ -48,6 +53,7 @@ def parser():
     [
         (["--temprature=3"], "unrecognized arguments: --temprature=3 (do you mean --temperature?)"),
         (["--xyz"], "unrecognized arguments: --xyz"),
+        (["--lr"], "unrecognized arguments: --lr"),  # a little like --help, which is not meant
         (["--temperature"], "argument --temperature: expected one argument"),
     ],
 )

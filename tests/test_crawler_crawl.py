@@ -72,7 +72,7 @@ def test_every_page_is_kept_once_though_links_go_in_circles(run):
     assert done.report["hosts"] == 1
     assert done.report["errors"] == {}
     assert done.report["seconds"] > 0
-    assert done.report["seeds"] == [site.url]
+    assert done.report["settings"]["seeds"] == [site.url]
     assert done.news == []
 
 

@@ -136,7 +136,8 @@ def test_the_flags_reach_the_crawl(tmp_path):
         assert site.requests == ["/robots.txt", "/", "/a"]
         assert "+https://example.org/bot" in site.headers[0]["User-Agent"]
     report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
-    assert (report["max_pages"], report["max_depth"], report["scope"]) == (9, 1, "domain")
+    limits = report["settings"]
+    assert (limits["max_pages"], limits["max_depth"], limits["scope"]) == (9, 1, "domain")
     assert report["skipped"] == {"excluded": 2}
 
 
@@ -164,6 +165,17 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, argum
     assert captured.err.startswith("crawl: ") and captured.err.count("\n") == 1
     assert message in captured.err
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [("x.warc.gz", "give one that is there"), ("pages.warc.gz", "`python -m crawler crawl URL`")],
+)
+def test_a_missing_archive_is_one_line_with_a_cure(tmp_path, capsys, name, cure):
+    assert main(["clean", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"clean: {tmp_path}/{name}: No such file or directory; {cure}")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

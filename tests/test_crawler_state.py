@@ -8,6 +8,7 @@ import pytest
 
 from crawler import state
 from crawler.fetch import Response
+from crawler.pydoc_site import EXCLUDED
 from crawler.state import State, settings_of_interrupted
 from crawler.warc import read_pages
 
@@ -49,8 +50,9 @@ def test_finish_leaves_the_pages_and_the_report_only(output, tmp_path):
     assert kept(output) == ["0", "1"]
     assert {file.name for file in tmp_path.iterdir()} == {"pages.warc.gz", "crawl.json"}
     written = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
-    assert list(written) == ["stage", "seconds", "pages"]
-    assert (written["stage"], written["pages"]) == ("crawl", 2)
+    assert list(written) == ["stage", "seconds", "archive_bytes", "settings", "pages"]
+    assert (written["stage"], written["pages"], written["settings"]) == ("crawl", 2, SETTINGS)
+    assert written["archive_bytes"] == output.stat().st_size
 
 
 def test_headers_that_are_secret_or_no_longer_true_are_not_kept(output):
@@ -188,7 +190,7 @@ def crawled(output, n_pages, **changes):
     for i in range(n_pages):
         crawl.frontier.add(f"http://h/{i}", "h", 0)
         store_next(crawl)
-    crawl.finish(settings)
+    crawl.finish({})
     return crawl.news
 
 
@@ -198,7 +200,7 @@ def test_the_archive_of_another_crawl_is_kept_once(output):
     assert crawled(output, 2) == ""  # the same one again
     assert not previous.exists()
     said = crawled(output, 1, seeds=["http://other/"])
-    assert said.endswith("of other addresses or limits: it will be kept as pages.warc.gz.previous")
+    assert said.endswith("with these settings: it will be kept as pages.warc.gz.previous")
     assert (kept(previous), kept(output)) == (["0", "1"], ["0"])
     assert crawled(output, 4, max_pages=4).endswith("in place of the one there")
     assert (kept(previous), kept(output)) == (["0"], ["0", "1", "2", "3"])
@@ -206,7 +208,7 @@ def test_the_archive_of_another_crawl_is_kept_once(output):
 
 def test_the_archive_of_a_crawl_of_which_nothing_is_known_is_kept(output):
     crawled(output, 2)
-    for report in (None, "[]", '{"seeds": 3}', "{"):
+    for report in (None, "[]", '{"settings": 3}', "{"):
         report_path = output.with_name("crawl.json")
         report_path.unlink() if report is None else report_path.write_text(report)
         assert "it will be kept" in crawled(output, 1)
@@ -236,10 +238,55 @@ def test_a_kill_between_the_two_renamings_loses_neither(output, monkeypatch, sto
     assert (kept(previous), kept(output)) == (["0", "1"], ["0"])
 
 
-def test_pydoc_at_another_port_is_the_same_crawl(output):
-    crawled(output, 2, seeds=["http://127.0.0.1:1001/"])
-    assert crawled(output, 2, seeds=["http://127.0.0.1:1002/"]) == ""
-    assert "another crawl" in crawled(output, 2, seeds=["http://127.0.0.1:1002/other/"])
+def test_a_finished_crawl_that_was_killed_is_completed_before_another_begins(output, monkeypatch):
+    crawl = begun(output, 2)
+    store_next(crawl)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("crawler.state.write_report", raise_interrupt)
+        crawl.finish({})
+    crawl.close()
+    assert "will be kept" in crawled(output, 2, seeds=["http://other/"])
+    assert kept(output.with_name("pages.warc.gz.previous")) == ["0"]
+    assert kept(output) == ["0", "1"]
+
+
+def raise_interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_what_is_noted_speaks_of_no_part_that_is_emptied(output, monkeypatch):
+    crawl = begun(output)
+    store_next(crawl)
+    crawl.commit()
+    crawl.close()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("crawler.state.Writer", raise_interrupt)  # the .part has just been opened
+        State(output, SETTINGS | {"max_pages": 1})
+    assert settings_of_interrupted(output)["max_pages"] == 1
+
+
+def test_a_report_beside_it_of_another_archive_makes_no_archive_the_same_crawl(output):
+    other = output.with_name("other.warc.gz")
+    crawled(output, 3)
+    crawled(other, 1, seeds=["http://other/"])
+    assert "will be kept" in crawled(output, 2, seeds=["http://other/"])
+    output.write_bytes(b"of somebody else")
+    assert "will be kept" in crawled(output, 1, seeds=["http://other/"])
+
+
+def test_what_was_left_out_before_makes_it_another_crawl(output):
+    crawled(output, 2, exclude=["/tag/"])
+    assert crawled(output, 2, exclude=["/tag/"]) == ""
+    assert "will be kept" in crawled(output, 1, exclude=["/t"])
+
+
+def test_pydoc_at_another_port_is_the_same_crawl_and_another_server_is_not(output):
+    pydoc = {"exclude": ["/own/", *(pattern for pattern, _ in EXCLUDED)]}
+    crawled(output, 2, seeds=["http://127.0.0.1:1001/"], **pydoc)
+    assert crawled(output, 2, seeds=["http://127.0.0.1:1002/"], **pydoc) == ""
+    assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1002/other/"], **pydoc)
+    assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1001/"])
+    assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1002/"])
 
 
 def test_discard_leaves_nothing_behind(tmp_path):

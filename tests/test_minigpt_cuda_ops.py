@@ -125,6 +125,22 @@ def test_gelu_of_large_numbers_is_the_number_or_nothing(xp):
 
 
 @for_every_type
+def test_the_slope_of_gelu_is_0_far_below_and_1_far_above(xp, dtype):
+    x = normal(xp, dtype, 0, 8)
+    x[:] = xp.asarray([-1e18, -1e4, -100, -12, 12, 100, 1e4, 1e18], "float32").astype(x.dtype)
+    dx = cuda_ops.gelu_backward(xp.ones_like(x), cuda_ops.gelu_forward(x)[1])
+    np.testing.assert_allclose(wide(dx), [0, 0, 0, 0, 1, 1, 1, 1], atol=1e-6)
+
+
+@for_every_type
+def test_what_is_no_number_stays_none_in_gelu(xp, dtype):
+    x = normal(xp, dtype, 0, 9)
+    x[4] = np.nan
+    for out in (cuda_ops.gelu_forward(x)[0], cuda_ops.gelu_backward(xp.ones_like(x), x)):
+        assert np.flatnonzero(np.isnan(wide(out))).tolist() == [4]
+
+
+@for_every_type
 @few
 @given(T=small, C=channels, F=channels, seed=seeds)
 def test_linear_is_that_of_float64(xp, dtype, T, C, F, seed):
@@ -192,6 +208,25 @@ def test_the_loss_is_that_of_float64_in_one_part_or_many(xp, dtype, T, C, V, see
     wanted = ops.next_token_loss_backward(1.0, plain)
     for got, true in zip(gradients, wanted, strict=True):
         assert relative(got, true) < DTYPES[dtype]
+
+
+@for_every_type
+@pytest.mark.parametrize("V", [31, 257])
+@pytest.mark.parametrize("size", [-1e4, 1e4])
+def test_a_loss_of_large_logits_is_exact_and_what_is_beyond_the_vocabulary_is_not_in_it(
+    xp, dtype, V, size
+):
+    x = normal(xp, dtype, 0, 1, 3, 1)
+    w = normal(xp, dtype, 1, V, 1)
+    x[...], w[...] = size, 1  # rows of zeros in w have the largest or the smallest logits
+    w[0] = 2
+    targets = np.array([[0, V - 1, -1]])
+    expected, plain = ops.next_token_loss_forward(wide(x), wide(w), targets, 2)
+    loss, cache = cuda_ops.next_token_loss_forward(x, w, xp.asarray(targets), 2)
+    assert abs(float(loss) - expected) < DTYPES[dtype] * expected
+    wanted = ops.next_token_loss_backward(1.0, plain)
+    for got, true in zip(cuda_ops.next_token_loss_backward(1.0, cache), wanted, strict=True):
+        np.testing.assert_allclose(wide(got), true, rtol=DTYPES[dtype], atol=0.01)
 
 
 @pytest.mark.parametrize(("dtype", "lines"), [("float32", 32), ("bfloat16", 64)])

@@ -176,7 +176,7 @@ def test_what_tokenize_cannot_read_or_write_is_one_line(capsys, example, tmp_pat
     good, missing = ["--tokenizer", example.tokenizer], tmp_path / "missing"
     documents, out = example.documents, tmp_path / "out"
     assert fails(capsys, "tokenize", missing, *good, "-o", out) == (
-        f"{missing}: No such file or directory"
+        f"{missing}: No such file or directory; give one that is there"
     )
     assert str(missing) in fails(capsys, "tokenize", documents, "--tokenizer", missing, "-o", out)
     (tmp_path / "bad.json").write_text("{}")
@@ -418,6 +418,24 @@ def test_conversations_that_cannot_be_read_are_said_before_anything_is_made(tmp_
         "utf-8",
     )
     assert main(["check", "--chat", str(talks)]) == 0
+
+
+def test_flags_of_a_later_command_that_stop_it_stop_the_check(capsys):
+    for flags, said in (
+        ("--steps=many", "invalid int value"),
+        ("--stepps=5", "do you mean"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(["check", f"--train={flags}"])
+        assert caught.value.code == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "--sft=--help"])
+    assert caught.value.code == 1  # or all would be made as if it were not there
+    assert "usage: python -m minigpt sft" in capsys.readouterr().out
+    assert fails(capsys, "check", "--train=--steps '5") == (
+        'flags for pretrain are "--steps \'5" (No closing quotation); close the quote'
+    )
 
 
 def test_gradcheck_passes(capsys):
