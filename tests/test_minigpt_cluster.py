@@ -18,7 +18,7 @@ import pytest
 import safetensors.numpy
 from chat_examples import make_conversations
 from kill_training import command, differing, is_finished, step_of
-from minigpt_examples import TRAIN, Example, save_example_model
+from minigpt_examples import TRAIN, save_example_model
 
 from minigpt import cluster
 from minigpt.backend import open_device
@@ -173,26 +173,6 @@ def test_ctrl_c_before_the_first_step_ends_all(example, tmp_path):
 # ---- bad input -----------------------------------------------------------------------------------
 
 
-def test_what_is_wrong_everywhere_is_said_once(tmp_path):
-    save_example_model(tmp_path / "base")
-    make_conversations(tmp_path / "conversations")
-    words = [sys.executable, "-m", "minigpt", "sft", str(tmp_path / "base"), "--batch-size", "1"]
-    words += ["--conversations", str(tmp_path / "conversations"), "-o", str(tmp_path / "chat")]
-    status, _, errors = outcome(words, words, words)
-    assert status == 2
-    lines = [line for line in errors.splitlines() if "minigpt" in line]
-    assert lines == ["minigpt: batch_size is 1; it must be at least 3, a window for each machine"]
-
-
-@pytest.mark.parametrize("lacking", [(True, True), (True, False)])
-def test_a_tokenizer_that_the_first_machine_lacks_is_said_once(example, tmp_path, lacking):
-    nothing = Example(example.documents, tmp_path / "nothing.json", example.tokens)
-    words = [command(nothing if lacks else example, tmp_path / "base") for lacks in lacking]
-    status, _, errors = outcome(*words)
-    assert status == 2
-    assert len(re.findall("minigpt: .*/nothing.json", errors)) == 1
-
-
 SLOW = """
 import sys, time
 from minigpt import cluster
@@ -207,11 +187,24 @@ sys.exit(main())
 """
 
 
-def test_the_others_stay_until_the_first_has_said_what_is_wrong(example, tmp_path):
-    words = command(example, tmp_path / "base", **{"batch-size": 1})
-    status, _, errors = outcome([sys.executable, "-c", SLOW, *words[3:]], words)
+def test_what_is_wrong_everywhere_is_said_once(tmp_path):
+    """The others stay until the first has said it: mpiexec ends all as soon as one is gone."""
+    save_example_model(tmp_path / "base")
+    make_conversations(tmp_path / "conversations")
+    words = ["sft", str(tmp_path / "base"), "--batch-size", "1"]
+    words += ["--conversations", str(tmp_path / "conversations"), "-o", str(tmp_path / "chat")]
+    first, other = [sys.executable, "-c", SLOW], [sys.executable, "-m", "minigpt"]
+    status, _, errors = outcome([*first, *words], [*other, *words])
     assert status == 2
-    assert "minigpt: batch_size is 1" in errors
+    lines = [line for line in errors.splitlines() if "minigpt" in line]
+    assert lines == ["minigpt: batch_size is 1; it must be at least 2, a window for each machine"]
+
+
+def test_what_the_first_machine_alone_lacks_is_said_once(example, tmp_path):
+    nothing = replace(example, tokenizer=tmp_path / "nothing.json")
+    status, _, errors = outcome(*(command(e, tmp_path / "base") for e in (nothing, example)))
+    assert status == 2
+    assert len(re.findall("minigpt: .*/nothing.json", errors)) == 1
 
 
 def test_other_settings_are_named_before_anything_is_written(example, tmp_path):
