@@ -56,6 +56,9 @@ endif
 ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
+ifneq ($(and $(LAUNCH),$(filter gpu,$(DEVICE))),)
+$(error DEVICE is gpu; with LAUNCH it must be cpu: machines with GPUs cannot train together yet)
+endif
 
 .PHONY: help train chat trained report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
@@ -97,6 +100,8 @@ RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 # an mpiexec of the package mpich comes first
 MPI = $(if $(LAUNCH),PATH="$(abspath $(VENV))/bin:$$PATH" $(LAUNCH))
+CHECK_MPI = $(MPI) $(PY) -c 'import mpi4py' || \
+	{ echo 'make: LAUNCH is $(LAUNCH); it must start Python with mpi4py on every machine' >&2; exit 2; }
 ON = $(DEVICE)$(if $(PRECISION),:$(PRECISION))
 ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,core))
 
@@ -211,6 +216,7 @@ $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
 		$(if $(CHAT),--chat $(CHAT))
+	@$(if $(LAUNCH),$(CHECK_MPI))
 
 FORCE:
 

@@ -155,8 +155,8 @@ def sft(args):
     from minigpt.config import with_flags
     from minigpt.sft import inherit, sft
 
-    config = with_flags(inherit(args.base), args)
     with joined(tqdm.write) as (cluster, say):
+        config = with_flags(inherit(args.base), args)
         report = sft(
             args.base, args.conversations, args.out, config, args.device, args.start, say,
             args.force, cluster,

@@ -14,6 +14,7 @@ Source: the MPI standard 4.1, sections 6.4 (broadcast) and 6.9 (all-reduce).
 import contextlib
 import math
 import os
+import signal
 import sys
 from dataclasses import replace
 
@@ -26,28 +27,46 @@ from minigpt.train import NotFinite
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
+class Dismissed(SystemExit):
+    """The end of a machine because the first one has failed, and said so."""
+
+
 @contextlib.contextmanager
 def joined(say):
     """Give the Cluster that this process belongs to, in a `with` statement, None if it is alone.
 
     Beside it gives what to say things with: `say` on the first machine, silence on the others.
     When the first machine leaves, also by an error, the others are told to. An error amid work
-    ends all of them. Raises ValueError where MPI cannot be used.
+    ends all of them. Whatever one machine may lack and another have, as a file, is to be looked for
+    inside: a machine that ends before it has joined is waited for. Raises ValueError where MPI
+    cannot be used.
     """
-    n = next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
+    name = next((name for name in SIZES if name in os.environ), None)
+    n = int(os.environ[name]) if name else 1
     if n == 1:
         yield None, say
         return
+    cure = f"on every machine: pip install mpi4py mpich; to train on one alone: unset {name}"
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise ValueError(
-            f"mpiexec started {n} processes, and mpi4py cannot be used ({error}); it must be there "
-            "on every machine, with an MPI library: pip install mpi4py mpich"
+            f"{name} is {n}, as set by mpiexec, and mpi4py cannot be used ({error}); it must be "
+            f"there, with an MPI library, {cure}"
         ) from None
     cluster = Cluster(MPI)
+    if cluster.n != n:
+        raise ValueError(
+            f"{name} is {n}, as set by mpiexec, and mpi4py finds {cluster.n}; both must be of the "
+            f"same MPI library, {cure}"
+        )
+    if not cluster.leads:
+        for number in (signal.SIGINT, signal.SIGTERM):  # sent to all; the leader decides
+            signal.signal(number, signal.SIG_IGN)
     try:
         yield cluster, say if cluster.leads else lambda line: None
+    except Dismissed:
+        raise
     except BaseException as error:
         cluster.fail(error)
         raise
@@ -78,7 +97,7 @@ class Cluster:
     def agree(self, run):
         """Raise ValueError on the first machine unless all describe the same run (resume.py)."""
         if not self.leads and self.hear()[0] is None:
-            os._exit(2)  # the first machine has failed, and said so
+            raise Dismissed(2)
         with self.work("agree"):
             runs = self._all.allgather(run)
         for index, other in enumerate(runs):
@@ -94,8 +113,8 @@ class Cluster:
 
         An order is the name of a method and what it gets.
         """
+        self._is_at_work = True  # first: a signal may come between the two
         self.tell(*order)
-        self._is_at_work = True
         try:
             yield
         except NotFinite:  # on all machines
@@ -113,7 +132,7 @@ class Cluster:
         return self._all.bcast(None)
 
     def fail(self, error):
-        """End all machines, or have the first one do that: then return there.
+        """End all machines, at once or as soon as the first one has said why: then return there.
 
         What is wrong before any work is mostly wrong everywhere, and is said by the first machine.
         """
@@ -121,8 +140,10 @@ class Cluster:
             if self.leads:
                 return self.tell(None)
             if self.hear()[0] is None:
-                os._exit(2)
-        what = str(error) or "stopped"
+                raise Dismissed(2)
+        what = str(error) or type(error).__name__
+        if isinstance(error, KeyboardInterrupt):
+            what = "stopped"
         print(f"minigpt: machine {self.index + 1} of {self.n}: {what}", file=sys.stderr, flush=True)
         self._all.Abort(2)
         os._exit(2)

@@ -15,7 +15,6 @@ workstations" (the ring).
 """
 
 import contextlib
-import signal
 
 from minigpt.parallel import Workers
 from minigpt.train import NotFinite, Trainer
@@ -64,8 +63,6 @@ def follow(parts, cluster):
 
     `parts` are the model, its optimizer, the windows and the TrainConfig.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all; the leader decides
-        signal.signal(number, signal.SIG_IGN)
     with Workers(cluster.n_workers(parts[-1].workers)) as workers:
         trainer = ClusterTrainer(*parts, workers, cluster)
         while (order := cluster.hear())[0] is not None:

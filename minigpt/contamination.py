@@ -3,7 +3,8 @@
 A token of a question, its right answer included, is contaminated if it lies in a span of 10 tokens
 or more that stands in the training text. A question counts as seen if four fifths of its tokens
 are, as unseen if less than one fifth is. A task on which the model is right about the seen ones
-only measures its memory.
+only measures its memory. A question of fewer than 10 tokens is neither: whether it stands in the
+text is not known.
 
 What was reworded is not noticed, and a common phrase counts as if it were copied.
 
@@ -30,14 +31,23 @@ def contaminated(lengths):
 
 
 def shares(subject, index, items):
-    """Return how much of each item stands in the indexed text: (N,), 0 to 1."""
-    texts = [join(item.query, item.answer) for item in items]
-    return np.array([contaminated(index.matches(subject.encode(text))[0]) for text in texts])
+    """Return how much of each item stands in the indexed text: (N,), 0 to 1.
+
+    NaN for an item that is shorter than what the index finds.
+    """
+    rows = [subject.encode(join(item.query, item.answer)) for item in items]
+    return np.array(
+        [
+            contaminated(index.matches(ids)[0]) if len(ids) >= index.shortest else np.nan
+            for ids in rows
+        ]
+    )
 
 
 def row(name, right, share):
     """Return the values of COLUMNS for a task, of which items were `right` (N,) of bool."""
-    found = [name, len(right), float(share.mean())]
+    told = share[~np.isnan(share)]
+    found = [name, len(right), float(told.mean()) if len(told) else None]
     for group in (share >= SEEN, share < UNSEEN):
         found += [int(group.sum()), float(right[group].mean()) if group.any() else None]
     return found
@@ -54,7 +64,8 @@ def parts(subject, part, tasks):
         words(
             f"Was it asked what it had read? A question counts as seen if {SEEN:.0%} of its "
             f"tokens, the right answer included, lie in spans of {SHORTEST} or more that stand "
-            f"word for word in the training text, and as unseen if less than {UNSEEN:.0%} do. "
+            f"word for word in the training text, and as unseen if less than {UNSEEN:.0%} do; "
+            f"one of fewer than {SHORTEST} tokens counts as neither. "
             f"Where it is right about what it has seen and not about the rest, the task measures "
             f"memory."
         ),

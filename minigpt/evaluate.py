@@ -151,11 +151,14 @@ def corpus_for(names, has_tokens, settings, out, tokenizer):
     For tasks it tells which questions stand in it; tokens that were not asked for, of another
     model perhaps, may then be of no use.
     """
+    if any(name in OF_TEXT for name in names):
+        return open_corpus(settings, out, tokenizer)
+    if "tasks" not in names or not has_tokens:
+        return None
     try:
-        if any(name in OF_TEXT for name in names) or ("tasks" in names and has_tokens):
-            return open_corpus(settings, out, tokenizer)
+        return Corpus(settings.tokens or out / "tokens", tokenizer)  # whose pages, nobody asks
     except ValueError:
-        if names != ["tasks"] or settings.tokens:
+        if settings.tokens:
             raise
     return None
 

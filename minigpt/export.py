@@ -29,9 +29,10 @@ NAMES = {
 TYPES = {"f16": "float16", "f32": "float32"}
 FILE_TYPES = {"f32": 0, "f16": 1}  # general.file_type
 
-# Patterns that cut a text, as llama.cpp calls them. It knows GPT-4's from another model; white
-# space at the end of a text is cut otherwise there.
-PATTERNS = {GPT2: "gpt-2", GPT4: "dbrx"}
+# How llama.cpp calls what cuts and merges a text: by a pattern, and whether a chunk that is a token
+# is left whole (ignore_merges, see bpe/tokenizer.py). It knows GPT-4's pattern from two other
+# models; white space at the end of a text is cut otherwise there.
+CUTS = {(GPT2, False): "gpt-2", (GPT4, False): "dbrx", (GPT4, True): "llama-bpe"}
 
 NORMAL, CONTROL, UNUSED = 1, 3, 5  # kinds of tokens
 
@@ -81,11 +82,12 @@ def vocabulary(tokenizer, n_vocab):
 
     Raises ValueError where it cuts texts in a way that llama.cpp has no name for.
     """
-    pattern = tokenizer.splitter.pattern
-    if pattern not in PATTERNS:
+    cut = tokenizer.splitter.pattern, tokenizer.ignore_merges
+    if cut not in CUTS:
         raise ValueError(
-            f"the tokenizer cuts texts by {pattern!r}; llama.cpp must know how, and knows the "
-            "patterns gpt2 and gpt4"
+            f"the tokenizer cuts texts by {cut[0]!r}{', with ignore_merges' if cut[1] else ''}; "
+            "llama.cpp must know how, and knows the patterns gpt2 and gpt4, and gpt4 with "
+            "ignore_merges"
         )
     words = {id: spell(token) for id, token in tokenizer.tokens.items()}
     specials = {id: name for name, id in tokenizer.special_tokens.items()}
@@ -94,7 +96,7 @@ def vocabulary(tokenizer, n_vocab):
     ids = range(n_vocab)
     return {
         "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": PATTERNS[pattern],
+        "tokenizer.ggml.pre": CUTS[cut],
         "tokenizer.ggml.tokens": [names.get(id, f"<unused{id}>") for id in ids],
         "tokenizer.ggml.token_type": [kinds.get(id, UNUSED) for id in ids],
         "tokenizer.ggml.merges": [

@@ -8,8 +8,9 @@ writes, beside the model,
                            versions, workers, what was foreseen (forecast.py) and the machine's
                            measured peak
 
-A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers, one that
-was stopped or killed continues from its last checkpoint to the same bytes as one that never was.
+A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers and
+machines, one that was stopped or killed continues from its last checkpoint to the same bytes as one
+that never was.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.cluster import share
 from minigpt.cluster_trainer import follow
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
-from minigpt.forecast import check_memory, describe, forecast, memory_of
+from minigpt.forecast import check_memory, describe, forecast
 from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.machine import measure_peak
@@ -38,8 +39,9 @@ from minigpt.parallel import Workers
 from minigpt.resume import CONFIG, is_done, start_or_continue
 from minigpt.trainers import make_trainer
 
-# These may change when a run is continued. Another number of workers rounds differently, and with
-# dropout draws other zeros; the rest does not touch the weights. Epochs have become steps by then.
+# These may change when a run is continued. Another number of workers, or of machines, rounds
+# differently, and with dropout draws other zeros; the rest does not touch the weights. Epochs have
+# become steps by then.
 FREE_SETTINGS = (
     "epochs", "eval_every", "eval_windows", "sample_every", "patience", "keep_best",
     "save_every_s", "workers",
@@ -189,8 +191,9 @@ def save_config(out, model, config, data, n_workers, peak, packed, say, cluster)
     n_machines = 1
     if cluster is not None:
         n_machines = cluster.n
-        here = memory_of(model.config, share(config, model.device, cluster), model.device, packed)
-        foreseen = replace(foreseen, memory=here)
+        mine = share(config, model.device, cluster)
+        here = forecast(model.config, mine, model.device, packed)
+        foreseen = replace(foreseen, memory=here.memory)
         say(f"{n_machines} machines make each step together; this one leads, and writes {out}")
     for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)

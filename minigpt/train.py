@@ -146,7 +146,7 @@ class Trainer:
         targets = np.where(lengths > 0, targets, -1)
         n_targets = int((targets >= 0).sum())
         n = self.crew.n
-        most = min(8, math.ceil(self.config.batch_size / n))
+        most = min(8, math.ceil((self.rows.stop - self.rows.start) / n))
         rows = slices(len(ids), max(n, math.ceil(len(ids) / most)))
         parts = [tuple(x[part] for x in (ids, targets, *layout)) for part in rows]
         nats = self.total_nats(parts)

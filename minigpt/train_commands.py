@@ -204,12 +204,12 @@ def pretrain(args):
     from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
-    n_vocab = Tokenizer.load(args.tokenizer).n_vocab
-    model, train = settings(args.preset, args.depth, n_vocab)
-    if args.init is not None:
-        require(args.depth is None, "depth", args.depth, "be left out with --init")
-        model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
     with joined(tqdm.write) as (cluster, say):
+        n_vocab = Tokenizer.load(args.tokenizer).n_vocab
+        model, train = settings(args.preset, args.depth, n_vocab)
+        if args.init is not None:
+            require(args.depth is None, "depth", args.depth, "be left out with --init")
+            model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
         report = pretrain(
             args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
             args.device, args.start, say, args.force, args.init, cluster,

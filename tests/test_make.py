@@ -202,6 +202,8 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
         (["TEXT={folder}/some.txt", "VOCAB=9000"], "this text gives at most"),
         (["SITE=http://127.0.0.1:9/", "PRESET=smoke"], "no page"),
         (["OUT=/proc/minigpt"], "OUT=/proc/minigpt cannot be written to"),
+        (["LAUNCH=missing -n 2"], "LAUNCH is missing -n 2; it must start Python with mpi4py"),
+        (["LAUNCH=mpiexec -n 2", "DEVICE=gpu"], "DEVICE is gpu; with LAUNCH it must be cpu"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):

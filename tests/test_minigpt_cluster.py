@@ -18,7 +18,7 @@ import pytest
 import safetensors.numpy
 from chat_examples import make_conversations
 from kill_training import command, differing, is_finished, step_of
-from minigpt_examples import TRAIN, Example, save_example_model
+from minigpt_examples import TRAIN, save_example_model
 
 from minigpt import cluster
 from minigpt.backend import open_device
@@ -54,7 +54,10 @@ def launched(*programs):
 def outcome(*programs):
     """Run a program on each machine; return (exit status, what they said, and as errors)."""
     process = launched(*programs)
-    said, errors = process.communicate(timeout=120)
+    try:
+        said, errors = process.communicate(timeout=120)
+    finally:
+        process.terminate()  # of one that has ended this does nothing
     return process.returncode, said, errors
 
 
@@ -139,18 +142,72 @@ def test_where_one_is_killed_all_end(example, tmp_path):
             os.kill(trainer, 0)
 
 
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+from minigpt import cluster
+from minigpt.__main__ import main
+
+other, agree = Path(sys.argv.pop(1)), cluster.Cluster.agree
+
+def interrupted(self, run):
+    if self.leads:
+        while not other.exists():
+            time.sleep(0.01)
+        os.kill(int(other.read_text()), signal.SIGINT)
+        raise KeyboardInterrupt
+    other.with_suffix(".tmp").write_text(str(os.getpid()))
+    other.with_suffix(".tmp").rename(other)
+    agree(self, run)
+
+cluster.Cluster.agree = interrupted
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_before_the_first_step_ends_all(example, tmp_path):
+    words = command(example, tmp_path / "base")
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "other"), *words[3:]]
+    status, _, errors = outcome(words, words)
+    assert status == 130
+    assert "minigpt: stopped" in errors
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 
+SLOW = """
+import sys, time
+from minigpt import cluster
+from minigpt.__main__ import main
+
+def fail(self, error, fail=cluster.Cluster.fail):
+    fail(self, error)
+    time.sleep(0.3)
+
+cluster.Cluster.fail = fail
+sys.exit(main())
+"""
+
+
 def test_what_is_wrong_everywhere_is_said_once(tmp_path):
+    """The others stay until the first has said it: mpiexec ends all as soon as one is gone."""
     save_example_model(tmp_path / "base")
     make_conversations(tmp_path / "conversations")
-    words = [sys.executable, "-m", "minigpt", "sft", str(tmp_path / "base"), "--batch-size", "1"]
+    words = ["sft", str(tmp_path / "base"), "--batch-size", "1"]
     words += ["--conversations", str(tmp_path / "conversations"), "-o", str(tmp_path / "chat")]
-    status, _, errors = outcome(words, words, words)
+    first, other = [sys.executable, "-c", SLOW], [sys.executable, "-m", "minigpt"]
+    status, _, errors = outcome([*first, *words], [*other, *words])
     assert status == 2
     lines = [line for line in errors.splitlines() if "minigpt" in line]
-    assert lines == ["minigpt: batch_size is 1; it must be at least 3, a window for each machine"]
+    assert lines == ["minigpt: batch_size is 1; it must be at least 2, a window for each machine"]
+
+
+def test_what_the_first_machine_alone_lacks_is_said_once(example, tmp_path):
+    nothing = replace(example, tokenizer=tmp_path / "nothing.json")
+    status, _, errors = outcome(*(command(e, tmp_path / "base") for e in (nothing, example)))
+    assert status == 2
+    assert len(re.findall("minigpt: .*/nothing.json", errors)) == 1
 
 
 def test_other_settings_are_named_before_anything_is_written(example, tmp_path):
@@ -161,12 +218,15 @@ def test_other_settings_are_named_before_anything_is_written(example, tmp_path):
     assert not (tmp_path / "base").exists()
 
 
-def test_where_one_lacks_the_files_it_is_said_and_all_end(example, tmp_path):
-    nothing = Example(example.documents, example.tokenizer, tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("part", "said"), [("tokens", "/nowhere/.* tokenize first"), ("tokenizer", "/nowhere'")]
+)
+def test_where_one_lacks_a_file_it_is_said_and_all_end(example, tmp_path, part, said):
+    nothing = replace(example, **{part: tmp_path / "nowhere"})
     words = command(example, tmp_path / "base")
     status, _, errors = outcome(words, command(nothing, tmp_path / "base"))
     assert status == 2
-    assert re.search("machine 2 of 2: .*/nowhere/.* tokenize first", errors)
+    assert re.search(f"machine 2 of 2: .*{said}", errors)
 
 
 def test_a_loss_that_is_no_number_is_said_once(example, tmp_path):
@@ -180,8 +240,19 @@ def test_a_loss_that_is_no_number_is_said_once(example, tmp_path):
 def test_without_mpi4py_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ValueError, match=r"started 2 processes.*pip install"), joined(print):
+    with pytest.raises(ValueError, match=r"PMI_SIZE is 2.*pip install"), joined(print):
         pass
+
+
+def test_another_librarys_mpiexec_is_noticed(example, tmp_path):
+    """As is a variable that was set by who wants nothing of MPI here."""
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PMI_SIZE": "2"}
+    words = command(example, tmp_path / "base")
+    found = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 2
+    assert "PMI_SIZE is 2, as set by mpiexec, and mpi4py finds 1" in found.stderr
+    assert "unset PMI_SIZE" in found.stderr
+    assert not (tmp_path / "base").exists()
 
 
 def test_a_gpu_is_refused():

@@ -7,7 +7,7 @@ from minigpt_examples import untimed
 from minigpt_planted import PLANTED, fresh_model, make_site, subject
 
 from minigpt.choices import Item
-from minigpt.contamination import contaminated, parts, row
+from minigpt.contamination import contaminated, parts, row, shares
 from minigpt.ngrams import SHORTEST, NgramIndex
 from minigpt.parallel import Workers
 
@@ -43,6 +43,19 @@ def test_accuracy_is_told_of_seen_and_unseen_questions_apart():
     share = np.array([1.0, 0.8, 0.5, 0.1, 0.0])
     assert row("birds", right, share) == ["birds", 5, 0.48, 2, 1.0, 2, 0.5]
     assert row("birds", right[:1], share[:1]) == ["birds", 1, 1.0, 1, 1.0, 0, None]
+
+
+def test_of_a_question_that_is_too_short_nothing_is_told():
+    class Digits:
+        def encode(self, text):
+            return [int(digit) for digit in text if digit != " "]
+
+    index = NgramIndex(np.arange(200) % 10)
+    items = [Item("01234567", (answer, "5"), 0) for answer in ("8", "89", "99")]
+    share = shares(Digits(), index, items)
+    np.testing.assert_array_equal(share, [np.nan, 1.0, 0.0])
+    assert row("digits", np.array([True, True, False]), share)[2:] == [0.5, 1, 1.0, 1, 0.0]
+    assert row("digits", np.array([True]), share[:1])[2:] == [None, 0, None, 0, None]
 
 
 def test_questions_out_of_a_page_are_seen_and_others_are_not(tmp_path):

@@ -12,7 +12,7 @@ from minigpt.__main__ import main
 from minigpt.evaluate import RESULTS, SECTIONS, Settings, evaluate
 from minigpt.model import GPT
 
-TASK = [{"query": "one", "choices": ["a", "b"], "gold": 0}] * 3
+TASK = [{"query": "Who sang in the wood?", "choices": ["a", "b"], "gold": 0}] * 3
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,13 @@ def test_tasks_need_no_training_text_and_may_be_of_a_model_with_another_tokenize
     assert len(evaluate(settings)["sections"]["tasks"]["parts"]) == 2
     with pytest.raises(ValueError, match="another tokenizer"):
         evaluate(replace(settings, tokens=str(tokens.parent)))
+
+
+def test_tasks_need_the_tokens_alone_and_no_documents(tmp_path):
+    save_run(tmp_path, fresh_model(), make_site(tmp_path)[1])
+    (tmp_path / "documents.jsonl.gz").write_bytes(b"of another run")
+    found = evaluate(Settings(str(tmp_path / "base"), tasks=(str(task_file(tmp_path)),)))
+    assert len(found["sections"]["tasks"]["parts"]) == 4
 
 
 def test_results_of_other_weights_are_dropped(out, full, tmp_path):

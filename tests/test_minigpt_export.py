@@ -173,13 +173,21 @@ def test_an_assistant_brings_its_template_and_its_turns(chat, tmp_path):
     assert all(kinds[id] == gguf.TokenType.CONTROL for id in tokenizer.special_tokens.values())
 
 
-@pytest.mark.parametrize("pattern", ["gpt2", "gpt4"])
-def test_how_texts_are_cut_is_named(tmp_path, pattern):
-    tokenizer = bpe.train(["a b c"], 258, pattern=pattern, special_tokens=["<|endoftext|>"])
-    checkpoint.save_model(tmp_path / "m", small_model(vocab_size=tokenizer.n_vocab), tokenizer)
+def save_with_tokenizer(folder, pattern, ignore_merges=False):
+    """Write an untrained model with a tokenizer that cuts texts so."""
+    t = bpe.train(["a b"], 257, pattern=pattern, special_tokens=["<|endoftext|>"])
+    parts = t.tokens, t.merges, t.splitter.pattern, t.special_tokens, ignore_merges
+    checkpoint.save_model(folder, small_model(vocab_size=t.n_vocab), bpe.Tokenizer(*parts))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ignore_merges", "name"),
+    [("gpt2", False, "gpt-2"), ("gpt4", False, "dbrx"), ("gpt4", True, "llama-bpe")],
+)
+def test_how_texts_are_cut_is_named(tmp_path, pattern, ignore_merges, name):
+    save_with_tokenizer(tmp_path / "m", pattern, ignore_merges)
     _, metadata, _ = exported(tmp_path / "m", tmp_path / "m.gguf")
-    expected = {"gpt2": "gpt-2", "gpt4": "dbrx"}[pattern]
-    assert metadata[gguf.Keys.Tokenizer.PRE] == expected
+    assert metadata[gguf.Keys.Tokenizer.PRE] == name
 
 
 # ---- the command, and bad input ------------------------------------------------------------------
@@ -191,11 +199,19 @@ def test_the_command_says_what_it_wrote(base, tmp_path, capsys):
     assert said.startswith(f"{tmp_path}/some/base.gguf: 0.01 M parameters as f16, ")
 
 
-def test_a_pattern_that_llama_cpp_does_not_know_is_refused(tmp_path, capsys):
-    tokenizer = bpe.train(["a b"], 257, pattern=r"\w+|[\s\S]", special_tokens=["<|endoftext|>"])
-    checkpoint.save_model(tmp_path / "m", small_model(vocab_size=tokenizer.n_vocab), tokenizer)
+@pytest.mark.parametrize(
+    ("pattern", "ignore_merges", "said"),
+    [
+        (r"\w+|\W", False, r"by '\\w+|\\W'; llama.cpp must know how"),
+        ("gpt2", True, "with ignore_merges; llama.cpp must know how"),
+    ],
+)
+def test_what_llama_cpp_would_cut_otherwise_is_refused(
+    tmp_path, capsys, pattern, ignore_merges, said
+):
+    save_with_tokenizer(tmp_path / "m", pattern, ignore_merges)
     assert main(["export", str(tmp_path / "m"), "-o", str(tmp_path / "m.gguf")]) == 2
-    assert "knows the patterns gpt2 and gpt4" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
     assert not (tmp_path / "m.gguf").exists()
 
 

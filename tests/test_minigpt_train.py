@@ -160,6 +160,19 @@ def test_bits_per_byte_are_the_surprise_of_the_text_over_its_bytes(device, row, 
     assert math.isclose(bits_per_byte, nats / math.log(2) / n_bytes, rel_tol=1e-5)
 
 
+def test_a_look_takes_no_more_windows_at_a_time_than_a_step(monkeypatch):
+    """Where there are several machines, so many as this one's share."""
+    model, seen = small_model(), []
+    windows = Windows(np.arange(400) % MODEL.vocab_size, MODEL.n_positions, 0)
+    monkeypatch.setattr(Trainer, "nats", lambda self, part: seen.append(len(part[0])) or 0.0)
+    config = replace(TRAIN, batch_size=16)
+    with Workers(1) as workers:
+        trainer = Trainer(model, AdamW(model.params, config), windows, config, workers, slice(4, 7))
+        trainer.evaluate(windows.spread(20), np.ones(MODEL.vocab_size, int))
+    assert sum(seen) == 20
+    assert max(seen) == 3
+
+
 def test_bits_per_byte_of_targets_that_stand_for_no_text_are_0():
     tokenizer = example_tokenizer()
     ids, model = np.full((2, 4), tokenizer.eot_token), small_model()

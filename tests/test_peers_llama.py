@@ -11,6 +11,7 @@ import pytest
 from chat_examples import make_assistant
 from minigpt_examples import MODEL, WORDS, example_texts, example_tokenizer, small_model
 
+import bpe
 from minigpt.chat_format import conversation, render_prompt
 from minigpt.checkpoint import load, save_model
 from minigpt.export import export
@@ -82,6 +83,17 @@ def test_the_next_token_is_as_likely(model, theirs, n):
 )
 def test_ids_are_the_same(theirs, text):
     assert theirs[1].tokenize(text) == example_tokenizer().encode_ordinary(text)
+
+
+def test_a_token_that_no_merge_makes_is_found(tmp_path):
+    t = bpe.train(example_texts(), 300, pattern="gpt4", special_tokens=["<|endoftext|>"])
+    tokens = t.tokens | {t.n_vocab: b" xyzzy"}
+    tokenizer = bpe.Tokenizer(tokens, t.merges, "gpt4", t.special_tokens, ignore_merges=True)
+    save_model(tmp_path, small_model(vocab_size=tokenizer.n_vocab), tokenizer)
+    export(tmp_path, tmp_path / "m.gguf", "f32")
+    ids = Llama(tmp_path / "m.gguf").tokenize("the xyzzy list xyzzyx")
+    assert tokenizer.n_vocab - 1 in ids
+    assert ids == tokenizer.encode_ordinary("the xyzzy list xyzzyx")
 
 
 def test_a_document_begins_with_the_separator(theirs):
