@@ -66,7 +66,7 @@ PRESETS = {
         ),
     ),
     "tiny": Preset(
-        "the default: ten minutes of training on two cores; it writes like its pages",
+        "the default: ten to fifteen minutes of training on two cores; it writes like its pages",
         pages=2000,
         facts=900,
         model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),

@@ -15,7 +15,7 @@ ROWS = (
     ("follow_up_exact", "follow-up questions answered exactly"),
     ("follow_up_exact_alone", "the same without what was said before"),
     ("invented_declined", "invented names: says that it does not know"),
-    ("real_declined", "names that it was taught: says so too"),
+    ("real_declined", "names that it was taught: wrongly says so, too"),
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SETUP = PROJECT["tool"]["setuptools"]
+FOR_READERS = ("README.md", "playground.png")  # of data/: no program reads them
 
 
 def folder_of(package):
@@ -42,7 +43,7 @@ def test_every_file_that_a_program_reads_is_copied():
     copied = {file for file, _ in installed_files()}
     for name in ("minigpt", "bpe", "crawler", "data"):
         there = {f for f in (ROOT / name).rglob("*") if f.is_file() and f.suffix != ".pyc"}
-        assert there - copied <= {ROOT / "data" / "README.md"}
+        assert there - copied <= {ROOT / "data" / name for name in FOR_READERS}
 
 
 def run(site, *words, cwd):

@@ -712,6 +712,7 @@ def test_samples_are_promised_only_while_a_run_is_running(reader):
         ([(4, 3.8), (3, 2.9), (3.5, 2.0)], "by heart"),
         ([(4, 3.8), (3, 2.9), (3.5, 3.4)], "lowest at step 10."),  # worse at both
         ([(4, 3.8), (3, 2.9), (2.9, 2.0)], "as among 18."),
+        ([(4, 3.8), (1, 0.9), (0.3, 0.2)], "as among 1.3."),
     ],
 )
 def test_learning_by_heart_is_said_only_where_the_training_loss_falls(reader, losses, said):

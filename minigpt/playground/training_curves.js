@@ -148,7 +148,10 @@ export function sentenceOf(metrics) {
   const lines = metrics.filter(isLook);
   if (!lines.length) return "No step has been measured yet.";
   const [first, last] = [lines[0], lines.at(-1)];
-  const unsure = (line) => short(Math.round(Math.exp(line.val_loss)));
+  const unsure = ({ val_loss }) => {
+    const choices = Math.exp(val_loss);
+    return choices < 10 ? choices.toFixed(1) : short(Math.round(choices));
+  };
   if (lines.length === 1) {
     return `At step ${last.step.toLocaleString("en")} the validation loss is ` +
       `${last.val_loss.toFixed(2)}: unsure of the next token as among ${unsure(last)} equal choices.`;
