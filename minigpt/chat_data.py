@@ -25,6 +25,8 @@ hand (small_talk.py).
 import json
 import random
 import time
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import Path
 
 from bpe.files import atomic_write
@@ -53,7 +55,7 @@ def choose(facts, names, n, rng):
     """Return (trained, held out, untaught) of facts and `names` as facts.collect gives them.
 
     About `n` facts are trained or held out, those of the best-known pages (facts.best_known): a
-    third of them are modules where there are functions, which come with all three facts. Held out
+    third of them are modules where there are functions, which come with all their facts. Held out
     are modules and whole functions, of the lesser-known half of each. Untaught are all other names,
     {kind: names}.
     """
@@ -62,13 +64,13 @@ def choose(facts, names, n, rng):
     alone = [[f] for f in best_known(alone, names, rng)]
     functions = []
     for f in best_known([f for f in by_name.values() if f.kind == "function"], names, rng):
-        triple = [by_name.get(key) for key in keys_of_function(f.name)]
-        if len(f.name) <= LONGEST_NAME and all(triple):
-            functions.append(triple)
-    n_alone = max(n // 3, n - 3 * len(functions))
-    alone = alone[:n_alone]
+        if len(f.name) <= LONGEST_NAME:
+            functions.append([by_name[key] for key in keys_of_function(f.name) if key in by_name])
+    ends = list(accumulate(map(len, functions), initial=0))
+    alone = alone[: max(n // 3, n - ends[-1])]
+    functions = functions[: bisect_right(ends, n - len(alone)) - 1]
     trained, held_out = [], []
-    for groups in (alone, functions[: (n - len(alone)) // 3]):
+    for groups in (alone, functions):
         lesser = range(len(groups) // 2, len(groups))
         out = set(rng.sample(lesser, round(len(groups) * HELD_OUT_FACTS)))
         trained += [f for i, group in enumerate(groups) if i not in out for f in group]

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 
 LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
 LONGEST_OF_MODULE = 160  # what json or collections is takes so many
+MOST_ARGUMENTS = 40  # characters; print has more
 SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
@@ -107,7 +108,7 @@ def collect(records):
 
 
 def module_facts(module, record, accelerator=None):
-    """Return the facts of a module's page: what it is, and of each function three.
+    """Return the facts of a module's page: what it is, and of each function up to three.
 
     `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
     module says nothing of itself, that says what the module is.
@@ -126,10 +127,11 @@ def module_facts(module, record, accelerator=None):
     for function, arguments, description in functions(text):
         facts.append(Fact("home", function, module, source, in_degree))
         summary = first_sentence(description)
-        if summary and not function.startswith("_") and len(arguments) <= 40:
+        if summary and not function.startswith("_"):
             name = full_name(module, function)
             facts.append(Fact("function", name, summary, source, in_degree))
-            facts.append(Fact("signature", name, function + arguments, source, in_degree))
+            if len(arguments) <= MOST_ARGUMENTS:
+                facts.append(Fact("signature", name, function + arguments, source, in_degree))
     for name in CLASS.findall(text):
         facts.append(Fact("function", full_name(module, name), "", source, in_degree))
     return facts
@@ -179,11 +181,11 @@ def page_facts(records):
 
 
 def only_once(facts):
-    """Keep the facts that are the only ones of their kind about a name, functions whole.
+    """Keep the facts that are the only ones of their kind about a name.
 
-    A function that two modules have cannot be told from its name; then none of its three facts
-    is asked for. Where both say the same of it, it is one function, and the better known module
-    its home: os has getcwd, and posix, too.
+    Where sqrt is cannot be told, for math has one and cmath another: that is not asked for, but
+    what math.sqrt does. Where both say the same of it, it is one function, and the better known
+    module its home: os has getcwd, and posix, too.
     """
     said = {fact.name: fact.text for fact in facts if fact.kind == "function"}
     texts, best = {}, {}
@@ -198,11 +200,13 @@ def only_once(facts):
     for fact in facts:
         key = fact.kind, fact.name
         home = ("home", fact.name.rpartition(".")[2])
-        if fact.kind in ("function", "signature") and home in best:
-            elsewhere = full_name(best[home].text, home[1]) != fact.name
-            if home in unclear or elsewhere:
-                continue
-        if key not in unclear:
+        is_elsewhere = (
+            fact.kind in ("function", "signature")
+            and home in best
+            and home not in unclear
+            and full_name(best[home].text, home[1]) != fact.name
+        )
+        if key not in unclear and not is_elsewhere:
             kept.setdefault(key, best[key])
     return list(kept.values())
 

@@ -99,9 +99,18 @@ def both(summaries, in_degrees):
     )[0]
 
 
-def test_a_function_of_two_modules_is_not_asked_for():
+def test_where_a_function_of_two_modules_is_cannot_be_asked_but_what_each_does():
     facts = both(("Find one key.", "Find one lock."), (1, 2))
-    assert {f.kind for f in facts} == {"module"}
+    assert {f.kind for f in facts} == {"module", "function", "signature"}
+    assert {f.name: f.text for f in facts if f.kind == "function"} == {
+        "keys.find": "Find one key.", "locks.find": "Find one lock."
+    }  # fmt: skip
+
+
+def test_many_arguments_are_not_asked_for_but_what_the_function_does():
+    arguments = ", ".join(f"argument_{i}=None" for i in range(9))
+    facts, _ = collect([page("keys", "Tools for keys of yours.", find=(arguments, "Find a key."))])
+    assert {f.kind for f in facts} == {"module", "function", "home"}
 
 
 def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it():
