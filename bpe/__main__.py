@@ -26,7 +26,7 @@ from bpe.arguments import (
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
 from bpe.look import add_commands
-from bpe.mistakes import file_error, similar_flag
+from bpe.mistakes import file_error, unrecognized
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
@@ -47,9 +47,7 @@ class Parser(argparse.ArgumentParser):
         """Refuse what a command does not know in its own name, with the flag that may be meant."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and self._subparsers is None:
-            self.error(
-                f"unrecognized arguments: {' '.join(unknown)}{similar_flag(self, unknown[0])}"
-            )
+            self.error(unrecognized(self, unknown))
         return found, unknown
 
 

@@ -33,8 +33,9 @@ def file_error(error: OSError, made_by: Mapping[str, str] | None = None) -> str:
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 
-def similar_flag(parser: argparse.ArgumentParser, word: str) -> str:
-    """Return " (do you mean --this?)" for a mistyped flag, "" where none is much like it."""
+def unrecognized(parser: argparse.ArgumentParser, words: list[str]) -> str:
+    """Say that a parser does not know these words, and which flag the first of them may mean."""
     flags = [flag for action in parser._actions for flag in action.option_strings]
-    near = difflib.get_close_matches(word.partition("=")[0], flags, 1, cutoff=0.7)
-    return f" (do you mean {near[0]}?)" if near else ""
+    near = difflib.get_close_matches(words[0].partition("=")[0], flags, 1, cutoff=0.7)
+    meant = f" (do you mean {near[0]}?)" if near else ""
+    return f"unrecognized arguments: {' '.join(words)}{meant}"

@@ -34,11 +34,9 @@ class Parser(argparse.ArgumentParser):
         """Refuse what a command does not know in its own name, with the flag that may be meant."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and self._subparsers is None:
-            from bpe.mistakes import similar_flag  # here: it takes a while, as NumPy does
+            from bpe.mistakes import unrecognized  # here: it takes a while, as NumPy does
 
-            self.error(
-                f"unrecognized arguments: {' '.join(unknown)}{similar_flag(self, unknown[0])}"
-            )
+            self.error(unrecognized(self, unknown))
         return found, unknown
 
 
