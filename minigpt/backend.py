@@ -27,6 +27,8 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 class Device:
     """A place to compute: `xp` is numpy or cupy, `ops` the operations that are best there.
 
+    `row_ops` are those of generation, see row_ops.py.
+
     `precision` says what is computed with. fp32: float32. tf32: float32 whose matrix products
     round their factors to 10 bits. bf16: bfloat16, of weights that are kept in float32 and copied
     (see GPT). Sums, losses, gradients of weights and the optimizer are float32 in all of them.
@@ -36,6 +38,7 @@ class Device:
     name: str
     xp: ModuleType
     ops: ModuleType
+    row_ops: ModuleType
     precision: str = "fp32"
     matmul: Callable = operator.matmul
     graphs: ModuleType | None = None
@@ -61,7 +64,7 @@ def open_device(name="cpu", precision=None):
     the two. Raises ValueError for another name or precision, and where the GPU, its driver or
     CuPy is missing or too old.
     """
-    from minigpt import cpu_ops
+    from minigpt import cpu_ops, cpu_rows
 
     name, _, short = name.partition(":")
     precision = short or precision
@@ -75,7 +78,7 @@ def open_device(name="cpu", precision=None):
         raise ValueError(
             f"precision is {precision!r}; on the cpu it must be fp32: others need --device gpu"
         )
-    return Device("cpu", np, cpu_ops)
+    return Device("cpu", np, cpu_ops, cpu_rows)
 
 
 def _open_gpu(precision):
@@ -84,11 +87,11 @@ def _open_gpu(precision):
     import ml_dtypes  # noqa: F401  NumPy then knows bfloat16
 
     from minigpt import cuda_ops
-    from minigpt.cuda import gemm, graph
+    from minigpt.cuda import gemm, graph, rows
 
     gemm.use_tf32(precision == "tf32")
     gemm.handle_of(cupy.empty(1))  # is cublasLt there?
-    return Device("gpu", cupy, cuda_ops, precision, gemm.matmul, graph)
+    return Device("gpu", cupy, cuda_ops, rows, precision, gemm.matmul, graph)
 
 
 def _import_cupy():

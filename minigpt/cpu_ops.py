@@ -13,14 +13,6 @@ import functools
 import numpy as np
 
 from minigpt.cpu_attention import attention_backward, attention_forward
-from minigpt.cpu_rows import (
-    cached_attention,
-    gelu,
-    layernorm,
-    logits_product,
-    rows_attention,
-    rows_product,
-)
 from minigpt.ops import (
     GELU_CUBIC,
     GELU_SCALE,
@@ -31,12 +23,11 @@ from minigpt.ops import (
 )
 
 __all__ = [
-    "attention_backward", "attention_forward", "cached_attention",
-    "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
-    "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
-    "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
-    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
-    "rows_attention", "rows_product", "softmax",
+    "attention_backward", "attention_forward", "dropout_backward", "dropout_forward",
+    "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
+    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
+    "next_token_loss_backward", "next_token_loss_backward_in_pieces", "next_token_loss_forward",
+    "next_token_losses", "softmax",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache

@@ -1,4 +1,4 @@
-"""The operations of generation in forms that are fast on a CPU; the plain ones stand in ops.py.
+"""The operations of row_ops.py in forms that are faster on a CPU, under the same names.
 
 Decoding multiplies every weight with only a few rows, so it is as fast as the weights come from
 memory: about 0.5 GB for each token of a GPT-2 of 124 M parameters. BLAS has two ways to multiply.
@@ -70,7 +70,7 @@ def gelu(x):
 
 
 def cached_attention(q, k, v):
-    """Attention of the last T of S positions, in blocks of queries: see ops.py."""
+    """Attention of the last T of S positions, in blocks of queries: see row_ops.py."""
     T, S, D = q.shape[-2], k.shape[-2], q.shape[-1]
     out = np.empty(q.shape, q.dtype)  # (..., T, D)
     keys = k.swapaxes(-1, -2)  # (..., D, S), a view
@@ -167,7 +167,7 @@ def logits_product(w):
 
 
 def rows_attention(rows, lengths):
-    """Return a function for attention of one position of some rows to the cached ones: see ops.py.
+    """Return a function for attention of one position of some rows to the cached ones.
 
     Keys come in blocks of KEYS. Every product is one query with one block, so its shape, and hence
     its rounding, has nothing to do with how long a row is or what is beside it; the blocks' sums

@@ -22,17 +22,15 @@ from minigpt.cuda.attention import attention_backward, attention_forward
 from minigpt.cuda.dropout import Seed, dropout_backward, dropout_forward
 from minigpt.cuda.embedding import embedding_backward, embedding_forward
 from minigpt.cuda.kernels import flat_launch, int32, launch, wide_type, width
-from minigpt.cuda.rows import cached_attention, logits_product, rows_attention, rows_product
 from minigpt.cuda.sums import column_sum, squared_norm
 from minigpt.ops import softmax
 
 __all__ = [
-    "Seed", "adamw_step", "attention_backward", "attention_forward", "cached_attention",
-    "dropout_backward", "dropout_forward", "embedding_backward", "embedding_forward", "gelu",
-    "gelu_backward", "gelu_forward", "layernorm", "layernorm_backward", "layernorm_forward",
-    "linear_backward", "linear_forward", "logits_product", "next_token_loss_backward",
-    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
-    "rows_attention", "rows_product", "softmax", "squared_norm",
+    "Seed", "adamw_step", "attention_backward", "attention_forward", "dropout_backward",
+    "dropout_forward", "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
+    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
+    "next_token_loss_backward", "next_token_loss_backward_in_pieces", "next_token_loss_forward",
+    "next_token_losses", "softmax", "squared_norm",
 ]  # fmt: skip
 
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
@@ -202,16 +200,3 @@ def score(rows, w, V, targets, losses, weight=None):
         logits, targets, losses, V, P, float(weight or 0), int(weight is not None), W=W,
     )  # fmt: skip
     return logits
-
-
-# ---- generation -----------------------------------------------------------------------------
-
-
-def layernorm(x, g, b, eps):
-    """Normalise each row: x (N, C) -> (N, C)."""
-    return layernorm_forward(x, g, b, eps)[0]
-
-
-def gelu(x):
-    """Apply GELU, any shape."""
-    return gelu_forward(x)[0]

@@ -55,7 +55,7 @@ class Decoder:
         self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
         self.in_cache = xp.__name__ == "numpy" and model.weights.flat.nbytes <= CACHE_BYTES
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
-        self.logits = model.device.ops.logits_product(model.weights["wte.weight"])
+        self.logits = model.device.row_ops.logits_product(model.weights["wte.weight"])
 
     def _block(self, name):
         def pair(rest):
@@ -64,7 +64,7 @@ class Decoder:
 
         matrices = [pair(x) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
         attn, attn_proj, fc, mlp_proj = matrices
-        products = [self.model.device.ops.rows_product(*matrix) for matrix in matrices]
+        products = [self.model.device.row_ops.rows_product(*matrix) for matrix in matrices]
         return Block(pair("ln_1"), attn, attn_proj, pair("ln_2"), fc, mlp_proj, products)
 
     def forget(self, row):
@@ -93,7 +93,7 @@ class Decoder:
             return self._step(rows, ids, at)
 
     def _step(self, rows, ids, at):
-        ops, p, c = self.model.device.ops, self.model.weights, self.model.config
+        ops, p, c = self.model.device.row_ops, self.model.weights, self.model.config
         xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         attend = ops.rows_attention(rows, [t + 1 for t in at])
         slots, places = xp.asarray(rows), xp.asarray(at)
@@ -114,7 +114,7 @@ class Decoder:
 
     def read(self, row, ids):
         """Append `ids`, at least one, to `row`; return the logits of what comes next, (V,)."""
-        ops, p, c = self.model.device.ops, self.model.weights, self.model.config
+        ops, p, c = self.model.device.row_ops, self.model.weights, self.model.config
         xp, eps = self.model.device.xp, c.layer_norm_epsilon
         start, T = self.lengths[row], len(ids)
         S = start + T  # positions seen, these included

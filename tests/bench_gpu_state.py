@@ -9,7 +9,7 @@ import time
 import numpy as np
 from bench_gpu_common import ROOT, cause, guarded, name_of, relative
 
-from minigpt import gradcheck
+from minigpt import gradcheck, row_ops
 from minigpt import ops as plain_ops
 from minigpt.backend import Device, open_device, to_numpy
 from minigpt.config import ModelConfig, TrainConfig
@@ -19,7 +19,7 @@ from minigpt.optim import AdamW
 from minigpt.parallel import Workers, count_cores
 from minigpt.trainers import make_trainer
 
-CPU = Device("cpu", np, plain_ops)
+CPU = Device("cpu", np, plain_ops, row_ops)
 TESTS_S = 62  # for the tests; a part is ended some seconds later
 TEST_S = 45  # for each; the first of a process finds the GPU and compiles
 MOST_AT_ONCE = 10  # processes with tests: each takes half a gigabyte of the GPU

@@ -12,7 +12,7 @@ import types
 
 import numpy as np
 
-from minigpt import ops
+from minigpt import ops, row_ops
 from minigpt.backend import Device
 from minigpt.cuda import gemm, graph
 
@@ -305,7 +305,7 @@ def ops_without_waiting():
     return types.SimpleNamespace(**changed)
 
 
-def fake_gpu(precision="fp32", operations=None, **properties):
+def fake_gpu(precision="fp32", operations=None, rows=row_ops, **properties):
     """A Device that computes with NumPy and captures like a GPU."""
-    operations = operations or ops_without_waiting()
-    return Device("gpu", Cupy(**properties), operations, precision, gemm.matmul, graph)
+    operations, cupy = operations or ops_without_waiting(), Cupy(**properties)
+    return Device("gpu", cupy, operations, rows, precision, gemm.matmul, graph)

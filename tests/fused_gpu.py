@@ -53,7 +53,7 @@ def fused_gpu(precision="fp32"):
     """
     with emulator.installed():
         compiled, empty = kernels.compiled, kernels.empty
-        device = fake_cupy.fake_gpu(precision, cuda_ops)
+        device = fake_cupy.fake_gpu(precision, cuda_ops, rows)
         with contextlib.ExitStack() as patches:
 
             def patch(module, name, value):

@@ -6,10 +6,11 @@ from cuda_on_cpu import emulator
 from minigpt_examples import make_example
 from training_runs import run
 
-from minigpt import cuda_ops
+from minigpt import cuda_ops, row_ops
 from minigpt import ops as plain_ops
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, open_device
+from minigpt.cuda import rows
 
 
 @pytest.fixture(scope="session", params=["numpy-ops", "numpy-cpu_ops", "cuda_ops-on-cpu", "gpu"])
@@ -19,10 +20,10 @@ def device(request):
     "cuda_ops-on-cpu" is what runs on a GPU, its kernels made by g++ and its products by NumPy.
     """
     if request.param == "numpy-ops":
-        yield Device("cpu", np, plain_ops)
+        yield Device("cpu", np, plain_ops, row_ops)
     elif request.param == "cuda_ops-on-cpu":
         with emulator.installed():
-            yield Device("cpu", np, cuda_ops)
+            yield Device("cpu", np, cuda_ops, rows)
     else:
         try:
             # tests compare exactly; lower precisions have tests of their own

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from minigpt_examples import MODEL, small_model, untimed
 
 from minigpt import ops as plain_ops
+from minigpt import row_ops
 from minigpt.attention import attention_weights
 from minigpt.backend import Device, open_device, to_numpy
 
@@ -54,7 +55,7 @@ def test_the_first_layer_is_the_formula(device):
 
 @pytest.mark.parametrize("layer", range(MODEL.n_layer))
 def test_every_layer_is_what_the_forward_pass_used(layer):
-    model = shaken(small_model(Device("cpu", np, plain_ops)))
+    model = shaken(small_model(Device("cpu", np, plain_ops, row_ops)))
     block_caches = model._body_forward(np.array([IDS]))[1][3]
     _, _, used, _, _ = block_caches[layer][2]  # the cache of ops.attention_forward
     np.testing.assert_allclose(attention_weights(model, IDS, layer), used[0], atol=1e-6)

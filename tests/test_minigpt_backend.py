@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_cupy import Cupy
 
-from minigpt import backend, cpu_ops
+from minigpt import backend, cpu_ops, cpu_rows
 from minigpt.backend import array_module, open_device, random_generator, to_numpy
 from minigpt.cuda import gemm
 
@@ -16,7 +16,8 @@ pytest_plugins = ["minigpt_fixtures"]
 
 def test_the_cpu_computes_with_numpy_and_the_fast_operations():
     device = open_device("cpu")
-    assert (device.name, device.xp, device.ops) == ("cpu", np, cpu_ops)
+    assert (device.name, device.xp) == ("cpu", np)
+    assert (device.ops, device.row_ops) == (cpu_ops, cpu_rows)
 
 
 def test_an_unknown_device_is_refused_with_the_known_ones():

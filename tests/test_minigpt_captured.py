@@ -11,7 +11,7 @@ from fused_gpu import fused_gpu
 from minigpt_examples import MODEL, TRAIN, small_model
 from training_runs import metrics, same_run, stop_at
 
-from minigpt import ops
+from minigpt import ops, row_ops
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, to_numpy
 from minigpt.captured import CapturedTrainer
@@ -25,7 +25,7 @@ from minigpt.trainers import make_trainer
 
 pytest_plugins = ["minigpt_fixtures"]
 
-PLAIN = Device("cpu", np, ops)
+PLAIN = Device("cpu", np, ops, row_ops)
 
 
 @pytest.fixture(scope="session")

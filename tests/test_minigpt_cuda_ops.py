@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minigpt_examples import MODEL
 
-from minigpt import cpu_ops, cuda_ops, ops
+from minigpt import cpu_ops, cuda_ops, ops, row_ops
 from minigpt.backend import Device, open_device, to_numpy
-from minigpt.cuda import attention, embedding, flash, kernels
+from minigpt.cuda import attention, embedding, flash, kernels, rows
 from minigpt.cuda.dropout import Seed
 from minigpt.model import GPT
 from minigpt.params import Params
@@ -387,7 +387,7 @@ def on_device():
 
 
 def model_and_batch(xp, dtype):
-    model = GPT(CONFIG, Device("test", xp, cuda_ops), normal(xp, dtype, 0, 1).dtype)
+    model = GPT(CONFIG, Device("test", xp, cuda_ops, rows), normal(xp, dtype, 0, 1).dtype)
     rng = np.random.default_rng(0)
     flat = 0.1 * rng.standard_normal(len(model.params.flat))
     model.params.flat[...] = xp.asarray(flat).astype(model.params.flat.dtype)
@@ -402,7 +402,7 @@ def test_the_gradient_of_a_whole_model_is_that_of_float64(xp, dtype):
     grads = Params(model.params.shapes, xp, "float32")
     loss, cache = model.forward(xp.asarray(ids), xp.asarray(targets), 45)
     model.backward(cache, grads)
-    plain = GPT(CONFIG, Device("cpu", np, ops), "float64")
+    plain = GPT(CONFIG, Device("cpu", np, ops, row_ops), "float64")
     plain.params.flat[...] = wide(model.params.flat)
     expected = plain.new_grads()
     expected_loss, cache = plain.forward(ids, targets, 45)

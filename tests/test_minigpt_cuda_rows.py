@@ -1,22 +1,29 @@
-"""Generation's operations on a GPU are those of ops.py; and generation draws the same ids there."""
+"""Generation's operations on a GPU are the plain ones, and generation draws the same ids there."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
-from fake_cupy import fake_gpu, ops_without_waiting
+from fake_cupy import fake_gpu
 from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import MODEL, small_model, untimed
 from test_minigpt_gemm import DTYPES, TOLERANCE, random, using
 
-from minigpt import ops
+from minigpt import ops, row_ops
 from minigpt.backend import Device, to_numpy
 from minigpt.cpu_rows import KEYS
 from minigpt.cuda import rows as gpu_rows
 from minigpt.distribution import Settings
 from minigpt.sample import Generation, generate
 
+PLAIN = Device("cpu", np, ops, row_ops)
 NAMES = ("cached_attention", "logits_product", "rows_attention", "rows_product")
+# what needs no kernel: cublasLt's products have a stand-in here, kernels have tests of their own
+WITHOUT_KERNELS = SimpleNamespace(
+    **vars(row_ops) | {name: getattr(gpu_rows, name) for name in NAMES}
+)
 
 
 def both(name, *arguments):
@@ -26,7 +33,7 @@ def both(name, *arguments):
         got = got(*SECOND[name]) if callable(got) else got
         assert lt.library.log  # it was asked
     wide = [x.astype("float64") if hasattr(x, "dtype") else x for x in arguments]
-    expected = getattr(ops, name)(*wide)
+    expected = getattr(row_ops, name)(*wide)
     if callable(expected):
         expected = expected(*(x.astype("float64") for x in SECOND[name]))
     return got, expected
@@ -73,10 +80,8 @@ def test_products_of_few_rows(dtype):
     "settings", [{"temperature": 0}, {"top_k": 20}, {"top_p": 0.9, "min_p": 0.02}]
 )
 def test_a_gpu_draws_the_ids_that_a_cpu_draws(settings):
-    operations = ops_without_waiting()
-    vars(operations).update({name: getattr(gpu_rows, name) for name in NAMES})
     texts = []
-    for device in (Device("cpu", np, ops), fake_gpu(operations=operations)):
+    for device in (PLAIN, fake_gpu(rows=WITHOUT_KERNELS)):
         model = small_model(device)
         with using(FakeCublasLt()):
             texts.append(list(generate(model, [[5, 9], [7], [5, 9]], 40, seed=3, **settings)))
@@ -87,7 +92,7 @@ def test_a_gpu_draws_the_ids_that_a_cpu_draws(settings):
 def test_of_equal_logits_a_gpu_draws_what_a_cpu_draws():
     logits = random((50, MODEL.vocab_size), "float32")
     texts = []
-    for device in (Device("cpu", np, ops), fake_gpu()):
+    for device in (PLAIN, fake_gpu()):
         model, scores = small_model(device), iter(logits)
         generation = Generation(model, [[1]], 40, Settings(top_p=0.9), seed=11)
         decoder = generation.batch.decoder
@@ -99,9 +104,7 @@ def test_of_equal_logits_a_gpu_draws_what_a_cpu_draws():
 
 @pytest.mark.skipif("bfloat16" not in DTYPES, reason="ml_dtypes is not installed")
 def test_in_bf16_logits_are_float32_and_near_the_exact_ones():
-    operations = ops_without_waiting()
-    vars(operations).update({name: getattr(gpu_rows, name) for name in NAMES})
-    low, exact = small_model(fake_gpu("bf16", operations)), small_model(Device("cpu", np, ops))
+    low, exact = small_model(fake_gpu("bf16", rows=WITHOUT_KERNELS)), small_model(PLAIN)
     ids = [3, 1, 4, 1, 5]
     expected = exact.logits(ids)
     got = to_numpy(low.logits(ids))

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from minigpt_examples import small_model, untimed
 from threadpoolctl import ThreadpoolController
 
-from minigpt import cpu_rows, ops
+from minigpt import cpu_rows, ops, row_ops
 from minigpt.backend import to_numpy
+from minigpt.cuda import rows as gpu_rows
 from minigpt.decode import Decoder
 from minigpt.parallel import slices
 from minigpt.team import Team, one_blas_thread, team
@@ -170,6 +171,17 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
 # ---- the operations beside their plain twins -------------------------------------------------
 
 
+def test_every_operation_has_its_form_for_a_cpu_and_for_a_gpu():
+    names = {
+        name
+        for name, x in vars(row_ops).items()
+        if getattr(x, "__module__", None) == row_ops.__name__
+    }
+    assert len(names) == 6
+    for module in (cpu_rows, gpu_rows):
+        assert {getattr(module, name).__module__ for name in names} == {module.__name__}
+
+
 def random(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
@@ -179,9 +191,9 @@ def random(*shape, seed=0):
 def test_products_of_rows_are_those_of_matrices(K, N, B):
     x, w, b = random(B, K), random(K, N, seed=1), random(N, seed=2)
     tolerance = {"rtol": 1e-4, "atol": 1e-3}
-    expected = ops.rows_product(w, b)(x)
+    expected = row_ops.rows_product(w, b)(x)
     np.testing.assert_allclose(cpu_rows.rows_product(w, b)(x), expected, **tolerance)
-    expected = ops.logits_product(w)(random(B, N))
+    expected = row_ops.logits_product(w)(random(B, N))
     np.testing.assert_allclose(cpu_rows.logits_product(w)(random(B, N)), expected, **tolerance)
 
 
@@ -194,7 +206,7 @@ def test_cached_attention_is_its_plain_twin(heads, D, S, data, batch):
     T = data.draw(st.integers(1, S))
     q, k, v = random(*batch, heads, T, D), random(heads, S, D, seed=1), random(heads, S, D, seed=2)
     k, v = (np.broadcast_to(x, (*batch, heads, S, D)) for x in (k, v))
-    expected = ops.cached_attention(q, k, v)
+    expected = row_ops.cached_attention(q, k, v)
     np.testing.assert_allclose(cpu_rows.cached_attention(q, k, v), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -207,7 +219,7 @@ def test_attention_of_rows_is_its_plain_twin(lengths, H, D, data):
     rows = data.draw(st.permutations(range(6)))[: len(lengths)]
     q = random(len(rows), H, D)
     kv = random(2, 6, H, 3 * cpu_rows.KEYS, D, seed=1)
-    expected = ops.rows_attention(rows, lengths)(q, kv)
+    expected = row_ops.rows_attention(rows, lengths)(q, kv)
     got = cpu_rows.rows_attention(rows, lengths)(q, kv)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
@@ -216,15 +228,15 @@ def test_cached_attention_of_all_positions_is_causal_attention():
     qkv = random(1, 20, 3 * 12)
     q, k, v = (x[0] for x in ops.split_heads(qkv, 3))
     expected, _ = ops.attention_forward(qkv, 3)
-    got = ops.cached_attention(q, k, v).swapaxes(0, 1).reshape(20, 12)
+    got = row_ops.cached_attention(q, k, v).swapaxes(0, 1).reshape(20, 12)
     np.testing.assert_allclose(got, expected[0], rtol=1e-5, atol=1e-6)
 
 
 def test_normalising_and_gelu_are_their_plain_twins():
     x, g, b = 3 * random(50, 4096) + 1, random(4096, seed=1), random(4096, seed=2)
     got = cpu_rows.layernorm(x, g, b, 1e-5)
-    np.testing.assert_allclose(got, ops.layernorm(x, g, b, 1e-5), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(cpu_rows.gelu(x.copy()), ops.gelu(x), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(got, row_ops.layernorm(x, g, b, 1e-5), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(cpu_rows.gelu(x.copy()), row_ops.gelu(x), rtol=1e-4, atol=1e-6)
 
 
 # ---- the threads -----------------------------------------------------------------------------

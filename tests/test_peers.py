@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from minigpt_examples import MODEL, WORDS, example_texts, example_tokenizer, small_model
 
-from minigpt import cpu_ops, ops
+from minigpt import cpu_ops, ops, row_ops
 from minigpt.backend import Device
 from minigpt.checkpoint import load, load_model, save_model
 from minigpt.config import ModelConfig, TrainConfig
@@ -271,7 +271,7 @@ def test_the_tokenizers_library_finds_our_ids(folder):
 def ours(request):
     """The lively model, computing with the plain operations and with the fast ones."""
     model = lively_model()
-    model.device = Device("cpu", np, request.param)
+    model.device = Device("cpu", np, request.param, row_ops)
     return model
 
 

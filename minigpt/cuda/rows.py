@@ -1,6 +1,6 @@
-"""Generation's operations on a GPU: those of ops.py for few rows, with products of gemm.py.
+"""The operations of row_ops.py on a GPU, under the same names, with products of gemm.py.
 
-Read the plain forms in ops.py first. Scores and their softmax are float32 whatever the weights
+Read the plain forms there first. Scores and their softmax are float32 whatever the weights
 are, and so are the logits: ids are drawn from those. Keys are taken up to the next multiple of
 KEYS, which decode.py has room for, so that lengths of every kind need few plans.
 """
@@ -11,7 +11,18 @@ from minigpt.backend import array_module
 from minigpt.cpu_rows import KEYS
 from minigpt.cuda.gemm import matmul
 from minigpt.cuda.kernels import wide_type
+from minigpt.cuda_ops import gelu_forward, layernorm_forward
 from minigpt.ops import softmax
+
+
+def layernorm(x, g, b, eps):
+    """Normalise each row: x (N, C) -> (N, C)."""
+    return layernorm_forward(x, g, b, eps)[0]
+
+
+def gelu(x):
+    """Apply GELU, any shape."""
+    return gelu_forward(x)[0]
 
 
 def rows_product(w, b):
