@@ -1,14 +1,19 @@
 """Every operation of the model, each a forward and a backward function. Read this first.
 
-The forward of an operation returns its output and a cache, what its backward will need. The
-backward takes the gradient of the loss with respect to the output, `dout`, and returns the
-gradients with respect to each input, by the chain rule. `dx` always means dLoss/dx and has the
-shape of x: how fast the loss rises with each number in it. Where an input reaches the output by
-several ways, their gradients add up. All functions are pure: they never change what they are given.
+A forward returns its output and a cache: what its backward will need. A backward takes `dout`, the
+gradient of the loss with respect to the output, and returns the gradient with respect to each
+input. `dx` always means dLoss/dx. It has the shape of x and says how fast the loss rises with each
+number in x. x[i] reaches the loss through every out[j], and by the chain rule these ways add up:
 
-There is no automatic differentiation here, and no layers and parameters (see model.py). This is
-the plain text of the mathematics, on NumPy or CuPy; `cpu_ops` has faster forms of some of these
-under the same names, which are tested against these.
+    dx[i] = sum over j of dout[j] (d out[j] / d x[i])
+
+Every backward below is this sum, worked out. Where it is not plain, its derivation stands beside
+it; there [i = j] means 1 if i equals j, else 0. gradcheck.py compares each with measured slopes.
+
+All functions are pure: they never change what they are given. There is no automatic
+differentiation here, and no layers and parameters (see model.py). This is the plain text of the
+mathematics, on NumPy or CuPy. cpu_ops.py and cuda_ops.py have faster forms under the same names,
+which are tested against these.
 
 Shapes, here and in every other file:
 
@@ -35,8 +40,8 @@ def embedding_forward(ids, w):
 def embedding_backward(dout, cache):
     """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
 
-    A row's gradient is the sum over the places that used it. All other rows have none: of a large
-    table a batch uses few. (Another implementation may return a slice of the table as `rows`.)
+    The gradient of a row is the sum over the places that used it. The other rows have none, and a
+    batch uses few rows of a large table. (cuda_ops returns all rows, as a slice.)
     """
     ids, w = cache
     xp, C = array_module(w), w.shape[1]
@@ -85,11 +90,23 @@ def layernorm_forward(x, g, b, eps=1e-5):
 def layernorm_backward(dout, cache, past=None):
     """Return dx (B, T, C), dg (C,), db (C,).
 
-    Where x also goes past the normalisation, as it does in a block, the gradient `past` that comes
-    back that way is added to dx.
+    In a block x also goes past the normalisation. `past`, the gradient that comes back that way,
+    is added to dx.
 
-    Mean and variance depend on x too; each takes one direction out of the gradient:
-    dx = rstd (dxhat - mean(dxhat) - xhat mean(dxhat xhat)).
+    dxhat = dout g. In one row, z = x - mean(x) and xhat = z rstd: through mean and variance, x[k]
+    reaches every xhat[c].
+
+        d z[c] / d x[k]     = [c = k] - 1 / C
+        variance            = sum over c of z[c]^2 / C
+        d variance / d x[k] = sum over c of 2 z[c] ([c = k] - 1 / C) / C = 2 z[k] / C, as sum(z) = 0
+        rstd                = (variance + eps)^(-1/2)
+        d rstd / d x[k]     = -rstd^3 / 2 (2 z[k] / C) = -rstd^2 xhat[k] / C
+        d xhat[c] / d x[k]  = rstd ([c = k] - 1 / C) - z[c] rstd^2 xhat[k] / C
+                            = rstd ([c = k] - 1 / C - xhat[c] xhat[k] / C)
+
+    dx[k] is the sum over c of dxhat[c] times this. With mean(a) = sum(a) / C that is
+
+        dx[k] = rstd (dxhat[k] - mean(dxhat) - xhat[k] mean(dxhat xhat))
     """
     xhat, rstd, g = cache
     db = dout.sum(axis=(0, 1))  # (C,)
@@ -114,10 +131,16 @@ def gelu_forward(x):
 
 
 def gelu_backward(dout, cache):
-    """Return dx: by the product rule, with d tanh(u) = (1 - tanh(u)^2) du."""
+    """Return dx, any shape.
+
+    out = x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3). By the product rule, and since
+    d tanh(u) / d u = 1 - tanh(u)^2,
+
+        d out / d x = (1 + tanh(u)) / 2 + x (1 - tanh(u)^2) / 2 (d u / d x)
+    """
     x, tanh = cache
-    du = GELU_SCALE * (1 + 3 * GELU_CUBIC * x * x)
-    return dout * (0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * du)
+    slope = GELU_SCALE * (1 + 3 * GELU_CUBIC * x * x)  # d u / d x
+    return dout * (0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * slope)
 
 
 # ---- dropout: zero some activations while training, so that none is relied upon -------------
@@ -126,7 +149,7 @@ def gelu_backward(dout, cache):
 def dropout_forward(x, rate, rng):
     """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate).
 
-    Without an `rng`, or at rate 0, x passes unchanged.
+    The scale keeps the mean as it was. Without an `rng`, or at rate 0, x passes unchanged.
     """
     if rng is None or rate == 0:
         return x, None
@@ -135,7 +158,7 @@ def dropout_forward(x, rate, rng):
 
 
 def dropout_backward(dout, cache):
-    """Return dx: nothing through the zeros."""
+    """Return dx: no gradient goes through the zeros."""
     keep = cache
     return dout if keep is None else dout * keep
 
@@ -144,8 +167,10 @@ def dropout_backward(dout, cache):
 
 
 def softmax(x):
-    """Return exp(x) / sum(exp(x)) along the last axis; the maximum is taken off first, so that
-    nothing overflows."""
+    """Return exp(x) / sum(exp(x)) along the last axis: positive numbers that add up to 1.
+
+    Taking a number off all x changes nothing; taking off the maximum keeps exp from overflowing.
+    """
     e = array_module(x).exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -159,14 +184,14 @@ def split_heads(qkv, n_head):
 def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Let every position look at itself and the positions before it.
 
-    qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C):
-    softmax(q k^T / sqrt(D)) v in each head. A position's query times the keys of others says how
-    much each of them matters to it; by softmax these scores become shares that add up to 1, and
-    what it gets is the mean of the others' values, weighted by them. A product of D terms grows as
-    sqrt(D), which is divided out, so that softmax does not settle on one position from the start.
+    qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C). Each head computes
+    softmax(q k^T / sqrt(D)) v. The query of a position times the key of another is a score: how
+    much the other matters to it. Softmax turns a position's scores into shares that add up to 1,
+    and the position gets the mean of the values, weighted by these shares. A product of D terms
+    grows as sqrt(D). That is divided out, or softmax would settle on one position from the start.
 
-    A position never sees a later one: that is what it is to predict. Nor, where `segments` (B, T)
-    are given, one with another number than its own.
+    A position never sees a later one, for that is what it is to predict. Where `segments` (B, T)
+    are given, it sees only positions with the number of its own.
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
@@ -185,8 +210,23 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
 def attention_backward(dout, cache):
     """Return dqkv (B, T, 3C).
 
-    The softmax's own backward is att (datt - sum(datt att)). Where att is 0, as it is for
-    positions that are not seen, no gradient flows: the mask needs no backward.
+    In one head, without dropout, where q[t], k[s], v[s] and out[t] are rows of D numbers:
+
+        out[t]     = sum over s of att[t, s] v[s]
+        dv[s]      = sum over t of att[t, s] dout[t]
+        datt[t, s] = dout[t] . v[s]
+
+    Softmax treats each row of scores by itself: att[s] = e[s] / Z, where e[s] = exp(scores[s]) and
+    Z = sum(e). d Z / d scores[j] is e[j], so by the quotient rule
+
+        d att[s] / d scores[j] = [s = j] e[s] / Z - e[s] e[j] / Z^2 = att[s] ([s = j] - att[j])
+        dscores[j] = sum over s of datt[s] times this = att[j] (datt[j] - sum(datt att))
+
+    Where a position is not seen, att is 0 and so is dscores: the mask needs no backward. Last, from
+    scores[t, s] = q[t] . k[s] / sqrt(D),
+
+        dq[t]      = sum over s of dscores[t, s] k[s] / sqrt(D)
+        dk[s]      = sum over t of dscores[t, s] q[t] / sqrt(D)
     """
     qkv, n_head, att, dropped, keep = cache
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
@@ -208,9 +248,10 @@ def attention_backward(dout, cache):
 def next_token_losses(x, w, targets):
     """Score every symbol as the next one; return each target's cross-entropy (B, T), in nats.
 
-    x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T and
-    a loss is -log softmax(logits)[target]: 0 for a target held to be certain, log V for a guess
-    among all symbols. A negative target counts for nothing: its loss is 0.
+    x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T, and
+    the loss of a target is -log softmax(logits)[target] = log(sum(exp(logits))) - logits[target]:
+    0 where the target was held to be certain, log V where all symbols were equally likely. A
+    negative target counts for nothing: its loss is 0.
     """
     xp = array_module(x)
     rows = x.reshape(-1, x.shape[-1])  # (N, C)
@@ -225,17 +266,21 @@ def next_token_losses(x, w, targets):
 def next_token_loss_forward(x, w, targets, n_targets):
     """Return the sum of the targets' losses divided by `n_targets`, and a cache.
 
-    `n_targets` is the number of targets in the whole batch, of which x may be a slice: then the
+    `n_targets` is the number of targets in the whole batch. x may be a slice of the batch: the
     slices' losses add up to the mean over the batch, and so do their gradients.
     """
     return next_token_losses(x, w, targets).sum() / n_targets, (x, w, targets, n_targets)
 
 
 def next_token_loss_backward(dloss, cache):
-    """Return dx (B, T, C) and dw (V, C), where the logits' gradient is softmax - one-hot.
+    """Return dx (B, T, C) and dw (V, C).
 
-    The logits are the largest array of the model by far, so they are computed a second time
-    rather than kept.
+    For one target y, with the logits z:
+
+        loss            = log(sum(exp(z))) - z[y]
+        d loss / d z[k] = exp(z[k]) / sum(exp(z)) - [k = y] = softmax(z)[k] - [k = y]
+
+    The logits are by far the largest array of the model. They are computed again, not kept.
     """
     x, w, targets, n_targets = cache
     xp = array_module(x)
