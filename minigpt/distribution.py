@@ -1,13 +1,9 @@
 """From logits to the probabilities that the next token is drawn with.
 
-Writing, in its simplest form, is this again and again, until the window is full:
-
-    p = next_token_probabilities(model.logits(ids)[-1], temperature=0.8)  # (V,)
-    ids.append(int(draw(p[None], rng.random(1))[0]))
-
-sample.py does it past the window's end, for many texts together, and without computing twice what
-has not changed. In this order: repetition penalty, temperature, top-k, top-p, min-p; each counts
-within what the one before it left. This knows no text.
+Read plain_sample.py first, which knows temperature alone. Other settings keep the model from
+repeating itself, and unlikely symbols from being drawn at all: there are many of them, and together
+they are drawn too often. The order is repetition penalty, temperature, top-k, top-p, min-p; each
+works on what the one before it left. This knows no text.
 
 Sources: Fan et al. 2018, "Hierarchical Neural Story Generation" (top-k); Holtzman et al. 2020,
 "The Curious Case of Neural Text Degeneration" (top-p, or nucleus); Nguyen et al. 2024, "Turning
@@ -77,8 +73,8 @@ def likeliest(scores, n):
 def penalise(logits, seen, penalty):
     """Return logits (V,) with those of the ids `seen` made less likely, for a penalty above 1.
 
-    Positive ones are divided by it and negative ones multiplied, as CTRL does; it favours what was
-    seen where it is below 1.
+    As in CTRL, a positive logit is divided by the penalty and a negative one multiplied. A penalty
+    below 1 makes what was seen likelier.
     """
     logits = np.array(logits, dtype=np.float64)
     before = logits[seen]
@@ -90,16 +86,16 @@ def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None, mi
     """Return the probability of every symbol: logits (V,) -> (V,), which add up to 1.
 
     Logits are divided by `temperature`: below 1 the likely becomes likelier; 0 leaves only the
-    likeliest. `top_k` keeps the k likeliest symbols, `top_p` the smallest set of likeliest ones
-    whose probability is at least p, `min_p` those at least so probable, beside the likeliest;
-    what is cut away has probability 0. Of logits (b, V) each row is treated for itself.
+    likeliest. `top_k` keeps the k likeliest symbols. `top_p` keeps the fewest likeliest symbols
+    that together have probability p. `min_p` keeps the symbols that are at least min_p times as
+    likely as the likeliest. What is cut away has probability 0. Logits may be (b, V), of b texts.
     """
     logits = np.asarray(logits, dtype=np.float64)
     if temperature == 0:
         best = logits.argmax(axis=-1, keepdims=True)
         return (np.arange(logits.shape[-1]) == best).astype(np.float64)
     p = logits - logits.max(axis=-1, keepdims=True)
-    with np.errstate(over="ignore"):  # of a tiny temperature -inf comes, and of that 0
+    with np.errstate(over="ignore"):  # divided by a tiny temperature: -inf, and exp(-inf) is 0
         p /= temperature
     np.exp(p, out=p)  # (..., V), the likeliest has 1
     if top_k is not None and top_k < p.shape[-1]:
@@ -113,12 +109,12 @@ def next_token_probabilities(logits, temperature=1.0, top_k=None, top_p=None, mi
 
 
 def each(x, function):
-    """Return function(row) for each row of x (..., V), stacked as they were."""
+    """Apply a function of (V,) to each row of x (..., V)."""
     return np.stack([function(row) for row in x.reshape(-1, x.shape[-1])]).reshape(x.shape)
 
 
 def keep(p, ids):
-    """Return p (V,) with 0 but at `ids`."""
+    """Return p (V,) with 0 for every id that is not in `ids`."""
     kept = np.zeros_like(p)
     kept[ids] = p[ids]
     return kept
@@ -129,27 +125,27 @@ def nucleus(p, top_p):
     enough, n = top_p * p.sum(), 64
     while True:
         ids = likeliest(p, n)
-        before = np.cumsum(p[ids]) - p[ids]  # what is likelier than each
+        before = np.cumsum(p[ids]) - p[ids]  # (n,), the share of the ids that are likelier
         if n >= len(p) or before[-1] >= enough:
             return ids[before < enough]
         n *= 8
 
 
 def log_softmax(logits):
-    """Return the logarithm, in nats, of the probability of every symbol: (V,) -> (V,)."""
+    """Return the logarithm of every symbol's probability, in nats: logits (V,) -> (V,)."""
     logits = np.asarray(logits, dtype=np.float64)
     logits = logits - logits.max()
     return logits - math.log(np.exp(logits).sum())
 
 
 def draw(p, uniforms):
-    """Return an id for each row of p (b, V), each drawn with its own number of `uniforms` (b,).
+    """Return an id for each row of p (b, V), drawn by the row's number of `uniforms` (b,).
 
-    It is the id whose share of [0, 1) holds the number; ids are in order there.
+    It is the id whose share of [0, 1) holds the number, as in plain_sample.draw.
     """
-    before = p.cumsum(axis=1) <= uniforms[:, None]  # (b, V), whether an id's share ends before it
+    before = p.cumsum(axis=1) <= uniforms[:, None]  # (b, V), whether the share ends before it
     chosen = before.sum(axis=1).tolist()
     for row, id in enumerate(chosen):
-        if id == p.shape[1]:  # rounding ended below 1: the last that may be drawn
+        if id == p.shape[1]:  # the sum was rounded below 1: take the last that may be drawn
             chosen[row] = int(np.flatnonzero(p[row])[-1])
     return chosen

@@ -1,15 +1,16 @@
-"""Generation: a distribution over all symbols, one is drawn, appended, and fed back.
+"""Generation: the model scores all symbols, one is drawn and appended, and so on.
 
-The model works on ids, and so does this; completion.py makes text of them. Which symbols may be
-drawn, and how likely, is said in distribution.py; how a step is made cheap in decode.py.
+plain_sample.py is this loop in its simplest form. It works on ids, as the model does;
+completion.py makes text of them. distribution.py says which symbols may be drawn, and how likely;
+decode.py makes a step cheap.
 
-The window. A model sees at most T = n_positions ids. Of a longer prompt it sees the last T. When
-the window is full and one more id comes, the last T / 2 ids stay, the new one included, and the
-others are forgotten. GPT-2 learnt an embedding for each place in the window, so what stays moves
-to the front and is read again; done at every token, that would cost a whole window each time,
-and so it is done once in T / 2 tokens.
+The window. A model sees at most T = n_positions ids, of a longer prompt the last T. When one more
+id comes than the window holds, the last T / 2 ids stay, the new one included, and the others are
+forgotten. GPT-2 learnt an embedding for each place in the window, so the ids that stay move to
+the front and are read again. At every token that would cost a whole window each time; so it is
+done once in T / 2 tokens.
 
-Several texts may go on together, see batch.py: each gets the ids it would get alone.
+Several texts may be written together, see batch.py: each gets the ids it would get alone.
 """
 
 from numbers import Integral

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from hypothesis import settings
 
 import bpe
@@ -29,6 +30,15 @@ TRAIN = TrainConfig(
 def small_model(device=None, dtype="float32", seed=0, **changes):
     """Return an initialised model of MODEL with `changes`."""
     return GPT(replace(MODEL, **changes), device, dtype).initialise(seed)
+
+
+def lively_model(device=None, **changes):
+    """Return a model whose logits differ much, and with the place as well."""
+    model = small_model(device, **changes)
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(len(model.params.flat)).astype(np.float32)
+    model.params.flat += model.device.xp.asarray(0.3 * noise)
+    return model
 
 
 # ---- a minute corpus ------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minigpt_examples import example_tokenizer, small_model, untimed
+from minigpt_examples import example_tokenizer, lively_model, small_model, untimed
 
 import bpe
 from minigpt.completion import Completion, Piece, complete, encode_prompt
@@ -11,13 +10,6 @@ from minigpt.sample import check_plan, generate, new_rows
 from minigpt.stream import TextStream
 
 BYTES = bpe.Tokenizer({i: bytes([i]) for i in range(256)}, [])  # every byte is a symbol
-
-
-def lively_model():
-    model = small_model()
-    noise = np.random.default_rng(1).standard_normal(len(model.params.flat)).astype(np.float32)
-    model.params.flat += 0.3 * noise
-    return model
 
 
 def pushed(data, stop):

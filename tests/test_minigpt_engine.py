@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minigpt_examples import example_tokenizer, small_model
+from minigpt_examples import example_tokenizer, lively_model
 
 from minigpt import batch as batch_module
 from minigpt import engine as engine_module
@@ -19,14 +19,6 @@ from minigpt.distribution import Settings
 from minigpt.engine import Busy, Closed, Engine, Request, TimedOut, rows_that_fit
 
 TOKENIZER = example_tokenizer()
-
-
-def lively_model(**changes):
-    """Return a model whose logits differ much, and with the place as well."""
-    model = small_model(**changes)
-    noise = np.random.default_rng(1).standard_normal(len(model.params.flat)).astype(np.float32)
-    model.params.flat += 0.3 * noise
-    return model
 
 
 MODELS = {

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from minigpt_examples import example_tokenizer, save_example_model, small_model, untimed
+from minigpt_examples import (
+    example_tokenizer,
+    lively_model,
+    save_example_model,
+    small_model,
+    untimed,
+)
 
 import bpe
 import minigpt
 from minigpt import batch as batch_module
-from minigpt.backend import to_numpy
+from minigpt import plain_sample
 from minigpt.batch import Batch
 from minigpt.decode import Decoder
 from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
@@ -167,37 +173,6 @@ def test_extreme_temperatures_and_logits_are_no_trouble(temperature):
 
 
 # ---- generation ------------------------------------------------------------------------------
-
-
-def argmax_continuation(model, ids, n):
-    """Continue `ids` by the likeliest id, in the plainest way, by the rule of the window."""
-    T = model.config.n_positions
-    window, out = list(ids)[-T:], []
-    for _ in range(n):
-        out.append(int(to_numpy(model.logits(window))[-1].argmax()))
-        window.append(out[-1])
-        if len(window) > T:
-            window = window[-max(1, T // 2) :]
-    return out
-
-
-def lively_model(device=None, **changes):
-    """Return a model whose logits differ much, and with the place as well."""
-    model = small_model(device, **changes)
-    rng = np.random.default_rng(1)
-    noise = rng.standard_normal(len(model.params.flat)).astype(np.float32)
-    model.params.flat += model.device.xp.asarray(0.3 * noise)
-    return model
-
-
-@pytest.mark.parametrize("n_positions", [1, 2, 5, 16])
-def test_temperature_0_continues_with_the_likeliest_and_the_window_slides(device, n_positions):
-    model = lively_model(device, n_positions=n_positions)
-    ids = list(range(5))
-    out = list(generate(model, ids, 60, temperature=0))
-    assert out == argmax_continuation(model, ids, 60)
-    assert ids == list(range(5))  # what was given is not changed
-    assert n_positions < 5 or len(set(out)) > 3  # not a text that any window would give
 
 
 def test_what_is_written_is_what_the_plain_loop_draws():
@@ -403,7 +378,7 @@ def test_the_lowest_and_the_highest_draw_choose_a_symbol_that_may_be_chosen(monk
 
 def test_generation_ends_before_a_stop_id():
     model = lively_model()
-    out = argmax_continuation(model, [7], 12)
+    out = list(plain_sample.generate(model, [7], 12, temperature=0))
     stop = out[6]
     assert list(generate(model, [7], 12, 0, stop=(stop,))) == out[: out.index(stop)]
     assert list(generate(model, [7], 12, 0, stop=(out[0], 5))) == []

@@ -1,0 +1,57 @@
+"""Writing in its simplest form: read this after plain_step.py.
+
+A model scores every symbol as the next one. The scores become probabilities, one symbol is drawn
+by them and appended, and the model is asked again:
+
+    logits = what the model says of the symbol after `ids`                 (V,)
+    p      = softmax(logits / temperature)                                 (V,)
+    id     = drawn with the probabilities p
+    ids    = ids and id
+
+At temperature 1 these are the model's own probabilities. A lower one makes the likely symbols
+likelier still; at 0 the likeliest is always taken.
+
+This is not for use: for every new id it computes the whole window again. sample.py writes the same
+ids, and computes only what is new (decode.py), for many texts together (batch.py, engine.py);
+distribution.py has other ways to draw. Tests take this module as the truth.
+"""
+
+import numpy as np
+
+from minigpt.backend import to_numpy
+
+
+def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
+    """Yield up to `max_new_tokens` ids that continue `ids`; end before the id `stop`."""
+    rng, T = np.random.default_rng(seed), model.config.n_positions
+    window = list(ids)[-T:]  # what the model sees
+    for _ in range(max_new_tokens):
+        logits = to_numpy(model.logits(window))[-1]  # (V,)
+        id = draw(probabilities(logits, temperature), rng.random())
+        if id == stop:
+            return
+        yield id
+        window.append(id)
+        if len(window) > T:
+            window = window[-max(1, T // 2) :]  # the window is full: forget the older half
+
+
+def probabilities(logits, temperature):
+    """Return softmax(logits / temperature), (V,) -> (V,)."""
+    if temperature == 0:
+        return np.eye(len(logits))[np.argmax(logits)]  # 1 for the likeliest, 0 for all others
+    e = np.exp((np.float64(logits) - max(logits)) / temperature)
+    return e / sum(e)
+
+
+def draw(p, number):
+    """Return the id that a random `number` of [0, 1) chooses.
+
+    There each id has a share as wide as its probability: first id 0, then id 1, and so on.
+    """
+    end = 0.0
+    for id, share in enumerate(p):
+        end += share
+        if number < end:
+            return id
+    return int(np.flatnonzero(p)[-1])  # the shares' sum was rounded to less than 1
