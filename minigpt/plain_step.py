@@ -37,7 +37,7 @@ def train_step(model, m, v, windows, config, step):
     """Make update number `step` (from 0) of model, m and v in place; return (loss, norm)."""
     first = step * config.accumulate
     batches = [windows.batch(first + i, config.batch_size) for i in range(config.accumulate)]
-    n_targets = sum(targets.size for _, targets in batches)
+    n_targets = sum(int((targets >= 0).sum()) for _, targets in batches)  # -1 counts for nothing
 
     loss, grads = 0.0, model.new_grads()
     for ids, targets in batches:  # (B, T) each; several where one would not fit in memory

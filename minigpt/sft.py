@@ -1,5 +1,7 @@
 """Supervised fine-tuning: from a model that goes on with documents to one that answers.
 
+plain_chat.py has the idea in its simplest form: read that first.
+
 The same loop as pretraining (pretrain.py), with three differences: it starts from the weights of
 a base model, it sees conversations (packing.py) instead of rows of documents, and only what the
 assistant says counts. The folder it writes is a base's with a chat template; it is continued

@@ -1,0 +1,74 @@
+"""How a base model becomes an assistant, in its simplest form: read this after plain_sample.py.
+
+A base model goes on with documents. An assistant is the same model, trained on with documents of
+one kind: conversations, written down so that it can tell who speaks,
+
+    <|bos|> <|user_start|> hello <|user_end|> <|assistant_start|> hi <|assistant_end|> ...
+
+where each <|...|> is one id of its own, which no text that anybody types is encoded to. Nothing
+else is new:
+
+    learning    the step of plain_step.py, but only what the assistant says counts in the loss:
+                the model learns to answer and when to stop, not to ask
+    answering   write the conversation down up to <|assistant_start|>, and let the model go on
+                (plain_sample.py) until it draws <|assistant_end|>
+
+This is not for use: it takes one conversation at a time, and expects a vocabulary that has these
+ids and conversations that fit the window. In earnest, chat_format.py writes conversations down and
+checks them, packing.py puts several into one window, sft.py is the run, and chat.py answers. Tests
+take this module as the truth for the first three.
+
+Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback".
+"""
+
+import numpy as np
+
+from minigpt import plain_sample, plain_step
+
+
+def render(tokenizer, messages):
+    """Return a conversation as ids, and a mask of equal length: does the assistant say this id?
+
+    Each message is {"role": "system", "user" or "assistant", "content": text}.
+    """
+    special = tokenizer.special_tokens
+    ids, mask = [special["<|bos|>"]], [False]
+    for message in messages:
+        role, text = message["role"], tokenizer.encode_ordinary(message["content"])
+        ids += [special[f"<|{role}_start|>"], *text, special[f"<|{role}_end|>"]]
+        mask += [False] + [role == "assistant"] * (len(text) + 1)  # its end is said, too
+    return ids, mask
+
+
+class Conversations:
+    """Conversations as batches for plain_step.train, each of one row."""
+
+    def __init__(self, tokenizer, conversations):
+        self.rendered = [render(tokenizer, messages) for messages in conversations]
+
+    def batch(self, index, batch_size=1):
+        """Return ids and targets (1, T) of conversation `index`; after the last comes the first.
+
+        As always, the target of a place is the next id, here -1 if the assistant does not say it:
+        model.forward leaves such a place out of the loss.
+        """
+        assert batch_size == 1  # conversations differ in length
+        ids, mask = map(np.array, self.rendered[index % len(self.rendered)])  # (T + 1,) each
+        targets = np.where(mask[1:], ids[1:], -1)  # (T,)
+        return ids[None, :-1], targets[None]
+
+
+def fine_tune(model, tokenizer, conversations, config):
+    """Make the steps of a TrainConfig; yield of each the loss (nats a token) and gradient's norm.
+
+    A step learns from `config.accumulate` conversations, in which every token counts the same.
+    """
+    return plain_step.train(model, Conversations(tokenizer, conversations), config)
+
+
+def reply(model, tokenizer, messages, max_new_tokens, temperature=0, seed=None):
+    """Return what the assistant answers to a conversation that ends with the user."""
+    ids, _ = render(tokenizer, messages)
+    start, end = (tokenizer.special_tokens[f"<|assistant_{x}|>"] for x in ("start", "end"))
+    written = plain_sample.generate(model, [*ids, start], max_new_tokens, temperature, end, seed)
+    return tokenizer.decode(list(written))
