@@ -1,13 +1,19 @@
 """Byte-pair encoding in its simplest form: read this first.
 
 Text is bytes, so 256 symbols can write any text down, but the sequences are long. Byte-pair
-encoding makes them shorter and the list of symbols longer: find the two symbols that stand side
-by side most often, give that pair a symbol of its own, put it wherever the pair stands, repeat.
-What is learned is nothing but the list of pairs, in order; encoding a text replays it.
+encoding makes the sequences shorter and the list of symbols longer: find the two symbols that
+stand side by side most often, give that pair a symbol of its own, put it wherever the pair stands,
+repeat. A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a
+cut. Three chunks, and the first two merges:
 
-A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a cut.
+    l o w      l o w e r      n e w
+    lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first
+    low        low e r        n e w       (lo, w) stands twice
 
-This is not for use: it recounts everything for every merge. `train.py` learns the same merges
+What is learned is only the list of pairs, in order. To encode a text, the merges are done to it
+in the same order: "slow" becomes s, low.
+
+This is not for use: it counts everything again for every merge. `train.py` learns the same merges
 and `tokenizer.py` finds the same ids, fast; their tests take this module as the truth.
 
 Sources: P. Gage, "A New Algorithm for Data Compression", 1994; R. Sennrich, B. Haddow, A. Birch,
@@ -28,7 +34,7 @@ Pair = tuple[int, int]
 
 
 def count_pairs(sequences: Iterable[list[int]]) -> Counter[Pair]:
-    """Count the pairs of neighbouring ids; in "aaa" the pair (a, a) stands twice."""
+    """Count the pairs of neighbouring ids. In "aaa" the pair (a, a) counts twice."""
     counts = Counter()
     for ids in sequences:
         counts.update(pairwise(ids))
@@ -52,11 +58,11 @@ def byte_ids(data: bytes) -> list[int]:
 
 
 def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
-    """Learn up to `num_merges` merges; merge number i makes id 256 + i."""
+    """Learn up to `num_merges` merges. Merge number i, from 0, makes the id 256 + i."""
     sequences = [byte_ids(chunk) for chunk in chunks]
     merges = []
     while len(merges) < num_merges and (counts := count_pairs(sequences)):
-        # The highest count wins; of equal counts, the lowest pair of ids.
+        # The highest count wins, and of equal counts the lowest pair of ids.
         pair = min(counts, key=lambda pair: (-counts[pair], pair))
         sequences = [merge(ids, pair, 256 + len(merges)) for ids in sequences]
         merges.append(pair)
@@ -64,7 +70,7 @@ def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
 
 
 def encode(chunk: bytes, merges: list[Pair]) -> list[int]:
-    """Encode one chunk: do to it, in the same order, what training did to the text."""
+    """Encode one chunk: do all merges to it, in the order in which they were learned."""
     ids = byte_ids(chunk)
     for i, pair in enumerate(merges):
         ids = merge(ids, pair, 256 + i)
@@ -72,7 +78,7 @@ def encode(chunk: bytes, merges: list[Pair]) -> list[int]:
 
 
 def vocabulary(merges: Iterable[Pair]) -> list[bytes]:
-    """List what each id stands for: a byte, or the two tokens it was merged from."""
+    """List the bytes that each id stands for: one byte, or those of the two ids it was made of."""
     tokens = [bytes([byte]) for byte in BYTE_ORDER]
     for first, second in merges:
         tokens.append(tokens[first] + tokens[second])
@@ -80,6 +86,6 @@ def vocabulary(merges: Iterable[Pair]) -> list[bytes]:
 
 
 def decode(ids: Iterable[int], merges: list[Pair]) -> bytes:
-    """Join what the ids stand for."""
+    """Join the bytes that the ids stand for."""
     tokens = vocabulary(merges)
     return b"".join(tokens[id] for id in ids)

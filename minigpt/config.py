@@ -1,8 +1,8 @@
 """Every setting of the model and of a training run, with its default, as flags.
 
-A frozen dataclass each; `python -m minigpt pretrain --help` makes its flags from these fields,
-so that a default stands in one place only. The model's names are those of Hugging Face's
-config.json for GPT-2. Named sets of settings are in presets.py.
+ModelConfig says how large a model is, TrainConfig how it is trained. `python -m minigpt pretrain`
+makes its flags from their fields, so that each default stands in one place. The model's names are
+those of Hugging Face's config.json for GPT-2. Named sets of settings are in presets.py.
 """
 
 import argparse
@@ -44,6 +44,7 @@ class ModelConfig:
 
     def n_params(self):
         """Return the number of parameters; the token embedding, used twice, counts once."""
+        # matrices 3 C C, C C, 4 C C, 4 C C; their biases 9 C; two normalisations of 2 C each
         per_layer = 12 * self.n_embd**2 + 13 * self.n_embd
         embeddings = (self.vocab_size + self.n_positions) * self.n_embd
         return embeddings + self.n_layer * per_layer + 2 * self.n_embd
@@ -100,7 +101,7 @@ class TrainConfig:
         require(self.epsilon > 0, "epsilon", self.epsilon, "be above 0")
 
     def windows_per_step(self):
-        """Return how many windows an update has seen the gradient of."""
+        """Return how many windows an update learns from."""
         return self.batch_size * self.accumulate
 
     def with_steps(self, windows_per_epoch):

@@ -3,12 +3,13 @@
 `tokenize` writes a folder of
 
     train.npy, val.npy   all ids in one row, uint16 or uint32; every document starts with the
-                         separator <|endoftext|>; opened memory-mapped, so size is no limit
+                         separator <|endoftext|>; a file may be larger than memory, since it is
+                         opened memory-mapped
     tokens.json          the report: documents, tokens and bytes of each part, and a fingerprint
                          of the tokenizer
 
-One document in 20 goes to validation, whole, so that no validation text was seen in training. Of
-fewer than 20 documents (a book, say) the last tenth of each goes there instead.
+One whole document in 20 is held out for validation, so training never sees its text. Where there
+are fewer than 20 documents (a book, say) the last tenth of each is held out instead.
 
 The tokenizer itself is in the package `bpe`; the format .npy is NumPy's (NEP 1).
 """
@@ -27,8 +28,8 @@ from bpe.files import atomic_write
 
 SEPARATOR = "<|endoftext|>"
 REPORT = "tokens.json"
-VAL_EVERY = 20  # one document in so many is held out ...
-VAL_TAIL = 0.1  # ... or this share of each, where there are fewer documents than that
+VAL_EVERY = 20  # one document in so many is held out,
+VAL_TAIL = 0.1  # or this share of each, where there are fewer documents than that
 
 
 def split_documents(texts):
@@ -186,11 +187,16 @@ def load_tokens(path, n_vocab=None):
 
 
 class Windows:
-    """Windows of `n_positions` tokens, each followed by its targets, one position later.
+    """Windows of T = `n_positions` ids from a row of them, and the targets: each one's next id.
 
-    An epoch goes through the whole row once, in windows that do not overlap, in a random order;
-    the next epoch starts them at another place. Which windows a step gets follows from the seed
-    and the step alone, so a training run can be continued anywhere.
+    Of a row a b c d e f g h i, with T = 3, these may be
+
+        ids      b c d      e f g
+        targets  c d e      f g h
+
+    An epoch goes through the whole row once, in windows that do not overlap, in a random order.
+    The next epoch begins them at another place. The windows of a step follow from the seed and the
+    step alone, so a training run can be continued anywhere.
     """
 
     def __init__(self, tokens, n_positions, seed):
@@ -228,5 +234,6 @@ class Windows:
 
     def _gather(self, starts):
         T = self.n_positions
-        rows = np.stack([self.tokens[start : start + T + 1] for start in starts]).astype(np.int64)
+        rows = np.stack([self.tokens[start : start + T + 1] for start in starts])  # (B, T + 1)
+        rows = rows.astype(np.int64)
         return rows[:, :-1], rows[:, 1:]  # (B, T), (B, T)

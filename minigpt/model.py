@@ -1,8 +1,8 @@
 """GPT-2: the forward pass, and the backward pass read upward.
 
-`forward` calls the operations of ops.py one after the other and keeps their caches; `backward`
+`forward` calls the operations of ops.py one after the other and keeps their caches. `backward`
 goes through the same operations in reverse and adds up the gradients of the parameters. There is
-no text here (see dataset.py) and nothing about how weights are changed (see optim.py).
+no text here (see dataset.py), and weights are not changed here (see plain_step.py, optim.py).
 
 The model, for one window of ids (T,):
 
@@ -10,10 +10,10 @@ The model, for one window of ids (T,):
     L times:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
     logits = layernorm(x) @ wte.T
 
-x has a row of C numbers for each position. It begins as what the token is (wte) and where it stands
-(wpe). Attention adds to a row what earlier rows know; mlp, two linear layers with a GELU between,
-adds what follows from the row alone. In the end a row is compared with the embedding of every
-symbol: the larger the product, its logit, the likelier that symbol comes next.
+x (T, C) has a row of C numbers for each position. A row begins as what the token is (wte) and where
+it stands (wpe). Attention adds to a row what earlier rows know. mlp, two linear layers with a GELU
+between, adds what follows from the row alone. In the end each row is multiplied with the embedding
+of every symbol. The product is the symbol's logit: the larger, the likelier it comes next.
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; names and
 shapes of the parameters as in Hugging Face's GPT2LMHeadModel, weights stored (in, out).
@@ -28,7 +28,11 @@ from minigpt.params import Params
 
 
 def param_shapes(config):
-    """Return a dict from every parameter's name to its shape, in the order of use."""
+    """Return a dict from every parameter's name to its shape, in the order of use.
+
+    c_attn makes queries, keys and values, side by side. wte is used twice: first to look up what
+    each token is, and last, transposed, for the logits.
+    """
     V, C, F = config.vocab_size, config.n_embd, 4 * config.n_embd
     shapes = {"wte.weight": (V, C), "wpe.weight": (config.n_positions, C)}
     for l in range(config.n_layer):
@@ -52,9 +56,10 @@ def param_shapes(config):
 class GPT:
     """A GPT-2 of a given ModelConfig on a Device; all parameters are 0 until filled.
 
-    `params` are what is learnt and saved, `weights` what is computed with: the same object, or
-    where the device computes in bfloat16 a copy, which whoever changes `params` has to renew.
-    Both may be read by several threads at once: `forward` and `backward` keep nothing here.
+    `params` are learned and saved; `weights` are what is computed with. They are one object,
+    except on a device that computes in bfloat16: there `weights` are a copy, and whoever changes
+    `params` must call `renew_weights`. Several threads may use a model at once, since `forward`
+    and `backward` keep nothing in it.
     """
 
     def __init__(self, config, device=None, dtype="float32"):
@@ -65,19 +70,20 @@ class GPT:
             self.weights = Params(self.params.shapes, self.device.xp, self.device.low)
 
     def renew_weights(self):
-        """Compute with what `params` are now."""
+        """Make `weights` what `params` are now."""
         if self.weights is not self.params:
             self.weights.flat[...] = self.params.flat
 
     def initialise(self, seed):
         """Fill the parameters as GPT-2 does: normal(0, 0.02), gains 1, biases 0.
 
-        What a block adds to x starts smaller, by 1 / sqrt(2 L), so that x does not grow with the
-        number of blocks. In a model narrower than GPT-2's smallest, whose sums have fewer terms,
-        all matrices start larger, by sqrt(768 / C): what a product gives is then as large as there
-        (Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
-        networks"). On tinyshakespeare with 128 channels that takes more than 0.1 nats off the loss
-        after 2000 steps. On every device a seed gives the same weights.
+        The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): a model
+        of L blocks adds 2 L products, and x is not to grow with their number. In a model narrower
+        than GPT-2's smallest, all matrices start larger, by sqrt(768 / C). Their products, sums of
+        fewer terms, are then as large as there (Glorot and Bengio 2010, "Understanding the
+        difficulty of training deep feedforward neural networks"). On tinyshakespeare with 128
+        channels this takes more than 0.1 nats off the loss after 2000 steps. A seed gives the same
+        weights on every device.
         """
         std = 0.02 * max(1.0, math.sqrt(768 / self.config.n_embd))
         rng = random_generator(np, seed)
@@ -100,10 +106,10 @@ class GPT:
     def forward(self, ids, targets, n_targets=None, rng=None, positions=None, segments=None):
         """Return the loss of predicting `targets` from `ids`, both (B, T), and a cache.
 
-        A negative target counts for nothing. `n_targets` is what the sum of the losses is divided
-        by; default, the number of targets. With an `rng` there is dropout. Where several texts
-        share a row, `segments` (B, T) numbers them, so that none sees another, and `positions`
-        (B, T) says where in its own text each id stands.
+        A negative target counts for nothing. The sum of the losses is divided by `n_targets`, by
+        default the number of targets. With an `rng` there is dropout. Several texts may share a
+        row: `segments` (B, T) then numbers them, so that none sees another, and `positions` (B, T)
+        says where in its own text each id stands.
         """
         ops, w = self.device.ops, self.weights["wte.weight"]
         if n_targets is None:
@@ -131,7 +137,7 @@ class GPT:
         """
         ids = self.check_ids(ids)
         x, _ = self._body_forward(ids.reshape(-1, ids.shape[-1]))  # (B, T, C)
-        # of the parameters, not of a copy: logits are needed more exactly than bfloat16 is
+        # by `params`, not `weights`: bfloat16 is not exact enough for logits
         return (x @ self.params["wte.weight"].T).reshape(*ids.shape, -1)
 
     def losses(self, ids, targets, positions=None, segments=None):
@@ -184,7 +190,7 @@ class GPT:
             dx = self._block_backward(dx, block_caches[l], f"h.{l}.", grads)
         dx = ops.dropout_backward(dx, drop_cache)
         if pos_cache is None:
-            # one row served the whole batch
+            # all B texts used the same rows, so their gradients add up
             dw = dx.astype(self.params.flat.dtype, copy=False).sum(axis=0)  # (T, C)
             grads.add("wpe.weight", dw, slice(dx.shape[1]))
         else:
@@ -201,10 +207,13 @@ class GPT:
         def p(rest):
             return self.weights[name + rest]
 
+        # every operation returns its output and its cache; caches are named after the layers
+
         # attention: positions exchange what they know
         h, ln_1 = ops.layernorm_forward(
             x, p("ln_1.weight"), p("ln_1.bias"), c.layer_norm_epsilon
         )  # (B, T, C)
+        # (B, T, 3C)
         qkv, c_attn = ops.linear_forward(h, p("attn.c_attn.weight"), p("attn.c_attn.bias"))
         y, attn = ops.attention_forward(qkv, c.n_head, c.dropout, rng, segments)  # (B, T, C)
         y, attn_proj = ops.linear_forward(y, p("attn.c_proj.weight"), p("attn.c_proj.bias"))
@@ -229,7 +238,7 @@ class GPT:
             grads.add(name + rest + ".weight", dw)
             grads.add(name + rest + ".bias", db)
 
-        # mlp; x goes both ways, through it and past it, so the gradients of both add up
+        # mlp; x goes two ways, through mlp and past it, so the gradients of both add up
         dy = ops.dropout_backward(dx, mlp_drop)  # (B, T, C)
         dh, dw, db = ops.linear_backward(dy, mlp_proj)  # (B, T, F)
         add("mlp.c_proj", dw, db)
@@ -239,13 +248,13 @@ class GPT:
         dx, dg, db = ops.layernorm_backward(dh, ln_2, past=dx)  # (B, T, C)
         add("ln_2", dg, db)
 
-        # attention
-        dy = ops.dropout_backward(dx, attn_drop)
-        dy, dw, db = ops.linear_backward(dy, attn_proj)
+        # attention, likewise
+        dy = ops.dropout_backward(dx, attn_drop)  # (B, T, C)
+        dy, dw, db = ops.linear_backward(dy, attn_proj)  # (B, T, C)
         add("attn.c_proj", dw, db)
         dqkv = ops.attention_backward(dy, attn)  # (B, T, 3C)
         dh, dw, db = ops.linear_backward(dqkv, c_attn)  # (B, T, C)
         add("attn.c_attn", dw, db)
-        dx, dg, db = ops.layernorm_backward(dh, ln_1, past=dx)
+        dx, dg, db = ops.layernorm_backward(dh, ln_1, past=dx)  # (B, T, C)
         add("ln_1", dg, db)
         return dx

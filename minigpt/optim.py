@@ -1,7 +1,7 @@
 """AdamW, gradient clipping and the learning-rate schedule, on one flat array.
 
-The formulas as they are printed are in plain_step.py; here they are in an order that needs one
-new array, and for pieces that stay in a core's cache.
+plain_step.py has the formulas as they are printed: read that first. Here they are in an order that
+makes one new array only, and are computed for pieces that stay in a core's cache.
 
 Sources: Kingma and Ba 2015, "Adam" (algorithm 1); Loshchilov and Hutter 2019, "Decoupled Weight
 Decay Regularization" (algorithm 2); Loshchilov and Hutter 2017, "SGDR" (the cosine).
@@ -18,7 +18,11 @@ NORM_CHUNK = 1 << 22  # the same for any number of workers, and with it the roun
 
 
 def learning_rate(step, config):
-    """Return the learning rate of `step` (from 0): a linear rise, then half a cosine down."""
+    """Return the learning rate of `step` (from 0): a straight rise, then half a cosine down.
+
+    It rises since Adam's means say little after a few gradients; it falls so that the weights
+    settle.
+    """
     warmup, steps = config.warmup_steps, config.steps
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
@@ -38,15 +42,17 @@ def squares(x):
 
 
 def clip_factor(grad_norm, limit):
-    """Return what to multiply a gradient with so that its norm is at most `limit` (0: no limit)."""
+    """Return the factor, at most 1, that brings a norm down to `limit` (0: no limit)."""
     return limit / grad_norm if 0 < limit < grad_norm else 1.0
 
 
 def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay, scale=1.0):
-    """Move weights `w` against gradient `scale g` by one step; w, m and v are changed in place.
+    """Move weights `w` one step against the gradient `scale g`; w, m and v change in place.
 
-    m and v are running means of the gradient and of its square, 0 before the first step; `step`
-    counts from 1 and undoes their bias towards 0. All arrays are flat and of one size.
+    All are flat arrays of one size. `step` counts from 1. With c1 = 1 - beta1^step and
+    c2 = 1 - beta2^step, the step of plain_step.py is, multiplied above and below by sqrt(c2),
+
+        lr (m / c1) / (sqrt(v / c2) + epsilon) = (lr sqrt(c2) / c1) m / (sqrt(v) + epsilon sqrt(c2))
     """
     xp = array_module(w)
     m *= beta1
@@ -56,8 +62,7 @@ def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay, scale=1.0):
     xp.multiply(g, g, out=change)
     change *= scale * scale * (1 - beta2)
     v += change
-    # lr (m / c1) / (sqrt(v / c2) + epsilon), the two corrections c1 and c2 moved into the numbers
-    root = math.sqrt(1 - beta2**step)
+    root = math.sqrt(1 - beta2**step)  # sqrt(c2)
     xp.sqrt(v, out=change)
     change += epsilon * root
     xp.divide(m, change, out=change)
@@ -78,7 +83,7 @@ class AdamW:
         self.v = xp.zeros_like(params.flat)  # (N,)
 
     def share(self):
-        """Move the memory to where processes forked from now on have it in common (crew.py)."""
+        """Move m and v to memory that processes forked from now on have in common (crew.py)."""
         self.m = shared_copy(self.m)  # one after the other: the old one is free by then
         self.v = shared_copy(self.v)
 

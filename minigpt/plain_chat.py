@@ -59,7 +59,7 @@ class Conversations:
 
 
 def fine_tune(model, tokenizer, conversations, config):
-    """Make the steps of a TrainConfig; yield of each the loss (nats a token) and gradient's norm.
+    """Make the steps of a TrainConfig; yield the loss (nats a token) and gradient's norm of each.
 
     A step learns from `config.accumulate` conversations, in which every token counts the same.
     """

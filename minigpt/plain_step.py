@@ -1,7 +1,7 @@
 """A training step in its simplest form: read this after model.py.
 
-Training asks a model for each next token of a text and moves every parameter a little, so that it
-would have been less surprised. A step is five lines of mathematics,
+Training shows a model a text and, at each place, asks it for the next token. Then it moves every
+parameter a little, so that the model would have been less surprised. A step is five lines,
 
     loss  = how surprised the model is by a batch, on average            (model.forward)
     g     = d loss / d w for every parameter w, by the chain rule        (model.backward)
@@ -9,9 +9,10 @@ would have been less surprised. A step is five lines of mathematics,
     m, v  = running means of g and of g g
     w     = w - lr (m / (sqrt(v) + epsilon) + decay w)                   (AdamW)
 
-and a run is the same step again and again, with other windows of the text each time.
+and a run is the same step again and again, each time with other windows of the text. The learning
+rate lr first rises and then falls (optim.py).
 
-This is not for use: it knows no dropout and no GPU, and fills arrays of the model's size again and
+This is not for use: it knows no dropout and no GPU, and makes arrays of the model's size again and
 again. train.py and optim.py make the same steps on several cores and in little memory; their tests
 take this module as the truth. For runs that can be stopped and continued see pretrain.py.
 
@@ -24,9 +25,9 @@ from minigpt.optim import learning_rate
 
 
 def train(model, windows, config):
-    """Make the steps of a TrainConfig; yield of each the loss (nats per token) and gradient's norm.
+    """Make the steps of a TrainConfig; yield the loss (nats a token) and gradient's norm of each.
 
-    `windows` is what dataset.py makes of a row of ids: Windows(ids, T, seed).
+    `windows` gives the batches; dataset.py makes it of a row of ids: Windows(ids, T, seed).
     """
     m, v = model.new_grads(), model.new_grads()  # zeros, as many as there are parameters
     for step in range(config.steps):
@@ -40,7 +41,7 @@ def train_step(model, m, v, windows, config, step):
     n_targets = sum(int((targets >= 0).sum()) for _, targets in batches)  # -1 counts for nothing
 
     loss, grads = 0.0, model.new_grads()
-    for ids, targets in batches:  # (B, T) each; several where one would not fit in memory
+    for ids, targets in batches:  # (B, T) each; several batches where one would not fit in memory
         part, cache = model.forward(ids, targets, n_targets)
         model.backward(cache, grads)  # adds to grads
         loss += float(part)
@@ -60,9 +61,10 @@ def train_step(model, m, v, windows, config, step):
 def adamw(w, g, m, v, step, lr, decay, config):
     """Move weights `w` against their gradient `g`; w, m and v, of one shape, change in place.
 
-    A weight moves by about `lr` whatever the size of its gradient: m / sqrt(v) is near 1 where the
-    gradients agree and near 0 where they contradict each other. Both means begin at 0 and are too
-    small at first; `step`, from 1, tells by how much.
+    A weight moves by about `lr`, whatever the size of its gradient: m / sqrt(v) is near 1 or -1
+    where the gradients of several steps agree, and near 0 where they contradict each other. m and v
+    begin at 0, so at first they are too small: after `step` steps, counted from 1, by the factors
+    1 - beta1^step and 1 - beta2^step.
     """
     m[...] = config.beta1 * m + (1 - config.beta1) * g
     v[...] = config.beta2 * v + (1 - config.beta2) * g * g
