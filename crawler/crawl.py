@@ -1,15 +1,15 @@
 """Crawl: begin at some pages, follow every link, keep what is text. This is the loop.
 
-Threads only fetch (`workers.py`); the main thread alone owns the queue, the archive and every
-decision:
+Worker threads only fetch (`workers.py`). The main thread alone owns the queue and the archive, and
+decides everything:
 
-    a host's turn -> its next address -> robots.txt allows it? -> a free worker fetches the page
+    a host is due -> its next address -> robots.txt allows it? -> a free worker fetches the page
     a worker is done -> the host is due again after its delay -> keep the page, queue its links
 
 Who takes part:
 
     frontier   the addresses that wait, and what came of the others, on disk (`frontier.py`)
-    visit      one of these addresses on its way: how deep it was found, how often it was tried
+    visit      one of these addresses: how many links from a seed, how often it was tried
     intake     which links get into the frontier (`intake.py`), by the scope (`scope.py`)
     turns      when each host may be asked again (`politeness.py`); a Host knows its robots.txt
     state      archive and frontier, which always agree, whatever kills the crawl (`state.py`)
@@ -44,10 +44,10 @@ BAR_EVERY_S = 0.5
 
 
 def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
-    """Crawl to `output` and return the report; `say` gets a line of news now and then.
+    """Crawl to the file `output` and return the report; `say` is called with each line of news.
 
     Raises ValueError if not one page could be fetched, OSError if a file cannot be used, and
-    KeyboardInterrupt, with what to do next, if it was stopped.
+    KeyboardInterrupt, which says how to go on, if it was stopped.
     """
     scope = Scope(settings)
     state = State(output, settings.deciding())
@@ -56,9 +56,9 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
     if state.finished_report:  # killed while it tidied up
         return state.complete()
     try:
-        one = _Crawl(settings, scope, state, say)
-        one.run()
-        numbers = counts(one.frontier, one.n_unchanged)
+        loop = _Crawl(settings, scope, state, say)
+        loop.run()
+        numbers = counts(loop.frontier, loop.n_unchanged)
         if not numbers["pages"]:
             state.discard()
             met = ", ".join([*numbers["errors"], *numbers["skipped"]])
@@ -97,7 +97,7 @@ class _Crawl:
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
         self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.n_unchanged = self.frontier.noted("unchanged") or 0
-        self.n_unsettled = 0  # answers of which it is not known yet whether they are pages
+        self.n_unsettled = 0  # answers that have come and may be pages, but are not stored yet
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
             self.intake.add(seed, depth=0)
@@ -121,15 +121,15 @@ class _Crawl:
         return self.workers.n_running < min(self.settings.n_workers, n_free_pages)
 
     def _start_jobs(self) -> bool:
-        """Hand out work while workers are free and hosts are due; return False at the end."""
+        """Give work to free workers while hosts are due; return whether there is more to do."""
         while self._may_start() and (host := self.turns.take()):
             visit = self._next_allowed(host)
             if visit is None:
-                continue  # out of line, until something is there to ask it
+                continue  # the host leaves the line until there is something to ask it
             origin = urls.origin(visit.url)
             if host.must_read_robots(origin, self.turns.clock()):
                 if host.n_running:
-                    continue  # one thing at a time, when it is this
+                    continue  # robots.txt is asked for alone
                 self.workers.ask(host, origin)
             else:
                 host.running.add(visit.id)
@@ -139,7 +139,7 @@ class _Crawl:
         return self.workers.n_running > 0 or wants_more
 
     def _next_allowed(self, host: Host) -> Visit | None:
-        """Return the host's next address that robots.txt allows, or for which it is unread."""
+        """Return the host's next address that robots.txt allows, or whose robots.txt is unread."""
         while visit := self.frontier.next(host.netloc, host.running):
             origin = urls.origin(visit.url)
             if host.must_read_robots(origin, self.turns.clock()):
@@ -194,7 +194,7 @@ class _Crawl:
         return True
 
     def _settle(self, host: Host, result: VisitResult) -> None:
-        """Keep a page, queue what it leads to, and note what came of the visit."""
+        """Keep the page, queue its links, and note what came of the visit."""
         visit, outcome = result.visit, result.outcome
         if result.passes and visit.n_tries < MAX_TRIES - 1:
             self.frontier.retry(visit, outcome)

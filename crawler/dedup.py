@@ -1,20 +1,19 @@
 """Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
 A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
-may be similar, and misses less than one pair in a million; here each such pair is *verified* with
-its two sets of shingles, so that what comes out is no guess:
+may be similar, and misses less than one pair in a million. Here each such pair is *verified* with
+its two sets of shingles, so that nothing that comes out is a guess:
 
-    near_duplicates    every pair with Jaccard's J >= threshold, none below
-    keep_one           groups that such pairs connect (union-find); of each, the longest text stays,
-                       of equally long ones the first
+    near_duplicates    the pairs with Jaccard's J >= threshold, none below
+    keep_one           the groups that such pairs connect (union-find): the longest text of each
+                       group stays, and of equally long ones the first
 
-What stays in memory of a text is its signature, a fingerprint and its length, 464 bytes: 4.6 GB for
-ten million texts, and less than 1 GB for sorting. The sets are made again, or read from disk, for
-the few texts that are verified: `Sketches` is filled from wherever texts come from, and `similar`
-asks for sets by index.
+Of each text, 464 bytes stay in memory: its signature, a fingerprint and its length. That is 4.6 GB
+for ten million texts, and less than 1 GB more for sorting. The few texts that are verified have
+their sets made again, or read from disk: `similar` asks for a set by the text's index.
 
-What this is not: a search for repeated passages (Lee et al. 2022, suffix arrays). A text of fewer
-than five words is like another only if it has the same words; a text without words is like none.
+This is not a search for repeated passages (Lee et al. 2022, suffix arrays). A text of fewer than
+five words is similar only to texts of the same words, and a text without words to none.
 """
 
 from array import array
@@ -42,7 +41,7 @@ class Sketches:
 
     @classmethod
     def of(cls, texts: Sequence[str], keep_numbers: bool = False) -> "Sketches":
-        """Sketch texts, of which one at a time is looked at."""
+        """Sketch texts, one after the other; only one at a time need be in memory."""
         sketches = cls(len(texts))
         bar = tqdm(texts, "near-duplicate", unit=" documents", leave=False, disable=None)
         for index, text in enumerate(bar):
@@ -50,13 +49,13 @@ class Sketches:
         return sketches
 
     def put(self, index: int, hashes: np.ndarray, length: int) -> None:
-        """Sketch the text of so many characters whose set of shingles this is."""
+        """Sketch text number `index`, of `length` characters, by its set of shingles `hashes`."""
         self.lengths[index] = length
         self.signatures[index] = signature(hashes)
         self.fingerprints[index] = hashes.sum(dtype=np.uint64)
 
     def originals(self) -> np.ndarray:
-        """Return, for each text, the first that has the same set; -1 for texts without words."""
+        """Return (N,): for each text the first that has the same set, -1 for one without words."""
         order = np.argsort(self.fingerprints, kind="stable")
         ordered = self.fingerprints[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -79,7 +78,7 @@ def similar(
     threshold: float,
     is_known: Callable[[int, int], bool] = lambda i, j: False,
 ) -> Iterator[tuple[int, int]]:
-    """Yield verified pairs i < j of texts whose sets are different; those known are passed over.
+    """Yield verified pairs i < j of texts whose sets are different, but for those that `is_known`.
 
     Raises ValueError for a threshold outside 0.5..1.
     """
@@ -106,11 +105,11 @@ def near_duplicates(
 ) -> list[tuple[int, int]]:
     """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
-    A pair at the threshold is missed with probability 1e-6, one above it with less. Since n equal
-    texts make n (n - 1) / 2 pairs, of more than 1,000 only pairs with the first are listed, and of
-    more than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` may
-    be any object with a length and items, which reads them from a file; of an iterator all are kept
-    in memory. Raises ValueError for a threshold outside 0.5..1.
+    A pair at the threshold is missed with a probability below 1e-6. n equal texts would make
+    n (n - 1) / 2 pairs: of more than 1,000, only the pairs with the first are listed, and of more
+    than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` may be any
+    object with a length and items, which reads them from a file; the texts of an iterator are all
+    kept in memory. Raises ValueError for a threshold outside 0.5..1.
     """
     _check(threshold)
     texts = texts if hasattr(texts, "__getitem__") else list(texts)
@@ -183,8 +182,8 @@ def stand_ins(
 ) -> dict[int, int]:
     """Return {index of a text to drop: index of the text that stands for it}.
 
-    Of each group the longest stays, the first of equally long ones. A pair of one group is not
-    verified again, so a hundred thousand copies take a hundred thousand steps.
+    The longest text of each group stays, and of equally long ones the first. A pair that is in one
+    group already is not verified, so a hundred thousand copies take a hundred thousand steps.
     """
     lengths = sketches.lengths
     groups = Groups(len(lengths))

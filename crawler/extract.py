@@ -1,19 +1,19 @@
-"""Main text of a web page: headings, paragraphs, lists, code and tables, without the chrome.
+"""Main text of a web page: headings, paragraphs, lists, code, tables; no menus, footers, adverts.
 
-How does one find the main text of any page, with nothing but counting? This is neither a browser
-nor a trained model; it looks at a page as one would from across a room, where text is grey and the
-rest is coloured spots. In five steps, one a file:
+How does one find the main text of any page, by counting alone? This is neither a browser nor a
+trained model. It looks at a page as one would from across a room, where text is grey and the rest
+is coloured spots. In five steps, one a file:
 
-1. `html_tree.py` reads the page once into blocks, each hanging in a small tree of elements.
-2. `junk.py` gives every element a junk level by its tag and the words of its class: 0 is content,
-   2 a menu, 5 a footer. Nothing is deleted for it yet.
+1. `html_tree.py` reads the page into blocks of text, each in its place in a small tree of elements.
+2. `junk.py` gives every element a junk level, by its tag and the words of its class: 0 is content,
+   2 a menu, 5 a footer. Nothing is deleted yet.
 3. `page_shape.py` asks what kind of page it is: an article, a thread of posts, or a patchwork of
    cards and sections (a shop, a landing page).
-4. Here: up to which junk level is the page believed, and which element holds the main text? In a
-   column of text, long unlinked blocks count (`weigh`); in a patchwork, all do (`size`).
+4. Here: which junk level is the highest to keep, and which element holds the main text? In a
+   column of text, long unlinked blocks count (`weigh`); in a patchwork, all blocks do (`size`).
 5. `boilerplate.py` drops noise that stands among the text; `html_text.py` writes down the rest.
 
-An example, with the weight of each block (plain text of 30 characters and more; `boilerplate.py`):
+An example, with the weight of each block: its unlinked characters, if it is not short.
 
     body                                        level  weight
       nav    "Home", "Sport"                      5        0   short and linked
@@ -25,11 +25,11 @@ An example, with the weight of each block (plain text of 30 characters and more;
       div    class="comments"
         p    140 characters                       4      140
 
-Up to level 0 the page holds 320, up to level 4 it holds 460: no level adds much more than what is
-there, so level 0 is believed (`choose_level`). Of those 320, `story` holds all: the descent from
-body goes there, and stops where no single child holds most (`descend`). Were the story inside
-`class="share"`, level 0 would hold nothing, and the next levels would be tried: a page whose class
-names lie does not come out empty. This fallback buys more than any other idea here.
+Level 0 holds 320, and level 1 would add nothing, so only level 0 is kept (`choose_level`). `story`
+holds all of the 320: the search goes down from body to story, and stops there because no single
+child holds most (`descend`). Were the story inside `class="share"`, level 0 would hold nothing and
+higher levels would be tried: a page whose class names lie does not come out empty. No other idea
+here gains as much.
 
 Sources: Kohlschuetter et al. 2010, "Boilerplate detection using shallow text features" (length and
 link density of a block); Mozilla's Readability (class words, descending to the densest element).
@@ -102,8 +102,9 @@ def welcome_comments(nodes: list[Node]) -> None:
 def choose_level(blocks: list[Block]) -> int:
     """Return the lowest junk level that leaves out no large part of the text.
 
-    The shares here and below were tuned on half of the pages of the article-extraction-benchmark
-    and of WCXB; on the other half they do as well.
+    Up to this level there must be 300 characters, a fifth of all below the level of comments, and
+    0.6 of those up to the next level. These numbers and those below were tuned on half of the pages
+    of the article-extraction-benchmark and of WCXB; on the other half they do as well.
     """
     held = weight_by_level(blocks, weigh)
     for level in range(NOSCRIPT):
@@ -149,9 +150,9 @@ NO_CONTAINER = frozenset({"p", "li", "td", "th", "pre", "blockquote", "dl", "ul"
 def descend(
     nodes: list[Node], blocks: list[Block], weigh: Callable[[Block], float], most: float
 ) -> Node:
-    """Return the deepest element that still holds most (a share) of the weight around it.
+    """Return the deepest element that still holds the share `most` of the weight around it.
 
-    `article` and `main` need to hold less: their author has marked them as the main part.
+    `article` and `main` may hold less: their author has marked them as the main part.
     """
     for block in blocks:
         block.node.weight += weigh(block)

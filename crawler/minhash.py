@@ -1,10 +1,10 @@
 """MinHash: which texts may be similar, without comparing each with each.
 
-**Signatures.** Give all shingles a random order and note, for each text, which of its shingles
-comes first. For two texts A and B these are the same if the first of all shingles of A and B
-together lies in both, and as every shingle has the same chance to be first, that happens with
-probability |A and B| / |A or B|: Jaccard's J. An example: A = {the, cat, sat}, B = {the, cat, ran},
-of which two elements of four are in both; J = 2 / 4.
+**Signatures.** A text is a set of shingles, runs of words (`shingles.py`). Give all shingles a
+random order, and note for each text which of its shingles comes first. Texts A and B have the same
+first if the first of all their shingles lies in both. Every shingle has the same chance to be
+first, so this happens with probability |A and B| / |A or B|, Jaccard's J. An example, with words
+for shingles: A = {the, cat, sat}, B = {the, cat, ran}. Two of the four are in both, so J = 2 / 4.
 
     place in      the  cat  sat  ran     first of A   first of B
     order 1        2    4    1    3         sat          the
@@ -12,23 +12,24 @@ of which two elements of four are in both; J = 2 / 4.
     order 3        4    2    3    1         cat          ran
     order 4        3    1    2    4         cat          cat      same
 
-Two of four orders agree: the estimate of J is 2 / 4. A signature is the firsts of 112 orders, 448
-bytes for a text of any length; its estimate has a standard error of sqrt(J (1 - J) / 112) < .048.
-An order is a function h -> (a h + b) mod 2^32 of the shingle's hash, with a odd, so that it is
-one-to-one; "first" is the least value.
+In two of four orders A and B have the same first, so the estimate of J is 2 / 4. A signature holds
+the firsts of 112 orders: 448 bytes for a text of any length. Its estimate has a standard error of
+sqrt(J (1 - J) / 112) < .048. An order is a function h -> (a h + b) mod 2^32 of the shingle's hash,
+one-to-one since a is odd; the least value is "first".
 
-**Bands.** Cut signatures into bands of `rows` values. Two texts share a given band with probability
-J^rows, and any of n bands with 1 - (1 - J^rows)^n. Texts that share one are *candidates*; sorting
-finds them, in n sorts. FineWeb cuts its 112 values into 14 bands of 8:
+**Bands.** Cut signatures into n bands of `rows` values. Two texts share a given band with
+probability J^rows, and at least one of n bands with probability 1 - (1 - J^rows)^n. Texts that
+share a band are *candidates*, and one sort for each band finds them. For 112 values these are
 
     J               .1     .3     .5     .7     .8        .9
     14 bands of 8   0      .001   .053   .564   .924      .9996
     28 bands of 4   .003   .204   .836   .9995  1 - 4e-7  1 - 4e-13
 
-and misses one pair of thirteen at J = .8. As candidates are verified here, false ones cost time and
-no precision, so the same 112 values are cut finer: `rows_for` takes the longest bands that miss
-less than one pair in a million at the threshold, 28 x 4 at .8. Most false candidates are sorted out
-by their signatures, which must agree in all but MARGIN of the share that the threshold asks for.
+FineWeb takes 14 bands of 8, which miss one pair in thirteen at J = .8. Here each candidate is
+verified, so a false one costs time but no precision, and the bands may be shorter. `rows_for` takes
+the longest bands that miss less than one pair in a million at the threshold: 28 bands of 4 at .8.
+Most false candidates are dropped by their signatures, which must agree in at least a share of
+threshold - MARGIN of their values.
 
 Sources: Broder 1997 (MinHash); Indyk & Motwani 1998 (bands); Lee et al. 2022, "Deduplicating
 training data makes language models better", appendix A.
@@ -41,7 +42,7 @@ import numpy as np
 N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
-LARGE = 1000  # texts sharing a band that are compared each with each
+LARGE = 1000  # so many texts that share a band are compared each with each, more are not
 BLOCK = 2**14  # pairs looked at in one go
 
 _RNG = np.random.default_rng(1)
@@ -61,7 +62,7 @@ def signature(hashes: np.ndarray) -> np.ndarray:
 
 
 def rows_for(threshold: float) -> int:
-    """Return the longest bands that miss less than MAX_MISSED of the pairs at the threshold."""
+    """Return the length of the longest bands that miss few enough (MAX_MISSED) at the threshold."""
     for rows in range(N_VALUES, 1, -1):
         if (1 - threshold**rows) ** (N_VALUES // rows) < MAX_MISSED:
             return rows
@@ -69,9 +70,10 @@ def rows_for(threshold: float) -> int:
 
 
 def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
-    """Yield, for each band, pairs i < j of rows `among` signatures that may be similar: (n, 2).
+    """Yield, for each band, pairs i < j of texts that may be similar: (n, 2).
 
-    Of more than LARGE texts that share a band, most are compared with a leader only (`_led`).
+    `among` are the texts to compare, as row numbers of `signatures` (N, N_VALUES). Where more than
+    LARGE texts share a band, most are compared with a leader only (`_led`).
     """
     rows = rows_for(threshold)
     for band in range(n_bands(threshold)):
@@ -81,7 +83,8 @@ def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> I
         for pairs in _pairs_of_runs(order, starts, lengths):
             equal = signatures[pairs[:, 0]] == signatures[pairs[:, 1]]  # (n, N_VALUES)
             in_bands = equal[:, : N_VALUES // rows * rows].reshape(len(pairs), -1, rows)
-            is_first = in_bands.all(axis=2).argmax(axis=1) == band  # not given already
+            # (n,), whether this is the first band that they share: else they were given before
+            is_first = in_bands.all(axis=2).argmax(axis=1) == band
             found.append(pairs[is_first & (equal.mean(axis=1) >= threshold - MARGIN)])
         for run in np.flatnonzero(lengths > LARGE):
             group = order[starts[run] : starts[run] + lengths[run]]
@@ -104,7 +107,10 @@ def _band_keys(signatures: np.ndarray, band: int, rows: int) -> np.ndarray:
 
 
 def _runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return indices ordered by key, and where in them runs of two and more equal keys begin."""
+    """Return indices ordered by key (N,), and the starts and lengths of runs of equal keys there.
+
+    Only runs of two and more count.
+    """
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     is_start = np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(keys)]
@@ -128,11 +134,11 @@ def _pairs_of_runs(
 
 
 def _led(group: np.ndarray, signatures: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
-    """Yield pairs of a leader and those that may be similar to it.
+    """Yield pairs (n, 2) of a leader and texts that may be similar to it.
 
-    The first of the group leads; those whose signature puts them clearly above the threshold are
-    settled, and the first of the rest leads next, LARGE times at most. A hundred thousand texts of
-    one make then cost a hundred thousand comparisons, not five thousand million.
+    The first of the group leads. Texts whose signatures are clearly above the threshold are settled
+    by that; the first of the rest leads next, LARGE times at most. So a hundred thousand texts of
+    one make cost a hundred thousand comparisons, not five thousand million.
     """
     for _ in range(LARGE):
         leader, group = group[0], group[1:]

@@ -1,16 +1,22 @@
 """What a site's robots.txt allows (RFC 9309), so that a crawler is a guest and not a burglar.
 
-A file is a row of groups: `User-agent` lines, then the `Allow` and `Disallow` rules for these
-agents. All groups that name us count together; only if none does, those for `*`. The longest rule
-that matches decides, and between equals `Allow`. `*` in a rule stands for anything, `$` at its end
-for the end. `Crawl-delay` and `Sitemap` are not in the RFC but common.
+A file is a row of groups. A group is `User-agent` lines, then the `Allow` and `Disallow` rules for
+these agents:
+
+    User-agent: *
+    Disallow: /private/         # no page whose path begins so,
+    Allow: /private/*.html$     # but these: `*` stands for anything, `$` for the end
+
+All groups that name us count together; only if none does, the groups for `*` count. The longest
+rule that matches decides, and of equally long ones `Allow`. `Crawl-delay` and `Sitemap` are not in
+the RFC, but are common.
 
 Where the RFC is silent this follows Google's parser, which sites are tested against: a line without
 its colon, common misspellings, a line cut after 16,663 bytes, part of a byte-order mark, and an
 `Allow` of `/a/index.html` that allows `/a/` as well.
 
-Python's own `urllib.robotparser` follows the draft of 1996: first match, no wildcards. Not here:
-asking the server for the file, and what its absence means (`visit.py`).
+Python's own `urllib.robotparser` follows the draft of 1996: the first match decides, and there are
+no wildcards. `visit.py` asks the server for the file and says what its absence means.
 """
 
 import itertools
@@ -35,11 +41,11 @@ _MISSPELLED = {
 }
 
 
-_Rule = tuple[int, bool, str]  # its length as written, is it an Allow, its pattern
+_Rule = tuple[int, bool, str]  # length of the path as written, is it an Allow, the pattern
 
 
 class Robots:
-    """A parsed robots.txt; never raises, since what is no rule says nothing.
+    """A parsed robots.txt. It never raises: a line that is no rule says nothing.
 
     `sitemaps` are the addresses on `Sitemap` lines, as written.
     """
@@ -53,7 +59,7 @@ class Robots:
         self._sorted: dict[str, list[_Rule]] = {}  # agent -> its rules, once they were needed
         self._delays: dict[str, float] = {}
         group: list[_Rule] = []
-        agents: list[str] = []  # of this group, without those that have their delay
+        agents: list[str] = []  # those of this group that have no delay yet
         in_rules = False
         for line in re.split("\r\n|\r|\n", text):
             if len(line) > MAX_LINE_BYTES // 4:  # a character has four bytes at most
@@ -80,8 +86,8 @@ class Robots:
         """Say whether the agent may fetch `url`, an address or a path that begins with a slash.
 
         `user_agent` is a product token or a whole User-Agent header, `Bot/1.0 (+https://...)` or
-        `Mozilla/5.0 (compatible; Bot/1.0)`; two words without a version are no product, and only
-        the group for all speaks of them. Raises ValueError if `url` is no web address.
+        `Mozilla/5.0 (compatible; Bot/1.0)`. Two words without a version are no product: only the
+        groups for `*` count for them. Raises ValueError if `url` is no web address.
         """
         parts = split(url, "http://localhost/" if url[:1] in ("/", "") else None)
         if parts.path == "/robots.txt":
@@ -173,7 +179,8 @@ def _pattern(path: str) -> str:
 def _matches(pattern: str, target: str) -> bool:
     """Match a rule from the start of `target`, in time linear in both (no backtracking).
 
-    Taking the first place where each piece between stars fits never spoils a later one's chances.
+    Each piece between two stars takes the first place where it fits. That leaves most room for the
+    pieces behind it, so no other place need be tried.
     """
     is_anchored = pattern.endswith("$")
     first, *pieces = pattern.removesuffix("$").split("*")
