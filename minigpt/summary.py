@@ -108,13 +108,13 @@ def run(out, device="cpu", without=()):
 
 def print_table(out, reports):
     """Print what each stage took and made, {file: (report, line)}."""
-    print(f"\n{'stage':12} {'time':>12} {'FLOPs':>9}   what it made")
+    print(f"\n{'stage':13} {'time':>12} {'FLOPs':>9}   what it made")
     for name, (r, made) in reports.items():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
         time = format_seconds(r["seconds"])
-        print(f"{r['stage']:12} {time:>12} {flops:>9}   {made}  -> {out / name}")
+        print(f"{r['stage']:13} {time:>12} {flops:>9}   {made}  -> {out / name}")
     total = sum(r["seconds"] for r, _ in reports.values())
-    print(f"{'total':12} {format_seconds(total):>12}")
+    print(f"{'total':13} {format_seconds(total):>12}")
 
 
 def print_model(out, base, device):
