@@ -26,8 +26,8 @@ An example, with the weight of each block: its unlinked characters, if it is not
         p    140 characters                       4      140
 
 Level 0 holds 320, and level 1 would add nothing, so only level 0 is kept (`choose_level`). `story`
-holds all of the 320: the search goes down from body to story, and stops there because no single
-child holds most (`descend`). Were the story inside `class="share"`, level 0 would hold nothing and
+holds all of the 320: the search goes down from body to story, and no further, since a paragraph is
+no container (`descend`). Were the story inside `class="share"`, level 0 would hold nothing and
 higher levels would be tried: a page whose class names lie does not come out empty. No other idea
 here gains as much.
 

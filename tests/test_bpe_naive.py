@@ -38,6 +38,13 @@ def test_worked_example():
     assert naive.encode(b"cabana", merges) == [*naive.byte_ids(b"ca"), 257, A]
 
 
+def test_the_example_of_the_docstring():
+    merges = naive.train([b"low", b"lower", b"new"], 2)
+    tokens = naive.vocabulary(merges)
+    assert tokens[256:] == [b"lo", b"low"]
+    assert [tokens[id] for id in naive.encode(b"slow", merges)] == [b"s", b"low"]
+
+
 def test_equal_counts_are_decided_by_the_lowest_pair():
     assert naive.train([b"dn", b"ab"], 1) == [(A, B)]
     assert naive.train([b"ab", b"dn"], 1) == [(A, B)]
