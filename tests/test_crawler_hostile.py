@@ -57,7 +57,7 @@ def test_agents_and_rules_are_not_multiplied():
 
 
 def test_a_body_of_a_hundred_thousand_gzip_members_is_decoded():
-    body = gzip.compress(b"") * 500_000 + gzip.compress(b"end")
+    body = gzip.compress(b"") * 100_000 + gzip.compress(b"end")
     assert coding.decode_content(body, "gzip") == b"end"
 
 

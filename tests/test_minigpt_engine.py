@@ -89,7 +89,7 @@ requests = st.builds(
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(data=st.data())
 def test_a_request_gets_to_the_last_bit_what_it_gets_alone(model, data):
     asked = data.draw(st.lists(requests, min_size=1, max_size=8))
