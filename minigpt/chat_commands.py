@@ -29,6 +29,11 @@ def add_commands(command):
         "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
     )
     p.add_argument("--seed", type=int, default=1337, help="decides what is chosen (%(default)s)")
+    p.add_argument(
+        "--base",
+        metavar="FOLDER",
+        help="of the model that is to learn them, to say how large it is",
+    )
     p.add_argument("-o", "--out", default="out/conversations", help="folder (%(default)s)")
 
     p = command(
@@ -133,7 +138,9 @@ def conversations(args):
 
     require(args.facts >= 1, "facts", args.facts, "be at least 1")
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
-    r = make(args.documents, args.out, args.chat, args.facts, args.rounds, args.seed)
+    r = make(
+        args.documents, args.out, args.chat, args.facts, args.rounds, args.seed, base=args.base
+    )
     print(
         f"{count(r['train'], 'conversation')} to train on, {r['val']} held out: "
         f"{count(r['facts'], 'fact')} in {count(r['phrasings'], 'phrasing')}, "
