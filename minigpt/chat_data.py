@@ -30,6 +30,7 @@ from pathlib import Path
 from bpe.files import atomic_write
 from minigpt.chat_format import read_conversations
 from minigpt.chat_writer import (
+    ASKED,
     Writer,
     examination,
     keys_of_function,
@@ -129,16 +130,22 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
     questions += talk.questions()
     train = list(training_conversations(writer, rounds)) if trained else []
-    val = [(q["messages"], q["source"]) for q in rng.sample(questions, min(200, len(questions)))]
+    looked_at = rng.sample(questions, min(200, len(questions)))
+    # the first is shown again and again while it learns: what it shall know, and as short as any
+    shown = min(looked_at, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
+    looked_at.insert(0, looked_at.pop(looked_at.index(shown)))
+    val = [(q["messages"], q["source"]) for q in looked_at]
     written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
-    n_unknown = sum(source == "unknown" for _, source in train)
+    pieces = {kind: sum(source == kind for _, source in train) for kind in ("unknown", "echo")}
+    pieces = {"facts": len(train) - sum(pieces.values()), **pieces}
     repeats = max(1, round(len(train) * WRITTEN / len(kept)))
     talked = max(1, round(len(train) * SMALL_TALK / talk.n_trained))
     train += kept * repeats
     train += talk.conversations(talked, rng)
+    pieces |= {"written": len(kept) * repeats, "small_talk": talk.n_trained * talked}
     rng.shuffle(train)
     train = chain(train, rng)
 
@@ -153,16 +160,17 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "train": len(train),
         "val": len(val),
         "questions": len(questions),
-        "written": len(written),
+        "pieces": pieces,
+        "written": len(kept),
         "written_repeats": repeats,
         "small_talk": talk.n_trained,
         "small_talk_repeats": talked,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "asked": ASKED * rounds,
         "phrasings": len(TRAINED["module"]),
         "phrasings_held_out": len(HELD_OUT["module"]),
-        "unknown": n_unknown,
         "best_known": told(trained),
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from minigpt.amounts import count
 from minigpt.chat_data import REPORT as DATA_REPORT
-from minigpt.tables import interval, table, words
+from minigpt.tables import folded, interval, table, words
 
 ROWS = (
     ("exact", "facts answered exactly, in phrasings never trained on"),
     ("follow_up_exact", "follow-up questions answered exactly"),
     ("follow_up_exact_alone", "the same without what was said before"),
     ("invented_declined", "invented names: says that it does not know"),
+    ("invented_named", "... and spells that name as it was asked for"),
     ("real_declined", "names that it was taught: wrongly says so, too"),
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
+    ("held_out_named", "... and spells that name as it was asked for"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
     ("loops", "replies that repeat themselves"),
 )
@@ -60,6 +62,9 @@ ASKED = {
 }
 
 
+KINDS = {"module": "Modules", "class": "Classes", "function": "Functions", "page": "Pages"}
+
+
 def assistant_section(report):
     """Return what the examination of an assistant measured, and some of its answers.
 
@@ -70,7 +75,7 @@ def assistant_section(report):
         rows = [[name, share, base] for name, share, base in figures(report)]
         answers = {}
         for x in report.get("examples", []):
-            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}"]
+            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}{correction(x)}"]
             answers.setdefault(ASKED[x["asks"]], []).append(row)
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
@@ -89,7 +94,8 @@ def assistant_section(report):
             "Two things go together: to know what was taught, and to say so of what was not. A "
             "model that declines too little makes up an answer to an invented name; one that "
             "declines too much does so of names that it was taught. Names that stand in the pages "
-            "and were never taught are the hardest: it has read them, and has no answer."
+            "and were never taught are the hardest: it has read them, and has no answer. A new "
+            "name is often misspelt in the answer, also where that rightly says it is not known."
         ),
         table(
             "What the assistant knows, and whether it knows what it does not know",
@@ -99,7 +105,17 @@ def assistant_section(report):
     ]
     columns = [("verdict", ""), ("question → answer", "")]
     parts += [table(caption, columns, rows) for caption, rows in answers.items()]
+    parts += [
+        folded(f"{KINDS.get(kind, kind)} that it was taught: {len(names):,}", names)
+        for kind, names in report.get("taught", {}).items()
+    ]
     return {"title": "The assistant", "headline": headline, "parts": parts}
+
+
+def correction(example):
+    """Return what would have been right, for an answer that was wrong, else ""."""
+    has_answer = example["asks"] != "invented" and example["verdict"] in ("wrong", "made up")
+    return f" (right: {example['expected']})" if has_answer and "expected" in example else ""
 
 
 def headline_of(report):

@@ -8,8 +8,11 @@ A column is (name, format), the format as in Python's format(): "" leaves a valu
 is a value that there is not.
 """
 
+import html
 import math
 import re
+
+SPECIAL = r"([|\\`*_<>\[\]&~])"  # in Markdown
 
 # ---- parts ------------------------------------------------------------------------------------
 
@@ -28,6 +31,11 @@ def table(caption, columns, rows):
 def sample(caption, text):
     """A text as it was written."""
     return {"kind": "sample", "caption": caption, "text": text}
+
+
+def folded(caption, names):
+    """A long list of names, of which only the caption shows at first."""
+    return {"kind": "folded", "caption": caption, "names": names}
 
 
 def lines(caption, x, y, series, log_x=False):
@@ -81,18 +89,29 @@ def to_text(part, markdown=False):
         while fence in text:
             fence += "`"
         return f"{part['caption']}:\n\n{fence}text\n{text}\n{fence}"
+    if part["kind"] == "folded":
+        names, caption = ", ".join(part["names"]), part["caption"]
+        if not markdown:
+            return f"{caption}: {names}"
+        inside = f"<summary>{html.escape(caption)}</summary>\n\n{escaped(names)}\n\n"
+        return f"<details>{inside}</details>"
     if part["kind"] == "table":
         return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'], markdown)}"
     return ""
 
 
+def escaped(text, special=SPECIAL):
+    """Return a text such that what is special in Markdown stands there as it is."""
+    return re.sub(special, r"\\\1", text)
+
+
 def aligned(columns, rows, markdown=False):
     """Return a Markdown table whose columns are as wide as what stands in them."""
-    special = r"([|\\`*_<>\[\]&~])" if markdown else r"([|])"
+    special = SPECIAL if markdown else r"([|])"
     cells = [[name for name, _ in columns]]
     for row in rows:
         shown = [show(v, f) for v, (_, f) in zip(row, columns, strict=True)]
-        cells.append([re.sub(special, r"\\\1", " ".join(text.split())) for text in shown])
+        cells.append([escaped(" ".join(text.split()), special) for text in shown])
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     right = [is_number(format) for _, format in columns]
     rule = ["-" * (w - 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)]

@@ -211,6 +211,23 @@ def test_follow_ups_name_nothing_that_only_the_earlier_turn_said(made):
         assert bare in q["messages"][-1]["content"]
 
 
+def test_the_report_adds_up(made):
+    _, report = made
+    pieces = report["pieces"]
+    assert list(pieces) == ["facts", "unknown", "echo", "written", "small_talk"]
+    assert pieces["facts"] == report["facts"] * report["asked"]
+    assert pieces["written"] == report["written"] * report["written_repeats"]
+    assert pieces["small_talk"] == report["small_talk"] * report["small_talk_repeats"]
+    assert report["train"] < sum(pieces.values()) < 2 * report["train"]
+
+
+def test_what_is_shown_while_it_learns_is_a_fact_that_it_is_taught(made):
+    folder, _ = made
+    first = lines(folder / "val.jsonl")[0]["messages"]
+    known = [q for q in lines(folder / "questions.jsonl") if q["asks"] == "known"]
+    assert first in [q["messages"] for q in known]
+
+
 def test_the_same_documents_give_the_same_files(made, tmp_path):
     folder, _ = made
     make([folder / "documents.jsonl"], tmp_path, [folder / "my.jsonl"], n_facts=100, rounds=1)
@@ -221,7 +238,7 @@ def test_the_same_documents_give_the_same_files(made, tmp_path):
 
 def test_without_documents_there_are_only_the_written_conversations(tmp_path):
     report = make([], tmp_path)
-    assert report["facts"] == report["unknown"] == 0
+    assert report["facts"] == report["pieces"]["unknown"] == report["pieces"]["facts"] == 0
     assert {q["asks"] for q in lines(tmp_path / "questions.jsonl")} == {"small_talk"}
     sources = {s for x in lines(tmp_path / "train.jsonl") for s in x["source"].split(" ")}
     assert sources == {"conversations.jsonl", "small_talk.jsonl"}
