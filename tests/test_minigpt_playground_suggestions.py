@@ -47,7 +47,8 @@ def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_sugges
 def test_the_names_that_were_taught_are_listed_once_each(tmp_path):
     named = [("known", "module", "os"), ("known", "function", "os.remove"),
              ("known", "class", "Abc"), ("known", "signature", "os.remove"),
-             ("known", "home", "remove"), ("held_out", "module", "re"), ("known", "module", 5)]  # fmt: skip
+             ("known", "home", "remove"), ("held_out", "module", "re"),
+             ("known", "module", 5)]  # fmt: skip
     write(tmp_path, lines(*(question(a, "?", kind, name=name) for a, kind, name in named)))
     assert suggestions(tmp_path)["taught"] == ["Abc", "os", "os.remove"]
 
