@@ -49,7 +49,7 @@ HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
-SMALL_TALK = 0.3  # the same for small talk: with less it is drowned by the questions about facts
+SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
 TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's or class's that is asked for
 

@@ -20,8 +20,8 @@ ASKED = 20  # times each fact is asked for in a round, in as many phrasings
 UNKNOWN = 0.55  # questions about names not to be known for each one about a fact ...
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
-FOLLOWED = 0.6  # follow-ups for each question
-ECHOED = 0.15  # names to be repeated for each question
+FOLLOWED = 0.45  # follow-ups for each question
+ECHOED = 0.1  # names to be repeated for each question
 ALONE = ("module", "class", "page")  # kinds of which one fact is all there is to ask for
 
 

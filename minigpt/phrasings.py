@@ -266,8 +266,8 @@ def vary(question, rng):
         question = question[:-1]
     elif draw < 0.16 and question[0].isupper():
         question = question[0].lower() + question[1:]
-    elif draw < 0.36:
+    elif draw < 0.28:
         question = rng.choice(OPENINGS) + question
-    elif draw < 0.44:
+    elif draw < 0.34:
         question += rng.choice(CLOSINGS)
     return question

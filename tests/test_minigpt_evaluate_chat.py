@@ -21,7 +21,6 @@ from minigpt.evaluate_chat import (
     taught,
 )
 from minigpt.parallel import Workers
-from minigpt.progress_bar import CountingBar
 from minigpt.report_assistant import assistant_section, print_table
 from minigpt.sample import generate
 from minigpt.tables import folded
@@ -99,16 +98,6 @@ def test_the_names_that_were_taught_are_told_once_each():
         question("follow_up", "a", "function", name="os.listdir"),
     ]  # fmt: skip
     assert taught(questions) == {"function": ["os.getcwd"], "module": ["Abc", "os"]}
-
-
-def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is():
-    said, now = [], [0.0]
-    with CountingBar(200, "asking", "questions", said.append, clock=lambda: now[0]) as bar:
-        bar.bar.disable = True
-        for second in range(1, 21):
-            now[0] = float(second)
-            bar.update(10)
-    assert said == ["  asking: 100 of 200 questions, about 10.0 s left"]
 
 
 def test_of_each_verdict_a_few_answers_from_all_over_the_list_are_kept():
