@@ -12,8 +12,6 @@ import html
 import math
 import re
 
-SPECIAL = r"([|\\`*_<>\[\]&~])"  # in Markdown
-
 # ---- parts ------------------------------------------------------------------------------------
 
 
@@ -84,34 +82,32 @@ def to_text(part, markdown=False):
     if part["kind"] == "words":
         return part["text"]
     if part["kind"] == "sample":
-        text = part["text"].replace("\r", "")
-        fence = "```"
-        while fence in text:
-            fence += "`"
-        return f"{part['caption']}:\n\n{fence}text\n{text}\n{fence}"
+        return f"{part['caption']}:\n\n{fenced(part['text'])}"
     if part["kind"] == "folded":
-        names, caption = ", ".join(part["names"]), part["caption"]
         if not markdown:
-            return f"{caption}: {names}"
-        inside = f"<summary>{html.escape(caption)}</summary>\n\n{escaped(names)}\n\n"
-        return f"<details>{inside}</details>"
+            return f"{part['caption']}: {', '.join(part['names'])}"
+        inside = f"<summary>{html.escape(part['caption'])}</summary>\n\n"
+        return f"<details>{inside}{fenced(chr(10).join(part['names']))}\n\n</details>"
     if part["kind"] == "table":
         return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'], markdown)}"
     return ""
 
 
-def escaped(text, special=SPECIAL):
-    """Return a text such that what is special in Markdown stands there as it is."""
-    return re.sub(special, r"\\\1", text)
+def fenced(text):
+    """Return a text of several lines as a block of Markdown in which nothing is special."""
+    text, fence = text.replace("\r", ""), "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def aligned(columns, rows, markdown=False):
     """Return a Markdown table whose columns are as wide as what stands in them."""
-    special = SPECIAL if markdown else r"([|])"
+    special = r"([|\\`*_<>\[\]&~])" if markdown else r"([|])"
     cells = [[name for name, _ in columns]]
     for row in rows:
         shown = [show(v, f) for v, (_, f) in zip(row, columns, strict=True)]
-        cells.append([escaped(" ".join(text.split()), special) for text in shown])
+        cells.append([re.sub(special, r"\\\1", " ".join(text.split())) for text in shown])
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     right = [is_number(format) for _, format in columns]
     rule = ["-" * (w - 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)]

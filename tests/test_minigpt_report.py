@@ -186,7 +186,7 @@ def test_names_of_pages_are_text_wherever_they_stand(tmp_path):
     markdown = (tmp_path / "report.md").read_text("utf-8")
     assert r"| \<script\>alert(1)\</script\> \_\_init\_\_ |" in markdown
     assert "<summary>&lt;script&gt;alert(1)&lt;/script&gt; __init__</summary>" in markdown
-    assert "\n\n" r"\<script\>alert(1)\</script\> \_\_init\_\_" "\n\n</details>" in markdown
+    assert f"\n\n```text\n{name}\n```\n\n</details>" in markdown
     (svg,) = (tmp_path / "report").iterdir()
     assert "<script>" not in svg.read_text("utf-8")
 
