@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minigpt.amounts import count
 from minigpt.chat_data import REPORT as DATA_REPORT
+from minigpt.evaluate_chat import MAX_NEW_TOKENS
 from minigpt.tables import folded, interval, table, words
 
 ROWS = (
@@ -86,9 +87,9 @@ def assistant_section(report):
         words(
             f"The assistant is the base model, trained further on conversations. It was asked "
             f"{count(n_asked, 'question')}, none of which stood word for word in its training, and "
-            f"always gave its likeliest answer. An answer is exact if it is the page's sentence, "
-            f"letter by letter. The base model got the same questions with two examples before "
-            f"them: it goes on with a text and knows no turns."
+            f"always gave its likeliest answer, {MAX_NEW_TOKENS} tokens of it at most. An answer is "
+            f"exact if it is the page's sentence, letter by letter. The base model got the same "
+            f"questions with two examples before them: it goes on with a text and knows no turns."
         ),
         words(
             "Two things go together: to know what was taught, and to say so of what was not. A "
