@@ -87,7 +87,7 @@ def assistant_section(report):
         words(
             f"The assistant is the base model, trained further on conversations. It was asked "
             f"{count(n_asked, 'question')}, none of which stood word for word in its training, and "
-            f"always gave its likeliest answer, {MAX_NEW_TOKENS} tokens of it at most. An answer is "
+            f"always gave its likeliest answer, {MAX_NEW_TOKENS} tokens at most. An answer is "
             f"exact if it is the page's sentence, letter by letter. The base model got the same "
             f"questions with two examples before them: it goes on with a text and knows no turns."
         ),
