@@ -242,21 +242,11 @@ OPENINGS = (
     "The documentation confuses me. ", "I forgot everything. ", "Just checking: ",
 )  # fmt: skip
 CLOSINGS = (
-    " Thanks!",
-    " Thank you.",
-    " Be brief.",
-    " I need it now.",
-    " It is for a friend.",
-    " I could not find it.",
-    " The shorter the better.",
-    " Take your time.",
-    " I am curious.",
-    " That would help me.",
-    " My exam is soon.",
-    " The manual is too long.",
-    " Please hurry.",
+    " Thanks!", " Thank you.", " Be brief.", " I need it now.", " It is for a friend.",
+    " I could not find it.", " The shorter the better.", " Take your time.", " I am curious.",
+    " That would help me.", " My exam is soon.", " The manual is too long.", " Please hurry.",
     " I would be grateful.",
-)
+)  # fmt: skip
 
 
 def vary(question, rng):
