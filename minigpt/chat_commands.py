@@ -157,9 +157,9 @@ def conversations(args):
 def pieces(r):
     """Return what the conversations of a report's "pieces" are about."""
     return (
-        f"about {count(r['facts'], 'fact')}, each {count(r['asked'], 'time')} in other words, of "
+        f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
         f"{count(r['phrasings'], 'phrasing')}",
-        "about names that it is to say that it does not know",
+        "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
         f"of small talk: {count(r['small_talk'], 'wording')}, each "

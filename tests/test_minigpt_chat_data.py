@@ -10,6 +10,7 @@ from chat_examples import pages, write_conversations, write_documents
 from minigpt_examples import save_example_model
 
 from minigpt import load, phrasings
+from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
@@ -219,6 +220,18 @@ def test_the_report_adds_up(made):
     assert pieces["written"] == report["written"] * report["written_repeats"]
     assert pieces["small_talk"] == report["small_talk"] * report["small_talk_repeats"]
     assert report["train"] < sum(pieces.values()) < 2 * report["train"]
+
+
+def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, capsys):
+    folder, _ = made
+    asked = [str(folder / "documents.jsonl"), "--facts", "40", "-o", str(tmp_path)]
+    assert main(["conversations", *asked]) == 0
+    head, *lines = capsys.readouterr().out.replace(",", "").splitlines()
+    report = json.loads((tmp_path / "conversations.json").read_text())
+    numbers = [int(line.split()[0]) for line in lines[:5]]
+    assert f"{report['train']} conversations" in head
+    assert f" {sum(numbers)} short ones" in head
+    assert f"about {report['facts']} facts each in 20 of 116 phrasings" in lines[0]
 
 
 def test_what_is_shown_while_it_learns_is_a_fact_that_it_is_taught(made):
