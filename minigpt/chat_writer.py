@@ -14,9 +14,18 @@ The words are in phrasings.py, the files in chat_data.py.
 from minigpt import phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name
-from minigpt.phrasings import DIRECT, ECHOES, FOLLOW_UPS, HELD_OUT, HELD_OUT_FOLLOW_UPS, TRAINED
+from minigpt.phrasings import (
+    COMPOSED,
+    DIRECT,
+    ECHOES,
+    FOLLOW_UPS,
+    HELD_OUT,
+    HELD_OUT_FOLLOW_UPS,
+    TRAINED,
+)
 
-ASKED = 20  # times each fact is asked for in a round, in as many phrasings
+ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
+POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
 UNKNOWN = 0.55  # questions about names not to be known for each one about a fact ...
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
@@ -64,17 +73,20 @@ class Writer:
         names.append(names.pop(0))
         return names[-1]
 
-    def unknown(self, kind, words, vary=True, untaught=0.0):
+    def unknown(self, kind, pools, vary=True, untaught=0.0):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
-        With probability `untaught` a name that a page has, else one that does not exist; ([], None)
-        where there are too few names to make up another.
+        `pools` are phrasings by kind, each as likely as the others: were facts asked for in other
+        proportions, the phrasing would tell whether a name is known. With probability `untaught`
+        the name is one that a page has, else it does not exist; ([], None) where there are too few
+        names to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
         name = name or self.invented.name(kind)
         if name is None:
             return [], None
-        text = self.rng.choice(words[kind]).format(self.spell(name) if vary else name)
+        text = self.rng.choice(self.rng.choice(pools)[kind])
+        text = text.format(self.spell(name) if vary else name)
         text = phrasings.vary(text, self.rng) if vary else text
         return [text, phrasings.unknown_answer(kind, name)], name
 
@@ -113,8 +125,7 @@ class Writer:
 
 def some_phrasings(kind, rng):
     """Return ASKED phrasings of a kind in any order, half of them of the plain ones."""
-    direct, others = DIRECT[kind], TRAINED[kind][len(DIRECT[kind]) :]
-    some = rng.sample(direct, ASKED // 2) + rng.sample(others, ASKED - ASKED // 2)
+    some = [text for words in POOLS for text in rng.sample(words[kind], ASKED // len(POOLS))]
     return rng.sample(some, ASKED)
 
 
@@ -132,7 +143,7 @@ def training_conversations(writer, rounds):
                 yield conversation(*said), fact.source
                 if rng.random() < UNKNOWN:
                     kind = fact.kind
-                    said, name = writer.unknown(kind, TRAINED, untaught=UNTAUGHT)
+                    said, name = writer.unknown(kind, POOLS, untaught=UNTAUGHT)
                     if name is None:
                         continue
                     if kind not in ALONE and rng.random() < FOLLOWED / 2:
@@ -156,7 +167,7 @@ def examination(writer, held_out, n_invented):
             yield line(asks, f.kind, f.name, said, f.source)
     for i in range(n_invented):
         kind = writer.facts[i * len(writer.facts) // n_invented].kind
-        said, name = writer.unknown(kind, HELD_OUT, vary=False)
+        said, name = writer.unknown(kind, (HELD_OUT,), vary=False)
         if name is not None:
             yield line("invented", kind, name, said, "invented")
     functions = [f for f in writer.facts if f.kind not in ALONE]

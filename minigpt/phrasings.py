@@ -118,10 +118,11 @@ CLAUSES = {
         "how {} begins", "why somebody wrote {}", "what kind of thing {} is",
     ],
 }  # fmt: skip
-TRAINED = {
-    kind: direct + [f"{start} {clause}{end}" for clause in CLAUSES[kind] for start, end in STARTS]
-    for kind, direct in DIRECT.items()
+COMPOSED = {
+    kind: [f"{start} {clause}{end}" for clause in clauses for start, end in STARTS]
+    for kind, clauses in CLAUSES.items()
 }
+TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
 
 HELD_OUT = {
     "module": [

@@ -18,6 +18,7 @@ from minigpt.chat_writer import ASKED, Writer, some_phrasings
 from minigpt.facts import Fact, collect
 from minigpt.invented import Invented
 from minigpt.phrasings import (
+    COMPOSED,
     DIRECT,
     FOLLOW_UPS,
     HELD_OUT,
@@ -154,6 +155,26 @@ def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice()
     found = some_phrasings("class", random.Random(1))
     assert len(set(found)) == ASKED == 20
     assert sum(text in DIRECT["class"] for text in found) == 10
+
+
+def test_the_phrasing_does_not_tell_whether_a_name_is_known(made):
+    """Of plain questions as many are about unknown names as of the others."""
+    folder, _ = made
+    asked = {
+        re.compile(re.escape(text).replace(r"\{\}", r"['`\"]?(\S+?)['`\"]?") + "$"): words is DIRECT
+        for words in (DIRECT, COMPOSED)
+        for kind in ("module", "function", "signature", "home")
+        for text in words[kind]
+    }
+    found = Counter()
+    for x in lines(folder / "train.jsonl"):
+        question, answer = (m["content"] for m in x["messages"][:2])
+        is_direct = [direct for pattern, direct in asked.items() if pattern.match(question)]
+        if is_direct and answer.startswith(("Module ", "Function ")):
+            found[is_direct[0], declines(answer)] += 1
+    shares = [found[direct, True] / (found[direct, True] + found[direct, False])
+              for direct in (True, False)]  # fmt: skip
+    assert min(shares) > 0.8 * max(shares) > 0.2
 
 
 def test_names_are_repeated_most_of_which_do_not_exist(made):
