@@ -34,12 +34,8 @@ PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
 CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")  # a first "sentence" that is none
 CLASS = re.compile(r"^(?:\w+ = )?class (\w+)\(\w[^\n]*\)$", re.MULTILINE)  # not one of an example
-TELLING = re.compile(
-    r"^(?!.*__).*-> .*\w \w"
-)  # a call that says what comes of it: dict() -> new empty ...
-NO_CLASS = re.compile(
-    r" = |(?:defined here|inherited from \w+)\.$"
-)  # what stands beneath it instead
+TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")  # says what comes of a call
+NO_CLASS = re.compile(r" = |(?:defined here|inherited from \w+)\.$")  # says nothing of a class
 ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')  # os.path, for posixpath
 NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -129,12 +125,12 @@ def module_facts(module, record, accelerator=None):
     if any(part.startswith("_") for part in module.split(".")):
         return []
     text, source, in_degree = record["text"], record.get("url", ""), record.get("in_degree", 0)
-    summary, module = summary_of(module, text), called(module, text)
-    what = Fact("module", module, summary, source, in_degree)
+    module, written = called(module, text), module
+    what = Fact("module", module, summary_of(written, text), source, in_degree)
     if not what.text and accelerator:
         what = replace(
             what,
-            text=summary_of(f"_{module}", accelerator["text"]),
+            text=summary_of(f"_{written}", accelerator["text"]),
             source=accelerator.get("url", ""),
         )
     if not what.text:
@@ -149,7 +145,8 @@ def module_facts(module, record, accelerator=None):
             if len(arguments) <= MOST_ARGUMENTS:
                 facts.append(Fact("signature", name, function + arguments, source, in_degree))
     for name, description in classes(text):
-        facts.append(Fact("class", full_name(module, name), description, source, in_degree))
+        said = "" if name.startswith("_") else description
+        facts.append(Fact("class", full_name(module, name), said, source, in_degree))
     return facts
 
 

@@ -95,6 +95,11 @@ def test_of_a_class_is_told_what_it_is_or_else_how_it_is_called(body, text):
     assert (fact.name, fact.text) == ("keys.Key", text)
 
 
+def test_a_private_class_is_a_name_without_text():
+    record = page("keys", "Tools for keys.\n\nClasses\n\nclass _Key(object)\n\nA key for locks.")
+    assert Fact("class", "keys._Key", "", "http://h/keys.html") in collect([record])[0]
+
+
 def test_a_class_in_an_example_is_none_of_the_page():
     text = "Tools for keys.\n\nClasses\n\nclass Key(object)\n\nLike\n\nclass C(object):\n    a = 1"
     assert [f.name for f in collect([page("keys", text)])[0] if f.kind == "class"] == ["keys.Key"]
