@@ -145,10 +145,11 @@ $(OUT)/base/model.safetensors: $(OUT)/base/training.json
 	@test -f $@ || $(PRETRAIN)
 
 # of a plain text no facts are made: its documents have no titles
-$(OUT)/conversations/conversations.json: $(OUT)/settings/conversations $(TOKENIZER) $(wildcard $(CHAT))
+$(OUT)/conversations/conversations.json: $(OUT)/settings/conversations $(OUT)/base/training.json \
+		$(wildcard $(CHAT))
 	@echo '--- 6/6 fine-tune: learn to answer, from conversations'
 	@$(PY) -m minigpt conversations $(filter %.jsonl %.jsonl.gz,$(DOCUMENTS)) \
-		$(if $(CHAT),--chat $(CHAT)) --facts $(N_FACTS) -o $(OUT)/conversations
+		$(if $(CHAT),--chat $(CHAT)) --facts $(N_FACTS) --base $(OUT)/base -o $(OUT)/conversations
 
 $(OUT)/chat/training.json: $(OUT)/settings/sft $(OUT)/base/training.json \
 		$(OUT)/conversations/conversations.json

@@ -1,5 +1,7 @@
 """Amounts as a person reads them: bytes, seconds, and how many there are of something."""
 
+WORDS = ((10**9, "billion"), (10**6, "million"), (10**3, "thousand"))
+
 
 def format_bytes(n):
     """Return a number of bytes as a person reads it."""
@@ -22,6 +24,15 @@ def format_seconds(seconds):
         return f"{hours} h {minutes:02} min"
     days = hours / 24
     return f"{days:.1f} days" if days < 1000 else f"{days / 365:,.0f} years"
+
+
+def in_words(n):
+    """Return a large number as it is said, in two digits: 2.2 million, 460 thousand."""
+    n = float(f"{n:.1e}")
+    for size, word in WORDS:
+        if n >= size:
+            return f"{n / size:.2g} {word}" if n < 100 * size else f"{n / size:.0f} {word}"
+    return f"{n:.0f}"
 
 
 def count(n, what, many=None):

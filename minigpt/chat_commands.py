@@ -29,6 +29,11 @@ def add_commands(command):
         "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
     )
     p.add_argument("--seed", type=int, default=1337, help="decides what is chosen (%(default)s)")
+    p.add_argument(
+        "--base",
+        metavar="FOLDER",
+        help="of the model that is to learn them, to say how large it is",
+    )
     p.add_argument("-o", "--out", default="out/conversations", help="folder (%(default)s)")
 
     p = command(
@@ -133,19 +138,33 @@ def conversations(args):
 
     require(args.facts >= 1, "facts", args.facts, "be at least 1")
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
-    r = make(args.documents, args.out, args.chat, args.facts, args.rounds, args.seed)
-    print(
-        f"{count(r['train'], 'conversation')} to train on, {r['val']} held out: "
-        f"{count(r['facts'], 'fact')} in {count(r['phrasings'], 'phrasing')}, "
-        f"{count(r['unknown'], 'question')} about names not to be known, "
-        f"{count(r['written'], 'written conversation')} {count(r['written_repeats'], 'time')}, "
-        f"{count(r['small_talk'], 'wording')} of small talk "
-        f"{count(r['small_talk_repeats'], 'time')} -> {args.out}"
+    r = make(
+        args.documents, args.out, args.chat, args.facts, args.rounds, args.seed, base=args.base
     )
+    print(
+        f"{count(r['train'], 'conversation')} to train on, joined of "
+        f"{sum(r['pieces'].values()):,} short ones; {r['val']:,} others are held out -> {args.out}"
+    )
+    for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
+        if n:
+            print(f"  {n:7,} {what}")
     if r["best_known"]:
         names = ", ".join(r["best_known"])
         print(f"taught are the names whose pages most others link to: {names} ...")
     return 0
+
+
+def pieces(r):
+    """Return what the conversations of a report's "pieces" are about."""
+    return (
+        f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
+        f"{count(r['phrasings'], 'phrasing')}",
+        "about names that it is not to know",
+        "in which a name is to be repeated",
+        f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
+        f"of small talk: {count(r['small_talk'], 'wording')}, each "
+        f"{count(r['small_talk_repeats'], 'time')}",
+    )
 
 
 def sft(args):

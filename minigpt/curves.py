@@ -18,6 +18,7 @@ FORMATS = (".svg", ".png", ".pdf")
 # keep apart for most kinds of colour blindness (Okabe and Ito 2008, "Color Universal Design")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 MOST_POINTS = 1000  # of a curve: more cannot be told apart
+SMALLEST = 1e-6  # nats a token: less is as good as nothing, and 0 has no logarithm
 AXES = {"tokens": "tokens read", "step": "steps", "seconds": "seconds of training"}
 
 
@@ -38,15 +39,16 @@ def sparkline(values, width=40):
 
 
 def loss_line(folder):
-    """Return how the validation loss of a run went, in a line: 5.542 █▄▃▂▁ 1.762.
+    """Return how the validation loss of a run went, in a line: 5.542 █▅▄▂▁ 1.762.
 
-    The first number is of the model that only guesses; the blocks show the looks after it, whose
-    differences would not be seen beside that one.
+    The first block is of the model that only guesses, as the first number. Their heights are of
+    the losses' logarithms: beside that first one the others would all look the same.
     """
     losses = [line["val_loss"] for line in read_lines(Path(folder) / METRICS) if is_look(line)]
     if not losses:
         return ""
-    return f"{losses[0]:.3f} {sparkline(losses[1:])} {losses[-1]:.3f}"
+    blocks = sparkline([math.log(max(loss, SMALLEST)) for loss in losses])
+    return f"{losses[0]:.3f} {blocks} {losses[-1]:.3f}"
 
 
 def read_curves(folder, x="tokens", bits=False):

@@ -5,10 +5,11 @@ the likeliest answer (temperature 0), and counts:
 
     exact              questions about facts answered in exactly the right words
     held out           the same for names that fine-tuning never saw (pretraining did), and how many
-                       of them it says that it does not know
+                       of them it says that it does not know, and names as they were asked
     follow-up          the same for questions that only what was said before makes clear, and
                        without what was said before: then nobody could know
-    invented declined  invented names of which it says that it does not know them
+    invented declined  invented names of which it says that it does not know them; and how many of
+                       them it names as they were asked: a small model may misspell them
     real declined      trained facts of which it says so too
     small talk         who it is, greetings, thanks: answered as written (small_talk.py)
     loops              replies that repeat themselves, see `loops`
@@ -26,7 +27,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from minigpt import checkpoint
 from minigpt.backend import to_numpy
@@ -34,6 +34,7 @@ from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
+from minigpt.progress_bar import CountingBar
 from minigpt.resume import EVALUATION
 
 MAX_NEW_TOKENS = 64
@@ -78,7 +79,7 @@ def read_questions(path):
 # ---- asking --------------------------------------------------------------------------------
 
 
-def answer_all(model, prompts, stop, workers, say="asking"):
+def answer_all(model, prompts, stop, workers, say=print, title="asking"):
     """Return the likeliest continuation of each prompt, lists of ids, up to one of `stop`.
 
     At most MAX_NEW_TOKENS each. Prompts of about the same length are continued together, so that
@@ -87,7 +88,7 @@ def answer_all(model, prompts, stop, workers, say="asking"):
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     groups = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
     replies = [None] * len(prompts)
-    bar = tqdm(total=len(prompts), desc=say, unit=" questions", disable=None, leave=False)
+    bar = CountingBar(len(prompts), title, "questions", say)
 
     def work(group):
         for i, reply in zip(group, greedy(model, [prompts[i] for i in group], stop), strict=True):
@@ -127,7 +128,7 @@ def greedy(model, prompts, stop):
     return replies
 
 
-def ask_assistant(folder, questions, device, workers):
+def ask_assistant(folder, questions, device, workers, say=print):
     """Return the replies (lists of ids) and the tokenizer of an assistant's folder."""
     model, tokenizer = checkpoint.load(folder, device)
     check_template(folder, tokenizer)
@@ -139,12 +140,12 @@ def ask_assistant(folder, questions, device, workers):
             prompts.append(render_prompt(tokenizer, q["messages"][:-1], T))
             asked.append(i)
     replies = [[] for _ in questions]
-    for i, reply in zip(asked, answer_all(model, prompts, stop, workers), strict=True):
+    for i, reply in zip(asked, answer_all(model, prompts, stop, workers, say), strict=True):
         replies[i] = reply
     return replies, tokenizer
 
 
-def ask_base(folder, questions, device, workers):
+def ask_base(folder, questions, device, workers, say=print):
     """Return the replies of a base model to the last question of each, after two examples."""
     model, tokenizer = checkpoint.load(folder, device)
     examples = "".join(
@@ -158,7 +159,7 @@ def ask_base(folder, questions, device, workers):
     for q in questions:
         text = f"Question: {q['messages'][-2]['content']}\nAnswer:"
         prompts.append([tokenizer.eot_token, *tokenizer.encode_ordinary(examples + text)][-room:])
-    return answer_all(model, prompts, stop, workers, "asking the base model"), tokenizer
+    return answer_all(model, prompts, stop, workers, say, "asking the base model"), tokenizer
 
 
 # ---- counting ------------------------------------------------------------------------------
@@ -169,6 +170,7 @@ def score(questions, replies, tokenizer):
     said = [tokenizer.decode(reply).strip() for reply in replies]
     right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
     declined = [declines(s) for s in said]
+    named = [declines(s, q.get("name", "")) for s, q in zip(said, questions, strict=True)]
     asks = [q["asks"] for q in questions]
 
     def share(values, which, kind=None):
@@ -185,8 +187,10 @@ def score(questions, replies, tokenizer):
         "exact_by_kind": {kind: share(right, "known", kind) for kind in kinds},
         "held_out_exact": share(right, "held_out"),
         "held_out_declined": share(declined, "held_out"),
+        "held_out_named": share(named, "held_out"),
         "follow_up_exact": share(right, "follow_up"),
         "invented_declined": share(declined, "invented"),
+        "invented_named": share(named, "invented"),
         "real_declined": share(declined, "known"),
         "small_talk_exact": share(right, "small_talk"),
         "loops": round(sum(map(loops, replies)) / len(replies), 4),
@@ -196,12 +200,13 @@ def score(questions, replies, tokenizer):
 def verdict(question, said):
     """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
 
-    Of an invented name there is nothing to say but that one does not know it.
+    Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
+    answer that says so of another name than was asked for.
     """
     if said == question["messages"][-1]["content"] and question["asks"] != "invented":
         return "right"
     if declines(said):
-        return "declined"
+        return "declined" if declines(said, question.get("name", "")) else "misspelt"
     return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
 
 
@@ -211,9 +216,9 @@ def examples(questions, replies, tokenizer, n=EXAMPLES):
     for q, reply in zip(questions, replies, strict=True):
         said = tokenizer.decode(reply).strip()
         key = q["asks"], verdict(q, said)
-        asked = [m["content"] for m in q["messages"][:-1]]
+        asked, expected = [m["content"] for m in q["messages"][:-1]], q["messages"][-1]["content"]
         found.setdefault(key, []).append(
-            {"asks": key[0], "verdict": key[1], "asked": asked, "said": said}
+            {"asks": key[0], "verdict": key[1], "asked": asked, "said": said, "expected": expected}
         )
     return [x for some in found.values() for x in some[:: -(-len(some) // n)]]
 
@@ -230,7 +235,16 @@ def mistakes(questions, replies, tokenizer, n=20):
     return found[:: max(1, len(found) // n)][:n]
 
 
-def evaluate_chat(chat, conversations, base=None, device="cpu"):
+def taught(questions):
+    """Return the names of which facts were trained, {"module": [...], ...}, those asked for."""
+    found = {}
+    for q in questions:
+        if q["asks"] == "known" and q["kind"] not in ("signature", "home"):
+            found.setdefault(q["kind"], set()).add(q["name"])
+    return {kind: sorted(names, key=str.lower) for kind, names in sorted(found.items())}
+
+
+def evaluate_chat(chat, conversations, base=None, device="cpu", say=print):
     """Examine the assistant in the folder `chat` and write its evaluation.json; return that.
 
     `conversations` is the folder of chat_data.make. With a folder `base` its figures stand
@@ -248,7 +262,7 @@ def evaluate_chat(chat, conversations, base=None, device="cpu"):
         checkpoint.write_json(Path(chat) / EVALUATION, report)
         return report
     with Workers() as workers:
-        replies, tokenizer = ask_assistant(chat, questions + alone, device, workers)
+        replies, tokenizer = ask_assistant(chat, questions + alone, device, workers, say)
         n = len(questions)
         report = {"stage": "evaluate chat", "seconds": None}
         report |= score(questions, replies[:n], tokenizer)
@@ -256,8 +270,9 @@ def evaluate_chat(chat, conversations, base=None, device="cpu"):
         report["follow_up_exact_alone"] = unheard["follow_up_exact"]
         if base is not None:
             some = questions[:: max(1, len(questions) // BASE_QUESTIONS)]
-            base_replies, base_tokenizer = ask_base(base, some, device, workers)
+            base_replies, base_tokenizer = ask_base(base, some, device, workers, say)
             report["base"] = score(some, base_replies, base_tokenizer)
+    report["taught"] = taught(questions)
     report["examples"] = examples(questions, replies[:n], tokenizer)
     report["mistakes"] = mistakes(questions, replies[:n], tokenizer)
     report["seconds"] = round(time.monotonic() - began, 3)

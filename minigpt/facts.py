@@ -2,11 +2,13 @@
 
 From pydoc's pages, which make train crawls when nothing else is asked for:
 
-    module      its name and the sentence that says what it is
+    module      its name and the sentence that says what it is, or else what it has
+    class       of a module: the sentence that says what it is, or else how it is called
     function    of a module: what it does, how it is called, and which module it is in
 
 From any other page: its title and its first sentence. A fact without text is a name of which the
-page says nothing, or nothing short enough: a class, or a module without a sentence.
+page says nothing, or nothing short enough. Of a class only itself is told, not what its methods
+are: of methods that classes share a cleaned page has but one, so a list would not be true.
 
 Every fact says which page it stands in, and how many other pages link to that one, its in-degree:
 the better known a page, the more link to it (150 to os, one to chunk), so that best_known puts
@@ -25,14 +27,19 @@ from dataclasses import dataclass, replace
 
 LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
 LONGEST_OF_MODULE = 160  # what json or collections is takes so many
+LONGEST_OF_CLASS = 110  # and what range is
 MOST_ARGUMENTS = 40  # characters; print has more
 SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
 CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")  # a first "sentence" that is none
-CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+CLASS = re.compile(r"^(?:\w+ = )?class (\w+)\(\w[^\n]*\)$", re.MULTILINE)  # not one of an example
+TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")  # says what comes of a call
+NO_CLASS = re.compile(r" = |(?:defined here|inherited from \w+)\.$")  # says nothing of a class
+ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')  # os.path, for posixpath
 NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+CALLED = re.compile(r"(?<![\w.])[A-Za-z_]\w*\(")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -40,7 +47,7 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 class Fact:
     """One thing a page says: of which `kind`, about which name, in which words ("": in none)."""
 
-    kind: str  # module, function, signature, home or page
+    kind: str  # module, class, function, signature, home or page
     name: str
     text: str
     source: str  # the page's address
@@ -88,14 +95,16 @@ def collect(records):
     """Return (facts, names) of documents: what they say, and in how many of them each name is.
 
     Names are identifiers, dotted ones as they are written, and each identifier of a module's page
-    as MODULE.IDENTIFIER: os.getcwd is one where the page of os has getcwd.
+    as MODULE.IDENTIFIER: os.getcwd is one where the page of os has getcwd. What is called stands
+    there as "NAME(", too.
     """
     facts, names, modules, pages = [], Counter(), {}, []
     for record in records:
         words = set(IDENTIFIER.findall(record["text"]))
-        found = words | set(DOTTED.findall(record["text"]))
+        found = words.union(DOTTED.findall(record["text"]), CALLED.findall(record["text"]))
         if match := PYDOC_TITLE.fullmatch(record.get("title", "")):
-            found |= {match[1], *(f"{match[1]}.{word}" for word in words)}
+            for module in {match[1], called(match[1], record["text"])}:
+                found |= {module, *(f"{module}.{word}" for word in words)}
             modules[match[1]] = record
         else:
             pages.append(record)
@@ -108,7 +117,7 @@ def collect(records):
 
 
 def module_facts(module, record, accelerator=None):
-    """Return the facts of a module's page: what it is, and of each function up to three.
+    """Return the facts of a module's page: what it is, of each class one, of each function three.
 
     `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
     module says nothing of itself, that says what the module is.
@@ -116,13 +125,16 @@ def module_facts(module, record, accelerator=None):
     if any(part.startswith("_") for part in module.split(".")):
         return []
     text, source, in_degree = record["text"], record.get("url", ""), record.get("in_degree", 0)
-    what = Fact("module", module, summary_of(module, text), source, in_degree)
+    module, written = called(module, text), module
+    what = Fact("module", module, summary_of(written, text), source, in_degree)
     if not what.text and accelerator:
         what = replace(
             what,
-            text=summary_of(f"_{module}", accelerator["text"]),
+            text=summary_of(f"_{written}", accelerator["text"]),
             source=accelerator.get("url", ""),
         )
+    if not what.text:
+        what = replace(what, text=contents(text))
     facts = [what]
     for function, arguments, description in functions(text):
         facts.append(Fact("home", function, module, source, in_degree))
@@ -132,9 +144,16 @@ def module_facts(module, record, accelerator=None):
             facts.append(Fact("function", name, summary, source, in_degree))
             if len(arguments) <= MOST_ARGUMENTS:
                 facts.append(Fact("signature", name, function + arguments, source, in_degree))
-    for name in CLASS.findall(text):
-        facts.append(Fact("function", full_name(module, name), "", source, in_degree))
+    for name, description in classes(text):
+        said = "" if name.startswith("_") else description
+        facts.append(Fact("class", full_name(module, name), said, source, in_degree))
     return facts
+
+
+def called(module, text):
+    """Return the name under which people know a module: os.path, where its page says so."""
+    match = ALIAS.search(text)
+    return match[1] if match else module
 
 
 def full_name(module, function):
@@ -154,6 +173,43 @@ def summary_of(module, text):
         opening = opening.partition("\n#\n")[0].replace("\n#", "\n").removeprefix("# ")
     opening = re.sub(rf"^(Module )?{re.escape(module)}(\.py)? --? ", "", opening)
     return first_sentence(opening, LONGEST_OF_MODULE)
+
+
+def contents(text):
+    """Return a sentence on the first classes or functions of a page; "" where it has too few.
+
+    On those of which it has more.
+    """
+    found = {"classes": classes(text), "functions": functions(text)}
+    for plural, parts in found.items():
+        names = dict.fromkeys(name for name, *_ in parts if not name.startswith("_"))
+        found[plural] = list(names)
+    plural = max(found, key=lambda plural: len(found[plural]))
+    names = found[plural]
+    more = " and others" if len(names) > 3 else ""
+    return f"it has the {plural} {', '.join(names[:3])}{more}." if len(names) > 1 else ""
+
+
+def classes(text):
+    """Yield (name, what it is in a sentence, or "") of a page's classes.
+
+    Beneath "class NAME(BASE)" stands how it is called, NAME(...), in one paragraph or more, before
+    or instead of the sentence: dict() -> new empty dictionary.
+    """
+    parts = CLASS.split(text)
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        calls, said = [], ""
+        for paragraph in body.strip("\n").split("\n\n"):
+            rest = re.sub(rf"^(?:{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
+            calls += re.findall(rf"^{name}\(.*", paragraph, re.MULTILINE)
+            if rest:
+                rest = re.sub(rf"(?s)\.\s+{name}\(.*", ".", rest)  # an example of a call
+                said = first_sentence(rest, LONGEST_OF_CLASS)
+                break
+        if not said or NO_CLASS.search(said):
+            calls = [call for call in calls if TELLING.search(call) and len(call) <= LONGEST]
+            said = calls[0] if calls else ""
+        yield name, said
 
 
 def functions(text):
@@ -217,10 +273,16 @@ def best_known(facts, names, rng):
     Pages share the places by the square root of their in-degree d, so that builtins (500) has more
     of them than json (5), but not a hundred times as many: after k facts of a page its next one
     counts sqrt(d) / (k + 1), as in D'Hondt's method of dividing seats by votes. Of equal ones that
-    comes first whose name is in most documents, `names` of collect, else whatever `rng` draws.
+    comes first whose name is in most documents, `names` of collect, else whatever `rng` draws; of
+    those that are called without their module, which are words of English, too, that is called.
     """
+
+    def is_in(fact):
+        is_bare = fact.kind in ("function", "class") and "." not in fact.name
+        return names[f"{fact.name}("] if is_bare else names[fact.name]
+
     by_page = {}
-    for fact in sorted(rng.sample(facts, len(facts)), key=lambda fact: -names[fact.name]):
+    for fact in sorted(rng.sample(facts, len(facts)), key=lambda fact: -is_in(fact)):
         by_page.setdefault(fact.source, []).append(fact)
     queue = [
         (-(found[0].in_degree ** 0.5), i, 0, found) for i, found in enumerate(by_page.values())

@@ -1,8 +1,13 @@
-"""Facts -> questions and answers, in many words; names that do not exist; follow-ups.
+"""Facts -> questions and answers, in many words; follow-ups.
 
 A small model learns a fact only where it is asked for it in several ways, and it has learned it
 only if it knows it when asked in yet another. So each kind of question has phrasings to train on
 and others, HELD_OUT, that are never trained on and serve to measure.
+
+What a small model takes for the name in a question is what it has not seen in other questions: of
+"What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
+are many phrasings, with many words beside the name: DIRECT ones, and each of STARTS before each of
+CLAUSES; and before and behind them stand sentences that have nothing to do with it.
 
 Every answer begins with the kind of thing and its name, "Module NAME: ...": the model has to read
 the name and spell it before it says what it knows, and what it knows then follows the same few
@@ -10,12 +15,13 @@ ids however the question was phrased. For a name that does not exist the answer 
 otherwise, "Module NAME? I do not know ...", so knowing and not knowing part at one place. So it
 does for a name that exists but is not taught.
 
-This is not the reading of pages (facts.py) nor the files (chat_data.py).
+This is not the reading of pages (facts.py), the making up of names (invented.py) nor the writing
+of conversations (chat_writer.py).
 """
 
 import re
 
-TRAINED = {
+DIRECT = {
     "module": [
         "What is {}?", "What is {} for?", "What does {} do?", "Tell me about {}.",
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
@@ -35,6 +41,15 @@ TRAINED = {
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
         "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
         "Somebody told me to call the function {}. Why?",
+    ],
+    "class": [
+        "What is {}?", "What is {} for?", "What is the class {}?", "Tell me about {}.",
+        "Can you explain {}?", "{}: what is it?", "Please describe {}.", "When do I need {}?",
+        "Describe the class {} in a sentence.", "What is the use of the class {}?",
+        "What purpose does {} serve?", "I have never heard of {}. What is it?",
+        "My program makes a {}. What is that?", "What kind of thing is {}?", "Explain {}.",
+        "What is the {} class?", "Say in a few words what {} is.", "What does {} do?",
+        "What does the class {} do?", "Somebody told me to use the class {}. Why?",
     ],
     "signature": [
         "How do I call {}?", "What are the arguments of {}?", "Which arguments does {} take?",
@@ -69,6 +84,46 @@ TRAINED = {
     ],
 }  # fmt: skip
 
+# The beginning of a question and how it ends, and what may stand between them.
+STARTS = (
+    ("Do you know", "?"), ("Can you say", "?"), ("Have you read", "?"), ("Let me know", "."),
+    ("Remind me", "."), ("Help me see", "."), ("My colleague asks", "."), ("Teach me", "."),
+    ("I am trying to find out", "."), ("We wonder", "."), ("Nobody here knows", "."),
+    ("It is not clear to me", "."), ("For beginners:", "?"), ("I keep forgetting", "."),
+    ("The book does not say", "."), ("I would like to write down", "."),
+)  # fmt: skip
+CLAUSES = {
+    "module": [
+        "what {} is good for", "what one does with {}", "why there is a module {}",
+        "what kind of module {} is", "what {} offers", "how the page describes {}",
+    ],
+    "function": [
+        "what {} is good for", "what one does with {}", "why anybody calls {}",
+        "what kind of function {} is", "what {} achieves", "how the page describes {}",
+    ],
+    "class": [
+        "what {} is good for", "what one does with {}", "why there is a class {}",
+        "what kind of class {} is", "what {} stands for", "how the page describes {}",
+    ],
+    "signature": [
+        "how one calls {}", "what {} wants between its brackets", "what has to be passed to {}",
+        "what a call of {} looks like", "which arguments {} has", "what {} is given",
+    ],
+    "home": [
+        "where {} comes from", "which module offers {}", "what to import for {}",
+        "whose function {} is", "where somebody finds {}", "in which of the modules {} is",
+    ],
+    "page": [
+        "what one learns from {}", "what the page {} is good for", "what {} describes",
+        "how {} begins", "why somebody wrote {}", "what kind of thing {} is",
+    ],
+}  # fmt: skip
+COMPOSED = {
+    kind: [f"{start} {clause}{end}" for clause in clauses for start, end in STARTS]
+    for kind, clauses in CLAUSES.items()
+}
+TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
+
 HELD_OUT = {
     "module": [
         "Could you tell me what {} is for?", "What is the purpose of the module {}?",
@@ -77,6 +132,10 @@ HELD_OUT = {
     "function": [
         "Could you tell me what {} does?", "What is the purpose of {}?",
         "I want to know what the function {} is for.", "Please explain the function {} to me.",
+    ],
+    "class": [
+        "Could you tell me what the class {} is for?", "What is the purpose of {}?",
+        "I want to know what {} is.", "Please explain the class {} to me.",
     ],
     "signature": [
         "What arguments do I pass when I call {}?", "Could you show me the signature of {}?",
@@ -94,14 +153,34 @@ HELD_OUT = {
 
 # Questions that only what was said before makes clear, by what they ask for.
 FOLLOW_UPS = {
-    "signature": ["And how do I call it?", "How is it called?", "And its arguments?",
-                  "Which arguments does it take?", "And how is it called?"],
-    "function": ["And what does it do?", "What is it for?", "And what is it for?",
-                 "What does it do?", "And what happens when I call it?"],
-    "home": ["And which module is it in?", "Where is it?", "And where is it?",
-             "In which module is it?", "And which module has it?"],
-    "return": ["And what does it return?", "What does it return?", "And what do I get back?",
-               "What comes back?", "And its result?"],
+    "signature": [
+        "And how do I call it?", "How is it called?", "And its arguments?", "And its signature?",
+        "Which arguments does it take?", "And how is it called?", "How do I write it?",
+        "What do I pass to it?", "What goes between its brackets?", "Tell me its arguments.",
+        "Show me how to call it.", "Does it take arguments?", "What must I give to it?",
+        "What does a call look like?", "The arguments, in order?",
+    ],
+    "function": [
+        "And what does it do?", "What is it for?", "And what is it for?", "What does it do?",
+        "And what happens when I call it?", "What is it good for?", "Describe it.",
+        "And its purpose?", "Explain it.", "When do I need it?", "What is the use of it?",
+        "Tell me what it is.", "Why would anybody call it?", "In a few words, what is it?",
+        "What can I do with it?",
+    ],
+    "home": [
+        "And which module is it in?", "Where is it?", "And where is it?", "Where does it live?",
+        "In which module is it?", "To which module does it belong?", "And which module has it?",
+        "From which module do I import it?", "Where can it be found?", "And its module?",
+        "What do I import to get it?", "And where does it come from?", "Tell me where it is.",
+        "Whose function is it?", "Which module must I look into to find it?",
+    ],
+    "return": [
+        "And what does it return?", "What does it return?", "And what do I get back?",
+        "What comes back?", "And its result?", "What is its return value?", "And its return value?",
+        "Does it return anything?", "What will it give me?", "What value comes out?",
+        "And what is the result?", "Does it give something back?", "Tell me what it returns.",
+        "What is the outcome?", "Is some value returned to me?",
+    ],
 }  # fmt: skip
 HELD_OUT_FOLLOW_UPS = {
     "signature": ["And which arguments does it take?", "And how do I write a call of it?"],
@@ -110,8 +189,12 @@ HELD_OUT_FOLLOW_UPS = {
     "return": ["And what do I get back from it?", "And what is returned?"],
 }
 
-NOUN = {"module": "Module", "function": "Function", "signature": "Function", "home": "Function",
-        "page": "Page"}  # fmt: skip
+# A name to be copied out, and nothing else: that, too, has to be learned.
+ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again.", "Type {}.",
+          "How is {} written?", "The name {}, please.", "Spell the name {} for me."]  # fmt: skip
+
+NOUN = {"module": "Module", "class": "Class", "function": "Function", "signature": "Function",
+        "home": "Function", "page": "Page"}  # fmt: skip
 UNKNOWN = "I do not know"  # how every answer about a name that does not exist goes on
 
 
@@ -120,6 +203,11 @@ def answer(kind, name, text):
     if kind == "home":
         text = f"it is in {text}."
     return f"{NOUN[kind]} {name}: {text}"
+
+
+def echo_answer(name):
+    """Return what the assistant says where it shall repeat a name."""
+    return f"The name is {name}."
 
 
 def unknown_answer(kind, name):
@@ -134,15 +222,32 @@ def return_answer(name, text):
     return f"Function {name}: its page does not say what it returns."
 
 
-def declines(reply):
-    """Tell whether a reply says that the assistant does not know."""
+def declines(reply, name=""):
+    """Tell whether a reply says that the assistant does not know, with `name` that very name."""
+    if name:
+        return any(reply == unknown_answer(kind, name) for kind in NOUN)
     return UNKNOWN in reply
 
 
-OPENINGS = ("Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
-            "One more: ", "Quick question. ", "Good morning! ", "I wonder: ", "Now this: ",
-            "For my work: ")  # fmt: skip
-CLOSINGS = (" Thanks!", " Thank you.", " Be brief.", " I need it now.")
+OPENINGS = (
+    "Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
+    "One more: ", "Quick question. ", "Good morning! ", "I wonder: ", "Now this: ",
+    "For my work: ", "I am writing a parser. ", "My homework is due. ", "We have a meeting soon. ",
+    "The manual is long. ", "It is late and I am tired. ", "My boss wants an answer. ",
+    "I read old code. ", "There is a bug in our program. ", "I found this in a script: ",
+    "Before lunch: ", "Let us begin. ", "Something else: ", "Next question: ", "Back to work. ",
+    "I have a test tomorrow. ", "A friend sent me this. ", "I am reviewing a patch. ",
+    "The log mentions it. ", "I prepare a talk. ", "Interesting. ", "While the tests run: ",
+    "I am porting a game. ", "The server is down. ", "Nothing works today. ",
+    "My daughter learns programming. ", "I saw this on a blog: ", "We build a robot. ",
+    "The documentation confuses me. ", "I forgot everything. ", "Just checking: ",
+)  # fmt: skip
+CLOSINGS = (
+    " Thanks!", " Thank you.", " Be brief.", " I need it now.", " It is for a friend.",
+    " I could not find it.", " The shorter the better.", " Take your time.", " I am curious.",
+    " That would help me.", " My exam is soon.", " The manual is too long.", " Please hurry.",
+    " I would be grateful.",
+)  # fmt: skip
 
 
 def vary(question, rng):
@@ -157,54 +262,3 @@ def vary(question, rng):
     elif draw < 0.34:
         question += rng.choice(CLOSINGS)
     return question
-
-
-# ---- names that do not exist -----------------------------------------------------------------
-
-
-class Invented:
-    """Names that look like those of `facts` and are no names, made of their parts."""
-
-    def __init__(self, facts, names, rng):
-        """`names`: every name in the documents, see facts.collect; none is ever given out."""
-        self.rng, self.names = rng, set(names)
-        self.known = {f.name for f in facts}
-        self.by_kind = {}
-        for fact in facts:
-            self.by_kind.setdefault(fact.kind, []).append(fact.name)
-        self.given = set()
-
-    def name(self, kind):
-        """Return a new name of `kind`, None where there are too few to make up another."""
-        for _ in range(1000):
-            first, second = self.rng.choice(self.by_kind[kind]), self.rng.choice(self.by_kind[kind])
-            if kind == "page":
-                name = mix(first.split(" "), second.split(" "), " ", self.rng)
-            elif "." in first and "." in second and self.rng.random() < 0.4:
-                # parts that exist, in a place where they are not
-                name = first.rpartition(".")[0] + "." + second.rpartition(".")[2]
-            else:
-                stem, dot, _ = first.rpartition(".")
-                name = stem + dot + self.word(first.rpartition(".")[2], second.rpartition(".")[2])
-            if self.is_new(name):
-                self.given.add(name)
-                return name
-        return None
-
-    def word(self, first, second):
-        """Return a word made of the parts of two."""
-        if "_" in first.strip("_") and "_" in second.strip("_"):
-            return mix(first.split("_"), second.split("_"), "_", self.rng)
-        cut, start = self.rng.randint(2, max(2, len(first) - 1)), self.rng.randint(1, 4)
-        return first[:cut] + second[min(start, max(0, len(second) - 2)) :]
-
-    def is_new(self, name):
-        """Tell whether no document has the name, and nobody got it yet."""
-        return not (name in self.known or name in self.names or name in self.given or "__" in name)
-
-
-def mix(first, second, between, rng):
-    """Join the beginning of one list of parts and the end of another."""
-    cut = rng.randint(1, max(1, len(first) - 1))
-    start = rng.randint(min(1, len(second) - 1), len(second) - 1)
-    return between.join(first[:cut] + second[start:])

@@ -1,5 +1,6 @@
 """What to ask a model, for somebody who does not know what it has read.
 
+    taught     the names of which it was trained on facts
     known      a question about a fact that it was trained on
     held_out   a question about a name of its pages that it was never taught to answer
     invented   a question about a name that does not exist
@@ -17,6 +18,7 @@ from pathlib import Path
 
 QUESTIONS = "conversations/questions.jsonl"
 DOCUMENTS = "documents.jsonl.gz"
+PARTS_OF_FUNCTIONS = ("signature", "home")  # facts about names that are asked for otherwise, too
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 2000, 1 << 20
 MOST_DOCUMENTS = 200
@@ -25,8 +27,9 @@ SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of i
 
 def suggestions(out, documents=()):
     """Return a dict of what the files below the folder `out` know; see above."""
-    questions = [asked(line) for line in read_lines(Path(out) / QUESTIONS, MOST_LINES)]
-    found = {}
+    lines = list(read_lines(Path(out) / QUESTIONS, MOST_LINES))
+    questions = [asked(line) for line in lines]
+    found = {"taught": names} if (names := taught(lines)) else {}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
             found[kind] = texts[0][-1]
@@ -35,6 +38,18 @@ def suggestions(out, documents=()):
             if words := beginning(document):
                 return found | {"beginning": words}
     return found
+
+
+def taught(questions):
+    """Return the names that are asked for and known, in the order of the alphabet."""
+    names = {
+        question.get("name")
+        for question in questions
+        if isinstance(question, dict)
+        and question.get("asks") == "known"
+        and question.get("kind") not in PARTS_OF_FUNCTIONS
+    }
+    return sorted((name for name in names if isinstance(name, str)), key=str.lower)
 
 
 def asked(question):

@@ -68,7 +68,7 @@ PRESETS = {
     "tiny": Preset(
         "the default: ten to fifteen minutes of training on two cores; it writes like its pages",
         pages=2000,
-        facts=900,
+        facts=960,
         model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),
         train=TrainConfig(
             steps=2500, batch_size=12, learning_rate=2.5e-3, min_learning_rate=1e-4,

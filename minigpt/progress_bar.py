@@ -6,6 +6,7 @@ the steps made here let it be expected; where those of the first minute contradi
 that is said once.
 """
 
+import threading
 import time
 
 from tqdm import tqdm
@@ -18,6 +19,39 @@ RAREST_S = 300.0  # between two lines at most
 # The forecast is judged after so many steps, or earlier where they are slow but have become usual.
 JUDGED_STEPS, JUDGED_S, USUAL_STEPS = 50, 60.0, 5
 WRONG = 1.5  # times the time foreseen, or one in so many: that is worth saying
+
+
+class CountingBar:
+    """A bar, or lines given to `say`, of `total` things that are done in threads."""
+
+    def __init__(self, total, title, unit, say, clock=time.monotonic):
+        self.done, self.total, self.title, self.unit = 0, total, title, unit
+        self.say, self.clock, self.lock = say, clock, threading.Lock()
+        self.bar = tqdm(total=total, desc=title, unit=f" {unit}", disable=None, leave=False)
+        self.began, self.next_s = clock(), FIRST_S
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.bar.close()
+
+    def update(self, n):
+        """Show that `n` more are done."""
+        with self.lock:
+            self.bar.update(n)
+            self.done += n
+            elapsed = self.clock() - self.began
+            if self.bar.disable and elapsed >= self.next_s and self.done < self.total:
+                self.next_s = next_line(elapsed)
+                left = format_seconds((self.total - self.done) * elapsed / self.done)
+                what = f"{self.done:,} of {self.total:,} {self.unit}"
+                self.say(f"  {self.title}: {what}, about {left} left")
+
+
+def next_line(elapsed):
+    """Return at how many seconds the next line is due, after one at `elapsed`."""
+    return elapsed + min(max(FIRST_S, SELDOM * elapsed), RAREST_S)
 
 
 class ProgressBar:
@@ -53,7 +87,7 @@ class ProgressBar:
             self.bar.set_postfix_str(f"{loss}{rate:,.0f} tok/s", refresh=False)
             self.bar.update()
         elif elapsed >= self.next_s and self.step < self.steps:
-            self.next_s = elapsed + min(max(FIRST_S, SELDOM * elapsed), RAREST_S)
+            self.next_s = next_line(elapsed)
             speed = f"{per_s * self.tokens_per_step:,.0f} tokens/s"
             self.say(
                 f"  step {self.step:,} of {self.steps:,}: {loss}{speed}, about "

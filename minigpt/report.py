@@ -143,6 +143,9 @@ def part_html(part):
     if part["kind"] == "sample":
         text = html.escape(part["text"])
         return f"<figure><figcaption>{caption}</figcaption><pre>{text}</pre></figure>"
+    if part["kind"] == "folded":
+        names = html.escape(", ".join(part["names"]))
+        return f"<details><summary>{caption}</summary><p>{names}</p></details>"
     if part["kind"] == "table":
         return table_html(caption, part["columns"], part["rows"])
     return f"<figure><figcaption>{caption}</figcaption>{picture(part)}</figure>"

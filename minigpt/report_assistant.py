@@ -8,16 +8,19 @@ from pathlib import Path
 
 from minigpt.amounts import count
 from minigpt.chat_data import REPORT as DATA_REPORT
-from minigpt.tables import interval, table, words
+from minigpt.evaluate_chat import MAX_NEW_TOKENS
+from minigpt.tables import folded, interval, table, words
 
 ROWS = (
     ("exact", "facts answered exactly, in phrasings never trained on"),
     ("follow_up_exact", "follow-up questions answered exactly"),
     ("follow_up_exact_alone", "the same without what was said before"),
     ("invented_declined", "invented names: says that it does not know"),
+    ("invented_named", "... and spells that name as it was asked for"),
     ("real_declined", "names that it was taught: wrongly says so, too"),
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
+    ("held_out_named", "... and spells that name as it was asked for"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
     ("loops", "replies that repeat themselves"),
 )
@@ -40,7 +43,8 @@ def print_table(report, conversations=None):
     elif conversations is not None:
         data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
         facts = count(data["facts"], "fact")
-        print(f"{facts}, asked for in {data['phrasings']} phrasings; examined in "
+        some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
+        print(f"{facts}, each taught in {some} of {all_of_them} phrasings; examined in "
               f"{data['phrasings_held_out']} others")  # fmt: skip
     width = max(len(name) for _, name in ROWS)
     print(f"{'':{width}} {'assistant':>9} {'base':>7}")
@@ -60,6 +64,9 @@ ASKED = {
 }
 
 
+KINDS = {"module": "Modules", "class": "Classes", "function": "Functions", "page": "Pages"}
+
+
 def assistant_section(report):
     """Return what the examination of an assistant measured, and some of its answers.
 
@@ -70,7 +77,7 @@ def assistant_section(report):
         rows = [[name, share, base] for name, share, base in figures(report)]
         answers = {}
         for x in report.get("examples", []):
-            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}"]
+            row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}{correction(x)}"]
             answers.setdefault(ASKED[x["asks"]], []).append(row)
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
@@ -81,15 +88,16 @@ def assistant_section(report):
         words(
             f"The assistant is the base model, trained further on conversations. It was asked "
             f"{count(n_asked, 'question')}, none of which stood word for word in its training, and "
-            f"always gave its likeliest answer. An answer is exact if it is the page's sentence, "
-            f"letter by letter. The base model got the same questions with two examples before "
-            f"them: it goes on with a text and knows no turns."
+            f"always gave its likeliest answer, {MAX_NEW_TOKENS} tokens at most. An answer is "
+            f"exact if it is the page's sentence, letter by letter. The base model got the same "
+            f"questions with two examples before them: it goes on with a text and knows no turns."
         ),
         words(
             "Two things go together: to know what was taught, and to say so of what was not. A "
             "model that declines too little makes up an answer to an invented name; one that "
             "declines too much does so of names that it was taught. Names that stand in the pages "
-            "and were never taught are the hardest: it has read them, and has no answer."
+            "and were never taught are the hardest: it has read them, and has no answer. A new "
+            "name is often misspelt in the answer, also where that rightly says it is not known."
         ),
         table(
             "What the assistant knows, and whether it knows what it does not know",
@@ -99,7 +107,17 @@ def assistant_section(report):
     ]
     columns = [("verdict", ""), ("question → answer", "")]
     parts += [table(caption, columns, rows) for caption, rows in answers.items()]
+    parts += [
+        folded(f"{KINDS.get(kind, kind)} that it was taught: {len(names):,}", names)
+        for kind, names in report.get("taught", {}).items()
+    ]
     return {"title": "The assistant", "headline": headline, "parts": parts}
+
+
+def correction(example):
+    """Return what would have been right, for an answer that was wrong, else ""."""
+    has_answer = example["asks"] != "invented" and example["verdict"] in ("wrong", "made up")
+    return f" (right: {example['expected']})" if has_answer and "expected" in example else ""
 
 
 def headline_of(report):

@@ -6,7 +6,8 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
      "held_out": ["What name were you given?", ...]}
 
 What is "asked" is trained on, what is "held_out" never, it serves to measure: as for facts
-(phrasings.py), to know an answer is to give it in words one has not seen.
+(phrasings.py), to know an answer is to give it in words one has not seen. An answer that says
+{parameters} is left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """
@@ -15,10 +16,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from minigpt.amounts import in_words
 from minigpt.chat_format import conversation
 from minigpt.phrasings import vary
 
 HERE = Path(__file__).resolve().parent
+SIZE = "{parameters}"  # stands for a number in words
 NAME = "small_talk.jsonl"  # in data/ beside the packages, or in this one once installed
 DATA = HERE / "data" if (HERE / "data" / NAME).exists() else HERE.parent / "data"
 
@@ -68,8 +71,11 @@ def typed(text, rng):
     return text.lower() if rng.random() < 0.3 else text
 
 
-def read_small_talk(path=DATA / NAME):
-    """Return the SmallTalk of a file; raise ValueError, naming the line, for what is none."""
+def read_small_talk(path=DATA / NAME, parameters=None):
+    """Return the SmallTalk of a file; raise ValueError, naming the line, for what is none.
+
+    `parameters` is how many the model has; None leaves out what tells that.
+    """
     lines = []
     for number, text in enumerate(Path(path).read_text("utf-8").splitlines(), start=1):
         try:
@@ -83,5 +89,8 @@ def read_small_talk(path=DATA / NAME):
                 f'{path}, line {number}: it must be {{"answer": text, "asked": [text, ...], '
                 f'"held_out": [text, ...]}}'
             )
-        lines.append(line)
+        if parameters is not None:
+            line["answer"] = line["answer"].replace(SIZE, in_words(parameters))
+        if SIZE not in line["answer"]:
+            lines.append(line)
     return SmallTalk(tuple(lines), Path(path).name)

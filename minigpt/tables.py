@@ -8,6 +8,7 @@ A column is (name, format), the format as in Python's format(): "" leaves a valu
 is a value that there is not.
 """
 
+import html
 import math
 import re
 
@@ -28,6 +29,11 @@ def table(caption, columns, rows):
 def sample(caption, text):
     """A text as it was written."""
     return {"kind": "sample", "caption": caption, "text": text}
+
+
+def folded(caption, names):
+    """A long list of names, of which only the caption shows at first."""
+    return {"kind": "folded", "caption": caption, "names": names}
 
 
 def lines(caption, x, y, series, log_x=False):
@@ -76,14 +82,23 @@ def to_text(part, markdown=False):
     if part["kind"] == "words":
         return part["text"]
     if part["kind"] == "sample":
-        text = part["text"].replace("\r", "")
-        fence = "```"
-        while fence in text:
-            fence += "`"
-        return f"{part['caption']}:\n\n{fence}text\n{text}\n{fence}"
+        return f"{part['caption']}:\n\n{fenced(part['text'])}"
+    if part["kind"] == "folded":
+        if not markdown:
+            return f"{part['caption']}: {', '.join(part['names'])}"
+        inside = f"<summary>{html.escape(part['caption'])}</summary>\n\n"
+        return f"<details>{inside}{fenced(chr(10).join(part['names']))}\n\n</details>"
     if part["kind"] == "table":
         return f"**{part['caption']}**\n\n{aligned(part['columns'], part['rows'], markdown)}"
     return ""
+
+
+def fenced(text):
+    """Return a text of several lines as a block of Markdown in which nothing is special."""
+    text, fence = text.replace("\r", ""), "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def aligned(columns, rows, markdown=False):

@@ -1,6 +1,6 @@
 import pytest
 
-from minigpt.amounts import count, format_bytes, format_seconds
+from minigpt.amounts import count, format_bytes, format_seconds, in_words
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,16 @@ def test_bytes_are_written_as_a_person_reads_them(n, text):
 )  # fmt: skip
 def test_seconds_read_well(seconds, text):
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(7, "7"), (999, "1 thousand"), (2540, "2.5 thousand"), (462_336, "460 thousand"),
+     (996_000, "1 million"), (2_198_976, "2.2 million"), (124_439_808, "120 million"),
+     (1_557_611_200, "1.6 billion")],
+)  # fmt: skip
+def test_a_large_number_is_said_in_two_digits(n, text):
+    assert in_words(n) == text
 
 
 @pytest.mark.parametrize(

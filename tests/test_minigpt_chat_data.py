@@ -1,4 +1,4 @@
-"""Documents -> facts -> questions -> files."""
+"""Facts -> questions -> files; small talk."""
 
 import json
 import random
@@ -6,163 +6,42 @@ import re
 from collections import Counter
 
 import pytest
-from chat_examples import page, pages, write_conversations, write_documents
+from chat_examples import pages, write_conversations, write_documents
+from minigpt_examples import save_example_model
 
-from minigpt import phrasings
+from minigpt import load, phrasings
+from minigpt.__main__ import main
+from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.facts import Fact, best_known, collect, first_sentence, read_documents, summary_of
+from minigpt.chat_writer import ASKED, Writer, some_phrasings
+from minigpt.facts import Fact, collect
+from minigpt.invented import Invented
 from minigpt.phrasings import (
+    COMPOSED,
+    DIRECT,
     FOLLOW_UPS,
     HELD_OUT,
     HELD_OUT_FOLLOW_UPS,
     NOUN,
     TRAINED,
-    Invented,
     declines,
 )
 from minigpt.small_talk import read_small_talk
-
-# ---- facts ---------------------------------------------------------------------------------
-
-
-def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
-    facts, names = collect([page("keys", "Tools for all keys.", find=("key, /", "Find one key."))])
-    url = "http://h/keys.html"
-    assert facts == [
-        Fact("module", "keys", "Tools for all keys.", url),
-        Fact("home", "find", "keys", url),
-        Fact("function", "keys.find", "Find one key.", url),
-        Fact("signature", "keys.find", "find(key, /)", url),
-    ]
-    assert {"keys", "find", "keys.find", "Tools"} <= names.keys()
-
-
-@pytest.mark.parametrize(
-    ("paragraph", "sentence"),
-    [
-        ("Tools for\nkeys. And more.", "Tools for keys."),
-        ("Tools for keys", "Tools for keys."),
-        ("Tools for e.g. keys of it", "Tools for e.g. keys of it."),
-        ("Is it a key? Yes.", "Is it a key?"),
-        ("class Key(builtins.object)", ""),
-        ("find(key, /) of them", ""),
-        ("# a comment of the file", ""),
-        ("two words.", "two words."),
-        ("two words", ""),
-        ("Keys <https://h/keys> open locks.", "Keys open locks."),
-        ("Copyright of the owner of all keys.", ""),
-        ("Functions", ""),
-        ("word " * 40, ""),
-    ],
-)
-def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence):
-    assert first_sentence(paragraph) == sentence
-
-
-@pytest.mark.parametrize(
-    ("text", "summary"),
-    [
-        ("keys\n\nTools for keys. And more.\n\nClasses", "Tools for keys."),
-        ("keys (version 2.0)\n\nTools for keys.", "Tools for keys."),
-        ("keys | index (built-in)\n\nTools for keys.", "Tools for keys."),
-        ("Tools for keys.\n\nClasses", "Tools for keys."),  # the heading was removed as a repeat
-        ("keys\n\n# Tools for\n# all keys.\n#\n# keys.py", "Tools for all keys."),
-        ("keys\n\nkeys.py - Tools for keys", "Tools for keys."),
-        ("keys\n\nClasses\n\nclass Key(builtins.object)", ""),
-        ("keys\n\n" + "many words " * 14, "many words " * 13 + "many words."),
-        ("keys\n\n" + "many words " * 20, ""),
-    ],
-)
-def test_what_a_module_is_stands_beneath_its_heading(text, summary):
-    assert summary_of("keys", text) == summary
-
-
-def test_the_part_in_c_tells_what_a_module_is_that_says_nothing_of_itself():
-    found, _ = collect([page("keys", "Classes"), page("_keys", "Tools for all keys.")])
-    assert found == [Fact("module", "keys", "Tools for all keys.", "http://h/_keys.html")]
-
-
-def test_classes_and_modules_without_a_sentence_are_names_without_text():
-    record = page("keys", "Classes\n\nclass Key(builtins.object)")
-    facts, _ = collect([record])
-    assert {(f.kind, f.name, f.text) for f in facts} == {
-        ("module", "keys", ""), ("function", "keys.Key", "")
-    }  # fmt: skip
-
-
-def both(summaries, in_degrees):
-    """Return the facts of the modules keys and locks, each with a function `find`."""
-    return collect(
-        page(name, f"Tools for {name} of yours.", find=("key", summary)) | {"in_degree": in_degree}
-        for name, summary, in_degree in zip(("keys", "locks"), summaries, in_degrees, strict=True)
-    )[0]
-
-
-def test_where_a_function_of_two_modules_is_cannot_be_asked_but_what_each_does():
-    facts = both(("Find one key.", "Find one lock."), (1, 2))
-    assert {f.kind for f in facts} == {"module", "function", "signature"}
-    assert {f.name: f.text for f in facts if f.kind == "function"} == {
-        "keys.find": "Find one key.", "locks.find": "Find one lock."
-    }  # fmt: skip
-
-
-def test_many_arguments_are_not_asked_for_but_what_the_function_does():
-    arguments = ", ".join(f"argument_{i}=None" for i in range(9))
-    facts, _ = collect([page("keys", "Tools for keys of yours.", find=(arguments, "Find a key."))])
-    assert {f.kind for f in facts} == {"module", "function", "home"}
-
-
-def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it():
-    facts = both(("Find one key.", "Find one key."), (1, 2))
-    (home,) = [f for f in facts if f.kind == "home"]
-    assert home.text == "locks"
-    assert {f.name for f in facts if f.kind == "function"} == {"locks.find"}
-
-
-def test_built_in_functions_are_asked_for_without_their_module():
-    facts, _ = collect([page("builtins", "Built-in functions of all.", len=("obj", "Count it."))])
-    assert {f.name for f in facts} == {"builtins", "len"}
-
-
-def test_the_best_known_come_first_and_pages_share_the_places():
-    """Square roots are 10, 3 and 1: as many of 14 places."""
-    facts = [
-        Fact("function", f"{page}.{i}", "text", page, in_degree)
-        for page, in_degree in (("rare", 1), ("common", 100), ("some", 9))
-        for i in range(10)
-    ]
-    ordered = best_known(facts, Counter({"common.7": 3, "common.4": 2}), random.Random(1))
-    assert sorted(f.name for f in ordered) == sorted(f.name for f in facts)
-    assert [f.name for f in ordered[:2]] == ["common.7", "common.4"]
-    assert Counter(f.source for f in ordered[:14]) == {"common": 10, "some": 3, "rare": 1}
-
-
-def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
-    record = {"title": "Gulls", "url": "u", "text": "Gulls\n\nGulls live by the sea. They cry.\n"}
-    assert collect([record])[0] == [Fact("page", "Gulls", "Gulls live by the sea.", "u")]
-    assert collect([{"text": "no title here at all."}])[0] == []
-
-
-def test_a_line_that_is_no_document_is_named(tmp_path):
-    path = tmp_path / "documents.jsonl"
-    for line in ("{", "[]", "{}", '{"text": 1}', '"text"'):
-        path.write_text('{"text": "a"}\n' + line + "\n")
-        with pytest.raises(ValueError, match=r"documents.jsonl, line 2: no document"):
-            read_documents(path)
-
 
 # ---- questions -----------------------------------------------------------------------------
 
 
 def test_every_kind_is_asked_for_in_many_phrasings_and_examined_in_others():
     for kind in TRAINED:
-        assert len(set(TRAINED[kind])) == 20
+        assert len(set(DIRECT[kind])) == 20
+        assert len(set(TRAINED[kind])) == 116
         assert len(set(HELD_OUT[kind])) == 4
         assert all(text.count("{}") == 1 for text in TRAINED[kind] + HELD_OUT[kind])
     every = {text.lower() for kind in TRAINED for text in TRAINED[kind]}
     assert not every & {text.lower() for kind in HELD_OUT for text in HELD_OUT[kind]}
     for kind in FOLLOW_UPS:
+        assert len(set(FOLLOW_UPS[kind])) == 15
         assert not set(FOLLOW_UPS[kind]) & set(HELD_OUT_FOLLOW_UPS[kind])
 
 
@@ -172,6 +51,8 @@ def test_an_answer_spells_the_name_and_only_then_knows_it_or_not():
     assert phrasings.unknown_answer("module", "kex") == "Module kex? I do not know that name."
     assert declines(phrasings.unknown_answer("home", "x"))
     assert not declines(phrasings.answer("home", "find", "keys"))
+    assert declines("Module kex? I do not know that name.", "kex")
+    assert not declines("Module key? I do not know that name.", "kex")  # another one
     assert "Return the key." in phrasings.return_answer("keys.find", "Return the key.")
     assert "does not say" in phrasings.return_answer("keys.find", "Find the key.")
 
@@ -197,6 +78,7 @@ def test_where_there_are_too_few_names_none_is_invented():
     invented = Invented([Fact("module", "ab", "", "")], {"ab"}, random.Random(1))
     given = [invented.name("module") for _ in range(50)]
     assert given[-1] is None
+    assert invented.name("class") is None
 
 
 # ---- files ---------------------------------------------------------------------------------
@@ -228,7 +110,7 @@ def test_every_file_holds_conversations_with_their_sources(made):
     assert json.loads((folder / "conversations.json").read_text()) == report
 
 
-def test_every_fact_is_trained_in_every_phrasing_and_held_out_ones_in_none(made):
+def test_every_fact_is_trained_in_many_phrasings_and_held_out_ones_in_none(made):
     folder, report = made
     answers = Counter(
         m["content"]
@@ -269,12 +151,63 @@ def test_what_is_taught_are_the_best_known_names_and_others_are_declined(tmp_pat
     assert held_out and not any(text.startswith(begins) for text in said)
 
 
-def test_of_ten_questions_about_three_are_about_names_not_to_be_known(made):
+def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice():
+    found = some_phrasings("class", random.Random(1))
+    assert len(set(found)) == ASKED == 20
+    assert sum(text in DIRECT["class"] for text in found) == 10
+
+
+def test_the_phrasing_does_not_tell_whether_a_name_is_known(made):
+    """Of plain questions as many are about unknown names as of the others."""
+    folder, _ = made
+    asked = {
+        re.compile(re.escape(text).replace(r"\{\}", r"['`\"]?(\S+?)['`\"]?") + "$"): words is DIRECT
+        for words in (DIRECT, COMPOSED)
+        for kind in ("module", "function", "signature", "home")
+        for text in words[kind]
+    }
+    found = Counter()
+    for x in lines(folder / "train.jsonl"):
+        question, answer = (m["content"] for m in x["messages"][:2])
+        is_direct = [direct for pattern, direct in asked.items() if pattern.match(question)]
+        if is_direct and answer.startswith(("Module ", "Function ")):
+            found[is_direct[0], declines(answer)] += 1
+    shares = [found[direct, True] / (found[direct, True] + found[direct, False])
+              for direct in (True, False)]  # fmt: skip
+    assert min(shares) > 0.8 * max(shares) > 0.2
+
+
+def test_names_are_repeated_most_of_which_do_not_exist(made):
+    folder, _ = made
+    said = [x["messages"] for x in lines(folder / "train.jsonl")]
+    pairs = [
+        (asked["content"], answer["content"])
+        for messages in said
+        for asked, answer in zip(messages[::2], messages[1::2], strict=False)
+        if answer["content"].startswith("The name is ")
+    ]
+    names = [re.fullmatch(r"The name is (\S+)\.", answer)[1] for _, answer in pairs]
+    assert all(name in asked for name, (asked, _) in zip(names, pairs, strict=True))
+    assert len(set(names)) > 50
+    known = " ".join(record["text"] for record in pages())
+    assert 0.5 < sum(name.rpartition(".")[2] not in known for name in names) / len(names) < 0.95
+
+
+def test_untaught_names_of_well_known_pages_are_asked_for_oftener():
+    names = [f"name{i}" for i in range(40)]
+    writer = Writer([], None, {"module": names}, random.Random(1))
+    found = Counter(writer.untaught_name("module") for _ in range(800))
+    assert set(found) == set(names)
+    assert min(found[name] for name in names[:10]) > 2 * max(found[name] for name in names[10:])
+    assert writer.untaught_name("page") is None
+
+
+def test_of_ten_questions_three_or_four_are_about_names_not_to_be_known(made):
     folder, _ = made
     asked = [m["content"] for x in lines(folder / "train.jsonl") for m in x["messages"][1::2]]
     real = sum(re.match(r"(Module|Function) \S+:", text) is not None for text in asked)
     unknown = sum(re.match(r"(Module|Function) \S+\?", text) is not None for text in asked)
-    assert 0.23 < unknown / (real + unknown) < 0.37
+    assert 0.3 < unknown / (real + unknown) < 0.42
 
 
 def test_many_conversations_change_the_topic_and_none_is_long(made):
@@ -300,6 +233,35 @@ def test_follow_ups_name_nothing_that_only_the_earlier_turn_said(made):
         assert bare in q["messages"][-1]["content"]
 
 
+def test_the_report_adds_up(made):
+    _, report = made
+    pieces = report["pieces"]
+    assert list(pieces) == ["facts", "unknown", "echo", "written", "small_talk"]
+    assert pieces["facts"] == report["facts"] * report["asked"]
+    assert pieces["written"] == report["written"] * report["written_repeats"]
+    assert pieces["small_talk"] == report["small_talk"] * report["small_talk_repeats"]
+    assert report["train"] < sum(pieces.values()) < 2 * report["train"]
+
+
+def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, capsys):
+    folder, _ = made
+    asked = [str(folder / "documents.jsonl"), "--facts", "40", "-o", str(tmp_path)]
+    assert main(["conversations", *asked]) == 0
+    head, *lines = capsys.readouterr().out.replace(",", "").splitlines()
+    report = json.loads((tmp_path / "conversations.json").read_text())
+    numbers = [int(line.split()[0]) for line in lines[:5]]
+    assert f"{report['train']} conversations" in head
+    assert f" {sum(numbers)} short ones" in head
+    assert f"about {report['facts']} facts each in 20 of 116 phrasings" in lines[0]
+
+
+def test_what_is_shown_while_it_learns_is_a_fact_that_it_is_taught(made):
+    folder, _ = made
+    first = lines(folder / "val.jsonl")[0]["messages"]
+    known = [q for q in lines(folder / "questions.jsonl") if q["asks"] == "known"]
+    assert first in [q["messages"] for q in known]
+
+
 def test_the_same_documents_give_the_same_files(made, tmp_path):
     folder, _ = made
     make([folder / "documents.jsonl"], tmp_path, [folder / "my.jsonl"], n_facts=100, rounds=1)
@@ -310,7 +272,7 @@ def test_the_same_documents_give_the_same_files(made, tmp_path):
 
 def test_without_documents_there_are_only_the_written_conversations(tmp_path):
     report = make([], tmp_path)
-    assert report["facts"] == report["unknown"] == 0
+    assert report["facts"] == report["pieces"]["unknown"] == report["pieces"]["facts"] == 0
     assert {q["asks"] for q in lines(tmp_path / "questions.jsonl")} == {"small_talk"}
     sources = {s for x in lines(tmp_path / "train.jsonl") for s in x["source"].split(" ")}
     assert sources == {"conversations.jsonl", "small_talk.jsonl"}
@@ -374,6 +336,18 @@ def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answe
     assert all(answer == dict(answers)[text] for text, answer in answers)
     written = {bare(m[0]["content"]) for _, m in read_conversations(OWN) if len(m) == 2}
     assert not written & dict(answers).keys()  # which would have two answers
+
+
+def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):
+    save_example_model(tmp_path / "base")
+    n = load(tmp_path / "base")[0].config.n_params()
+    for base, count in ((tmp_path / "base", 1), (None, 0)):
+        make([], tmp_path, base=base)
+        said = {m["content"] for x in lines(tmp_path / "train.jsonl") for m in x["messages"]}
+        asked = {x["messages"][0]["content"] for x in lines(tmp_path / "questions.jsonl")}
+        assert sum(f"About {in_words(n)} parameters." in text for text in said) == count
+        assert ("How big a model are you?" in asked) == bool(count)
+        assert not any("{" in text for text in said)
 
 
 def test_small_talk_is_typed_in_several_ways_and_never_loses_its_words():

@@ -30,8 +30,17 @@ def test_a_long_sparkline_is_thinned_out_and_keeps_both_ends():
     assert (line[0], line[1], line[-1]) == ("█", "▁", "▅")
 
 
-def test_a_runs_losses_are_told_in_a_line_without_the_guess(tmp_path):
-    assert loss_line(make_run(tmp_path / "run")) == "5.000 █▁▅ 2.500"
+@pytest.mark.parametrize(
+    ("losses", "line"),
+    [
+        ((5.0, 3.0, 2.0, 2.5), "5.000 █▄▁▃ 2.500"),
+        ((2.0, 2.5, 4.0, 3.0), "2.000 ▁▃█▅ 3.000"),  # it rises: the first is the lowest
+        ((4.0, 0.0), "4.000 █▁ 0.000"),
+        ((3.0,), "3.000 ▁ 3.000"),
+    ],
+)
+def test_a_runs_losses_are_told_in_a_line_from_the_guess_on(tmp_path, losses, line):
+    assert loss_line(make_run(tmp_path / "run", losses)) == line
     assert loss_line(tmp_path) == ""
 
 
@@ -61,7 +70,7 @@ def test_between_looks_only_the_training_loss_is_known(tmp_path):
     between = {"step": 35, "tokens": 3500, "train_loss": 1.8, "seconds": 3.5}
     text = (run / "metrics.jsonl").read_text().partition('{"step": 99')[0]
     (run / "metrics.jsonl").write_text(text + json.dumps(between) + "\n")
-    assert loss_line(run) == "5.000 █▁▅ 2.500"
+    assert loss_line(run) == "5.000 █▄▁▃ 2.500"
     validation, training = read_curves(run)
     assert (len(validation), training[-1]) == (4, (3500, 1.8))
     # in bits a byte as at the look before

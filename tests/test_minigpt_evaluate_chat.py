@@ -18,10 +18,12 @@ from minigpt.evaluate_chat import (
     mistakes,
     read_questions,
     score,
+    taught,
 )
 from minigpt.parallel import Workers
 from minigpt.report_assistant import assistant_section, print_table
 from minigpt.sample import generate
+from minigpt.tables import folded
 
 
 @pytest.mark.parametrize(
@@ -46,8 +48,9 @@ def test_whatever_stands_three_times_in_a_row_loops(stretch, before):
     assert loops(before + 3 * stretch)
 
 
-def question(asks, expected, kind="module", asked="What is x?"):
-    return {"messages": conversation(asked, expected), "asks": asks, "kind": kind}
+def question(asks, expected, kind="module", asked="What is x?", name=""):
+    messages = conversation(asked, expected)
+    return {"messages": messages, "asks": asks, "kind": kind, "name": name}
 
 
 def test_figures_are_shares_of_what_was_asked():
@@ -56,32 +59,45 @@ def test_figures_are_shares_of_what_was_asked():
         question("known", "the list."),
         question("known", "a key.", kind="home"),
         question("known", "the value."),
-        question("invented", "zz? I do not know that name."),
-        question("invented", "yy? I do not know that name."),
+        question("invented", "Module ww? I do not know that name.", name="ww"),
+        question("invented", "Module yy? I do not know that name.", name="yy"),
+        question("invented", "Module zz? I do not know that name.", name="zz"),
         question("held_out", "the file."),
         question("small_talk", "a list.", asked="Hello"),
     ]
     decline = "I do not know that name."
     loop = "a file" + 4 * " a file"
-    replies = ["the list.", "a key", f"the? {decline}", f"ww? {decline}", "yy: the list.", loop,
-               "a list."]  # fmt: skip
+    replies = ["the list.", "a key", f"the? {decline}", f"Module ww? {decline}", "yy: the list.",
+               f"Module z? {decline}", loop, "a list."]  # fmt: skip
     ids = [tokenizer.encode_ordinary(r) for r in replies]
     figures = score(questions, ids, tokenizer)
     assert figures["exact"] == pytest.approx(1 / 3, abs=1e-4)
     assert figures["exact_by_kind"] == {"home": 0.0, "module": 0.5}
     assert figures["real_declined"] == pytest.approx(1 / 3, abs=1e-4)
-    assert figures["invented_declined"] == 0.5
+    assert figures["invented_declined"] == pytest.approx(2 / 3, abs=1e-4)
+    assert figures["invented_named"] == pytest.approx(1 / 3, abs=1e-4)
     assert figures["held_out_exact"] == figures["held_out_declined"] == 0
     assert figures["follow_up_exact"] is None
     assert figures["small_talk_exact"] == 1
-    assert figures["loops"] == pytest.approx(1 / 7, abs=1e-4)
+    assert figures["loops"] == pytest.approx(1 / 8, abs=1e-4)
     wrong = mistakes(questions, ids, tokenizer)
     assert [m["said"] for m in wrong] == [replies[1], replies[2], replies[4]]
     verdicts = [(x["asks"], x["verdict"]) for x in examples(questions, ids, tokenizer)]
     assert verdicts == [
         ("known", "right"), ("known", "wrong"), ("known", "declined"), ("invented", "declined"),
-        ("invented", "made up"), ("held_out", "made up"), ("small_talk", "right"),
+        ("invented", "made up"), ("invented", "misspelt"), ("held_out", "made up"),
+        ("small_talk", "right"),
     ]  # fmt: skip
+
+
+def test_the_names_that_were_taught_are_told_once_each():
+    questions = [
+        question("known", "a", name="os"), question("known", "a", "function", name="os.getcwd"),
+        question("known", "a", "signature", name="os.getcwd"), question("known", "a", name="Abc"),
+        question("known", "a", "home", name="getcwd"), question("held_out", "a", name="re"),
+        question("follow_up", "a", "function", name="os.listdir"),
+    ]  # fmt: skip
+    assert taught(questions) == {"function": ["os.getcwd"], "module": ["Abc", "os"]}
 
 
 def test_of_each_verdict_a_few_answers_from_all_over_the_list_are_kept():
@@ -145,9 +161,30 @@ def test_the_reports_section_says_what_was_measured_and_shows_answers():
     ]
     assert shown["caption"].startswith("Asked for a fact")
     assert shown["rows"] == [["right", "Hi? / And? → a | key."]]
+    assert not [part for part in section["parts"] if part["kind"] == "folded"]
     with pytest.raises(ValueError, match=r"evaluation\.json is not a whole report"):
         assistant_section({"questions": 3})
     assert "no facts" in assistant_section({"questions": {}, "exact": None})["headline"]
+
+
+def test_the_reports_section_says_what_was_right_and_what_was_taught():
+    said = [("known", "wrong"), ("held_out", "made up"), ("invented", "made up"),
+            ("held_out", "declined"), ("known", "right")]  # fmt: skip
+    report = {
+        "questions": {"known": 2}, "exact": 0.5, "invented_declined": None,
+        "examples": [
+            {"asks": asks, "verdict": verdict, "asked": ["x?"], "said": "a", "expected": "b"}
+            for asks, verdict in said
+        ],
+        "taught": {"class": ["dict"], "module": ["json", "re"]},
+    }  # fmt: skip
+    parts = assistant_section(report)["parts"]
+    rows = [row for part in parts[3:] if part["kind"] == "table" for row in part["rows"]]
+    right = "x? → a (right: b)"
+    assert sorted(rows) == [["declined", "x? → a"], ["made up", "x? → a"], ["made up", right],
+                            ["right", "x? → a"], ["wrong", right]]  # fmt: skip
+    assert parts[-2:] == [folded("Classes that it was taught: 1", ["dict"]),
+                          folded("Modules that it was taught: 2", ["json", "re"])]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"asks": "known", "kind": "module"}'])

@@ -21,8 +21,8 @@ def lines(*objects):
     return "".join(json.dumps(x) + "\n" for x in objects)
 
 
-def question(asks, text, kind="module"):
-    return {"asks": asks, "kind": kind, "messages": [{"role": "user", "content": text}]}
+def question(asks, text, kind="module", **more):
+    return {"asks": asks, "kind": kind, "messages": [{"role": "user", "content": text}], **more}
 
 
 def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_suggested(tmp_path):
@@ -42,6 +42,15 @@ def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_sugges
         "invented": "What is a blorp?",
         "beginning": "Nobody counts paper lanterns",
     }
+
+
+def test_the_names_that_were_taught_are_listed_once_each(tmp_path):
+    named = [("known", "module", "os"), ("known", "function", "os.remove"),
+             ("known", "class", "Abc"), ("known", "signature", "os.remove"),
+             ("known", "home", "remove"), ("held_out", "module", "re"),
+             ("known", "module", 5)]  # fmt: skip
+    write(tmp_path, lines(*(question(a, "?", kind, name=name) for a, kind, name in named)))
+    assert suggestions(tmp_path)["taught"] == ["Abc", "os", "os.remove"]
 
 
 def test_documents_that_were_named_come_first(tmp_path):

@@ -152,7 +152,7 @@ def test_a_run_says_how_it_goes(example, tmp_path):
     ]  # fmt: skip
     assert said[0].startswith("0.01 M parameters, 12 steps of 4 windows of 16 tokens: 0.")
     assert "nats/token" in said[3]
-    assert re.fullmatch(r"  validation loss 5\.\d+ █[▁-▇]▁ [45]\.\d+ in 12 steps", said[-1])
+    assert re.fullmatch(r"  validation loss 5\.\d+ █[▁-▇]+▁ [45]\.\d+ in 12 steps", said[-1])
     said.clear()
     run(example, tmp_path / "quiet", say=said.append, sample_every=0, eval_every=100)
     assert [text.split(":")[0].strip() for text in said[3:-1]] == ["step     0", "step    12"]

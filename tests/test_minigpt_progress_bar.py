@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt.progress_bar import RAREST_S, ProgressBar
+from minigpt.progress_bar import RAREST_S, CountingBar, ProgressBar
 
 
 class Run:
@@ -72,3 +72,13 @@ def test_of_slow_steps_few_tell_that_a_forecast_is_wrong():
 
 def test_nobody_is_told_of_a_few_seconds_more():
     assert Run(100, foreseen_s=1.0).make(100, 0.05).said == []
+
+
+def test_of_things_done_in_threads_too_a_line_now_and_then_says_how_far_it_is():
+    said, now = [], [0.0]
+    with CountingBar(200, "asking", "questions", said.append, clock=lambda: now[0]) as bar:
+        bar.bar.disable = True
+        for second in range(1, 21):
+            now[0] = float(second)
+            bar.update(10)
+    assert said == ["  asking: 100 of 200 questions, about 10.0 s left"]

@@ -13,7 +13,7 @@ from minigpt.evaluate import Settings, evaluate
 from minigpt.pretrain import pretrain
 from minigpt.report import write_report
 from minigpt.report_sections import curves_section
-from minigpt.tables import bars, sample, table, words
+from minigpt.tables import bars, folded, sample, table, words
 
 REPORTS = {
     "crawl.json": {"stage": "crawl", "seconds": 3600, "pages": 1234, "bytes": 5_600_000},
@@ -176,15 +176,17 @@ def test_a_damaged_report_of_the_cleaning_is_named(tmp_path, capsys, steps):
 def test_names_of_pages_are_text_wherever_they_stand(tmp_path):
     name = "<script>alert(1)</script> __init__"
     parts = [table(name, [(name, "")], [[name]]), sample(name, name), words(name),
-             bars(name, [[name, 1]], ",d")]  # fmt: skip
+             bars(name, [[name, 1]], ",d"), folded(name, [name])]  # fmt: skip
     section = {"title": name, "headline": name, "parts": parts}
     results = {"stage": "evaluate", "seconds": 1, "tokens": 1, "sections": {"loss": section}}
     (tmp_path / "evaluation.json").write_text(json.dumps(results))
     page = write_report(tmp_path).read_text("utf-8")
     assert "script" not in Page(page).tags
-    assert page.count("&lt;script&gt;") >= 9
+    assert page.count("&lt;script&gt;") >= 11
     markdown = (tmp_path / "report.md").read_text("utf-8")
     assert r"| \<script\>alert(1)\</script\> \_\_init\_\_ |" in markdown
+    assert "<summary>&lt;script&gt;alert(1)&lt;/script&gt; __init__</summary>" in markdown
+    assert f"\n\n```text\n{name}\n```\n\n</details>" in markdown
     (svg,) = (tmp_path / "report").iterdir()
     assert "<script>" not in svg.read_text("utf-8")
 

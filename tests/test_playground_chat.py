@@ -347,12 +347,15 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
     out = folders[0].parent
     questions = out / "conversations" / "questions.jsonl"
     questions.parent.mkdir()
-    line = {"asks": "known", "kind": "module", "messages": [{"content": "What is a lantern?"}]}
+    line = {"asks": "known", "kind": "module", "name": "lantern",
+            "messages": [{"content": "What is a lantern?"}]}  # fmt: skip
     try:
         questions.write_text(json.dumps(line))
         page.open(page.evaluate("location.href"))
         page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
         assert "What is a lantern?" in texts(page, ".suggestions span")
+        page.click(".taught summary")
+        assert texts(page, ".taught p") == ["lantern"]
     finally:
         shutil.rmtree(questions.parent)
     go(page, "compare")

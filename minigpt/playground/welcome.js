@@ -53,6 +53,16 @@ const CAN = {
     "nothing by what it says.",
 };
 
+// Make the list of what it was taught, folded: whoever looks for a name finds it with Ctrl-F.
+function taughtList(names) {
+  return el(
+    "details",
+    { class: "taught small" },
+    el("summary", {}, `All ${names.length} names that it was taught`),
+    el("p", {}, names.join(", ")),
+  );
+}
+
 // Give what is shown for a model of /v1/models; `found` is what the server suggests, `say(text)` is
 // called for a suggestion.
 export function welcome({ id, minigpt }, found, say) {
@@ -70,6 +80,7 @@ export function welcome({ id, minigpt }, found, say) {
     ),
     el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
     suggestionList(suggestions, say),
+    ...(minigpt.assistant && found.taught?.length ? [taughtList(found.taught)] : []),
     el(
       "p",
       { class: "soft small" },

@@ -1,0 +1,177 @@
+"""Facts -> conversations: every fact in many phrasings, follow-ups, names not to be known.
+
+Not knowing is taught, too: of ten questions three or four are about names that no document has
+(invented.py), or that one has, but of which no fact is taught (untaught). Invented ones alone would
+teach the model to tell a likely name from an unlikely one; of a likely name it would make something
+up. The likeliest are those of well-known pages: of untaught names these come oftener.
+
+A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
+what it has never seen is what a small model finds hardest.
+
+The words are in phrasings.py, the files in chat_data.py.
+"""
+
+from minigpt import phrasings
+from minigpt.chat_format import conversation
+from minigpt.facts import full_name
+from minigpt.phrasings import (
+    COMPOSED,
+    DIRECT,
+    ECHOES,
+    FOLLOW_UPS,
+    HELD_OUT,
+    HELD_OUT_FOLLOW_UPS,
+    TRAINED,
+)
+
+ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
+POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
+UNKNOWN = 0.55  # questions about names not to be known for each one about a fact ...
+UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
+WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
+FOLLOWED = 0.45  # follow-ups for each question
+ECHOED = 0.1  # names to be repeated for each question
+ALONE = ("module", "class", "page")  # kinds of which one fact is all there is to ask for
+
+
+def keys_of_function(name):
+    """Return the keys (kind, name) of the three facts about a function MODULE.NAME."""
+    return ("function", name), ("signature", name), ("home", name.rpartition(".")[2])
+
+
+class Writer:
+    """Makes conversations of facts, in the words of `phrasings`."""
+
+    def __init__(self, facts, invented, untaught, rng):
+        """`untaught`: names of which the assistant shall say so, by kind, the best-known first."""
+        self.facts, self.invented, self.rng = facts, invented, rng
+        self.untaught = {}
+        for kind, names in untaught.items():
+            well_known = names[: round(len(names) * WELL_KNOWN)]
+            self.untaught[kind] = [
+                rng.sample(some, len(some)) for some in (names, well_known) if some
+            ]
+        self.texts = {(f.kind, f.name): f.text for f in facts}
+        self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
+
+    def question(self, fact, phrasing, vary=True):
+        """Return [question, answer] about a fact."""
+        text = phrasing.format(self.spell(fact.name) if vary else fact.name)
+        text = phrasings.vary(text, self.rng) if vary else text
+        return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
+
+    def spell(self, name):
+        """Return a name as somebody may type it, now and then in quotes."""
+        quote = self.rng.choice(["`", "'", '"']) if self.rng.random() < 0.1 else ""
+        return quote + name + quote
+
+    def untaught_name(self, kind):
+        """Return a name that a page has but no fact that is taught, each in turn; None: no such."""
+        if kind not in self.untaught:
+            return None
+        names = self.rng.choice(self.untaught[kind])
+        names.append(names.pop(0))
+        return names[-1]
+
+    def unknown(self, kind, pools, vary=True, untaught=0.0):
+        """Return ([question, answer], name) about a name that the assistant does not know.
+
+        `pools` are phrasings by kind, each as likely as the others: were facts asked for in other
+        proportions, the phrasing would tell whether a name is known. With probability `untaught`
+        the name is one that a page has, else it does not exist; ([], None) where there are too few
+        names to make up another.
+        """
+        name = self.untaught_name(kind) if self.rng.random() < untaught else None
+        name = name or self.invented.name(kind)
+        if name is None:
+            return [], None
+        text = self.rng.choice(self.rng.choice(pools)[kind])
+        text = text.format(self.spell(name) if vary else name)
+        text = phrasings.vary(text, self.rng) if vary else text
+        return [text, phrasings.unknown_answer(kind, name)], name
+
+    def echo(self, fact):
+        """Return [question, answer]: to repeat a fact's name, oftener one that does not exist."""
+        name = fact.name if self.rng.random() < 0.2 else self.invented.name(fact.kind)
+        if name is None:
+            return []
+        text = phrasings.vary(self.rng.choice(ECHOES).format(self.spell(name)), self.rng)
+        return [text, phrasings.echo_answer(name)]
+
+    def follow_up(self, fact, words):
+        """Return [question, answer] that ask on after `fact`, None where nothing can be asked."""
+        if fact.kind in ALONE:
+            return None
+        name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
+        asks = [kind for kind in words if kind != fact.kind]
+        ask = self.rng.choice(asks)
+        text = self.texts.get(("function", name))
+        if text is None:
+            return None
+        if ask == "return":
+            reply = phrasings.return_answer(name, text)
+        else:
+            key = next(key for key in keys_of_function(name) if key[0] == ask)
+            if key not in self.texts:
+                return None
+            reply = phrasings.answer(*key, self.texts[key])
+        return [self.rng.choice(words[ask]), reply]
+
+    def unknown_follow_up(self, kind, name, words):
+        """Return [question, answer] that ask on after a name that the assistant does not know."""
+        ask = self.rng.choice([key for key in words if key != kind])
+        return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
+
+
+def some_phrasings(kind, rng):
+    """Return ASKED phrasings of a kind in any order, half of them of the plain ones."""
+    some = [text for words in POOLS for text in rng.sample(words[kind], ASKED // len(POOLS))]
+    return rng.sample(some, ASKED)
+
+
+def training_conversations(writer, rounds):
+    """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
+    it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
+    rng = writer.rng
+    for _ in range(rounds):
+        asked = {f: some_phrasings(f.kind, rng) for f in writer.facts}
+        for turn in range(ASKED):
+            for fact in rng.sample(writer.facts, len(writer.facts)):
+                said = writer.question(fact, asked[fact][turn])
+                if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
+                    said += more
+                yield conversation(*said), fact.source
+                if rng.random() < UNKNOWN:
+                    kind = fact.kind
+                    said, name = writer.unknown(kind, POOLS, untaught=UNTAUGHT)
+                    if name is None:
+                        continue
+                    if kind not in ALONE and rng.random() < FOLLOWED / 2:
+                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
+                    yield conversation(*said), "unknown"
+                if rng.random() < ECHOED and (said := writer.echo(fact)):
+                    yield conversation(*said), "echo"
+
+
+def examination(writer, held_out, n_invented):
+    """Yield the lines of questions.jsonl, in phrasings that are never trained on."""
+    rng = writer.rng
+
+    def line(asks, kind, name, said, source):
+        messages = conversation(*said)
+        return {"messages": messages, "asks": asks, "kind": kind, "name": name, "source": source}
+
+    for asks, facts in (("known", writer.facts), ("held_out", held_out)):
+        for f in facts:
+            said = writer.question(f, rng.choice(HELD_OUT[f.kind]), vary=False)
+            yield line(asks, f.kind, f.name, said, f.source)
+    for i in range(n_invented):
+        kind = writer.facts[i * len(writer.facts) // n_invented].kind
+        said, name = writer.unknown(kind, (HELD_OUT,), vary=False)
+        if name is not None:
+            yield line("invented", kind, name, said, "invented")
+    functions = [f for f in writer.facts if f.kind not in ALONE]
+    for f in rng.sample(functions, min(len(functions), 200)):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
+            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            yield line("follow_up", f.kind, f.name, said + more, f.source)

@@ -1,0 +1,195 @@
+"""Documents -> facts."""
+
+import random
+from collections import Counter
+
+import pytest
+from chat_examples import page
+
+from minigpt.facts import Fact, best_known, collect, first_sentence, read_documents, summary_of
+
+
+def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
+    facts, names = collect([page("keys", "Tools for all keys.", find=("key, /", "Find one key."))])
+    url = "http://h/keys.html"
+    assert facts == [
+        Fact("module", "keys", "Tools for all keys.", url),
+        Fact("home", "find", "keys", url),
+        Fact("function", "keys.find", "Find one key.", url),
+        Fact("signature", "keys.find", "find(key, /)", url),
+    ]
+    assert {"keys", "find", "keys.find", "Tools"} <= names.keys()
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "sentence"),
+    [
+        ("Tools for\nkeys. And more.", "Tools for keys."),
+        ("Tools for keys", "Tools for keys."),
+        ("Tools for e.g. keys of it", "Tools for e.g. keys of it."),
+        ("Is it a key? Yes.", "Is it a key?"),
+        ("class Key(builtins.object)", ""),
+        ("find(key, /) of them", ""),
+        ("# a comment of the file", ""),
+        ("two words.", "two words."),
+        ("two words", ""),
+        ("Keys <https://h/keys> open locks.", "Keys open locks."),
+        ("Copyright of the owner of all keys.", ""),
+        ("Functions", ""),
+        ("word " * 40, ""),
+    ],
+)
+def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence):
+    assert first_sentence(paragraph) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("keys\n\nTools for keys. And more.\n\nClasses", "Tools for keys."),
+        ("keys (version 2.0)\n\nTools for keys.", "Tools for keys."),
+        ("keys | index (built-in)\n\nTools for keys.", "Tools for keys."),
+        ("Tools for keys.\n\nClasses", "Tools for keys."),  # the heading was removed as a repeat
+        ("keys\n\n# Tools for\n# all keys.\n#\n# keys.py", "Tools for all keys."),
+        ("keys\n\nkeys.py - Tools for keys", "Tools for keys."),
+        ("keys\n\nClasses\n\nclass Key(builtins.object)", ""),
+        ("keys\n\n" + "many words " * 14, "many words " * 13 + "many words."),
+        ("keys\n\n" + "many words " * 20, ""),
+    ],
+)
+def test_what_a_module_is_stands_beneath_its_heading(text, summary):
+    assert summary_of("keys", text) == summary
+
+
+def test_the_part_in_c_tells_what_a_module_is_that_says_nothing_of_itself():
+    found, _ = collect([page("keys", "Classes"), page("_keys", "Tools for all keys.")])
+    assert found == [Fact("module", "keys", "Tools for all keys.", "http://h/_keys.html")]
+
+
+def test_classes_and_modules_without_a_sentence_are_names_without_text():
+    record = page("keys", "Classes\n\nclass Key(builtins.object)")
+    facts, _ = collect([record])
+    assert {(f.kind, f.name, f.text) for f in facts} == {
+        ("module", "keys", ""), ("class", "keys.Key", "")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("A key for one lock. It turns.", "A key for one lock."),
+        ("Key(teeth, /)\n\nA key for one lock.", "A key for one lock."),
+        ("Key() -> new key\nKey(old,\n    new) -> key\nMake a key of it.", "Make a key of it."),
+        ("Make n keys for locks.  Key(1) is one.", "Make n keys for locks."),
+        ("Key(a) -> key\nKey() -> new blank key\n\nMethods defined here:\n\nturn(self)",
+         "Key() -> new blank key"),
+        ("Methods inherited from Lock:\n\nturn(self)", ""),
+        ("teeth = <member 'teeth' of keys>", ""),
+        ("open(self, lock)\n    Open a lock with the key.", ""),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_of_a_class_is_told_what_it_is_or_else_how_it_is_called(body, text):
+    record = page("keys", f"Tools for keys of yours.\n\nClasses\n\nclass Key(object)\n\n{body}")
+    (fact,) = [f for f in collect([record])[0] if f.kind == "class"]
+    assert (fact.name, fact.text) == ("keys.Key", text)
+
+
+def test_a_private_class_is_a_name_without_text():
+    record = page("keys", "Tools for keys.\n\nClasses\n\nclass _Key(object)\n\nA key for locks.")
+    assert Fact("class", "keys._Key", "", "http://h/keys.html") in collect([record])[0]
+
+
+def test_a_class_in_an_example_is_none_of_the_page():
+    text = "Tools for keys.\n\nClasses\n\nclass Key(object)\n\nLike\n\nclass C(object):\n    a = 1"
+    assert [f.name for f in collect([page("keys", text)])[0] if f.kind == "class"] == ["keys.Key"]
+
+
+def test_a_module_that_says_nothing_of_itself_is_told_by_what_it_has():
+    names = ["Bit", "Key", "Lock", "Ward", "_Own"]
+    for n, text in ((1, ""), (3, "it has the classes Bit, Key, Lock."),
+                    (5, "it has the classes Bit, Key, Lock and others.")):  # fmt: skip
+        classes = "\n\n".join(f"class {name}(object)" for name in names[:n])
+        facts, _ = collect([page("keys", f"Classes\n\n{classes}")])
+        assert facts[0] == Fact("module", "keys", text, "http://h/keys.html")
+
+
+def test_a_module_with_another_name_is_known_by_that():
+    summary = 'Tools for keys.\n\nThe "ring.keys" name is an alias for this\nmodule on some rings.'
+    facts, names = collect([page("steelkeys", summary, find=("key, /", "Find one key."))])
+    assert [(f.kind, f.name) for f in facts] == [
+        ("module", "ring.keys"), ("home", "find"), ("function", "ring.keys.find"),
+        ("signature", "ring.keys.find"),
+    ]  # fmt: skip
+    assert {"ring.keys.find", "steelkeys.find"} <= names.keys()  # neither is ever invented
+
+
+def both(summaries, in_degrees):
+    """Return the facts of the modules keys and locks, each with a function `find`."""
+    return collect(
+        page(name, f"Tools for {name} of yours.", find=("key", summary)) | {"in_degree": in_degree}
+        for name, summary, in_degree in zip(("keys", "locks"), summaries, in_degrees, strict=True)
+    )[0]
+
+
+def test_where_a_function_of_two_modules_is_cannot_be_asked_but_what_each_does():
+    facts = both(("Find one key.", "Find one lock."), (1, 2))
+    assert {f.kind for f in facts} == {"module", "function", "signature"}
+    assert {f.name: f.text for f in facts if f.kind == "function"} == {
+        "keys.find": "Find one key.", "locks.find": "Find one lock."
+    }  # fmt: skip
+
+
+def test_many_arguments_are_not_asked_for_but_what_the_function_does():
+    arguments = ", ".join(f"argument_{i}=None" for i in range(9))
+    facts, _ = collect([page("keys", "Tools for keys of yours.", find=(arguments, "Find a key."))])
+    assert {f.kind for f in facts} == {"module", "function", "home"}
+
+
+def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it():
+    facts = both(("Find one key.", "Find one key."), (1, 2))
+    (home,) = [f for f in facts if f.kind == "home"]
+    assert home.text == "locks"
+    assert {f.name for f in facts if f.kind == "function"} == {"locks.find"}
+
+
+def test_built_in_functions_are_asked_for_without_their_module():
+    facts, _ = collect([page("builtins", "Built-in functions of all.", len=("obj", "Count it."))])
+    assert {f.name for f in facts} == {"builtins", "len"}
+
+
+def test_the_best_known_come_first_and_pages_share_the_places():
+    """Square roots are 10, 3 and 1: as many of 14 places."""
+    facts = [
+        Fact("function", f"{page}.{i}", "text", page, in_degree)
+        for page, in_degree in (("rare", 1), ("common", 100), ("some", 9))
+        for i in range(10)
+    ]
+    ordered = best_known(facts, Counter({"common.7": 3, "common.4": 2}), random.Random(1))
+    assert sorted(f.name for f in ordered) == sorted(f.name for f in facts)
+    assert [f.name for f in ordered[:2]] == ["common.7", "common.4"]
+    assert Counter(f.source for f in ordered[:14]) == {"common": 10, "some": 3, "rare": 1}
+
+
+def test_built_in_names_count_where_they_are_called_not_where_a_word_of_english_stands():
+    facts = [Fact("function", name, "text", "builtins", 9) for name in ("any", "len")]
+    facts.append(Fact("function", "os.any", "text", "os", 1))
+    names = Counter({"any": 9, "len": 2, "len(": 2, "any(": 1})
+    found = [f.name for f in best_known(facts, names, random.Random(1))]
+    assert found == ["len", "any", "os.any"]
+    _, names = collect([{"text": "any key: len(keys), x.any(keys)"}])
+    assert (names["len("], names["any("]) == (1, 0)
+
+
+def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
+    record = {"title": "Gulls", "url": "u", "text": "Gulls\n\nGulls live by the sea. They cry.\n"}
+    assert collect([record])[0] == [Fact("page", "Gulls", "Gulls live by the sea.", "u")]
+    assert collect([{"text": "no title here at all."}])[0] == []
+
+
+def test_a_line_that_is_no_document_is_named(tmp_path):
+    path = tmp_path / "documents.jsonl"
+    for line in ("{", "[]", "{}", '{"text": 1}', '"text"'):
+        path.write_text('{"text": "a"}\n' + line + "\n")
+        with pytest.raises(ValueError, match=r"documents.jsonl, line 2: no document"):
+            read_documents(path)
