@@ -36,7 +36,8 @@ def run(tmp_path):
         report = crawl(settings, output, news.append)
         assert report == json.loads((output.parent / "crawl.json").read_text(encoding="utf-8"))
         names = {file.name for file in output.parent.iterdir()}
-        assert names - {"pages.warc.gz.previous"} == {"pages.warc.gz", "crawl.json"}
+        others = {"pages.warc.gz.previous", "pages.warc.gz.stopped"}
+        assert names - others == {"pages.warc.gz", "crawl.json"}
         return Crawled(output, report, site.url, news)
 
     return run
@@ -592,6 +593,30 @@ def test_an_earlier_archive_that_is_broken_is_fetched_anew(run, tmp_path):
         output.write_bytes(b"no archive at all")
         assert run(site).report["unchanged"] == 0
         assert run(site).report["unchanged"] == 1
+
+
+def test_what_a_stopped_crawl_with_other_settings_fetched_is_not_sent_again(
+    run, tmp_path, monkeypatch
+):
+    headers = {**HTML, "ETag": '"1"'}
+
+    def versioned(handler):
+        is_known = "If-None-Match" in handler.headers
+        return (304 if is_known else 200, headers, b"" if is_known else page("/a", "/b").encode())
+
+    def stop(one, bar):
+        if one.n_pages == 2:
+            raise KeyboardInterrupt
+
+    with LocalSite(dict.fromkeys(["/", "/a", "/b"], versioned)) as site:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("crawler.state.COMMIT_EVERY_S", 0)
+            patch.setattr("crawler.crawl._Crawl._show", stop)
+            run(site)
+        done = run(site, max_depth=1)
+    assert done.report["unchanged"] == 2
+    assert done.paths == ["/", "/a", "/b"]
+    assert b"/a" in done.pages[1].body
 
 
 def test_a_304_that_nobody_asked_for_is_an_error(run):
