@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -300,6 +301,16 @@ def test_a_mistyped_flag_ends_what_was_started_together(
     assert sent == ([(7, signal.SIGTERM)] if ends else [])
 
 
+@pytest.fixture
+def no_litter():
+    """Remove what MPICH's mpiexec leaves behind, wherever TMPDIR is, when a program aborts."""
+    before = set(Path("/tmp").glob("hydra_hwloc_xmlfile_*"))
+    yield
+    for file in set(Path("/tmp").glob("hydra_hwloc_xmlfile_*")) - before:
+        file.unlink(missing_ok=True)
+
+
+@pytest.mark.usefixtures("no_litter")
 def test_where_one_lacks_a_file_it_is_said_and_all_end(example, tmp_path):
     nothing = replace(example, tokens=tmp_path / "nowhere")
     words = command(example, tmp_path / "base")
