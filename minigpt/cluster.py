@@ -179,7 +179,7 @@ class Cluster:
         self._all.Allreduce(self._mpi.IN_PLACE, array)
 
     def first(self, value):
-        """Return the first machine's value, which must be one that pickle takes."""
+        """Return the first machine's value; it is sent as a pickle, as mpi4py sends objects."""
         data = pickle.dumps(value) if self.leads else b""
         length = np.array([len(data)])
         self.wait(self._all.Ibcast(length))
