@@ -30,6 +30,7 @@ from bpe.mistakes import file_error, unrecognized
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
 
+MAX_SHOWN = 60  # characters of a token in a line
 # What a missing file is made by.
 MADE_BY = {
     "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
@@ -141,10 +142,11 @@ def run_train(args: argparse.Namespace) -> None:
     report = {"stage": "tokenizer", "seconds": seconds, **report}
     atomic_write(args.output.with_name("training.json"), json.dumps(report, indent=2) + "\n")
     tokenizer.save(args.output)  # last: a tokenizer that is there has its report
-    longest = sorted(tokenizer.token_byte_values(), key=len, reverse=True)[:5]
+    longest = map(show, sorted(tokenizer.token_byte_values(), key=len, reverse=True)[:5])
+    longest = [text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..." for text in longest]
     print(
         f"{args.output}: {tokenizer.n_vocab:,} symbols, {report['bytes_per_token']:.2f} bytes per "
-        f"token on {report['bytes']:,} bytes of text, longest {' '.join(map(show, longest))}, "
+        f"token on {report['bytes']:,} bytes of text, longest {' '.join(longest)}, "
         f"{seconds:.1f} s"
     )
 

@@ -44,6 +44,7 @@ from typing import Any
 from crawler import shards, urls
 from crawler.cleaning import Cleaning
 from crawler.files import replacing, write_report
+from crawler.funnel import Step
 from crawler.inputs import STDIN, archives
 from crawler.steps import Settings
 
@@ -149,15 +150,7 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
     """Return the report; raises ValueError if no document is left."""
     steps = list(cleaning.book.steps.values())
     if not steps[-1].documents_out:
-        worst = max(steps, key=lambda step: step.documents_in - step.documents_out)
-        removed = worst.documents_in - worst.documents_out
-        reason, count = worst.reasons.most_common(1)[0]
-        n_pages = steps[0].documents_in
-        raise ValueError(
-            f"no document is left of {n_pages} page{'s' * (n_pages != 1)}; the step {worst.name} "
-            f"removed {removed} of them ({count}: {reason}); "
-            + _advice(worst.name, n_pages, cleaning.settings.profile)
-        )
+        raise ValueError(_nothing_left(steps, cleaning.settings.profile))
     return {
         "stage": "clean",
         "seconds": round(seconds, 3),
@@ -170,6 +163,22 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
         "problem_examples": cleaning.told,
         "steps": [{**step.as_json(), "examples": step.chosen_examples()} for step in steps],
     }
+
+
+def _nothing_left(steps: list[Step], profile: str) -> str:
+    """Say which steps removed all pages, and what to do about the one that removed most."""
+    n_pages = steps[0].documents_in
+    removing = [step for step in steps if step.n_removed]
+    worst = max(reversed(removing), key=lambda step: step.n_removed)  # of equal ones the last
+    removed = []
+    for step in removing:
+        reason, count = step.reasons.most_common(1)[0]
+        most = f"{count}: " if count < step.n_removed else ""
+        removed.append(f"{step.name} removed {step.n_removed} ({most}{reason})")
+    return (
+        f"no document is left of {n_pages} page{'s' * (n_pages != 1)}: {', '.join(removed)}; "
+        + _advice(worst.name, n_pages, profile)
+    )
 
 
 def _advice(step: str, n_pages: int, profile: str) -> str:

@@ -16,7 +16,8 @@ Who takes part:
 
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`).
 
-An interrupted crawl is continued by the same command (see `state.py`).
+An interrupted crawl is continued by the same command, also with another limit of pages, delay or
+number of workers (see `state.py`).
 """
 
 import sqlite3
@@ -90,7 +91,7 @@ class _Crawl:
         self.agent = user_agent(settings.contact)
         local = local_netlocs(settings.seeds)
         fetcher = Fetcher(self.agent, settings.timeout_s, settings.max_page_bytes, local)
-        self.workers = Workers(fetcher, state.output, settings.n_workers)
+        self.workers = Workers(fetcher, state.output.parent, settings.n_workers)
         self.turns = Turns(self._delay_s, settings.n_per_host)
         self.intake = Intake(settings, scope, self.frontier, self.turns)
         totals = self.frontier.totals()

@@ -15,9 +15,10 @@ from crawler.urls import split
 
 _EPILOG = """\
 Keeps to robots.txt, asks a host for one page at a time, and stays on the sites it began at. A page
-is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on.
-With a file that is there already, pages that have not changed are not sent again; a file that is
-not of a crawl with the same settings is kept once, as FILE.previous.
+is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on, also with
+another --max-pages, --delay or --workers. With a file that is there already, pages that have not
+changed are not sent again; a file that is not of a crawl with the same settings is kept once, as
+FILE.previous, and what a crawl of other settings had when it was stopped, as FILE.stopped.
 
 examples:
   python -m crawler crawl --pydoc

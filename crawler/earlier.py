@@ -1,4 +1,4 @@
-"""The archive of the last crawl, so that a page that has not changed need not be sent again.
+"""The archives of earlier crawls, so that a page that has not changed need not be sent again.
 
 A server may give a page a version (`ETag`) or a date (`Last-Modified`). Who asks again can name it,
 and gets `304 Not Modified` and no page (RFC 9110, 13.1). Then the record of the last crawl is taken
@@ -27,9 +27,10 @@ _FIELD = re.compile(rb"(?im)^(warc-type|warc-target-uri|etag|last-modified):[ \t
 
 
 class Record(NamedTuple):
-    """Where a page's record is, and what to ask the server with."""
+    """Where a page's record is, in which file of the folder, and what to ask the server with."""
 
     url: str
+    archive: str
     offset: int
     n_bytes: int
     etag: str
@@ -75,14 +76,15 @@ def list_records(path: Path) -> Iterator[Record]:
             is_page = record.get(b"warc-type") == b"response" and b" 200" in http_head[:12]
             if is_page and (etag or modified):
                 url = record.get(b"warc-target-uri", b"").decode("utf-8", "replace")
-                yield Record(url, offset, n_bytes, etag, modified)
+                yield Record(url, path.name, offset, n_bytes, etag, modified)
 
 
-def read_record(path: Path, record: Record) -> tuple[bytes, Page]:
-    """Return a record as it is in the file, and the page in it.
+def read_record(folder: Path, record: Record) -> tuple[bytes, Page]:
+    """Return a record as it is in its file in `folder`, and the page in it.
 
     Raises ValueError or OSError if it is not there any more.
     """
+    path = folder / record.archive
     with open(path, "rb") as file:
         file.seek(record.offset)
         data = file.read(record.n_bytes)

@@ -9,7 +9,7 @@ is not committed has never happened.
            `redirect`, `sitemap`, or `error:` or `skipped:` with the reason; `n_bytes` is the page's
            size; `problem` is the outcome so far of an address that will be tried again
     places  how many addresses were counted at a place where there may be too many (`traps.py`)
-    earlier  the records of the last crawl's archive (`earlier.py`)
+    earlier  the records in the archives of earlier crawls (`earlier.py`)
     notes  what the crawl must remember besides: a name and a JSON value
 
 Not here: when a host may be asked again (`politeness.py`), and what the rows lead to (`crawl.py`).
@@ -39,14 +39,14 @@ CREATE TABLE IF NOT EXISTS urls (
 CREATE INDEX IF NOT EXISTS waiting ON urls (netloc, n_tries, depth, id) WHERE outcome IS NULL;
 CREATE TABLE IF NOT EXISTS places (place TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS earlier (
-    url TEXT PRIMARY KEY, offset INTEGER, n_bytes INTEGER, etag TEXT, modified TEXT
+    url TEXT PRIMARY KEY, archive TEXT, offset INTEGER, n_bytes INTEGER, etag TEXT, modified TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
 _APPLICATION_ID = 0x6D677074  # marks the file as ours, so that no other's is ever taken for it
-_VERSION = 2  # of the tables
+_VERSION = 3  # of the tables
 
 
 class Visit(NamedTuple):
@@ -152,12 +152,12 @@ class Frontier:
         return row[0]
 
     def remember_earlier(self, records: Iterable[Record]) -> int:
-        """Keep the list of the last crawl's records, of two with one address the later; count."""
-        cursor = self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?)", records)
-        return max(cursor.rowcount, 0)
+        """Keep a list of earlier crawls' records, of two with one address the later; count them."""
+        self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?, ?)", records)
+        return self._scalar("SELECT count(*) FROM earlier")
 
     def earlier(self, url: str) -> Record | None:
-        """Return the last crawl's record of an address, if there is one to ask about."""
+        """Return an earlier crawl's record of an address, if there is one to ask about."""
         row = self._db.execute("SELECT * FROM earlier WHERE url = ?", (url,)).fetchone()
         return Record(*row) if row else None
 

@@ -35,6 +35,11 @@ class Step:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)  # the first few of each reason
 
+    @property
+    def n_removed(self) -> int:
+        """Return how many documents were dropped."""
+        return self.documents_in - self.documents_out
+
     def passed(self, characters_in: int, characters_out: int) -> None:
         """Count a document that went on, perhaps shorter."""
         self.documents_in += 1

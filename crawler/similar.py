@@ -21,6 +21,18 @@ def holding(text: str, paths: Iterable[str]) -> tuple[list[str], list[str]]:
     return those, [url for url in found if not found[url]]
 
 
-def nearest(url: str, others: list[str], n: int) -> list[str]:
-    """Return at most `n` of the addresses, those most like `url` first."""
-    return difflib.get_close_matches(url, others, n, cutoff=0.7)
+def nearest(text: str, others: list[str], n: int) -> list[str]:
+    """Return at most `n` of the addresses, those first whose end is most like `text`.
+
+    An end has as many parts between slashes as `text`, and an .html only if that has a dot, too.
+    """
+    text = text.casefold().strip("/")
+    ending: dict[str, list[str]] = {}
+    for url in others:
+        parts = url.casefold().rstrip("/").split("/")
+        end = "/".join(parts[-text.count("/") - 1 :])
+        if "." not in text:
+            end = end.removesuffix(".html").removesuffix(".htm")
+        ending.setdefault(end, []).append(url)
+    ends = difflib.get_close_matches(text, ending, n, cutoff=0.7)
+    return [url for end in ends for url in ending[end]][:n]

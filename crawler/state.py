@@ -11,18 +11,24 @@ cut back to that length, so that what follows neither repeats nor misses a page.
 the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
 (`earlier.py`). If that was not of a crawl with the same settings, it is kept, once, as
 `pages.warc.gz.previous`.
+
+An interrupted crawl goes on if the settings are the same, or differ in the limit of pages only and
+it has no more than that. Otherwise what it fetched is kept as `pages.warc.gz.stopped`, and taken
+for the archive of an earlier crawl as well.
 """
 
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from crawler.earlier import is_of_crawl, list_records
 from crawler.fetch import PRODUCT, Response
-from crawler.files import write_report
+from crawler.files import replacing, write_report
 from crawler.frontier import Frontier, Visit
 from crawler.warc import Writer
 
@@ -41,6 +47,7 @@ class State:
             raise ValueError(f"the output is {output}; its name must end in .warc.gz, as it is one")
         self.part_path = self.output.with_name(self.output.name + ".part")
         self.previous_path = self.output.with_name(self.output.name + ".previous")
+        self.stopped_path = self.output.with_name(self.output.name + ".stopped")
         self.frontier_path = _frontier_path(self.output)
         if self.output.is_dir():
             raise ValueError(f"the output {output} is a folder; it must be a file")
@@ -150,40 +157,70 @@ class State:
         before = self.frontier.noted("settings")
         offset = self.frontier.noted("offset") or 0
         self.finished_report = self.frontier.noted("report")
-        if before == settings:
-            if self.finished_report:
-                return
-            self.resumed = self.part_path.exists() and self.part_path.stat().st_size >= offset
-            self.news = f"{self.part_path} is gone or too short: beginning anew"
-        elif self.finished_report:  # it was killed while it tidied up, and its pages are whole
+        if before == settings and self.finished_report:
+            return
+        has_stopped = bool(self.frontier.noted("has_stopped"))
+        if self.finished_report:  # it was killed while it tidied up, and its pages are whole
             self._name_pages()
-            self.finished_report = None
+            self.finished_report, has_stopped = None, False
         elif before is not None:
-            self.news = "an interrupted crawl with other settings is dropped: beginning anew"
-        if self.resumed:
             n_pages = self.frontier.totals()["pages"]
-            self.news = f"going on after {n_pages} page{'s' * (n_pages != 1)}"
+            s = "s" * (n_pages != 1)
+            is_whole = self.part_path.exists() and self.part_path.stat().st_size >= offset
+            if not is_whole:
+                self.news = f"{self.part_path} is gone or too short: beginning anew"
+            elif _goes_on(before, settings, n_pages):
+                self.resumed = True
+                self.news = f"going on after {n_pages} page{s}"
+            elif n_pages:
+                self._keep_stopped(offset, has_stopped)
+                has_stopped = True
+                self.news = (
+                    f"{n_pages} page{s} of an interrupted crawl with other settings, kept as "
+                    f"{self.stopped_path.name}, asked for if changed: beginning anew"
+                )
+        if self.resumed:
+            self._note_settings(settings)
         else:
-            self._begin(settings)
+            self._begin(settings, has_stopped)
         self._part = self.part_path.open("r+b" if self.resumed else "wb")
         if self.resumed:
             self._part.truncate(offset)
             self._part.seek(offset)
         self._writer = Writer(self._part, PRODUCT)
 
-    def _begin(self, settings: dict[str, Any]) -> None:
-        """Forget all that is noted, before the .part is emptied of which it speaks."""
+    def _begin(self, settings: dict[str, Any], has_stopped: bool) -> None:
+        """Forget all that is noted, before the .part is emptied of which it speaks.
+
+        `has_stopped`: since the last crawl that became whole, pages were put into `stopped_path`.
+        """
         self.frontier.clear()
-        self.frontier.note("settings", settings)
-        if self.output.exists():
-            n_pages = self.frontier.remember_earlier(list_records(self.output))
-            if not is_of_crawl(self.output, settings):
-                self.frontier.note("keeps_previous", True)
-                self._say_what_is_kept()
-            elif n_pages and not self.news:
-                s = "s" * (n_pages != 1)
-                self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
+        self.frontier.note("has_stopped", has_stopped)
+        archives = [path for path in (self.output, self.stopped_path) if path.exists()]
+        archives.sort(key=lambda path: path.stat().st_mtime_ns)  # of two records the later counts
+        n_pages = self.frontier.remember_earlier(chain.from_iterable(map(list_records, archives)))
+        if self._note_settings(settings):
+            self._say_what_is_kept()
+        elif n_pages and not self.news:
+            s = "s" * (n_pages != 1)
+            self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
         self.frontier.commit()
+
+    def _note_settings(self, settings: dict[str, Any]) -> bool:
+        """Note the settings, and whether the archive that is there is of others; return that."""
+        keeps_previous = self.output.exists() and not is_of_crawl(self.output, settings)
+        self.frontier.note("settings", settings)
+        self.frontier.note("keeps_previous", keeps_previous)
+        return keeps_previous
+
+    def _keep_stopped(self, offset: int, has_stopped: bool) -> None:
+        """Copy what was committed of the .part to `stopped_path`, behind what it has if it must."""
+        os.truncate(self.part_path, offset)
+        keeps = has_stopped and self.stopped_path.exists()
+        with replacing(self.stopped_path) as file:
+            for path in (self.stopped_path, self.part_path) if keeps else (self.part_path,):
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, file)
 
     def _say_what_is_kept(self) -> None:
         """Add to `news` what will become of the archive that is there."""
@@ -192,6 +229,12 @@ class State:
         if self.previous_path.exists():
             line += ", in place of the one there"
         self.news = f"{self.news}; {line}" if self.news else line
+
+
+def _goes_on(before: dict[str, Any], settings: dict[str, Any], n_pages: int) -> bool:
+    """Say whether a crawl of `n_pages` so far is the beginning of one with these settings."""
+    limit = settings["max_pages"]
+    return before | {"max_pages": limit} == settings and n_pages <= limit
 
 
 def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:

@@ -66,9 +66,9 @@ class RobotsResult(NamedTuple):
 
 
 def visit_page(
-    fetcher: Fetcher, visit: Visit, record: Record | None = None, archive: Path | None = None
+    fetcher: Fetcher, visit: Visit, record: Record | None = None, folder: Path | None = None
 ) -> VisitResult:
-    """Fetch a page and find its links; with a `record`, only if it has changed since."""
+    """Fetch a page and find its links; with a `record`, in `folder`, only if it has changed."""
     conditions = record.conditions if record else None
     try:
         response = fetcher.get(visit.url, PAGE_TYPES, conditions=conditions)
@@ -76,7 +76,7 @@ def visit_page(
         return _failed(visit, error)
     if response.status == 304 and record:
         try:
-            return _unchanged(visit, response, *read_record(archive, record))
+            return _unchanged(visit, response, *read_record(folder, record))
         except (OSError, ValueError):
             return visit_page(fetcher, visit)
     if no_page := _no_page(visit, response):

@@ -17,11 +17,11 @@ from crawler.visit import RobotsResult, VisitResult, read_robots, visit_page, vi
 
 
 class Workers:
-    """So many threads, at work inside a `with` block; `archive` is that of the last crawl."""
+    """So many threads, at work inside a `with` block; earlier archives are in `folder`."""
 
-    def __init__(self, fetcher: Fetcher, archive: Path, n_workers: int):
+    def __init__(self, fetcher: Fetcher, folder: Path, n_workers: int):
         self._fetcher = fetcher
-        self._archive = archive
+        self._folder = folder
         self._n_workers = n_workers
         self._jobs: queue.SimpleQueue = queue.SimpleQueue()
         self._results: queue.SimpleQueue = queue.SimpleQueue()
@@ -61,7 +61,7 @@ class Workers:
                 elif what.is_sitemap:
                     result = visit_sitemap(self._fetcher, what)
                 else:
-                    result = visit_page(self._fetcher, what, record, self._archive)
+                    result = visit_page(self._fetcher, what, record, self._folder)
             except Exception as error:  # a defect of ours must not end a crawl of a million pages
                 result = _internal_error(what, error)
             self._results.put((host, result))

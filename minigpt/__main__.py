@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from minigpt import chat_commands, model_commands, train_commands
+from minigpt import chat_commands, launched, model_commands, train_commands
 
 # What a missing file is made by.
 MADE_BY = {
@@ -66,6 +66,17 @@ def build_parser():
 
 def main(argv=None):
     """Run a command; return its exit status: 2 for bad input, 130 after Ctrl-C."""
+    try:
+        status = run(argv)
+    except SystemExit as end:  # after --help, or a flag that is none
+        launched.end_all_after(end.code)
+        raise
+    launched.end_all_after(status)
+    return status
+
+
+def run(argv):
+    """Do what `main` does for a process that is alone."""
     args = build_parser().parse_args(argv)
     if getattr(args, "precision", None):
         args.device = f"{args.device}:{args.precision}"  # as open_device takes it

@@ -8,23 +8,30 @@ cluster_trainer.py.
 
 It is no crew (crew.py), whose members have memory in common, and it is for CPUs only.
 
-Source: the MPI standard 4.1, sections 6.4 (broadcast) and 6.9 (all-reduce).
+Source: the MPI standard 4.1, sections 6.4 (broadcast), 6.9 (all-reduce) and 6.12 (those that do
+not block).
 """
 
 import contextlib
 import math
 import os
+import pickle
 import signal
 import sys
+import time
 from dataclasses import replace
 
+import numpy as np
+
 from minigpt.config import require
+from minigpt.launched import size
 from minigpt.parallel import count_cores, slices
 from minigpt.resume import differing
 from minigpt.train import NotFinite
 
-# the number of processes, as Open MPI's and MPICH's launchers tell it
-SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+# While others are waited for: how long without a pause, and the longest pause, in seconds; and a
+# pause as a share of the time waited so far, which is at most so much longer for it.
+EAGER_S, LONGEST_PAUSE_S, PAUSE = 0.001, 0.01, 0.05
 
 
 class Dismissed(SystemExit):
@@ -38,11 +45,10 @@ def joined(say):
     Beside it gives what to say things with: `say` on the first machine, silence on the others.
     When the first machine leaves, also by an error, the others are told to. An error amid work
     ends all of them. Whatever one machine may lack and another have, as a file, is to be looked for
-    inside: a machine that ends before it has joined is waited for. Raises ValueError where MPI
-    cannot be used.
+    inside: a machine that ends before it has joined ends all, without order (launched.py). Raises
+    ValueError where MPI cannot be used.
     """
-    name = next((name for name in SIZES if name in os.environ), None)
-    n = int(os.environ[name]) if name else 1
+    name, n = size()
     if n == 1:
         yield None, say
         return
@@ -99,6 +105,7 @@ class Cluster:
         if not self.leads and self.hear()[0] is None:
             raise Dismissed(2)
         with self.work("agree"):
+            self.meet()
             runs = self._all.allgather(run)
         for index, other in enumerate(runs):
             if self.leads and (differences := list(differing(other, run))):
@@ -125,11 +132,11 @@ class Cluster:
     def tell(self, *order):
         """Give the others an order, or None to go home; but for the first machine, do nothing."""
         if self.leads:
-            self._all.bcast(order)
+            self.first(order)
 
     def hear(self):
         """Return what the first machine tells next."""
-        return self._all.bcast(None)
+        return self.first(None)
 
     def fail(self, error):
         """End all machines, at once or as soon as the first one has said why: then return there.
@@ -150,20 +157,39 @@ class Cluster:
 
     # ---- what they tell each other --------------------------------------------------------------
 
+    def wait(self, request):
+        """Wait until a request of MPI's is done; MPI itself would keep a core busy meanwhile."""
+        began = time.perf_counter()
+        while not request.Test():
+            waited = time.perf_counter() - began
+            if waited > EAGER_S:
+                time.sleep(min(PAUSE * waited, LONGEST_PAUSE_S))
+
+    def meet(self):
+        """Wait until all machines are here."""
+        self.wait(self._all.Ibarrier())
+
     def spread(self, array):
         """Fill an array with what the first machine has in it."""
         self._all.Bcast(array)
 
     def add_up(self, array):
         """Replace an array by the sum of all machines' arrays, everywhere the same."""
+        self.meet()
         self._all.Allreduce(self._mpi.IN_PLACE, array)
 
     def first(self, value):
-        """Return the first machine's value."""
-        return self._all.bcast(value)
+        """Return the first machine's value; it is sent as a pickle, as mpi4py sends objects."""
+        data = pickle.dumps(value) if self.leads else b""
+        length = np.array([len(data)])
+        self.wait(self._all.Ibcast(length))
+        buffer = bytearray(data) if self.leads else bytearray(length[0])
+        self.wait(self._all.Ibcast(buffer))
+        return pickle.loads(buffer)
 
     def total(self, number):
         """Return the sum of all machines' numbers, added in the machines' order."""
+        self.meet()
         return sum(self._all.allgather(number))
 
 

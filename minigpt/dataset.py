@@ -17,6 +17,7 @@ The tokenizer itself is in the package `bpe`; the format .npy is NumPy's (NEP 1)
 import hashlib
 import itertools
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from bpe.files import atomic_write
 
 SEPARATOR = "<|endoftext|>"
 REPORT = "tokens.json"
+LEAST_CHAT_WINDOW = 64  # tokens; a smaller one holds little of what fine-tuning asks and answers
 VAL_EVERY = 20  # one document in so many is held out,
 VAL_TAIL = 0.1  # or this share of each, where there are fewer documents than that
 
@@ -186,6 +188,26 @@ def load_tokens(path, n_vocab=None):
     return tokens
 
 
+def require_window(lengths, n_positions):
+    """Raise ValueError, with what to do, if a text has no window of `n_positions` tokens.
+
+    `lengths` are the numbers of tokens of texts, by name.
+    """
+    name, length = min(lengths.items(), key=lambda item: item[1])
+    needed = n_positions + 1
+    if length >= needed:
+        return
+    more = f", {math.ceil(needed / length)} times as much" if length else ""
+    cure = f"bring more text{more} (more pages)"
+    if length > LEAST_CHAT_WINDOW:
+        smaller = f"--n-positions {2 ** int(math.log2(length - 1))}"
+        cure += f', or take a smaller window: {smaller} (with make: TRAIN="{smaller}")'
+    raise ValueError(
+        f"the {name} text has {length} tokens; it must have at least {needed}, one window and its "
+        f"next token: {cure}"
+    )
+
+
 class Windows:
     """Windows of T = `n_positions` ids from a row of them, and the targets: each one's next id.
 
@@ -200,12 +222,7 @@ class Windows:
     """
 
     def __init__(self, tokens, n_positions, seed):
-        if len(tokens) < n_positions + 1:
-            raise ValueError(
-                f"the training text has {len(tokens)} tokens; it must have at least "
-                f"{n_positions + 1}, one window and its next token: bring more text "
-                f"(more pages) or ask for fewer --n-positions"
-            )
+        require_window({"training": len(tokens)}, n_positions)
         self.tokens, self.n_positions, self.seed = tokens, n_positions, seed
         self.per_epoch = max(1, (len(tokens) - n_positions) // n_positions)
         self._epoch, self._starts = None, None

@@ -27,7 +27,7 @@ from minigpt import checkpoint, run_lock
 from minigpt.backend import open_device, to_numpy
 from minigpt.cluster import share
 from minigpt.cluster_trainer import follow
-from minigpt.dataset import Windows, fingerprint, load_tokens, read_report
+from minigpt.dataset import Windows, fingerprint, load_tokens, read_report, require_window
 from minigpt.forecast import check_memory, describe, forecast
 from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
@@ -118,14 +118,9 @@ def read_windows(tokens, model, train):
     Raises ValueError for a text shorter than a window, and for ids that are no symbols.
     """
     T, V = model.n_positions, model.vocab_size
-    windows = Windows(load_tokens(tokens / "train.npy", V), T, train.seed)
-    val_tokens = load_tokens(tokens / "val.npy", V)
-    if len(val_tokens) < T + 1:
-        raise ValueError(
-            f"the validation text has {len(val_tokens)} tokens; it must have at least {T + 1}, one "
-            f"window and its next token: bring more text (more pages) or ask for fewer "
-            f"--n-positions"
-        )
+    train_tokens, val_tokens = (load_tokens(tokens / f"{part}.npy", V) for part in ("train", "val"))
+    require_window({"training": len(train_tokens), "validation": len(val_tokens)}, T)
+    windows = Windows(train_tokens, T, train.seed)
     return windows, Windows(val_tokens, T, 0).spread(train.eval_windows)
 
 

@@ -2,8 +2,9 @@
 
 Output that goes to a file, or to a pipe, gets a line after ten seconds and then ever more rarely,
 since the longer something has taken the less a minute of it matters. Both tell the time left as
-the steps made here let it be expected; where those of the first minute contradict the forecast,
-that is said once.
+the later half of the steps made here lets it be expected: the first are slow, and what else the
+machine had to do then is soon forgotten. Where the steps of the first minute contradict the
+forecast, that is said once.
 """
 
 import threading
@@ -18,6 +19,8 @@ SELDOM = 0.2  # from a line to the next, as a share of the time that the run has
 RAREST_S = 300.0  # between two lines at most
 # The forecast is judged after so many steps, or earlier where they are slow but have become usual.
 JUDGED_STEPS, JUDGED_S, USUAL_STEPS = 50, 60.0, 5
+LEAST_STEPS = 3  # until the time left is told
+BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"  # tqdm's, without its time left
 WRONG = 1.5  # times the time foreseen, or one in so many: that is worth saying
 
 
@@ -64,11 +67,12 @@ class ProgressBar:
         self.first, self.step, self.steps = done, done, steps
         self.tokens_per_step, self.say, self.clock = tokens_per_step, say, clock
         self.foreseen_s = foreseen_s
-        self.bar = tqdm(total=steps, initial=done, unit="step", disable=None, mininterval=0.3)
-        self.began, self.next_s = None, FIRST_S
+        self.bar = tqdm(total=steps, initial=done, disable=None, mininterval=0.3, bar_format=BAR)
+        self.next_s = FIRST_S
+        self.moments = []  # when this began and each step was made here
 
     def __enter__(self):
-        self.began = self.clock()
+        self.moments = [self.clock()]
         return self
 
     def __exit__(self, *exception):
@@ -77,35 +81,38 @@ class ProgressBar:
     def made_step(self, loss):
         """Show that a step was made; `loss` is the training loss, None where it is not known."""
         self.step += 1
-        elapsed = self.clock() - self.began
-        per_s = (self.step - self.first) / max(elapsed, 1e-9)
-        loss = f"loss {loss:.3f}, " if loss is not None else ""
+        self.moments.append(self.clock())
+        elapsed, step_s = self.moments[-1] - self.moments[0], self.step_s()
+        said = [f"loss {loss:.3f}"] if loss is not None else []
+        said.append(f"{self.tokens_per_step / max(step_s, 1e-9):,.0f} tokens/s")
+        if self.step - self.first >= LEAST_STEPS:
+            said.append(f"about {format_seconds(self.left(step_s))} left")
         if self.foreseen_s is not None:
-            self.judge(elapsed, per_s)
+            self.judge(elapsed, step_s)
         if not self.bar.disable:
-            rate = (self.bar.format_dict["rate"] or 0) * self.tokens_per_step
-            self.bar.set_postfix_str(f"{loss}{rate:,.0f} tok/s", refresh=False)
+            self.bar.set_postfix_str(", ".join(said), refresh=False)
             self.bar.update()
         elif elapsed >= self.next_s and self.step < self.steps:
             self.next_s = next_line(elapsed)
-            speed = f"{per_s * self.tokens_per_step:,.0f} tokens/s"
-            self.say(
-                f"  step {self.step:,} of {self.steps:,}: {loss}{speed}, about "
-                f"{format_seconds(self.left(per_s))} left"
-            )
+            self.say(f"  step {self.step:,} of {self.steps:,}: {', '.join(said)}")
 
-    def left(self, per_s):
-        """Return the seconds that the other steps take at `per_s` steps a second."""
-        return (self.steps - self.step) / per_s
+    def step_s(self):
+        """Return the seconds a step takes, and what is done between them: of the later half."""
+        n = len(self.moments) - 1
+        return (self.moments[n] - self.moments[n // 2]) / (n - n // 2)
 
-    def judge(self, elapsed, per_s):
+    def left(self, step_s):
+        """Return the seconds that the other steps take at `step_s` each."""
+        return (self.steps - self.step) * step_s
+
+    def judge(self, elapsed, step_s):
         """Say so if the forecast was wrong, when enough steps are made to know."""
         n = self.step - self.first
         if n < JUDGED_STEPS and (n < USUAL_STEPS or elapsed < JUDGED_S):
             return
         foreseen = self.foreseen_s * (self.steps - self.step) / self.steps
         self.foreseen_s = None
-        left = self.left(per_s)
+        left = self.left(step_s)
         low, high = sorted((left, foreseen))
         if high > WRONG * low and high >= FIRST_S:
             self.next_s = max(self.next_s, elapsed + FIRST_S)

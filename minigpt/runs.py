@@ -84,9 +84,12 @@ def describe(folder, now=None):
 def seconds_left(lines, steps, age_s):
     """Return how long a run of so many steps still takes at its pace of late; None if not known.
 
-    `lines` are its metrics, the last of them written `age_s` seconds ago.
+    `lines` are its metrics, the last of them written `age_s` seconds ago. That of step 0 does not
+    count: the first look follows it, which may take longer than many steps.
     """
-    timed = [line for line in lines if isinstance(line.get("seconds"), (int, float))]
+    timed = [
+        line for line in lines if line["step"] and isinstance(line.get("seconds"), (int, float))
+    ]
     if not steps or not timed or timed[-1]["step"] <= timed[0]["step"]:
         return None
     first, last = timed[0], timed[-1]

@@ -33,6 +33,7 @@ from minigpt.chat_format import (
 from minigpt.chat_template import check_template, read_template, save_template
 from minigpt.cluster import share
 from minigpt.config import TrainConfig
+from minigpt.dataset import LEAST_CHAT_WINDOW
 from minigpt.forecast import check_memory
 from minigpt.loop import Loop
 from minigpt.model import GPT
@@ -147,7 +148,11 @@ def read_windows(path, tokenizer, n_positions, seed, say):
         rendered.append(found)
         n_cut += found[0].count(end) < sum(m["role"] == "assistant" for m in messages)
     if not rendered:
-        raise ValueError(f"{path}: no conversation fits the window of {n_positions} tokens")
+        wider = f"--n-positions {max(LEAST_CHAT_WINDOW, 2 * n_positions)}"
+        raise ValueError(
+            f"{path}: no conversation fits the window of {n_positions} tokens; pretrain with more: "
+            f'{wider} (with make: TRAIN="{wider}")'
+        )
     if n_cut or n_dropped:
         say(f"{path}: of {count(n_dropped + len(rendered), 'conversation')} {n_cut} cut at a turn "
             f"and {n_dropped} left out: the window has {n_positions} tokens")  # fmt: skip

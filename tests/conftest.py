@@ -1,7 +1,11 @@
-"""For every test file: its turn, how many at once, no haste, Ctrl-C as usual, what was skipped."""
+"""For every test file: its turn, how many at once, no haste, Ctrl-C as usual, what was skipped.
+
+And no litter: what programs leave behind when tests kill them is in pytest's own folder.
+"""
 
 import os
 import signal
+import tempfile
 from collections import Counter
 from contextlib import suppress
 from importlib import import_module
@@ -18,6 +22,17 @@ settings.load_profile("untimed")
 # started by a shell with &, pytest and all that it starts would be deaf to Ctrl-C
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def place_for_litter(tmp_path_factory):
+    """Have temporary files made where pytest makes its own, which it removes some runs later."""
+    folder = tmp_path_factory.getbasetemp() / "t"  # short: names of sockets have a limit
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)  # it is looked for once
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import choose, clean_command, cleaning, funnel, steps, warc
+from crawler import choose, clean_command, cleaning, funnel, similar, steps, warc
 from crawler.__main__ import main
 from crawler.clean import clean, explain
 from crawler.files import write_atomically
@@ -294,6 +295,20 @@ def test_explain_lists_addresses_where_none_or_several_are_meant(archive):
         run_command(archive, *flags, "stories")
     with pytest.raises(ValueError, match=r"shirt is not in .* https://stories.example/short"):
         run_command(archive, *flags, "https://stories.example/shirt")
+
+
+@pytest.mark.parametrize(
+    "text", ["/heaqp.html", "heaqp", "HEAPPQ", "libary/heapq", "/libary/heapq.htm"]
+)
+def test_a_mistyped_piece_of_an_address_finds_the_nearest_ends(text):
+    base = "https://docs.example.org/library/"
+    others = [f"{base}{name}.html" for name in ("json", "heapq", "bisect")] + [f"{base}re/"]
+    assert similar.nearest(text, others, 5)[0] == f"{base}heapq.html"
+
+
+def test_a_mistyped_piece_of_an_address_is_answered_in_one_line(archive):
+    with pytest.raises(ValueError, match=r"/shirt is not in .* https://stories\.example/short$"):
+        run_command(archive, "--profile", "reference", "--explain", "/shirt")
 
 
 def test_explain_of_standard_input_asks_for_the_whole_address(archive, monkeypatch):
@@ -658,6 +673,16 @@ def nothing_left(tmp_path, n_pages, profile):
     with pytest.raises(ValueError, match="no document is left") as caught:
         clean([archive], tmp_path / "d.jsonl.gz", Settings(profile), workers=1)
     return str(caught.value)
+
+
+def test_what_the_steps_removed_adds_up_to_all_pages(tmp_path):
+    same = html(["The cat is here."])
+    archive = write_warc(tmp_path / "p.warc.gz", {f"https://h.example/{i}": same for i in range(2)})
+    with pytest.raises(ValueError, match="no document is left of 2 pages: ") as caught:
+        clean([archive], tmp_path / "d.jsonl.gz", workers=1)
+    said = str(caught.value)
+    assert re.findall(r"(\w+) removed (\d+) \(\D", said) == [("exact", "1"), ("quality", "1")]
+    assert "; change --profile (reference" in said  # without the copy it would be the same
 
 
 @pytest.mark.parametrize("n_pages, profile", [(3, "web"), (3, "reference"), (30, "web")])

@@ -3,13 +3,14 @@
 import gzip
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from local_site import LocalSite, page
 
 from crawler.crawl import crawl
-from crawler.politeness import Turns
+from crawler.politeness import ROBOTS_LAST_S, Turns
 from crawler.settings import Settings
 from crawler.warc import read_pages
 
@@ -36,7 +37,8 @@ def run(tmp_path):
         report = crawl(settings, output, news.append)
         assert report == json.loads((output.parent / "crawl.json").read_text(encoding="utf-8"))
         names = {file.name for file in output.parent.iterdir()}
-        assert names - {"pages.warc.gz.previous"} == {"pages.warc.gz", "crawl.json"}
+        others = {"pages.warc.gz.previous", "pages.warc.gz.stopped"}
+        assert names - others == {"pages.warc.gz", "crawl.json"}
         return Crawled(output, report, site.url, news)
 
     return run
@@ -429,22 +431,24 @@ def test_robots_txt_that_cannot_be_read_is_asked_for_again(run, n_failures):
 
 
 def test_robots_txt_is_read_again_after_a_day_and_the_old_one_kept_if_that_fails(run, monkeypatch):
-    from crawler import politeness as module
-
     answers = [(200, {}, b"User-agent: *\nDisallow: /b"), (500, {}, b""), (500, {}, b"")]
-    answers += [(500, {}, b""), (200, {}, b"User-agent: *\nDisallow: /c")]
-    monkeypatch.setattr(module, "ROBOTS_LAST_S", 0.15)
+    answers += [(500, {}, b""), (200, {}, b"User-agent: *\nDisallow: /d")]
+    days, begin = [], Turns.__init__
 
-    def slow(handler):
-        site.closing.wait(0.2)
+    def begin_at_another_time(turns, *args):
+        begin(turns, *args, clock=lambda: time.monotonic() + ROBOTS_LAST_S * len(days))
+
+    def a_day_later(handler):
+        days.append(handler.path)
         return (200, HTML, b"x")
 
-    routes = {"/robots.txt": lambda handler: answers.pop(0), "/": page("/a", "/b", "/c")}
-    with LocalSite(routes | {"/a": slow, "/b": slow, "/c": "c"}) as site:
+    monkeypatch.setattr(Turns, "__init__", begin_at_another_time)
+    routes = {"/robots.txt": lambda handler: answers.pop(0), "/": page("/a", "/b", "/c", "/d")}
+    with LocalSite(routes | {"/a": a_day_later, "/c": a_day_later}) as site:
         done = run(site)
-    assert not answers or len(answers) == 1
-    assert done.paths[:2] == ["/", "/a"]
-    assert "/b" not in done.paths
+    assert not answers
+    assert done.paths == ["/", "/a", "/c"]
+    assert done.report["skipped"] == {"robots.txt": 2}
     assert done.report["errors"] == {}
 
 
@@ -592,6 +596,30 @@ def test_an_earlier_archive_that_is_broken_is_fetched_anew(run, tmp_path):
         output.write_bytes(b"no archive at all")
         assert run(site).report["unchanged"] == 0
         assert run(site).report["unchanged"] == 1
+
+
+def test_what_a_stopped_crawl_with_other_settings_fetched_is_not_sent_again(
+    run, tmp_path, monkeypatch
+):
+    headers = {**HTML, "ETag": '"1"'}
+
+    def versioned(handler):
+        is_known = "If-None-Match" in handler.headers
+        return (304 if is_known else 200, headers, b"" if is_known else page("/a", "/b").encode())
+
+    def stop(one, bar):
+        if one.n_pages == 2:
+            raise KeyboardInterrupt
+
+    with LocalSite(dict.fromkeys(["/", "/a", "/b"], versioned)) as site:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("crawler.state.COMMIT_EVERY_S", 0)
+            patch.setattr("crawler.crawl._Crawl._show", stop)
+            run(site)
+        done = run(site, max_depth=1)
+    assert done.report["unchanged"] == 2
+    assert done.paths == ["/", "/a", "/b"]
+    assert b"/a" in done.pages[1].body
 
 
 def test_a_304_that_nobody_asked_for_is_an_error(run):

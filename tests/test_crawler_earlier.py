@@ -36,25 +36,25 @@ def test_pages_with_a_version_or_a_date_are_listed(archive):
 
 def test_a_record_is_read_as_it_is_in_the_file(archive):
     tag, date = list_records(archive)
-    data, page = read_record(archive, tag)
+    data, page = read_record(archive.parent, tag)
     assert page.body == b"<p>tag</p>" * 9
     assert archive.read_bytes()[tag.offset : tag.offset + tag.n_bytes] == data
     assert [p.url for p in read_pages(io.BytesIO(data))] == ["http://h/tag"]
-    assert len(read_record(archive, date)[1].body) == 300_000
+    assert len(read_record(archive.parent, date)[1].body) == 300_000
 
 
 def test_a_record_that_is_not_there_any_more_raises(archive):
     tag, date = list_records(archive)
     with pytest.raises(ValueError, match="has changed"):
-        read_record(archive, tag._replace(url="http://h/other"))
+        read_record(archive.parent, tag._replace(url="http://h/other"))
     with pytest.raises(ValueError):
-        read_record(archive, tag._replace(offset=tag.offset + 1))
+        read_record(archive.parent, tag._replace(offset=tag.offset + 1))
     archive.write_bytes(b"")
     with pytest.raises(ValueError):
-        read_record(archive, date)
+        read_record(archive.parent, date)
     archive.unlink()
     with pytest.raises(OSError):
-        read_record(archive, date)
+        read_record(archive.parent, date)
 
 
 def test_a_broken_archive_is_listed_up_to_there(archive):
@@ -68,4 +68,4 @@ def test_a_broken_archive_is_listed_up_to_there(archive):
 
 
 def test_conditions_are_only_what_there_is():
-    assert Record("u", 0, 0, "", "").conditions == {}
+    assert Record("u", "a", 0, 0, "", "").conditions == {}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from crawler import state
+from crawler.earlier import read_record
 from crawler.fetch import Response
 from crawler.pydoc_site import EXCLUDED
 from crawler.state import State, settings_of_interrupted
@@ -17,6 +18,7 @@ SETTINGS = {"seeds": ["http://h/"], "max_pages": 9}
 
 def response(url: str) -> Response:
     headers = [("Content-Type", "text/html"), ("Set-Cookie", "secret"), ("Content-Length", "9")]
+    headers.append(("ETag", '"1"'))
     return Response(url, 200, "OK", headers, url.encode(), "127.0.0.1")
 
 
@@ -93,17 +95,77 @@ def test_a_file_torn_in_the_middle_of_a_record_is_cut_back(output):
     assert kept(output) == ["0", "1"]
 
 
-def test_other_settings_begin_anew_and_say_so(output):
-    crawl = begun(output)
-    store_next(crawl)
+def interrupted(output, n_pages: int, settings=SETTINGS, first: int = 0) -> None:
+    """Leave a crawl behind that has kept so many pages, /first and those that follow."""
+    crawl = State(output, settings)
+    for i in range(first, first + 4):
+        crawl.frontier.add(f"http://h/{i}", "h", 0)
+    for _ in range(n_pages):
+        store_next(crawl)
     crawl.commit()
     crawl.close()
-    crawl = State(output, {**SETTINGS, "max_pages": 10})
+
+
+@pytest.mark.parametrize("max_pages", [2, 10])
+def test_a_crawl_goes_on_with_another_limit_that_it_has_not_passed(output, max_pages):
+    interrupted(output, 2)
+    crawl = State(output, {**SETTINGS, "max_pages": max_pages})
+    assert crawl.resumed
+    assert crawl.news == "going on after 2 pages"
+    store_next(crawl)
+    crawl.finish({})
+    assert kept(output) == ["0", "1", "2"]
+    report = json.loads(output.with_name("crawl.json").read_text(encoding="utf-8"))
+    assert report["settings"]["max_pages"] == max_pages
+
+
+@pytest.mark.parametrize("change", [{"max_pages": 1}, {"seeds": ["http://h/0"]}, {"exclude": "x"}])
+def test_with_other_settings_what_was_fetched_is_asked_for_if_changed(output, change):
+    interrupted(output, 2)
+    with open(output.with_name("pages.warc.gz.part"), "ab") as file:
+        file.write(b"not committed")
+    crawl = State(output, SETTINGS | change)
     assert not crawl.resumed
-    assert "other settings" in crawl.news
+    assert crawl.news == (
+        "2 pages of an interrupted crawl with other settings, kept as pages.warc.gz.stopped, "
+        "asked for if changed: beginning anew"
+    )
     assert crawl.frontier.next("h") is None
+    record = crawl.frontier.earlier("http://h/1")
+    assert read_record(output.parent, record)[1].body == b"http://h/1"
+    assert crawl.frontier.earlier("http://h/2") is None
     crawl.finish({})
     assert kept(output) == []
+    assert kept(output.with_name("pages.warc.gz.stopped")) == ["0", "1"]
+
+
+def test_what_several_interrupted_crawls_fetched_is_kept_until_one_is_whole(output):
+    stopped = output.with_name("pages.warc.gz.stopped")
+    interrupted(output, 2)
+    interrupted(output, 0, SETTINGS | {"max_depth": 3})
+    interrupted(output, 1, SETTINGS | {"max_depth": 1}, first=4)
+    interrupted(output, 0, SETTINGS | {"max_depth": 2})
+    assert kept(stopped) == ["0", "1", "4"]
+    State(output, SETTINGS | {"max_depth": 2}).finish({})
+    interrupted(output, 1, SETTINGS, first=5)
+    interrupted(output, 0, SETTINGS | {"max_depth": 1})
+    assert kept(stopped) == ["5"]
+
+
+def test_of_two_earlier_archives_the_later_is_asked_about(output):
+    crawled(output, 3)
+    interrupted(output, 1)
+    crawl = State(output, SETTINGS | {"max_depth": 1})
+    names = [crawl.frontier.earlier(f"http://h/{i}").archive for i in range(3)]
+    assert names == ["pages.warc.gz.stopped", "pages.warc.gz", "pages.warc.gz"]
+    crawl.close()
+
+
+def test_a_crawl_that_goes_on_with_another_limit_keeps_the_archive_of_the_first(output):
+    crawled(output, 3)
+    interrupted(output, 1)
+    State(output, SETTINGS | {"max_pages": 10}).finish({})
+    assert kept(output.with_name("pages.warc.gz.previous")) == ["0", "1", "2"]
 
 
 def test_pages_that_are_gone_begin_anew_and_say_so(output):
@@ -197,7 +259,7 @@ def crawled(output, n_pages, **changes):
 def test_the_archive_of_another_crawl_is_kept_once(output):
     previous = output.with_name("pages.warc.gz.previous")
     assert crawled(output, 3) == ""
-    assert crawled(output, 2) == ""  # the same one again
+    assert "kept" not in crawled(output, 2)  # the same one again
     assert not previous.exists()
     said = crawled(output, 1, seeds=["http://other/"])
     assert said.endswith("with these settings: it will be kept as pages.warc.gz.previous")
@@ -261,8 +323,8 @@ def test_what_is_noted_speaks_of_no_part_that_is_emptied(output, monkeypatch):
     crawl.close()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("crawler.state.Writer", raise_interrupt)  # the .part has just been opened
-        State(output, SETTINGS | {"max_pages": 1})
-    assert settings_of_interrupted(output)["max_pages"] == 1
+        State(output, SETTINGS | {"max_depth": 1})
+    assert settings_of_interrupted(output)["max_depth"] == 1
 
 
 def test_a_report_beside_it_of_another_archive_makes_no_archive_the_same_crawl(output):
@@ -276,14 +338,14 @@ def test_a_report_beside_it_of_another_archive_makes_no_archive_the_same_crawl(o
 
 def test_what_was_left_out_before_makes_it_another_crawl(output):
     crawled(output, 2, exclude=["/tag/"])
-    assert crawled(output, 2, exclude=["/tag/"]) == ""
+    assert "kept" not in crawled(output, 2, exclude=["/tag/"])
     assert "will be kept" in crawled(output, 1, exclude=["/t"])
 
 
 def test_pydoc_at_another_port_is_the_same_crawl_and_another_server_is_not(output):
     pydoc = {"exclude": ["/own/", *(pattern for pattern, _ in EXCLUDED)]}
     crawled(output, 2, seeds=["http://127.0.0.1:1001/"], **pydoc)
-    assert crawled(output, 2, seeds=["http://127.0.0.1:1002/"], **pydoc) == ""
+    assert "kept" not in crawled(output, 2, seeds=["http://127.0.0.1:1002/"], **pydoc)
     assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1002/other/"], **pydoc)
     assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1001/"])
     assert "will be kept" in crawled(output, 2, seeds=["http://127.0.0.1:1002/"])

@@ -122,6 +122,32 @@ def test_what_cannot_be_captured_runs_as_it_is(row):
     assert "the host would have to wait" in trainer.graphs.failure
 
 
+def test_where_memory_is_too_scarce_to_capture_the_step_runs_as_it_is(row):
+    trainer, plain = new_trainer(row, fake_gpu()), new_trainer(row, PLAIN)
+    forward, made = trainer.model.forward, []
+
+    def scarce(*given):
+        array = trainer.model.device.xp.zeros(9)
+        made.append(weakref.ref(array))
+        if len(made) == 2:
+            raise MemoryError("Out of memory allocating 512 bytes")
+        return forward(*given)
+
+    trainer.model.forward = scarce
+    gc.disable()
+    try:
+        for step in range(4):
+            np.testing.assert_allclose(trainer.step(step), plain.step(step), rtol=1e-4)
+        assert [array() for array in made] == [None] * 5  # they take no memory any more
+    finally:
+        gc.enable()
+    assert trainer.backward.graph is None and trainer.update.graph is not None
+    assert trainer.remark == (
+        "the step is not captured in a CUDA graph, so it takes longer: "
+        "Out of memory allocating 512 bytes"
+    )
+
+
 def test_dropout_draws_anew_in_every_step(row):
     still = {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
     trainer = new_trainer(row[:17], fake_gpu(), **still)  # one window: always the same batch

@@ -15,6 +15,7 @@ from minigpt.dataset import (
     fingerprint,
     load_tokens,
     read_report,
+    require_window,
     split_documents,
     tail_start,
     tokenize,
@@ -331,6 +332,20 @@ def test_there_are_no_more_validation_windows_than_the_row_holds(T, extra, n):
     ids, targets = Windows(np.arange(length, dtype=np.uint16), T, seed=0).spread(n)
     assert 1 <= len(ids) <= min(n, (length - 1) // T)
     assert targets.max() < length
+
+
+@pytest.mark.parametrize("lengths, window", [((5000, 65), 64), ((128, 90), 64), ((100, 100), 64)])
+def test_a_text_too_small_is_told_a_window_that_it_has(lengths, window):
+    lengths = dict(zip(["training", "validation"], lengths, strict=True))
+    with pytest.raises(ValueError, match=r"it must have at least 129.*bring more text") as caught:
+        require_window(lengths, 128)
+    assert f'make: TRAIN="--n-positions {window}")' in str(caught.value)
+    require_window(lengths, window)
+
+
+def test_a_text_too_small_for_a_conversation_s_window_is_told_how_much_more():
+    with pytest.raises(ValueError, match=r"bring more text, 3 times as much \(more pages\)$"):
+        require_window({"training": 500, "validation": 64}, 128)
 
 
 @pytest.mark.parametrize("length", [0, 1, 10])

@@ -46,8 +46,19 @@ def test_a_short_run_and_the_last_step_need_no_line():
 
 
 def test_what_is_left_of_a_continued_run_is_told_by_the_steps_made_here():
-    run = Run(100, done=50).make(2, 10.0, loss=None)
-    assert run.said[0] == "  step 51 of 100: 10 tokens/s, about 8 min 10 s left"
+    run = Run(100, done=50).make(3, 5.0, loss=None)
+    assert run.said[0] == "  step 52 of 100: 20 tokens/s"  # of two steps nothing is foretold
+    run = Run(100, done=50).make(4, 3.5, loss=None)
+    assert run.said[0] == "  step 53 of 100: 29 tokens/s, about 2 min 44 s left"
+
+
+def test_what_the_machine_had_to_do_at_first_is_forgotten():
+    run = Run(1000)
+    with run.bar:
+        for i in range(300):
+            run.now += 9.0 if i == 0 else 2.0 if i < 50 else 0.5
+            run.bar.made_step(None)
+    assert ": 200 tokens/s, about" in run.said[-1]  # half a second a step
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def age(folder, seconds):
 
 def test_a_run_says_how_far_it_is(tmp_path):
     folder, _ = make_state(tmp_path / "base", 23, 40)
-    write_lines(folder / "metrics.jsonl", line(0), line(20))
+    write_lines(folder / "metrics.jsonl", line(0), line(10), line(20))
     age(folder, 1000)
     expected = {
         "name": "base", "stage": "pretrain", "steps": 40, "step": 23, "running": True,
@@ -121,10 +121,12 @@ def test_a_run_says_how_far_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "left"),
     [
-        ([line(0), line(20)], 37.0),  # 20 steps of 2 s, the first 3 s of them gone
+        ([line(0), line(10), line(20)], 37.0),  # 20 steps of 2 s, the first 3 s of them gone
         ([line(step) for step in range(0, 30, 2)], 21.0),
-        ([line(0), line(10, seconds=100.0), line(20, seconds=110.0)], 107.0),
-        ([line(0), line(39)], 0.0),
+        # what came before step 10 is mostly the first look
+        ([line(0), line(10, seconds=100.0), line(20, seconds=110.0)], 17.0),
+        ([line(0), line(20, seconds=100.0)], None),
+        ([line(10), line(39)], 0.0),
         ([line(20)], None),  # continued, and no line since
         ([line(0), line(20, seconds=None)], None),
         ([line(0), line(20, seconds="long")], None),

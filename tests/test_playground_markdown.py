@@ -221,7 +221,7 @@ def slower(loaded, piece, start="", end=""):
           };
           ms(2000, 5); // now the browser has compiled it
           let [whole, tenth] = [Infinity, Infinity];
-          for (let i = 0; i < 4; i++) {
+          for (let i = 0; i < 12; i++) {
             tenth = Math.min(tenth, ms(2000, 3));
             whole = Math.min(whole, ms(20000, 1));
             if (whole < 3 * 10 * tenth) break;

@@ -244,6 +244,16 @@ def test_answers_that_are_being_written_are_kept_when_the_page_is_left(slow_page
     assert "stopped" in texts(page, ".about")[0]
 
 
+def test_an_answer_that_a_reload_ends_is_stopped_and_not_the_server_s_fault(slow_page):
+    page = slow_page
+    ask(page, "rain")
+    page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
+    page.evaluate("window.isOld = true; location.reload(); 0")
+    page.wait_until("!window.isOld && document.querySelector('.about')")
+    assert texts(page, ".about")[0].endswith("stopped")
+    assert texts(page, ".problem") == []
+
+
 def write_as_another_tab(page, change):
     """Have what is saved changed, and the page told so, as the browser does for another tab."""
     page.evaluate(

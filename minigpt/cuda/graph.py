@@ -62,8 +62,8 @@ class Work:
     """A function without arguments and results, run on the stream of `graphs`: call it.
 
     The first call is an ordinary one, in which kernels are compiled and memory is found. The
-    second captures, and from then on the graph is launched. Where it cannot be captured, or
-    `capture` is false, every call is an ordinary one.
+    second captures, and from then on the graph is launched. Where it cannot be captured, also for
+    want of memory, or `capture` is false, every call is an ordinary one.
     """
 
     def __init__(self, graphs, function, capture=True):
@@ -88,9 +88,11 @@ class Work:
                 self.function()
             finally:
                 graph = stream.end_capture()
-        except RuntimeError as error:
-            cause = error.__context__ or error  # without one: only that the capture was spoilt
-            self.capture, self.graphs.failure = False, str(cause).partition("\n")[0]
+        except (RuntimeError, MemoryError) as error:
+            # With a context: without it only that the capture was spoilt. No name is given to that,
+            # or this frame and the error would keep each other, and all that was made, alive.
+            why = str(error.__context__ or error)
+            self.capture, self.graphs.failure = False, why.partition("\n")[0]
         else:
             self.graph = graph
 

@@ -10,8 +10,8 @@
 //   chosenAt  in a branch: the places of the tokens that were chosen by the reader, not drawn
 //   prompt    the message that a base model goes on with, else null
 //   finish    null while it writes, then "stop" (its own end), "length" (max tokens), "stopped" (by
-//             the person) or "broken"; then, as api.js says it, `problem` is
-//             {message, retryable, refused, modelGone}
+//             the person, who may have left the page) or "broken"; then, as api.js says it,
+//             `problem` is {message, retryable, refused, modelGone}
 //   firstMs, ms   until the first token, and until the last one
 //   note      a sentence about how it came to be, if there is something to say
 //
@@ -19,6 +19,7 @@
 // it gets all that was said as one text, by /v1/completions, and goes on with it; of what does not
 // fit its window it sees the end.
 
+import { isLeaving } from "./leaving.js";
 import { endsAnswer, surprise, textOf, tokenOf } from "./tokens.js";
 
 // each way of asking has its own form of "and show me the tokens, with ten alternatives"
@@ -82,7 +83,7 @@ export async function ask(api, node, { path, body, shown }, { onProgress, signal
     });
     node.finish ??= "stop";
   } catch (error) {
-    if (signal.aborted) node.finish = "stopped";
+    if (signal.aborted || isLeaving()) node.finish = "stopped";
     else
       Object.assign(node, {
         finish: "broken",
