@@ -2,7 +2,9 @@
 
 A small model learns a fact only where it is asked for it in several ways, and it has learned it
 only if it knows it when asked in yet another. So each kind of question has phrasings to train on
-and others, HELD_OUT, that are never trained on and serve to measure.
+and others, HELD_OUT, that are never trained on and serve to measure. None of these is a trained one
+with another filling word: "And which arguments does it take?" would be known already where "Which
+arguments does it take?" is.
 
 What a small model takes for the name in a question is what it has not seen in other questions: of
 "What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
@@ -183,10 +185,10 @@ FOLLOW_UPS = {
     ],
 }  # fmt: skip
 HELD_OUT_FOLLOW_UPS = {
-    "signature": ["And which arguments does it take?", "And how do I write a call of it?"],
-    "function": ["And can you explain what it does?", "What happens when I call it?"],
-    "home": ["And in which module is it?", "And where do I find it?"],
-    "return": ["And what do I get back from it?", "And what is returned?"],
+    "signature": ["With which arguments is it called?", "And how do I write a call of it?"],
+    "function": ["And can you explain what it does?", "What would I use it for?"],
+    "home": ["And which module do I import for it?", "And where do I find it?"],
+    "return": ["And what does it give back?", "And what is returned?"],
 }
 
 # A name to be copied out, and nothing else: that, too, has to be learned.
