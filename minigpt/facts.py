@@ -21,6 +21,7 @@ chat_data.py.
 import gzip
 import heapq
 import json
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')  # os.pat
 NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?<![\w.])[A-Za-z_]\w*\(")
-DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ def read_documents(path):
             try:
                 record = json.loads(line)
                 _ = record["text"] + record.get("title", "") + record.get("url", "")
+                if not 0 <= record.get("in_degree", 0) < math.inf:
+                    raise ValueError(f"in_degree is {record['in_degree']}")
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: no document ({error!r}); a line must be like "
-                    '{"title": "heapq", "text": "...", "url": "..."}'
+                    '{"title": "heapq", "text": "...", "url": "...", "in_degree": 3}'
                 ) from None
             records.append(record)
     if not records:
@@ -79,7 +82,7 @@ def first_sentence(text, longest=LONGEST):
 
     Two words are one where a full stop says so.
     """
-    text = re.sub(r" ?<https?:[^>]*>", "", " ".join(text.split()))
+    text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
     if match := re.match(r"(.*?[^.][.!?])(?= [A-Z`'\"(]|$)", text):
         text = match[1]
     words = re.findall(r"[A-Za-z]{2,}", text)
@@ -207,7 +210,7 @@ def classes(text):
                 said = first_sentence(rest, LONGEST_OF_CLASS)
                 break
         if not said or NO_CLASS.search(said):
-            calls = [call for call in calls if TELLING.search(call) and len(call) <= LONGEST]
+            calls = [call for call in calls if len(call) <= LONGEST and TELLING.search(call)]
             said = calls[0] if calls else ""
         yield name, said
 

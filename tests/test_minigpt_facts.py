@@ -1,6 +1,7 @@
 """Documents -> facts."""
 
 import random
+import time
 from collections import Counter
 
 import pytest
@@ -187,9 +188,28 @@ def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
     assert collect([{"text": "no title here at all."}])[0] == []
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: "a" * n,
+        lambda n: "Tools of <http: " + "<http: " * n,
+        lambda n: "keys\n\nClasses\n\nclass Key(object)\n\nKey(" + "-> a" * n,
+    ],
+)
+def test_hostile_pages_take_linear_time(make):
+    def seconds(n):
+        record, start = page("keys", make(n)), time.process_time()
+        assert collect([record])[0][0].name == "keys"
+        return time.process_time() - start
+
+    # a tenth takes a tenth of the time, and a hundredth if it is quadratic
+    assert any(seconds(8000) < 40 * seconds(800) + 0.1 for _ in range(5))
+
+
 def test_a_line_that_is_no_document_is_named(tmp_path):
     path = tmp_path / "documents.jsonl"
-    for line in ("{", "[]", "{}", '{"text": 1}', '"text"'):
+    for line in ("{", "[]", "{}", '{"text": 1}', '"text"', '{"text": "a", "in_degree": "many"}',
+                 '{"text": "a", "in_degree": -1}', '{"text": "a", "in_degree": NaN}'):  # fmt: skip
         path.write_text('{"text": "a"}\n' + line + "\n")
         with pytest.raises(ValueError, match=r"documents.jsonl, line 2: no document"):
             read_documents(path)
