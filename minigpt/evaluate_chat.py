@@ -241,7 +241,10 @@ def taught(questions):
     for q in questions:
         if q["asks"] == "known" and q["kind"] not in ("signature", "home"):
             found.setdefault(q["kind"], set()).add(q["name"])
-    return {kind: sorted(names, key=str.lower) for kind, names in sorted(found.items())}
+    return {
+        kind: sorted(names, key=lambda name: (name.lower(), name))
+        for kind, names in sorted(found.items())
+    }
 
 
 def evaluate_chat(chat, conversations, base=None, device="cpu", say=print):

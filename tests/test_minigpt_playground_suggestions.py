@@ -48,9 +48,17 @@ def test_the_names_that_were_taught_are_listed_once_each(tmp_path):
     named = [("known", "module", "os"), ("known", "function", "os.remove"),
              ("known", "class", "Abc"), ("known", "signature", "os.remove"),
              ("known", "home", "remove"), ("held_out", "module", "re"),
-             ("known", "module", 5)]  # fmt: skip
+             ("known", "class", "abc"), ("known", "module", 5),
+             ("known", "module", [])]  # fmt: skip
     write(tmp_path, lines(*(question(a, "?", kind, name=name) for a, kind, name in named)))
-    assert suggestions(tmp_path)["taught"] == ["Abc", "os", "os.remove"]
+    assert suggestions(tmp_path)["taught"] == ["Abc", "abc", "os", "os.remove"]
+
+
+def test_of_many_names_all_are_listed_and_what_comes_after_them_is_suggested(tmp_path):
+    known = [question("known", f"What is key{i}?", name=f"key{i}") for i in range(4500)]
+    write(tmp_path, lines(*known, question("invented", "What is a blorp?")))
+    found = suggestions(tmp_path)
+    assert (len(found["taught"]), found["invented"]) == (4500, "What is a blorp?")
 
 
 def test_documents_that_were_named_come_first(tmp_path):

@@ -355,6 +355,7 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
         page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
         assert "What is a lantern?" in texts(page, ".suggestions span")
         page.click(".taught summary")
+        assert texts(page, ".taught summary") == ["The names that it was taught: 1"]
         assert texts(page, ".taught p") == ["lantern"]
     finally:
         shutil.rmtree(questions.parent)

@@ -58,8 +58,8 @@ function taughtList(names) {
   return el(
     "details",
     { class: "taught small" },
-    el("summary", {}, `All ${names.length} names that it was taught`),
-    el("p", {}, names.join(", ")),
+    el("summary", {}, `The names that it was taught: ${names.length}`),
+    el("p", { tabindex: "0" }, names.join(", ")), // it scrolls, also by the arrow keys
   );
 }
 
