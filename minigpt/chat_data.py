@@ -13,85 +13,37 @@ between, where a conversation goes from one to another.
                          (follow_up), who the assistant is, a greeting or thanks (small_talk)
     conversations.json   the report
 
-Taught are the best-known names, as many as the model can learn; that there are others it is to say
-that it does not know (chat_writer.py).
-
-This neither reads pages (facts.py) nor asks questions (chat_writer.py); small talk is written by
-hand (small_talk.py).
+This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
+questions (chat_writer.py); small talk is written by hand (small_talk.py).
 """
 
 import json
 import random
 import time
-from bisect import bisect_right
-from itertools import accumulate
 from pathlib import Path
 
 from bpe.files import atomic_write
+from minigpt.best_known import choose, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_writer import (
     ASKED,
     Writer,
     examination,
-    keys_of_function,
     training_conversations,
 )
 from minigpt.checkpoint import read_config
-from minigpt.facts import best_known, collect, read_documents
+from minigpt.facts import collect, read_documents
 from minigpt.invented import Invented
 from minigpt.phrasings import HELD_OUT, TRAINED
 from minigpt.small_talk import DATA, read_small_talk
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
-HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
 SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
-TOLD = 12  # of the best-known names the report names so many
-LONGEST_NAME = 30  # characters of a function's or class's that is asked for
-
-
-def choose(facts, names, n, rng):
-    """Return (trained, held out, untaught) of facts and `names` as facts.collect gives them.
-
-    About `n` facts are trained or held out, those of the best-known pages (facts.best_known): a
-    third of them are modules where there are classes and functions, which come with all their
-    facts. Held out are modules and whole classes and functions, of the lesser-known half of each.
-    Untaught are all other names, {kind: names}, those of the best-known pages first.
-    """
-    by_name = {(f.kind, f.name): f for f in facts if f.text}
-    alone = [f for f in by_name.values() if f.kind in ("module", "page")]
-    alone = [[f] for f in best_known(alone, names, rng)]
-    inside = []
-    found = [f for f in by_name.values() if f.kind in ("function", "class")]
-    for f in best_known(found, names, rng):
-        if len(f.name) <= LONGEST_NAME:
-            keys = keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
-            inside.append([by_name[key] for key in keys if key in by_name])
-    ends = list(accumulate(map(len, inside), initial=0))
-    alone = alone[: max(n // 3, n - ends[-1])]
-    inside = inside[: bisect_right(ends, n - len(alone)) - 1]
-    trained, held_out = [], []
-    for groups in (alone, inside):
-        lesser = range(len(groups) // 2, len(groups))
-        out = set(rng.sample(lesser, round(len(groups) * HELD_OUT_FACTS)))
-        trained += [f for i, group in enumerate(groups) if i not in out for f in group]
-        held_out += [f for i, group in enumerate(groups) if i in out for f in group]
-    chosen = {(f.kind, f.name) for f in trained + held_out}
-    untaught = {}
-    for f in sorted(facts, key=lambda f: -f.in_degree):
-        if (f.kind, f.name) not in chosen:
-            untaught.setdefault(f.kind, []).append(f.name)
-    return rng.sample(trained, len(trained)), held_out, untaught
-
-
-def told(facts):
-    """Return the names of the best-known modules or pages among facts; none if no link is known."""
-    alone = [f for f in facts if f.kind in ("module", "page") and f.in_degree]
-    return [f.name for f in sorted(alone, key=lambda f: -f.in_degree)[:TOLD]]
 
 
 def chain(conversations, rng):

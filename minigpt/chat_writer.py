@@ -13,7 +13,7 @@ The words are in phrasings.py, the files in chat_data.py.
 
 from minigpt import phrasings
 from minigpt.chat_format import conversation
-from minigpt.facts import full_name
+from minigpt.facts import full_name, keys_of_function
 from minigpt.phrasings import (
     COMPOSED,
     DIRECT,
@@ -32,11 +32,6 @@ WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all
 FOLLOWED = 0.45  # follow-ups for each question
 ECHOED = 0.1  # names to be repeated for each question
 ALONE = ("module", "class", "page")  # kinds of which one fact is all there is to ask for
-
-
-def keys_of_function(name):
-    """Return the keys (kind, name) of the three facts about a function MODULE.NAME."""
-    return ("function", name), ("signature", name), ("home", name.rpartition(".")[2])
 
 
 class Writer:

@@ -1,13 +1,11 @@
 """Documents -> facts."""
 
-import random
 import time
-from collections import Counter
 
 import pytest
 from chat_examples import page
 
-from minigpt.facts import Fact, best_known, collect, first_sentence, read_documents, summary_of
+from minigpt.facts import Fact, collect, read_documents
 
 
 def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
@@ -20,46 +18,6 @@ def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():
         Fact("signature", "keys.find", "find(key, /)", url),
     ]
     assert {"keys", "find", "keys.find", "Tools"} <= names.keys()
-
-
-@pytest.mark.parametrize(
-    ("paragraph", "sentence"),
-    [
-        ("Tools for\nkeys. And more.", "Tools for keys."),
-        ("Tools for keys", "Tools for keys."),
-        ("Tools for e.g. keys of it", "Tools for e.g. keys of it."),
-        ("Is it a key? Yes.", "Is it a key?"),
-        ("class Key(builtins.object)", ""),
-        ("find(key, /) of them", ""),
-        ("# a comment of the file", ""),
-        ("two words.", "two words."),
-        ("two words", ""),
-        ("Keys <https://h/keys> open locks.", "Keys open locks."),
-        ("Copyright of the owner of all keys.", ""),
-        ("Functions", ""),
-        ("word " * 40, ""),
-    ],
-)
-def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence):
-    assert first_sentence(paragraph) == sentence
-
-
-@pytest.mark.parametrize(
-    ("text", "summary"),
-    [
-        ("keys\n\nTools for keys. And more.\n\nClasses", "Tools for keys."),
-        ("keys (version 2.0)\n\nTools for keys.", "Tools for keys."),
-        ("keys | index (built-in)\n\nTools for keys.", "Tools for keys."),
-        ("Tools for keys.\n\nClasses", "Tools for keys."),  # the heading was removed as a repeat
-        ("keys\n\n# Tools for\n# all keys.\n#\n# keys.py", "Tools for all keys."),
-        ("keys\n\nkeys.py - Tools for keys", "Tools for keys."),
-        ("keys\n\nClasses\n\nclass Key(builtins.object)", ""),
-        ("keys\n\n" + "many words " * 14, "many words " * 13 + "many words."),
-        ("keys\n\n" + "many words " * 20, ""),
-    ],
-)
-def test_what_a_module_is_stands_beneath_its_heading(text, summary):
-    assert summary_of("keys", text) == summary
 
 
 def test_the_part_in_c_tells_what_a_module_is_that_says_nothing_of_itself():
@@ -157,29 +115,6 @@ def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it(
 def test_built_in_functions_are_asked_for_without_their_module():
     facts, _ = collect([page("builtins", "Built-in functions of all.", len=("obj", "Count it."))])
     assert {f.name for f in facts} == {"builtins", "len"}
-
-
-def test_the_best_known_come_first_and_pages_share_the_places():
-    """Square roots are 10, 3 and 1: as many of 14 places."""
-    facts = [
-        Fact("function", f"{page}.{i}", "text", page, in_degree)
-        for page, in_degree in (("rare", 1), ("common", 100), ("some", 9))
-        for i in range(10)
-    ]
-    ordered = best_known(facts, Counter({"common.7": 3, "common.4": 2}), random.Random(1))
-    assert sorted(f.name for f in ordered) == sorted(f.name for f in facts)
-    assert [f.name for f in ordered[:2]] == ["common.7", "common.4"]
-    assert Counter(f.source for f in ordered[:14]) == {"common": 10, "some": 3, "rare": 1}
-
-
-def test_built_in_names_count_where_they_are_called_not_where_a_word_of_english_stands():
-    facts = [Fact("function", name, "text", "builtins", 9) for name in ("any", "len")]
-    facts.append(Fact("function", "os.any", "text", "os", 1))
-    names = Counter({"any": 9, "len": 2, "len(": 2, "any(": 1})
-    found = [f.name for f in best_known(facts, names, random.Random(1))]
-    assert found == ["len", "any", "os.any"]
-    _, names = collect([{"text": "any key: len(keys), x.any(keys)"}])
-    assert (names["len("], names["any("]) == (1, 0)
 
 
 def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():

@@ -1,0 +1,141 @@
+"""The text of one of pydoc's pages -> its parts: what the module is, its classes, its functions.
+
+A page, once cleaned, is paragraphs with a blank line between them:
+
+    keys
+
+    Tools for all keys. And more about them.
+
+    Classes
+
+    class Key(builtins.object)
+
+    Key(teeth, /)
+
+    A key for one lock.
+
+    Functions
+
+    find(lock, /)
+        Find the key of a lock.
+
+Of a class only itself is told, not what its methods are: of methods that classes share a cleaned
+page has but one, so a list would not be true. What becomes of these parts is in facts.py.
+"""
+
+import re
+
+LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
+LONGEST_OF_MODULE = 160  # what json or collections is takes so many
+LONGEST_OF_CLASS = 110  # and what range is
+SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
+DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
+# a first "sentence" that is none: "find(key)", "class Key(object)", "Key(a=1)", "find -> key", ...
+CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")
+# "class Key(object)" in a line of its own; in an example it ends with a colon
+CLASS = re.compile(r"^(?:\w+ = )?class (\w+)\(\w[^\n]*\)$", re.MULTILINE)
+# "dict() -> new empty dictionary" says what comes of a call, in more words than "-> dict"
+TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")
+# "teeth = <member of Key>", "Methods defined here." say nothing of a class
+NO_CLASS = re.compile(r" = |(?:defined here|inherited from \w+)\.$")
+# 'The "os.path" name is an alias for this module on Posix systems', on the page of posixpath
+ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')
+NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
+
+
+def first_sentence(text, longest=LONGEST):
+    """Return the first sentence of a paragraph on one line, "" where it is no good as a fact.
+
+    "Tools for keys. And more." -> "Tools for keys.", and of "Tools for keys" the same. Of two words
+    only a full stop tells that they are a sentence: "Temporary files." but not "Data descriptors".
+    Code, notices of copyright and what is longer than `longest` are no good.
+    """
+    text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
+    if match := re.match(r"(.*?[^.][.!?])(?= [A-Z`'\"(]|$)", text):
+        text = match[1]
+    words = re.findall(r"[A-Za-z]{2,}", text)
+    prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
+    if not prose or CODE.search(text) or NOTICE.match(text) or len(text) > longest:
+        return ""
+    if text in SECTIONS:
+        return ""
+    return text if text[-1] in ".!?" else text.rstrip(" :;,") + "."
+
+
+def called(module, text):
+    """Return the name under which people know a module: os.path, where its page says so."""
+    match = ALIAS.search(text)
+    return match[1] if match else module
+
+
+def summary_of(module, text):
+    """Return the sentence of a module's page that says what it is, "" where there is none.
+
+    It begins the paragraph after the heading, "MODULE", "MODULE (version 1.0)" or "MODULE | index",
+    or the page where the heading was removed as a repeat; or it is a comment, "# Tools for keys".
+    The module's own name before it is left out: "keys.py - Tools for keys" -> "Tools for keys."
+    """
+    heading = rf"{re.escape(module)}(?: \(version [^)]*\))?(?: \|.*)?\s*\n\n"
+    opening = re.sub(rf"^{heading}", "", text).partition("\n\n")[0]
+    if opening.startswith("# "):
+        opening = opening.partition("\n#\n")[0].replace("\n#", "\n").removeprefix("# ")
+    opening = re.sub(rf"^(Module )?{re.escape(module)}(\.py)? --? ", "", opening)
+    return first_sentence(opening, LONGEST_OF_MODULE)
+
+
+def contents(text):
+    """Return a sentence on the first classes or functions of a page, those of which it has more.
+
+    "it has the functions dump, dumps, load and others."; "" where it has fewer than two of each.
+    """
+    found = {"classes": classes(text), "functions": functions(text)}
+    for plural, parts in found.items():
+        names = dict.fromkeys(name for name, *_ in parts if not name.startswith("_"))
+        found[plural] = list(names)
+    plural = max(found, key=lambda plural: len(found[plural]))
+    names = found[plural]
+    more = " and others" if len(names) > 3 else ""
+    return f"it has the {plural} {', '.join(names[:3])}{more}." if len(names) > 1 else ""
+
+
+def classes(text):
+    """Yield (name, what it is in a sentence, or "") of a page's classes.
+
+    Beneath "class NAME(BASE)" may stand how it is called, before the sentence or instead of it:
+
+        class Key(object)               class dict(object)
+
+        Key(teeth, /)                   dict() -> new empty dictionary
+                                        dict(mapping) -> new dictionary initialized from ...
+        A key for one lock. It turns.
+                                        Methods defined here:
+
+    -> ("Key", "A key for one lock."), ("dict", "dict() -> new empty dictionary"). What is called is
+    cut off until a paragraph has something left: that is the one with the sentence.
+    """
+    parts = CLASS.split(text)
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        calls, said = [], ""
+        for paragraph in body.strip("\n").split("\n\n"):
+            rest = re.sub(rf"^(?:{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
+            calls += re.findall(rf"^{name}\(.*", paragraph, re.MULTILINE)
+            if rest:
+                rest = re.sub(rf"(?s)\.\s+{name}\(.*", ".", rest)  # an example of a call
+                said = first_sentence(rest, LONGEST_OF_CLASS)
+                break
+        if not said or NO_CLASS.search(said):
+            calls = [call for call in calls if len(call) <= LONGEST and TELLING.search(call)]
+            said = calls[0] if calls else ""
+        yield name, said
+
+
+def functions(text):
+    """Yield (name, arguments, first paragraph of the description) of a page's functions."""
+    _, _, section = text.partition("\nFunctions\n")
+    for block in section.strip("\n").split("\n\n"):
+        line, _, description = block.partition("\n")
+        if line in SECTIONS:
+            return
+        match = DEFINITION.fullmatch(line)
+        if match and description.startswith("    "):
+            yield match[1], match[2], description

@@ -1,0 +1,45 @@
+"""The text of one of pydoc's pages -> its parts."""
+
+import pytest
+
+from minigpt.pydoc_page import first_sentence, summary_of
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "sentence"),
+    [
+        ("Tools for\nkeys. And more.", "Tools for keys."),
+        ("Tools for keys", "Tools for keys."),
+        ("Tools for e.g. keys of it", "Tools for e.g. keys of it."),
+        ("Is it a key? Yes.", "Is it a key?"),
+        ("class Key(builtins.object)", ""),
+        ("find(key, /) of them", ""),
+        ("# a comment of the file", ""),
+        ("two words.", "two words."),
+        ("two words", ""),
+        ("Keys <https://h/keys> open locks.", "Keys open locks."),
+        ("Copyright of the owner of all keys.", ""),
+        ("Functions", ""),
+        ("word " * 40, ""),
+    ],
+)
+def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence):
+    assert first_sentence(paragraph) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("keys\n\nTools for keys. And more.\n\nClasses", "Tools for keys."),
+        ("keys (version 2.0)\n\nTools for keys.", "Tools for keys."),
+        ("keys | index (built-in)\n\nTools for keys.", "Tools for keys."),
+        ("Tools for keys.\n\nClasses", "Tools for keys."),  # the heading was removed as a repeat
+        ("keys\n\n# Tools for\n# all keys.\n#\n# keys.py", "Tools for all keys."),
+        ("keys\n\nkeys.py - Tools for keys", "Tools for keys."),
+        ("keys\n\nClasses\n\nclass Key(builtins.object)", ""),
+        ("keys\n\n" + "many words " * 14, "many words " * 13 + "many words."),
+        ("keys\n\n" + "many words " * 20, ""),
+    ],
+)
+def test_what_a_module_is_stands_beneath_its_heading(text, summary):
+    assert summary_of("keys", text) == summary
