@@ -57,8 +57,6 @@ def first_sentence(text, longest=LONGEST):
     prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
     if not prose or CODE.search(text) or NOTICE.match(text) or len(text) > longest:
         return ""
-    if text in SECTIONS:
-        return ""
     return text if text[-1] in ".!?" else text.rstrip(" :;,") + "."
 
 
