@@ -26,10 +26,10 @@ from minigpt.phrasings import (
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
-UNKNOWN = 0.55  # questions about names not to be known for each one about a fact ...
+UNKNOWN = 0.65  # questions about names not to be known for each one about a fact ...
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
-FOLLOWED = 0.45  # follow-ups for each question
+FOLLOWED = 0.5  # follow-ups for each question
 ECHOED = 0.1  # names to be repeated for each question
 ALONE = ("module", "class", "page")  # kinds of which one fact is all there is to ask for
 

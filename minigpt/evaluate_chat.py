@@ -26,16 +26,15 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
-
 from minigpt import checkpoint
-from minigpt.backend import to_numpy
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
+from minigpt.distribution import Settings
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
 from minigpt.progress_bar import CountingBar
 from minigpt.resume import EVALUATION
+from minigpt.sample import Generation, write
 
 MAX_NEW_TOKENS = 64
 BATCH = 48  # questions answered at a time
@@ -82,50 +81,23 @@ def read_questions(path):
 def answer_all(model, prompts, stop, workers, say=print, title="asking"):
     """Return the likeliest continuation of each prompt, lists of ids, up to one of `stop`.
 
-    At most MAX_NEW_TOKENS each. Prompts of about the same length are continued together, so that
-    the arithmetic is in large matrices.
+    At most MAX_NEW_TOKENS each; where the window is full, it is moved along.
     """
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    groups = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
-    replies = [None] * len(prompts)
+    groups = [prompts[i : i + BATCH] for i in range(0, len(prompts), BATCH)]
     bar = CountingBar(len(prompts), title, "questions", say)
 
     def work(group):
-        for i, reply in zip(group, greedy(model, [prompts[i] for i in group], stop), strict=True):
-            replies[i] = reply
+        replies = greedy(model, group, stop)
         bar.update(len(group))
+        return replies
 
     with bar:
-        workers.map(work, groups)
-    return replies
+        return [reply for replies in workers.map(work, groups) for reply in replies]
 
 
 def greedy(model, prompts, stop):
     """Continue a few prompts at once, the likeliest id each time: -> lists of new ids."""
-    texts, replies = [list(p) for p in prompts], [[] for _ in prompts]
-    going = list(range(len(prompts)))
-    for _ in range(MAX_NEW_TOKENS):
-        longest = max(len(texts[i]) for i in going)
-        if longest > model.config.n_positions:
-            going = [i for i in going if len(texts[i]) <= model.config.n_positions]
-            longest = max((len(texts[i]) for i in going), default=0)
-        if not going:
-            break
-        # filled up on the right: no position sees a later one, so the filling changes nothing
-        ids = np.array([texts[i] + [0] * (longest - len(texts[i])) for i in going])  # (B, T)
-        logits = model.logits(ids)  # (B, T, V)
-        xp = model.device.xp
-        last = xp.asarray([len(texts[i]) - 1 for i in going])  # (B,)
-        chosen = to_numpy(logits[xp.arange(len(going)), last].argmax(axis=-1))  # (B,)
-        for i, new in zip(list(going), chosen.tolist(), strict=True):
-            if new in stop:
-                going.remove(i)
-            else:
-                texts[i].append(new)
-                replies[i].append(new)
-        if not going:
-            break
-    return replies
+    return write(Generation(model, prompts, MAX_NEW_TOKENS, Settings(temperature=0), stop))
 
 
 def ask_assistant(folder, questions, device, workers, say=print):

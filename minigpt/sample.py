@@ -22,7 +22,9 @@ from minigpt.distribution import Settings, check_integer, next_token_probabiliti
 from minigpt.drawing import Token
 from minigpt.stream import stream_text
 
-__all__ = ["Generation", "Token", "generate", "next_token_probabilities", "stream_text"]
+__all__ = [
+    "Generation", "Token", "generate", "next_token_probabilities", "stream_text", "write",
+]  # fmt: skip
 
 
 def generate(
@@ -88,6 +90,16 @@ class Generation:
             if row.error:
                 raise row.error
         return [tokens.get(row) for row in self.rows]
+
+
+def write(generation):
+    """Return all ids that a Generation draws, a list for each row."""
+    written = [[] for _ in generation.rows]
+    while generation.going:
+        for ids, token in zip(written, generation.step(), strict=True):
+            if token is not None:
+                ids.append(token.id)
+    return written
 
 
 def check_plan(model, max_new_tokens, settings=None, stop=(), n_top=None, n_vocab=None):

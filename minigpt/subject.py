@@ -17,7 +17,7 @@ from tqdm import tqdm
 from minigpt.backend import to_numpy
 from minigpt.distribution import Settings
 from minigpt.parallel import slices
-from minigpt.sample import Generation
+from minigpt.sample import Generation, write
 
 LOGITS = 1 << 24  # scores held at a time by each worker
 BATCH = 32  # sequences at a time, at most
@@ -71,7 +71,7 @@ class Subject:
                     self.model, prompts[group], n_tokens, settings, stop, seeds,
                     n_vocab=self.tokenizer.n_vocab,
                 )  # fmt: skip
-                written = run(generation)
+                written = write(generation)
                 bar.update(len(written))
                 return written
 
@@ -127,13 +127,3 @@ class Subject:
         for row, (sequence, n) in enumerate(batch):
             counted = slice(len(sequence) - 1 - n, len(sequence) - 1)
             yield Scored(losses[row, counted], hits[row, counted] if greedy else np.zeros(0, bool))
-
-
-def run(generation):
-    """Return the ids that a Generation writes, a list for each row."""
-    written = [[] for _ in generation.rows]
-    while generation.going:
-        for ids, token in zip(written, generation.step(), strict=True):
-            if token is not None:
-                ids.append(token.id)
-    return written

@@ -114,9 +114,8 @@ def test_many_prompts_at_once_are_answered_as_each_alone():
     alone = [list(generate(model, p, MAX_NEW_TOKENS, 0, stop=(3,))) for p in prompts]
     with Workers(2) as workers:
         together = answer_all(model, prompts, (3,), workers)
-    for one, other, prompt in zip(alone, together, prompts, strict=True):
-        room = model.config.n_positions - len(prompt) + 1  # no window is moved along here
-        assert other == one[:room]
+    assert together == alone
+    assert max(map(len, together)) == MAX_NEW_TOKENS  # beyond the window's end, too
 
 
 @pytest.fixture(scope="module")
