@@ -150,6 +150,7 @@ def only_once(facts):
                               is, for that has two answers
     os.getcwd, posix.getcwd   say the same: one function, whose home is the better known module,
                               and of posix.getcwd nothing is asked
+    filter, fnmatch.filter    a class of builtins and a function: where filter is has two answers
     """
     said = {fact.name: fact.text for fact in facts if fact.kind == "function"}
     texts, best = {}, {}
@@ -160,6 +161,7 @@ def only_once(facts):
         texts.setdefault(key, set()).add(text)
         best[key] = max(best.get(key, fact), fact, key=lambda fact: fact.in_degree)
     unclear = {key for key, found in texts.items() if len(found) > 1}
+    unclear |= {("home", name) for kind, name in best if kind == "class"}
     kept = {}
     for fact in facts:
         key = fact.kind, fact.name

@@ -40,7 +40,7 @@ TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")
 NO_CLASS = re.compile(r" = |(?:defined here|inherited from \w+)\.$")
 # 'The "os.path" name is an alias for this module on Posix systems', on the page of posixpath
 ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')
-NOTICE = re.compile(r"Copyright|SPDX-|Module Index :")
+NOTICE = re.compile(r"Copyright|Adapted with permission|SPDX-|Module Index :|.*\$Id: ")
 
 
 def first_sentence(text, longest=LONGEST):
@@ -118,8 +118,9 @@ def classes(text):
             rest = re.sub(rf"^(?:{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
             calls += re.findall(rf"^{name}\(.*", paragraph, re.MULTILINE)
             if rest:
+                is_cut = rest[0].islower() and rest != paragraph + "\n"  # goes on with the call
                 rest = re.sub(rf"(?s)\.\s+{name}\(.*", ".", rest)  # an example of a call
-                said = first_sentence(rest, LONGEST_OF_CLASS)
+                said = "" if is_cut else first_sentence(rest, LONGEST_OF_CLASS)
                 break
         if not said or NO_CLASS.search(said):
             calls = [call for call in calls if len(call) <= LONGEST and TELLING.search(call)]
@@ -129,7 +130,7 @@ def classes(text):
 
 def functions(text):
     """Yield (name, arguments, first paragraph of the description) of a page's functions."""
-    _, _, section = text.partition("\nFunctions\n")
+    _, _, section = text.partition("\nFunctions\n\n")  # a line beneath it: of the module's text
     for block in section.strip("\n").split("\n\n"):
         line, _, description = block.partition("\n")
         if line in SECTIONS:

@@ -43,6 +43,7 @@ def test_classes_and_modules_without_a_sentence_are_names_without_text():
         ("Key(a) -> key\nKey() -> new blank key\n\nMethods defined here:\n\nturn(self)",
          "Key() -> new blank key"),
         ("Methods inherited from Lock:\n\nturn(self)", ""),
+        ("Key(teeth) - a key with all those\nof the given teeth that are whole.", ""),
         ("teeth = <member 'teeth' of keys>", ""),
         ("open(self, lock)\n    Open a lock with the key.", ""),
         ("", ""),
@@ -97,6 +98,20 @@ def test_where_a_function_of_two_modules_is_cannot_be_asked_but_what_each_does()
     assert {f.name: f.text for f in facts if f.kind == "function"} == {
         "keys.find": "Find one key.", "locks.find": "Find one lock."
     }  # fmt: skip
+
+
+def test_where_a_function_is_cannot_be_asked_if_a_built_in_class_has_its_name():
+    builtins = page("builtins", "Built-in things of all.") | {"text": "class find(object)"}
+    facts, _ = collect([builtins, page("keys", "Tools for keys.", find=("key", "Find a key."))])
+    assert [f.name for f in facts if f.kind == "function"] == ["keys.find"]
+    assert not [f for f in facts if f.kind == "home"]
+
+
+def test_functions_stand_beneath_their_heading_not_beneath_one_of_the_text():
+    text = "keys\n\nTools for keys.\n\nFunctions\n---------\n\nfind()\n    Find one.\n\nClasses"
+    record = page("keys", "", find=("key, /", "Find a key."))
+    facts, _ = collect([record | {"text": text + record["text"].removeprefix("keys\n")}])
+    assert [f.text for f in facts if f.kind == "signature"] == ["find(key, /)"]
 
 
 def test_many_arguments_are_not_asked_for_but_what_the_function_does():

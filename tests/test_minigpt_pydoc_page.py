@@ -19,6 +19,8 @@ from minigpt.pydoc_page import first_sentence, summary_of
         ("two words", ""),
         ("Keys <https://h/keys> open locks.", "Keys open locks."),
         ("Copyright of the owner of all keys.", ""),
+        ("Adapted with permission of the owner of keys.", ""),
+        ("Tools for keys $Id: keys.py 3375 2008-02-13 $.", ""),
         ("Functions", ""),
         ("word " * 40, ""),
     ],
