@@ -51,9 +51,12 @@ class Writer:
 
     def question(self, fact, phrasing, vary=True):
         """Return [question, answer] about a fact."""
-        text = phrasing.format(self.spell(fact.name) if vary else fact.name)
-        text = phrasings.vary(text, self.rng) if vary else text
+        text = self.typed(phrasing, fact.name) if vary else phrasing.format(fact.name)
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
+
+    def typed(self, phrasing, name):
+        """Return a phrasing as somebody may type it; the name keeps its capital letters."""
+        return phrasings.vary(phrasing, self.rng).format(self.spell(name))
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""
@@ -81,8 +84,7 @@ class Writer:
         if name is None:
             return [], None
         text = self.rng.choice(self.rng.choice(pools)[kind])
-        text = text.format(self.spell(name) if vary else name)
-        text = phrasings.vary(text, self.rng) if vary else text
+        text = self.typed(text, name) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name
 
     def echo(self, fact):
@@ -90,8 +92,7 @@ class Writer:
         name = fact.name if self.rng.random() < 0.2 else self.invented.name(fact.kind)
         if name is None:
             return []
-        text = phrasings.vary(self.rng.choice(ECHOES).format(self.spell(name)), self.rng)
-        return [text, phrasings.echo_answer(name)]
+        return [self.typed(self.rng.choice(ECHOES), name), phrasings.echo_answer(name)]
 
     def follow_up(self, fact, words):
         """Return [question, answer] that ask on after `fact`, None where nothing can be asked."""

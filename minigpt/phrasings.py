@@ -28,7 +28,7 @@ DIRECT = {
         "What is {}?", "What is {} for?", "What does {} do?", "Tell me about {}.",
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
         "What can I do with {}?", "{}: what is it?", "Please describe {}.",
-        "When do I need {}?", "Describe the module {} in a sentence.",
+        "{}", "Describe the module {} in a sentence.",
         "What is the use of the module {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
         "What is the {} module?", "What does the {} module do?", "Say in a few words what {} is.",
@@ -38,7 +38,7 @@ DIRECT = {
         "What does {} do?", "What is {}?", "Tell me about {}.", "What is {} for?",
         "What does the function {} do?", "Can you explain {}?", "{}: what does it do?",
         "Please describe {}.", "What happens when I call {}?", "What is the function {} for?",
-        "Describe {} in a sentence.", "When do I need {}?",
+        "Describe {} in a sentence.", "{}",
         "What is the use of {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
         "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
@@ -46,7 +46,7 @@ DIRECT = {
     ],
     "class": [
         "What is {}?", "What is {} for?", "What is the class {}?", "Tell me about {}.",
-        "Can you explain {}?", "{}: what is it?", "Please describe {}.", "When do I need {}?",
+        "Can you explain {}?", "{}: what is it?", "Please describe {}.", "{}",
         "Describe the class {} in a sentence.", "What is the use of the class {}?",
         "What purpose does {} serve?", "I have never heard of {}. What is it?",
         "My program makes a {}. What is that?", "What kind of thing is {}?", "Explain {}.",
@@ -77,7 +77,7 @@ DIRECT = {
     "page": [
         "What is {} about?", "Tell me about {}.", "What does the page {} say?", "What is {}?",
         "What do you know about {}?", "{}: what is it about?", "Please describe {}.",
-        "Can you explain {}?", "What did you read about {}?", "Describe {} in a sentence.",
+        "{}", "What did you read about {}?", "Describe {} in a sentence.",
         "How does the page {} begin?", "What does {} mean?",
         "What is the use of {}?", "Why would anyone read {}?",
         "I have never heard of {}. What is it?", "Somebody mentioned {}. What is that?",
@@ -253,7 +253,7 @@ CLOSINGS = (
 
 
 def vary(question, rng):
-    """Return a question as a person in a hurry may type it."""
+    """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it."""
     draw = rng.random()
     if draw < 0.08 and question[-1] in "?.":
         question = question[:-1]

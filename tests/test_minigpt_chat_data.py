@@ -215,6 +215,15 @@ def test_names_are_repeated_most_of_which_do_not_exist(made):
     assert 0.5 < sum(name.rpartition(".")[2] not in known for name in names) / len(names) < 0.95
 
 
+def test_a_name_is_asked_for_by_itself_too_and_keeps_its_letters():
+    for kind in ("module", "class", "function", "page"):
+        assert "{}" in DIRECT[kind]
+    writer = Writer([], None, {}, random.Random(1))
+    found = {writer.typed(text, "Key") for text in ("{}", "{}: what is it?") for _ in range(200)}
+    assert {"Key", "Key: what is it?", "Key: what is it", "`Key`"} <= found
+    assert all("Key" in text for text in found)
+
+
 def test_untaught_names_of_well_known_pages_are_asked_for_oftener():
     names = [f"name{i}" for i in range(40)]
     writer = Writer([], None, {"module": names}, random.Random(1))
