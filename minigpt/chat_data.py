@@ -19,6 +19,7 @@ questions (chat_writer.py); small talk is written by hand (small_talk.py).
 
 import json
 import random
+import re
 import time
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from minigpt.small_talk import DATA, read_small_talk
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
+WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
@@ -75,7 +77,10 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     rng = random.Random(seed)
     facts, names = collect([record for path in documents for record in read_documents(path)])
     trained, held_out, untaught = choose(facts, names, n_facts, rng)
-    writer = Writer(trained, Invented(facts, names, rng), untaught, rng)
+    written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
+    # numpy is in no page, but the written conversations tell what it is: it is not invented
+    spoken_of = {w for m, _ in written for x in m for w in WORD.findall(x["content"].lower())}
+    writer = Writer(trained, Invented(facts, {*names, *spoken_of}, rng), untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
     talk = read_small_talk(parameters=parameters)
 
@@ -87,7 +92,6 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     shown = min(looked_at, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
     looked_at.insert(0, looked_at.pop(looked_at.index(shown)))
     val = [(q["messages"], q["source"]) for q in looked_at]
-    written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written

@@ -336,6 +336,29 @@ def test_the_projects_conversations_are_many_varied_and_short():
                 assert not m["content"][0].islower() or m["content"].startswith("minigpt")
 
 
+def test_a_question_at_the_beginning_has_one_answer():
+    answers = {}
+    first = [m for _, m in read_conversations(OWN) if m[0]["role"] == "user"]
+    first += [
+        conversation(text, x["answer"]) for x in read_small_talk().lines for text in x["asked"]
+    ]
+    for asked, said, *_ in first:
+        assert answers.setdefault(bare(asked["content"]), said["content"]) == said["content"]
+
+
+def test_what_the_written_conversations_speak_of_is_not_invented(made, tmp_path):
+    def invented(folder):
+        found = (q for q in lines(folder / "questions.jsonl") if q["asks"] == "invented")
+        return {q["name"] for q in found if q["kind"] == "module"}
+
+    folder, _ = made
+    name = min(invented(folder))
+    mine = write_conversations(tmp_path / "my.jsonl", conversation(f"{name}!", "I use it."))
+    make([folder / "documents.jsonl"], tmp_path, [mine], n_facts=100)
+    assert invented(tmp_path)
+    assert name not in invented(tmp_path)
+
+
 # ---- small talk ----------------------------------------------------------------------------
 
 
