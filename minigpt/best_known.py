@@ -36,7 +36,7 @@ def choose(facts, names, n, rng):
             keys = keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
             inside.append([by_name[key] for key in keys if key in by_name])
     ends = list(accumulate(map(len, inside), initial=0))
-    alone = alone[: max(n // 3, n - ends[-1])]
+    alone = alone[: max(n // 3, n - ends[-1], 1)]
     inside = inside[: bisect_right(ends, n - len(alone)) - 1]
     trained, held_out = [], []
     for groups in (alone, inside):

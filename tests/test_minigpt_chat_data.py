@@ -83,6 +83,13 @@ def test_where_there_are_too_few_names_none_is_invented():
     assert invented.name("class") is None
 
 
+def test_no_name_of_a_fact_nor_of_a_document_is_invented():
+    facts = [Fact("page", title, "", "") for title in ("Red gulls", "Blue terns")]
+    for names, left in ((set(), {"Red terns", "Blue gulls"}), ({"Red terns"}, {"Blue gulls"})):
+        invented = Invented(facts, names, random.Random(1))
+        assert {invented.name("page") for _ in range(4)} == {*left, None}
+
+
 # ---- files ---------------------------------------------------------------------------------
 
 
@@ -213,6 +220,8 @@ def test_names_are_repeated_most_of_which_do_not_exist(made):
     assert len(set(names)) > 50
     known = " ".join(record["text"] for record in pages())
     assert 0.5 < sum(name.rpartition(".")[2] not in known for name in names) / len(names) < 0.95
+    taught = {q["name"] for q in lines(folder / "questions.jsonl") if q["asks"] == "known"}
+    assert 0.1 < sum(name in taught for name in names) / len(names) < 0.3
 
 
 def test_a_name_is_asked_for_by_itself_too_and_keeps_its_letters():
@@ -286,11 +295,43 @@ def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, 
     assert f"about {report['facts']} facts each in 20 of 116 phrasings" in lines[0]
 
 
-def test_what_is_shown_while_it_learns_is_a_fact_that_it_is_taught(made):
+def test_what_is_shown_while_it_learns_is_the_shortest_fact_that_it_is_taught(made):
     folder, _ = made
-    first = lines(folder / "val.jsonl")[0]["messages"]
-    known = [q for q in lines(folder / "questions.jsonl") if q["asks"] == "known"]
-    assert first in [q["messages"] for q in known]
+    known = [q["messages"] for q in lines(folder / "questions.jsonl") if q["asks"] == "known"]
+    first, *others = [x["messages"] for x in lines(folder / "val.jsonl")]
+    assert first in known
+    shortest = min(len(m[-1]["content"]) for m in others if m in known)
+    assert len(first[-1]["content"]) <= shortest
+
+
+def test_the_examination_asks_in_the_words_that_are_held_out_and_no_others(made):
+    folder, _ = made
+    for q in lines(folder / "questions.jsonl"):
+        if q["asks"] in ("known", "held_out", "invented"):
+            texts = [text.format(q["name"]) for text in HELD_OUT[q["kind"]]]
+            assert q["messages"][0]["content"] in texts
+
+
+def test_facts_are_asked_on_in_nearly_half_of_the_conversations_about_functions(made):
+    folder, _ = made
+    asked = {text for texts in FOLLOW_UPS.values() for text in texts}
+    turns = [
+        (question["content"] in asked, answer["content"])
+        for x in lines(folder / "train.jsonl")
+        for question, answer in zip(x["messages"][::2], x["messages"][1::2], strict=False)
+        if answer["content"].startswith("Function ") and not declines(answer["content"])
+    ]
+    share = sum(is_asked_on for is_asked_on, _ in turns) / len(turns)
+    assert 0.2 < share < 0.4  # of all turns; of the first ones of a conversation, half
+
+
+def test_written_conversations_that_are_held_out_are_not_trained_on(made):
+    folder, _ = made
+    trained = "\n".join(json.dumps(x["messages"])[1:-1] for x in lines(folder / "train.jsonl"))
+    held_out = [x["messages"] for x in lines(folder / "val.jsonl")
+                if x["source"] == "conversations.jsonl"]  # fmt: skip
+    assert len(held_out) > 10
+    assert not any(json.dumps(messages)[1:-1] in trained for messages in held_out)
 
 
 def test_the_same_documents_give_the_same_files(made, tmp_path):

@@ -108,6 +108,28 @@ def test_of_each_verdict_a_few_answers_from_all_over_the_list_are_kept():
     assert [x["asked"] for x in kept] == [["What is 0?"], ["What is 4?"], ["What is 8?"]]
 
 
+def test_of_many_mistakes_twenty_from_all_over_the_list_are_kept():
+    tokenizer = example_tokenizer()
+    questions = [question("known", "a key.", asked=f"What is {i}?") for i in range(50)]
+    kept = mistakes(questions, [tokenizer.encode_ordinary("a list.")] * 50, tokenizer)
+    assert [m["asked"] for m in kept] == [f"What is {i}?" for i in range(0, 40, 2)]
+
+
+def test_follow_ups_are_asked_without_what_was_said_before_too(tmp_path, monkeypatch):
+    said = conversation("a?", "a key.", "And?", "a list.")
+    asked = question("follow_up", "") | {"messages": said}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(asked))
+    tokenizer = example_tokenizer()
+
+    def knows_it_only_alone(folder, questions, *_):
+        texts = ["a list." if len(q["messages"]) == 2 else "a key." for q in questions]
+        return [tokenizer.encode_ordinary(text) for text in texts], tokenizer
+
+    monkeypatch.setattr("minigpt.evaluate_chat.ask_assistant", knows_it_only_alone)
+    report = evaluate_chat(tmp_path, tmp_path)
+    assert (report["follow_up_exact"], report["follow_up_exact_alone"]) == (0, 1)
+
+
 def test_many_prompts_at_once_are_answered_as_each_alone():
     model = small_model(n_positions=80)
     prompts = [[5], [6, 7, 8], [9] * 20, [1, 2]]

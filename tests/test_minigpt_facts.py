@@ -60,6 +60,11 @@ def test_a_private_class_is_a_name_without_text():
     assert Fact("class", "keys._Key", "", "http://h/keys.html") in collect([record])[0]
 
 
+def test_of_a_private_function_is_not_told_what_it_does():
+    facts, _ = collect([page("keys", "Tools for keys.", _find=("key, /", "Find one key."))])
+    assert {f.kind for f in facts} == {"module", "home"}
+
+
 def test_a_class_in_an_example_is_none_of_the_page():
     text = "Tools for keys.\n\nClasses\n\nclass Key(object)\n\nLike\n\nclass C(object):\n    a = 1"
     assert [f.name for f in collect([page("keys", text)])[0] if f.kind == "class"] == ["keys.Key"]
@@ -121,10 +126,10 @@ def test_many_arguments_are_not_asked_for_but_what_the_function_does():
 
 
 def test_of_two_modules_that_say_the_same_of_a_function_the_better_known_has_it():
-    facts = both(("Find one key.", "Find one key."), (1, 2))
-    (home,) = [f for f in facts if f.kind == "home"]
-    assert home.text == "locks"
-    assert {f.name for f in facts if f.kind == "function"} == {"locks.find"}
+    for in_degrees, better in (((1, 2), "locks"), ((2, 1), "keys")):
+        facts = both(("Find one key.", "Find one key."), in_degrees)
+        assert [f.text for f in facts if f.kind == "home"] == [better]
+        assert {f.name for f in facts if f.kind == "function"} == {f"{better}.find"}
 
 
 def test_built_in_functions_are_asked_for_without_their_module():
@@ -136,6 +141,8 @@ def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
     record = {"title": "Gulls", "url": "u", "text": "Gulls\n\nGulls live by the sea. They cry.\n"}
     assert collect([record])[0] == [Fact("page", "Gulls", "Gulls live by the sea.", "u")]
     assert collect([{"text": "no title here at all."}])[0] == []
+    found, _ = collect([page("keys", "Classes"), record])  # of a page of pydoc that says nothing
+    assert [f.name for f in found if f.text] == ["Gulls"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt.pydoc_page import first_sentence, summary_of
+from minigpt.pydoc_page import classes, first_sentence, functions, summary_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,38 @@ def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence)
 )
 def test_what_a_module_is_stands_beneath_its_heading(text, summary):
     assert summary_of("keys", text) == summary
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (f"Make a key{' for the locks' * 6}.", f"Make a key{' for the locks' * 6}."),
+        ("Make n keys for locks.  key(1) is one.", "Make n keys for locks."),
+        ("key() -> what __new__ gives back", ""),
+        ("key() -> key", ""),
+        (f"key({'a, ' * 30}b) -> a new key", ""),
+    ],
+)  # fmt: skip
+def test_of_a_class_is_told_a_sentence_even_a_long_one_or_what_comes_of_a_short_call(body, said):
+    assert list(classes(f"Classes\n\nclass key(object)\n\n{body}")) == [("key", said)]
+
+
+def test_functions_have_a_description_and_end_where_the_next_heading_stands():
+    text = """keys
+
+Functions
+
+find(key)
+    Find a key.
+
+bare(key)
+
+turn(key)
+not of it
+
+Data
+
+lock(key)
+    Lock it.
+"""
+    assert list(functions(text)) == [("find", "(key)", "    Find a key.")]
