@@ -24,7 +24,7 @@ def add_commands(command):
     p.add_argument(
         "--chat", nargs="+", default=[], metavar="FILE", help="more conversations, JSON Lines"
     )
-    p.add_argument("--facts", type=int, default=900, help="names to teach, at most (%(default)s)")
+    p.add_argument("--facts", type=int, default=900, help="facts to teach, at most (%(default)s)")
     p.add_argument(
         "--rounds", type=int, default=1, help="times each phrasing is used (%(default)s)"
     )

@@ -24,7 +24,7 @@ def models(tmp_path):
     from playground_server import make_models
 
     base, chat = make_models(tmp_path / "made")
-    lines = [{"step": step, "val_loss": 5.0, "seconds": step / 2} for step in (0, 10)]
+    lines = [{"step": step, "val_loss": 5.0, "seconds": step / 2} for step in (0, 2, 10)]
     (base / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     model, _ = load(base)
     progress = {"step": 10, "run": {"train": {"steps": 2580}}}
