@@ -16,7 +16,7 @@ import json
 import zlib
 from pathlib import Path
 
-QUESTIONS = "conversations/questions.jsonl"
+QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversations.json"
 DOCUMENTS = "documents.jsonl.gz"
 PARTS_OF_FUNCTIONS = ("signature", "home")  # facts about names that are asked for otherwise, too
 KINDS = ("known", "held_out", "invented")
@@ -28,7 +28,8 @@ SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of i
 def suggestions(out, documents=()):
     """Return a dict of what the files below the folder `out` know; see above."""
     lines = list(read_lines(Path(out) / QUESTIONS, MOST_LINES))
-    questions = [asked(line) for line in lines]
+    well_known = best_known(Path(out) / REPORT)
+    questions = [asked(line, well_known) for line in lines]
     found = {"taught": names} if (names := taught(lines)) else {}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
@@ -53,15 +54,24 @@ def taught(questions):
     return sorted(names, key=lambda name: (name.lower(), name))
 
 
-def asked(question):
-    """Return (what is asked, how hard the text is to read, its text); "" of any other line."""
+def best_known(path):
+    """Return the best-known names of the report conversations.json, none where it has none."""
+    try:
+        return set(json.loads(path.read_bytes())["best_known"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def asked(question, well_known):
+    """Return (what is asked, how far it is from a good beginning, its text); "" of other lines."""
     try:
         asks, kind = question["asks"], question["kind"]
         text = question["messages"][0]["content"].strip()
-        # a question about a whole page, in few words, is the plainest
-        return asks, (kind not in ("module", "page"), len(text)), text
+        # a question about a whole page that many know, short as its name and its words, is the best
+        is_page, name = kind in ("module", "page"), str(question.get("name", ""))
+        return asks, (not is_page, name not in well_known, len(name), len(text)), text
     except (TypeError, KeyError, IndexError, AttributeError):
-        return "", (True, 0), ""
+        return "", (True, True, 0, 0), ""
 
 
 def beginning(document):

@@ -44,6 +44,15 @@ def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_sugges
     }
 
 
+@pytest.mark.parametrize("report", ['{"best_known": ["lantern"]}', "[]", "{", '{"best_known": 1}'])
+def test_the_suggested_question_is_about_a_well_known_name_if_that_is_known(tmp_path, report):
+    long, short = "Please tell me what a lantern is.", "What is gc?"
+    questions = question("known", short, name="gc"), question("known", long, name="lantern")
+    write(tmp_path, lines(*questions))
+    (tmp_path / "conversations" / "conversations.json").write_text(report)
+    assert suggestions(tmp_path)["known"] == (long if "lantern" in report else short)
+
+
 def test_the_names_that_were_taught_are_listed_once_each(tmp_path):
     named = [("known", "module", "os"), ("known", "function", "os.remove"),
              ("known", "class", "Abc"), ("known", "signature", "os.remove"),
