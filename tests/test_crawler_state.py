@@ -147,18 +147,34 @@ def test_what_several_interrupted_crawls_fetched_is_kept_until_one_is_whole(outp
     interrupted(output, 0, SETTINGS | {"max_depth": 2})
     assert kept(stopped) == ["0", "1", "4"]
     State(output, SETTINGS | {"max_depth": 2}).finish({})
+    os.utime(stopped, (1, 1))  # some time before
     interrupted(output, 1, SETTINGS, first=5)
     interrupted(output, 0, SETTINGS | {"max_depth": 1})
     assert kept(stopped) == ["5"]
 
 
+def test_a_crawl_that_fetched_nothing_loses_nothing_of_those_before_it(output):
+    interrupted(output, 2)
+    State(output, SETTINGS | {"max_depth": 3}).discard()
+    interrupted(output, 1, SETTINGS | {"max_depth": 1}, first=4)
+    interrupted(output, 0, SETTINGS | {"max_depth": 2})
+    assert kept(output.with_name("pages.warc.gz.stopped")) == ["0", "1", "4"]
+
+
 def test_of_two_earlier_archives_the_later_is_asked_about(output):
     crawled(output, 3)
     interrupted(output, 1)
-    crawl = State(output, SETTINGS | {"max_depth": 1})
+    assert asked_about(output, max_depth=1) == ["stopped", "gz", "gz"]
+    os.utime(output.with_name("pages.warc.gz.stopped"), (1, 1))
+    assert asked_about(output, max_depth=2) == ["gz", "gz", "gz"]
+
+
+def asked_about(output, **changes) -> list[str]:
+    """Return the ends of the names of the archives which a crawl takes /0, /1 and /2 from."""
+    crawl = State(output, SETTINGS | changes)
     names = [crawl.frontier.earlier(f"http://h/{i}").archive for i in range(3)]
-    assert names == ["pages.warc.gz.stopped", "pages.warc.gz", "pages.warc.gz"]
     crawl.close()
+    return [name.rpartition(".")[2] for name in names]
 
 
 def test_a_crawl_that_goes_on_with_another_limit_keeps_the_archive_of_the_first(output):
