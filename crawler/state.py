@@ -219,6 +219,7 @@ class State:
             for path in (self.stopped_path, self.part_path) if stays else (self.part_path,):
                 with path.open("rb") as source:
                     shutil.copyfileobj(source, file)
+        os.truncate(self.part_path, 0)  # or a kill here would have them copied again
 
     def _say_what_is_kept(self) -> None:
         """Add to `news` what will become of the archive that is there."""

@@ -153,6 +153,16 @@ def test_what_several_interrupted_crawls_fetched_is_kept_until_one_is_whole(outp
     assert kept(stopped) == ["5"]
 
 
+def test_a_kill_after_they_were_kept_does_not_keep_them_twice(output, monkeypatch):
+    interrupted(output, 2)
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("crawler.state.State._begin", raise_interrupt)
+            State(output, SETTINGS | {"max_depth": 1})
+    assert asked_about(output, max_depth=1)[:2] == ["stopped", "stopped"]
+    assert kept(output.with_name("pages.warc.gz.stopped")) == ["0", "1"]
+
+
 def test_a_crawl_that_fetched_nothing_loses_nothing_of_those_before_it(output):
     interrupted(output, 2)
     State(output, SETTINGS | {"max_depth": 3}).discard()
@@ -169,12 +179,12 @@ def test_of_two_earlier_archives_the_later_is_asked_about(output):
     assert asked_about(output, max_depth=2) == ["gz", "gz", "gz"]
 
 
-def asked_about(output, **changes) -> list[str]:
+def asked_about(output, **changes) -> list[str | None]:
     """Return the ends of the names of the archives which a crawl takes /0, /1 and /2 from."""
     crawl = State(output, SETTINGS | changes)
-    names = [crawl.frontier.earlier(f"http://h/{i}").archive for i in range(3)]
+    records = [crawl.frontier.earlier(f"http://h/{i}") for i in range(3)]
     crawl.close()
-    return [name.rpartition(".")[2] for name in names]
+    return [record and record.archive.rpartition(".")[2] for record in records]
 
 
 def test_a_crawl_that_goes_on_with_another_limit_keeps_the_archive_of_the_first(output):
