@@ -78,7 +78,7 @@ class State:
         self.frontier.finish(visit, "page", len(response.body))
 
     def store_record(self, visit: Visit, record: bytes, n_bytes: int) -> None:
-        """Append a page's record as it was in the archive of the last crawl, and mark its row."""
+        """Append a page's record as it was in the archive of an earlier crawl; mark its row."""
         self._part.write(record)
         self.frontier.finish(visit, "page", n_bytes)
 
@@ -197,7 +197,8 @@ class State:
             self._say_what_is_kept()
         elif n_pages and not self.news:
             s = "s" * (n_pages != 1)
-            self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
+            which = "the last crawl" if archives == [self.output] else "earlier crawls"
+            self.news = f"{n_pages} page{s} of {which}, asked for if changed"
         self.frontier.commit()
 
     def _note_settings(self, settings: dict[str, Any]) -> bool:

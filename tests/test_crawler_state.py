@@ -187,6 +187,14 @@ def asked_about(output, **changes) -> list[str | None]:
     return [record and record.archive.rpartition(".")[2] for record in records]
 
 
+def test_what_is_there_of_earlier_crawls_is_counted_together(output):
+    assert crawled(output, 3) == ""
+    assert crawled(output, 3) == "3 pages of the last crawl, asked for if changed"
+    interrupted(output, 2, first=2)
+    interrupted(output, 0, SETTINGS | {"max_depth": 1})
+    assert crawled(output, 3) == "4 pages of earlier crawls, asked for if changed"
+
+
 def test_a_crawl_that_goes_on_with_another_limit_keeps_the_archive_of_the_first(output):
     crawled(output, 3)
     interrupted(output, 1)
