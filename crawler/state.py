@@ -175,7 +175,7 @@ class State:
                 self._keep_stopped(offset)
                 self.news = (
                     f"{n_pages} page{s} of an interrupted crawl with other settings, kept as "
-                    f"{self.stopped_path.name}, asked for if changed: beginning anew"
+                    f"{self.stopped_path.name}: beginning anew"
                 )
         if self.resumed:
             self._note_settings(settings)
@@ -193,12 +193,12 @@ class State:
         archives = [path for path in (self.output, self.stopped_path) if path.exists()]
         archives.sort(key=_written_ns)  # of two records the later counts
         n_pages = self.frontier.remember_earlier(chain.from_iterable(map(list_records, archives)))
-        if self._note_settings(settings):
-            self._say_what_is_kept()
-        elif n_pages and not self.news:
+        if n_pages:
             s = "s" * (n_pages != 1)
             which = "the last crawl" if archives == [self.output] else "earlier crawls"
-            self.news = f"{n_pages} page{s} of {which}, asked for if changed"
+            self._add_news(f"{n_pages} page{s} of {which}, asked for if changed")
+        if self._note_settings(settings):
+            self._say_what_is_kept()
         self.frontier.commit()
 
     def _note_settings(self, settings: dict[str, Any]) -> bool:
@@ -223,11 +223,14 @@ class State:
         os.truncate(self.part_path, 0)  # or a kill here would have them copied again
 
     def _say_what_is_kept(self) -> None:
-        """Add to `news` what will become of the archive that is there."""
+        """Say what will become of the archive that is there."""
         kept = f"it will be kept as {self.previous_path.name}"
         line = f"{self.output} is not of a crawl with these settings: {kept}"
         if self.previous_path.exists():
             line += ", in place of the one there"
+        self._add_news(line)
+
+    def _add_news(self, line: str) -> None:
         self.news = f"{self.news}; {line}" if self.news else line
 
 

@@ -127,8 +127,8 @@ def test_with_other_settings_what_was_fetched_is_asked_for_if_changed(output, ch
     crawl = State(output, SETTINGS | change)
     assert not crawl.resumed
     assert crawl.news == (
-        "2 pages of an interrupted crawl with other settings, kept as pages.warc.gz.stopped, "
-        "asked for if changed: beginning anew"
+        "2 pages of an interrupted crawl with other settings, kept as pages.warc.gz.stopped: "
+        "beginning anew; 2 pages of earlier crawls, asked for if changed"
     )
     assert crawl.frontier.next("h") is None
     record = crawl.frontier.earlier("http://h/1")
@@ -185,6 +185,14 @@ def asked_about(output, **changes) -> list[str | None]:
     records = [crawl.frontier.earlier(f"http://h/{i}") for i in range(3)]
     crawl.close()
     return [record and record.archive.rpartition(".")[2] for record in records]
+
+
+def test_of_pages_without_a_version_it_is_not_said_that_they_are_asked_about(output, monkeypatch):
+    monkeypatch.setattr("crawler.fetch.Response.page_headers", lambda page: page.headers[:1])
+    interrupted(output, 2)
+    crawl = State(output, SETTINGS | {"max_depth": 1})
+    assert crawl.news.endswith("kept as pages.warc.gz.stopped: beginning anew")
+    crawl.close()
 
 
 def test_what_is_there_of_earlier_crawls_is_counted_together(output):
