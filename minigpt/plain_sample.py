@@ -1,7 +1,7 @@
 """Writing in its simplest form: read this after plain_step.py.
 
-A model scores every symbol as the next one. The scores become probabilities, with these one symbol
-is drawn and appended, and the model is asked again:
+A model scores every symbol as the next one. The scores become probabilities, by which one symbol
+is drawn. It is appended, and the model is asked again:
 
     logits = what the model says of the symbol after `ids`                 (V,)
     p      = softmax(logits / temperature)                                 (V,)
