@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -48,6 +49,8 @@ def file_error(error: OSError) -> str:
     cure = _CURES.get(type(error))
     if isinstance(error, FileNotFoundError) and str(error.filename).endswith("pages.warc.gz"):
         cure = "`python -m crawler crawl URL` makes it"
+    if error.errno == errno.ENOSPC:
+        cure = "make room, and the same command goes on from here"
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 

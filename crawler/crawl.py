@@ -75,6 +75,10 @@ def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = p
         ) from None
     except sqlite3.Error as error:
         raise OSError(f"{state.frontier_path} cannot be written: {error}") from None
+    except OSError as error:
+        if error.errno and not error.filename:  # of writing, as of a full disk
+            error.filename = str(state.part_path)
+        raise
     finally:
         state.close()
 

@@ -4,7 +4,7 @@
     archive_bytes                   length of the archive
     settings                        those that decided which pages are kept
     pages, bytes, hosts             pages kept, their size, the number of hosts they came from
-    unchanged                       pages taken over from the last crawl to the same file
+    unchanged                       pages taken over from earlier crawls to the same file
     redirects, sitemaps, waiting    addresses that led elsewhere, that listed others, not visited
     errors, skipped                 reason -> number of addresses
 

@@ -1,8 +1,8 @@
 """The archives of earlier crawls, so that a page that has not changed need not be sent again.
 
 A server may give a page a version (`ETag`) or a date (`Last-Modified`). Who asks again can name it,
-and gets `304 Not Modified` and no page (RFC 9110, 13.1). Then the record of the last crawl is taken
-over into the new archive byte for byte, with the date on which it was fetched: the new archive is
+and gets `304 Not Modified` and no page (RFC 9110, 13.1). Then the earlier record is taken over
+into the new archive byte for byte, with the date on which it was fetched: the new archive is
 complete without the old one, which is why no `revisit` records are written.
 
 Records are found by the gzip member they are; a place where the old archive is broken ends the

@@ -23,7 +23,7 @@ share a band are *candidates*, and one sort for each band finds them. For 112 va
 
     J               .1     .3     .5     .7     .8        .9
     14 bands of 8   0      .001   .053   .564   .924      .9996
-    28 bands of 4   .003   .204   .836   .9995  1 - 4e-7  1 - 4e-13
+    28 bands of 4   .003   .204   .836   .9995  1 - 4e-7  1 - 1e-13
 
 FineWeb takes 14 bands of 8, which miss one pair in thirteen at J = .8. Here each candidate is
 verified, so a false one costs time but no precision, and the bands may be shorter. `rows_for` takes

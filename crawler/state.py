@@ -78,7 +78,7 @@ class State:
         self.frontier.finish(visit, "page", len(response.body))
 
     def store_record(self, visit: Visit, record: bytes, n_bytes: int) -> None:
-        """Append a page's record as it was in the archive of the last crawl, and mark its row."""
+        """Append a page's record as it was in the archive of an earlier crawl; mark its row."""
         self._part.write(record)
         self.frontier.finish(visit, "page", n_bytes)
 
@@ -159,10 +159,9 @@ class State:
         self.finished_report = self.frontier.noted("report")
         if before == settings and self.finished_report:
             return
-        has_stopped = bool(self.frontier.noted("has_stopped"))
         if self.finished_report:  # it was killed while it tidied up, and its pages are whole
             self._name_pages()
-            self.finished_report, has_stopped = None, False
+            self.finished_report = None
         elif before is not None:
             n_pages = self.frontier.totals()["pages"]
             s = "s" * (n_pages != 1)
@@ -173,37 +172,33 @@ class State:
                 self.resumed = True
                 self.news = f"going on after {n_pages} page{s}"
             elif n_pages:
-                self._keep_stopped(offset, has_stopped)
-                has_stopped = True
+                self._keep_stopped(offset)
                 self.news = (
                     f"{n_pages} page{s} of an interrupted crawl with other settings, kept as "
-                    f"{self.stopped_path.name}, asked for if changed: beginning anew"
+                    f"{self.stopped_path.name}: beginning anew"
                 )
         if self.resumed:
             self._note_settings(settings)
         else:
-            self._begin(settings, has_stopped)
+            self._begin(settings)
         self._part = self.part_path.open("r+b" if self.resumed else "wb")
         if self.resumed:
             self._part.truncate(offset)
             self._part.seek(offset)
         self._writer = Writer(self._part, PRODUCT)
 
-    def _begin(self, settings: dict[str, Any], has_stopped: bool) -> None:
-        """Forget all that is noted, before the .part is emptied of which it speaks.
-
-        `has_stopped`: since the last crawl that became whole, pages were put into `stopped_path`.
-        """
+    def _begin(self, settings: dict[str, Any]) -> None:
+        """Forget all that is noted, before the .part is emptied of which it speaks."""
         self.frontier.clear()
-        self.frontier.note("has_stopped", has_stopped)
         archives = [path for path in (self.output, self.stopped_path) if path.exists()]
-        archives.sort(key=lambda path: path.stat().st_mtime_ns)  # of two records the later counts
+        archives.sort(key=_written_ns)  # of two records the later counts
         n_pages = self.frontier.remember_earlier(chain.from_iterable(map(list_records, archives)))
+        if n_pages:
+            s = "s" * (n_pages != 1)
+            which = "the last crawl" if archives == [self.output] else "earlier crawls"
+            self._add_news(f"{n_pages} page{s} of {which}, asked for if changed")
         if self._note_settings(settings):
             self._say_what_is_kept()
-        elif n_pages and not self.news:
-            s = "s" * (n_pages != 1)
-            self.news = f"{n_pages} page{s} of the last crawl, asked for if changed"
         self.frontier.commit()
 
     def _note_settings(self, settings: dict[str, Any]) -> bool:
@@ -213,21 +208,29 @@ class State:
         self.frontier.note("keeps_previous", keeps_previous)
         return keeps_previous
 
-    def _keep_stopped(self, offset: int, has_stopped: bool) -> None:
-        """Copy what was committed of the .part to `stopped_path`, behind what it has if it must."""
+    def _keep_stopped(self, offset: int) -> None:
+        """Copy what was committed of the .part to `stopped_path`.
+
+        What is there stays, before it, if no crawl has become whole since.
+        """
         os.truncate(self.part_path, offset)
-        keeps = has_stopped and self.stopped_path.exists()
+        before, done = _written_ns(self.stopped_path), _written_ns(self.output)
+        stays = before > 0 and before >= done
         with replacing(self.stopped_path) as file:
-            for path in (self.stopped_path, self.part_path) if keeps else (self.part_path,):
+            for path in (self.stopped_path, self.part_path) if stays else (self.part_path,):
                 with path.open("rb") as source:
                     shutil.copyfileobj(source, file)
+        os.truncate(self.part_path, 0)  # or a kill here would have them copied again
 
     def _say_what_is_kept(self) -> None:
-        """Add to `news` what will become of the archive that is there."""
+        """Say what will become of the archive that is there."""
         kept = f"it will be kept as {self.previous_path.name}"
         line = f"{self.output} is not of a crawl with these settings: {kept}"
         if self.previous_path.exists():
             line += ", in place of the one there"
+        self._add_news(line)
+
+    def _add_news(self, line: str) -> None:
         self.news = f"{self.news}; {line}" if self.news else line
 
 
@@ -235,6 +238,11 @@ def _goes_on(before: dict[str, Any], settings: dict[str, Any], n_pages: int) -> 
     """Say whether a crawl of `n_pages` so far is the beginning of one with these settings."""
     limit = settings["max_pages"]
     return before | {"max_pages": limit} == settings and n_pages <= limit
+
+
+def _written_ns(path: Path) -> int:
+    """Return when a file was last written, or 0 if there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:

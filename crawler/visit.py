@@ -148,7 +148,7 @@ def _no_page(visit: Visit, response: Response) -> VisitResult | None:
 
 
 def _unchanged(visit: Visit, response: Response, record: bytes, page: Page) -> VisitResult:
-    """Return the page of the last crawl, which is still the same."""
+    """Return the page of an earlier crawl, which is still the same."""
     result = VisitResult(visit, "page", record=record, n_bytes=len(page.body))
     return _with_links(result, page.body, page.content_type, page.charset, response)
 

@@ -52,7 +52,7 @@ class Conversations:
         As always, the target of a place is the next id, here -1 if the assistant does not say it:
         model.forward leaves such a place out of the loss.
         """
-        assert batch_size == 1  # conversations differ in length
+        assert batch_size == 1, "conversations differ in length: set accumulate instead"
         ids, mask = map(np.array, self.rendered[index % len(self.rendered)])  # (T + 1,) each
         targets = np.where(mask[1:], ids[1:], -1)  # (T,)
         return ids[None, :-1], targets[None]
@@ -61,7 +61,8 @@ class Conversations:
 def fine_tune(model, tokenizer, conversations, config):
     """Make the steps of a TrainConfig; yield the loss (nats a token) and gradient's norm of each.
 
-    A step learns from `config.accumulate` conversations, in which every token counts the same.
+    A step learns from `config.accumulate` conversations, in which every token counts the same. As
+    they differ in length, `config.batch_size` must be 1.
     """
     return plain_step.train(model, Conversations(tokenizer, conversations), config)
 

@@ -1,12 +1,12 @@
 """Writing in its simplest form: read this after plain_step.py.
 
-A model scores every symbol as the next one. The scores become probabilities, one symbol is drawn
-by them and appended, and the model is asked again:
+A model scores every symbol as the next one. The scores become probabilities, by which one symbol
+is drawn. It is appended, and the model is asked again:
 
     logits = what the model says of the symbol after `ids`                 (V,)
     p      = softmax(logits / temperature)                                 (V,)
     id     = drawn with the probabilities p
-    ids    = ids and id
+    ids    = ids, then id
 
 At temperature 1 these are the model's own probabilities. A lower one makes the likely symbols
 likelier still; at 0 the likeliest is always taken.
@@ -39,7 +39,8 @@ def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
 def probabilities(logits, temperature):
     """Return softmax(logits / temperature), (V,) -> (V,)."""
     if temperature == 0:
-        return np.eye(len(logits))[np.argmax(logits)]  # 1 for the likeliest, 0 for all others
+        # 1 for the likeliest, 0 for all others
+        return (np.arange(len(logits)) == np.argmax(logits)).astype(np.float64)
     e = np.exp((np.float64(logits) - max(logits)) / temperature)
     return e / sum(e)
 

@@ -69,20 +69,8 @@ def test_train_writes_a_tokenizer_and_a_report(tmp_path, text_file, capsys):
 def test_a_token_longer_than_a_line_is_cut_where_it_is_shown(tmp_path, capsys):
     path = tmp_path / "blank.txt"
     path.write_text(" \n \n" * 1000)
-    assert (
-        main(
-            [
-                "train",
-                str(path),
-                "-o",
-                str(tmp_path / "t.json"),
-                "--vocab-size",
-                "2048",
-                "--at-most",
-            ]
-        )
-        == 0
-    )
+    argv = ["train", str(path), "-o", str(tmp_path / "t.json"), "--vocab-size", "2048"]
+    assert main([*argv, "--at-most"]) == 0
     out = capsys.readouterr().out
     assert len(out.split("longest ")[1]) < 5 * 70
 

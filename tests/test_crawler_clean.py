@@ -304,6 +304,7 @@ def test_a_mistyped_piece_of_an_address_finds_the_nearest_ends(text):
     base = "https://docs.example.org/library/"
     others = [f"{base}{name}.html" for name in ("json", "heapq", "bisect")] + [f"{base}re/"]
     assert similar.nearest(text, others, 5)[0] == f"{base}heapq.html"
+    assert similar.nearest("/libary/re/", others, 5)[0] == f"{base}re/"
 
 
 def test_a_mistyped_piece_of_an_address_is_answered_in_one_line(archive):

@@ -396,7 +396,8 @@ markup = st.lists(
         st.sampled_from(TAGS.split()).map(lambda tag: f"<{tag}>"),
         st.sampled_from(TAGS.split()).map(lambda tag: f"</{tag}>"),
         st.sampled_from(
-            ["<a href='/x'>", "<!-- c -->", "&lt;", "&nbsp;", "<", ">", "<td class=nav>"]
+            # a blank behind it, or the text could be a tag that somebody wrote about
+            ["<a href='/x'>", "<!-- c -->", "&lt; ", "&nbsp;", "<", ">", "<td class=nav>"]
         ),
         st.text(alphabet="abc .\n", max_size=40),
     ),

@@ -1,7 +1,9 @@
 """The command line, and crawls that are killed, stopped and continued."""
 
+import errno
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -91,6 +93,33 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path):
         assert "going on after" in stderr
         assert len(site.requests) - n_before < 31
     assert len({p.url for p in read_pages(output)}) == len(list(read_pages(output))) == 31
+
+
+@pytest.mark.parametrize("n_before, name", [(0, "pages.warc.gz.part"), (2, "crawl.json")])
+def test_a_full_disk_is_one_line_that_names_the_file_and_the_same_command_goes_on(
+    tmp_path, monkeypatch, capsys, n_before, name
+):
+    n_synced, sync = 0, os.fsync
+
+    def full(number):
+        nonlocal n_synced
+        n_synced += 1
+        if n_synced > n_before:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(number)
+
+    output = tmp_path / "pages.warc.gz"
+    with LocalSite(chain(3)) as site:
+        monkeypatch.setattr("crawler.state.COMMIT_EVERY_S", 1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            assert main(["crawl", site.url, "-o", str(output)]) == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said == f"crawl: {tmp_path / name}: No space left on device; " + (
+            "make room, and the same command goes on from here"
+        )
+        assert main(["crawl", site.url, "-o", str(output)]) == 0
+    assert len(list(read_pages(output))) == 4
 
 
 def test_pydoc_can_be_stopped_and_continued_at_the_same_address(tmp_path):

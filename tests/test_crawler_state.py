@@ -127,8 +127,8 @@ def test_with_other_settings_what_was_fetched_is_asked_for_if_changed(output, ch
     crawl = State(output, SETTINGS | change)
     assert not crawl.resumed
     assert crawl.news == (
-        "2 pages of an interrupted crawl with other settings, kept as pages.warc.gz.stopped, "
-        "asked for if changed: beginning anew"
+        "2 pages of an interrupted crawl with other settings, kept as pages.warc.gz.stopped: "
+        "beginning anew; 2 pages of earlier crawls, asked for if changed"
     )
     assert crawl.frontier.next("h") is None
     record = crawl.frontier.earlier("http://h/1")
@@ -147,18 +147,60 @@ def test_what_several_interrupted_crawls_fetched_is_kept_until_one_is_whole(outp
     interrupted(output, 0, SETTINGS | {"max_depth": 2})
     assert kept(stopped) == ["0", "1", "4"]
     State(output, SETTINGS | {"max_depth": 2}).finish({})
+    os.utime(stopped, (1, 1))  # some time before
     interrupted(output, 1, SETTINGS, first=5)
     interrupted(output, 0, SETTINGS | {"max_depth": 1})
     assert kept(stopped) == ["5"]
 
 
+def test_a_kill_after_they_were_kept_does_not_keep_them_twice(output, monkeypatch):
+    interrupted(output, 2)
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("crawler.state.State._begin", raise_interrupt)
+            State(output, SETTINGS | {"max_depth": 1})
+    assert asked_about(output, max_depth=1)[:2] == ["stopped", "stopped"]
+    assert kept(output.with_name("pages.warc.gz.stopped")) == ["0", "1"]
+
+
+def test_a_crawl_that_fetched_nothing_loses_nothing_of_those_before_it(output):
+    interrupted(output, 2)
+    State(output, SETTINGS | {"max_depth": 3}).discard()
+    interrupted(output, 1, SETTINGS | {"max_depth": 1}, first=4)
+    interrupted(output, 0, SETTINGS | {"max_depth": 2})
+    assert kept(output.with_name("pages.warc.gz.stopped")) == ["0", "1", "4"]
+
+
 def test_of_two_earlier_archives_the_later_is_asked_about(output):
     crawled(output, 3)
     interrupted(output, 1)
-    crawl = State(output, SETTINGS | {"max_depth": 1})
-    names = [crawl.frontier.earlier(f"http://h/{i}").archive for i in range(3)]
-    assert names == ["pages.warc.gz.stopped", "pages.warc.gz", "pages.warc.gz"]
+    assert asked_about(output, max_depth=1) == ["stopped", "gz", "gz"]
+    os.utime(output.with_name("pages.warc.gz.stopped"), (1, 1))
+    assert asked_about(output, max_depth=2) == ["gz", "gz", "gz"]
+
+
+def asked_about(output, **changes) -> list[str | None]:
+    """Return the ends of the names of the archives which a crawl takes /0, /1 and /2 from."""
+    crawl = State(output, SETTINGS | changes)
+    records = [crawl.frontier.earlier(f"http://h/{i}") for i in range(3)]
     crawl.close()
+    return [record and record.archive.rpartition(".")[2] for record in records]
+
+
+def test_of_pages_without_a_version_it_is_not_said_that_they_are_asked_about(output, monkeypatch):
+    monkeypatch.setattr("crawler.fetch.Response.page_headers", lambda page: page.headers[:1])
+    interrupted(output, 2)
+    crawl = State(output, SETTINGS | {"max_depth": 1})
+    assert crawl.news.endswith("kept as pages.warc.gz.stopped: beginning anew")
+    crawl.close()
+
+
+def test_what_is_there_of_earlier_crawls_is_counted_together(output):
+    assert crawled(output, 3) == ""
+    assert crawled(output, 3) == "3 pages of the last crawl, asked for if changed"
+    interrupted(output, 2, first=2)
+    interrupted(output, 0, SETTINGS | {"max_depth": 1})
+    assert crawled(output, 3) == "4 pages of earlier crawls, asked for if changed"
 
 
 def test_a_crawl_that_goes_on_with_another_limit_keeps_the_archive_of_the_first(output):

@@ -383,7 +383,7 @@ def test_a_share_is_the_largest_part_of_a_batch():
     assert (found.batch_size, found.workers) == (3, 5)
 
 
-@pytest.mark.parametrize("takes_s", [0.0, 0.0005, 0.02, 3.0])
+@pytest.mark.parametrize("takes_s", [0.0, 0.0005, 0.003, 0.02, 3.0])
 def test_who_waits_for_others_rests_meanwhile_and_is_hardly_later(monkeypatch, takes_s):
     """By a clock of its own, on which each question takes a microsecond."""
     now, asked = [0.0], []
@@ -399,7 +399,7 @@ def test_who_waits_for_others_rests_meanwhile_and_is_hardly_later(monkeypatch, t
     times = SimpleNamespace(perf_counter=lambda: now[0], sleep=rest)
     monkeypatch.setattr(cluster, "time", times)
     Cluster.__new__(Cluster).wait(SimpleNamespace(Test=is_done))
-    assert now[0] <= 1.06 * takes_s + 2e-6
+    assert takes_s < now[0] <= takes_s + min(0.06 * takes_s + 2e-6, 0.011)
     asked = [moment for moment in asked if moment > 0.0011]
     assert len(asked) < 100 + takes_s / 0.005
 

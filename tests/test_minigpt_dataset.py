@@ -334,7 +334,9 @@ def test_there_are_no_more_validation_windows_than_the_row_holds(T, extra, n):
     assert targets.max() < length
 
 
-@pytest.mark.parametrize("lengths, window", [((5000, 65), 64), ((128, 90), 64), ((100, 100), 64)])
+@pytest.mark.parametrize(
+    "lengths, window", [((5000, 65), 64), ((128, 90), 64), ((100, 100), 64), ((128, 128), 64)]
+)
 def test_a_text_too_small_is_told_a_window_that_it_has(lengths, window):
     lengths = dict(zip(["training", "validation"], lengths, strict=True))
     with pytest.raises(ValueError, match=r"it must have at least 129.*bring more text") as caught:

@@ -24,6 +24,10 @@ def test_a_lower_temperature_makes_the_likely_likelier():
     np.testing.assert_allclose(probabilities(logits, 0), [0, 1, 0])
 
 
+def test_the_likeliest_of_a_large_vocabulary_takes_memory_for_one_row_only():
+    assert probabilities(np.arange(1e6), 0)[-1] == 1
+
+
 def test_each_id_is_drawn_for_its_share_of_the_numbers():
     p = [0.25, 0.0, 0.5, 0.25, 0.0]
     drawn = [draw(p, number) for number in (0, 0.24, 0.25, 0.74, 0.75, 0.999)]
