@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 
 from minigpt.config import require
-from minigpt.launched import size
+from minigpt.launched import PASSED_ON_S, size
 from minigpt.parallel import count_cores, slices
 from minigpt.resume import differing
 from minigpt.train import NotFinite
@@ -152,6 +152,7 @@ class Cluster:
         if isinstance(error, KeyboardInterrupt):
             what = "stopped"
         print(f"minigpt: machine {self.index + 1} of {self.n}: {what}", file=sys.stderr, flush=True)
+        time.sleep(PASSED_ON_S)
         self._all.Abort(2)
         os._exit(2)
 

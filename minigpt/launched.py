@@ -4,9 +4,15 @@ MPI (cluster.py)."""
 import os
 import signal
 import sys
+import time
 
 # the number of processes, as Open MPI's and MPICH's launchers tell it
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+
+PASSED_ON_S = 0.5  # until mpiexec has passed on what was said: ending all, it may not do so any more
+    0.5  # in which mpiexec has passed on what was said; ending all, it may pass on no more
+)
 
 
 def size():
@@ -26,5 +32,6 @@ def end_all_after(status):
     if status and has_launcher and "mpi4py.MPI" not in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()
+        time.sleep(PASSED_ON_S)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
