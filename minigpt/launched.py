@@ -10,9 +10,7 @@ import time
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
-PASSED_ON_S = 0.5  # until mpiexec has passed on what was said: ending all, it may not do so any more
-    0.5  # in which mpiexec has passed on what was said; ending all, it may pass on no more
-)
+PASSED_ON_S = 0.5  # until mpiexec has passed on what was said; while it ends all, it may not
 
 
 def size():
