@@ -177,7 +177,7 @@ def verdict(question, said):
     """
     if said == question["messages"][-1]["content"] and question["asks"] != "invented":
         return "right"
-    if declines(said):
+    if declines(said) and question["asks"] != "small_talk":
         return "declined" if declines(said, question.get("name", "")) else "misspelt"
     return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
 

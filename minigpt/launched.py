@@ -8,8 +8,6 @@ import time
 
 # the number of processes, as Open MPI's and MPICH's launchers tell it
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-
-
 PASSED_ON_S = 0.5  # until mpiexec has passed on what was said; while it ends all, it may not
 
 

@@ -136,6 +136,7 @@ def print_model(out, base, device):
         print(f"\n--- sample {seed}: {title} ---")
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
+    print_answers(out / "chat/evaluation.json")
     print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
@@ -145,3 +146,14 @@ def print_model(out, base, device):
         print(f"  {make}: talk to it in the browser, and look into it")
     if (out / "report.html").exists():
         print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")
+
+
+def print_answers(path):
+    """Print a question that the assistant answered and one that it declined, of its report."""
+    if not path.exists():
+        return
+    examples = read(path)[0].get("examples", [])
+    for number, wanted in enumerate((("known", "right"), ("invented", "declined")), 1):
+        for x in [x for x in examples if (x["asks"], x["verdict"]) == wanted][:1]:
+            print(f"\n--- answer {number}: {'a fact' if number == 1 else 'an invented name'} ---")
+            print(f"{x['asked'][-1]}\n{x['said']}")

@@ -19,6 +19,7 @@ from minigpt.evaluate_chat import (
     read_questions,
     score,
     taught,
+    verdict,
 )
 from minigpt.parallel import Workers
 from minigpt.report_assistant import assistant_section, print_table
@@ -88,6 +89,12 @@ def test_figures_are_shares_of_what_was_asked():
         ("invented", "made up"), ("invented", "misspelt"), ("held_out", "made up"),
         ("small_talk", "right"),
     ]  # fmt: skip
+
+
+def test_in_small_talk_nothing_is_misspelt():
+    said = "I do not know that name."
+    assert verdict(question("small_talk", "Good morning!", asked="Hello"), said) == "wrong"
+    assert verdict(question("small_talk", said, asked="Hello"), said) == "right"
 
 
 def test_the_names_that_were_taught_are_told_once_each():

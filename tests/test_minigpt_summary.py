@@ -79,6 +79,23 @@ def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     assert lines_of(out, capsys) == text.splitlines()  # the samples, too, are the same again
 
 
+def test_what_the_assistant_answers_is_shown_too(tmp_path, capsys):
+    path = tmp_path / "evaluation.json"
+    known = {"asks": "known", "asked": ["What is a?", "And b?"], "said": "Function b: c."}
+    unknown = {"asks": "invented", "asked": ["What is d?"], "said": "Function d? I do not know."}
+    examples = [known | {"verdict": "wrong", "said": "x"}, known | {"verdict": "right"},
+                unknown | {"verdict": "declined"}]  # fmt: skip
+    report = {"stage": "evaluate chat", "seconds": 1.0, "questions": {}, "examples": examples}
+    path.write_text(json.dumps(report))
+    summary.print_answers(path)
+    assert capsys.readouterr().out == (
+        "\n--- answer 1: a fact ---\nAnd b?\nFunction b: c.\n"
+        "\n--- answer 2: an invented name ---\nWhat is d?\nFunction d? I do not know.\n"
+    )
+    summary.print_answers(tmp_path / "nothing.json")
+    assert capsys.readouterr().out == ""
+
+
 def test_a_model_that_writes_bytes_that_are_no_text_can_be_shown(out, capsys, monkeypatch):
     half_a_pair = example_tokenizer().encode_bytes(b"\xed\xa0\x80")
     monkeypatch.setattr(summary, "generate", lambda *settings, **named: iter(half_a_pair))
