@@ -37,6 +37,7 @@ from minigpt.resume import EVALUATION
 from minigpt.sample import Generation, write
 
 MAX_NEW_TOKENS = 64
+LIKELIEST = Settings(temperature=0)
 BATCH = 48  # questions answered at a time
 TIMES = 3  # a loop: a stretch stands so often in a row ...
 SHORTEST = 2  # ... and has at least so many tokens
@@ -87,17 +88,12 @@ def answer_all(model, prompts, stop, workers, say=print, title="asking"):
     bar = CountingBar(len(prompts), title, "questions", say)
 
     def work(group):
-        replies = greedy(model, group, stop)
+        replies = write(Generation(model, group, MAX_NEW_TOKENS, LIKELIEST, stop))
         bar.update(len(group))
         return replies
 
     with bar:
         return [reply for replies in workers.map(work, groups) for reply in replies]
-
-
-def greedy(model, prompts, stop):
-    """Continue a few prompts at once, the likeliest id each time: -> lists of new ids."""
-    return write(Generation(model, prompts, MAX_NEW_TOKENS, Settings(temperature=0), stop))
 
 
 def ask_assistant(folder, questions, device, workers, say=print):
@@ -173,7 +169,7 @@ def verdict(question, said):
     """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
 
     Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
-    answer that says so of another name than was asked for.
+    answer that says so of another name than was asked for. Small talk is right or wrong.
     """
     if said == question["messages"][-1]["content"] and question["asks"] != "invented":
         return "right"

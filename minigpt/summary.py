@@ -153,7 +153,8 @@ def print_answers(path):
     if not path.exists():
         return
     examples = read(path)[0].get("examples", [])
-    for number, wanted in enumerate((("known", "right"), ("invented", "declined")), 1):
-        for x in [x for x in examples if (x["asks"], x["verdict"]) == wanted][:1]:
-            print(f"\n--- answer {number}: {'a fact' if number == 1 else 'an invented name'} ---")
-            print(f"{x['asked'][-1]}\n{x['said']}")
+    shown = (("1: a fact", "known", "right"), ("2: an invented name", "invented", "declined"))
+    for title, *wanted in shown:
+        first = next((x for x in examples if [x["asks"], x["verdict"]] == wanted), None)
+        if first:
+            print(f"\n--- answer {title} ---\n{first['asked'][-1]}\n{first['said']}")

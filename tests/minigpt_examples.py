@@ -14,6 +14,9 @@ from minigpt import dataset
 from minigpt.checkpoint import save_model
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.model import GPT
+from minigpt.optim import AdamW
+from minigpt.parallel import Workers
+from minigpt.train import Trainer
 
 # For tests of properties: on a busy machine an example may take as long as it takes.
 untimed = settings(deadline=None, max_examples=80)
@@ -69,6 +72,13 @@ def write_jsonl(path, texts):
     """Write documents as JSON Lines; return the path."""
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
     return path
+
+
+def trainers_steps(model, windows, config):
+    """Train a model with a Trainer; return each step's (loss, gradient's norm)."""
+    with Workers(config.workers) as workers:
+        trainer = Trainer(model, AdamW(model.params, config), windows, config, workers)
+        return [trainer.step(step) for step in range(config.steps)]
 
 
 @dataclass(frozen=True)

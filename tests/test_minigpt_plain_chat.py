@@ -5,16 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
-from minigpt_examples import TRAIN, small_model, untimed
+from minigpt_examples import TRAIN, small_model, trainers_steps, untimed
 from test_minigpt_chat_format import TOKENIZER, conversations
 
 from minigpt import chat_format, plain_chat, sample
 from minigpt.chat_format import END, conversation, render_prompt
-from minigpt.optim import AdamW
 from minigpt.packing import Packed
-from minigpt.parallel import Workers
 from minigpt.plain_chat import fine_tune, reply
-from minigpt.train import Trainer
 
 TALKS = [
     conversation("the list?", "a value."),
@@ -51,9 +48,7 @@ def test_packed_conversations_make_the_same_steps_as_one_by_one(pack, workers):
     plain, model = new_model(), new_model()
     expected = list(fine_tune(plain, TOKENIZER, TALKS, config))
     config = replace(config, batch_size=len(packed), accumulate=1)  # all of them in each step
-    with Workers(workers) as several:
-        trainer = Trainer(model, AdamW(model.params, config), packed, config, several)
-        found = [trainer.step(step) for step in range(config.steps)]
+    found = trainers_steps(model, packed, config)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     np.testing.assert_allclose(model.params.flat, plain.params.flat, rtol=0, atol=1e-9)
 

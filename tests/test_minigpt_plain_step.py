@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from minigpt_examples import MODEL, TRAIN, small_model
+from minigpt_examples import MODEL, TRAIN, small_model, trainers_steps
 
 from minigpt.dataset import Windows, load_tokens
-from minigpt.optim import AdamW
-from minigpt.parallel import Workers
 from minigpt.plain_step import adamw, train
-from minigpt.train import Trainer
 
 pytest_plugins = ["minigpt_fixtures"]
 
@@ -35,9 +32,7 @@ def test_the_trainer_makes_the_same_steps(windows, workers, changes):
     config = replace(TRAIN, workers=workers, steps=6, **changes)
     plain, model = small_model(dtype="float64"), small_model(dtype="float64")
     expected = list(train(plain, windows, config))
-    with Workers(workers) as several:
-        trainer = Trainer(model, AdamW(model.params, config), windows, config, several)
-        found = [trainer.step(step) for step in range(config.steps)]
+    found = trainers_steps(model, windows, config)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     np.testing.assert_allclose(model.params.flat, plain.params.flat, rtol=0, atol=1e-9)
 
