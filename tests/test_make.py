@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 # half as long, of a third of the pages, with a model that learns from few steps
 SHAPE = "--n-layer 1 --n-embd 64 --n-head 2"
 TRAIN = f"TRAIN={SHAPE} --steps 200 --learning-rate 6e-3 --sample-every 100"
-SMOKE = ("PRESET=smoke", "PAGES=40", TRAIN, "SFT=--steps 100")
+SMOKE = ("PRESET=smoke", "PAGES=50", TRAIN, "SFT=--steps 100")
 
 
 def files_with_times(folder):
