@@ -156,7 +156,7 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     if messages[-1]["role"] != "user":
         raise ValueError("the last message is not the user's; the assistant answers to one")
     first = int(messages[0]["role"] == "system")
-    # each message is encoded once: a conversation may be long
+    # each message, its start and its end; encoded once, as a conversation may be long
     n_tokens = [2 + len(tokenizer.encode_ordinary(m["content"])) for m in messages]
     total, start = 2 + sum(n_tokens), first  # <|bos|>, and the one after which is answered
     while max_tokens is not None and total > max_tokens:
