@@ -117,7 +117,7 @@ def _gopher_repetition(rules: Rules, text: str, words: list[str]) -> Check:
 
 def _gopher_quality(rules: Rules, text: str, words: list[str]) -> Check:
     counts = Counter(words)
-    # Gopher counts these, but its shares are of all `words`, punctuation marks included
+    # these are counted, but shares are of all `words`, punctuation marks included, as in FineWeb
     spoken = {word: n for word, n in counts.items() if word.isalnum() or not set(word) <= SYMBOLS}
     n_spoken = sum(spoken.values())
     yield n_spoken < rules.min_words, "too few words"
