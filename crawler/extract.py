@@ -56,13 +56,13 @@ from crawler.page_shape import ARTICLE, PATCHWORK, THREAD, page_shape
 # These were tuned on half of the pages of the article-extraction-benchmark and of WCXB; on the
 # other half they do as well. Lengths are characters, shares 0..1 of the weight.
 MIN_TEXT = 300  # a level that holds less holds no page's text
-MIN_KEPT = 100  # less, after tidying, and the text has been tidied away
-OF_NEXT_LEVEL = 0.6  # less than this of what the next level holds, and that has most of the text
-OF_PAGE = 0.2  # less than this of all below the level of comments is too little
-OF_PATCHWORK = 0.1  # the same for a patchwork: chrome included, and much of it is links
-IN_COLUMN, IN_PATCHWORK = 0.7, 0.8  # an element is gone down into if it holds so much
-IN_MARKED = 0.25  # the same for `article` and `main`, which their author has marked
-MARKED = 3  # so many times as much does one of these count beside its siblings
+MIN_KEPT = 100  # less is no text: if it is all that tidying leaves, or in a sibling element
+OF_NEXT_LEVEL = 0.6  # a level with less of what the next one holds leaves out too much
+OF_PAGE = 0.2  # and so does one with less of all that is below the level of comments
+OF_PATCHWORK = 0.1  # the same for a patchwork, but of all up to CHROME, for much of it is links
+IN_COLUMN, IN_PATCHWORK = 0.7, 0.8  # an element that holds less is not descended into
+IN_MARKED = 0.25  # the same for `article` and `main`, by which the author marks the main part
+MARKED = 3  # so many times as much do these count beside their siblings
 
 
 @dataclass(slots=True)
@@ -183,7 +183,7 @@ def _belongs_with(best: Node, sibling: Node) -> bool:
     """Say whether leaving the sibling behind would cut a text in two."""
     same_class = (best.name and best.name == sibling.name) or best.tag == "article"
     same_kind = best.tag == sibling.tag and same_class
-    if same_kind and sibling.weight > 100:  # one of a row: posts, sections, cards
+    if same_kind and sibling.weight > MIN_KEPT:  # one of a row: posts, sections, cards
         return True
     return sibling.tag == "p" and not best.semantic  # an opening or closing paragraph
 

@@ -14,7 +14,7 @@ them, for a model learns by it what to say and when to stop, not how to ask.
 The same in Jinja, for other programs, is in chat_template.py. This is neither the data (see
 chat_data.py) nor the windows made of it (see packing.py).
 
-Source: OpenAI's chat format.
+Source: OpenAI's chat format; the control tokens are named as in nanochat.
 """
 
 import json

@@ -104,7 +104,8 @@ class Decoder:
             c_attn, c_proj, c_fc, mlp_proj = block.products
             kv = self.kv[l]  # (2, all rows, H, T, D)
             qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)  # (B, 3, H, D)
-            kv[:, slots, :, places] = qkv[:, 1:]  # (B, 2, H, D): NumPy puts such indices' B first
+            # (B, 2, H, D): B comes first, for a slice stands between the two arrays of indices
+            kv[:, slots, :, places] = qkv[:, 1:]
             x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
             x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
         x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
@@ -130,6 +131,7 @@ class Decoder:
             for l, block in enumerate(self.blocks):
                 k, v = self.kv[l, :, row, :, :S]  # (H, S, D)
 
+                # block=block: what it is now, not when the loop has gone on
                 def remember(part, block=block, k=k, v=v):
                     h = ops.layernorm(x[part], *block.ln_1, eps)
                     qkv[part] = linear(h, *block.attn)

@@ -11,11 +11,11 @@ The model, for one window of ids (T,):
     logits = layernorm(x) @ wte.T
 
 x (T, C) has a row of C numbers for each position. A row begins as what the token is (wte, "word
-token embedding") and where it stands (wpe, "word position embedding"). Attention adds to a row what
-earlier rows know; mlp ("multi-layer perceptron") adds what follows from the row alone. As both only
-add, the gradient also passes a block unchanged, by the +, and so reaches the first of many. In the
-end each row is multiplied with the embedding of every symbol. The product is the symbol's logit:
-the larger, the likelier it comes next.
+token embedding") and where it stands (wpe, "word position embedding"), for attention by itself
+knows no order. Attention adds to a row what earlier rows know; mlp ("multi-layer perceptron") adds
+what follows from the row alone. As both only add, the gradient also passes a block unchanged, by
+the +, and so reaches the first of many. In the end each row is multiplied with the embedding of
+every symbol. The product is the symbol's logit: the larger, the likelier it comes next.
 
 A block's linear operations have GPT-2's names, with c_ since its code calls them conv1d:
 
@@ -82,7 +82,7 @@ class GPT:
             self.weights.flat[...] = self.params.flat
 
     def initialise(self, seed):
-        """Fill the parameters as GPT-2 does: normal(0, 0.02), gains 1, biases 0.
+        """Fill the parameters as transformers does: normal(0, 0.02), gains 1, biases 0.
 
         At random, for columns that begin equal get equal gradients, and stay equal for ever.
         The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): a model
