@@ -39,6 +39,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crawler.shingles import MULTIPLIER
+
 N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
@@ -102,8 +104,8 @@ def _band_keys(signatures: np.ndarray, band: int, rows: int) -> np.ndarray:
     """Return a 64-bit hash of one band of each signature, (N,): equal for equal bands."""
     keys = np.zeros(len(signatures), np.uint64)
     for column in range(band * rows, (band + 1) * rows):
-        # the multiplier of shingles.py; uint64 wraps at 2^64, and high bits are mixed into low ones
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + signatures[:, column] + np.uint64(1)
+        # uint64 wraps at 2^64; a product's high bits depend on the most, so low ones get them, too
+        keys = keys * np.uint64(MULTIPLIER) + signatures[:, column] + np.uint64(1)
         keys ^= keys >> np.uint64(32)
     return keys
 

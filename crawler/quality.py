@@ -217,10 +217,11 @@ def _covered_by_repeats(words: list[str], n: int) -> int:
     """Return the characters of all words that are part of an n-gram said before."""
     grams = list(_ngrams(words, n))
     places = range(len(grams))
+    # n-gram -> its first place: read backwards, the first is what a dict keeps
     first = dict(zip(reversed(grams), reversed(places), strict=True))
     characters = end = 0
     for i in sorted(set(places).difference(first.values())):
-        characters += sum(map(len, words[max(i, end) : i + n]))
+        characters += sum(map(len, words[max(i, end) : i + n]))  # each word once
         end = i + n
     return characters
 

@@ -95,6 +95,7 @@ def read_conversations(path):
 
 def conversation(*contents, system=None):
     """Return messages of user and assistant in turns, after one of the system if there is any."""
+    # ROLES[1] and ROLES[2] in turns
     turns = [{"role": ROLES[1 + i % 2], "content": text} for i, text in enumerate(contents)]
     return [{"role": "system", "content": system}, *turns] if system else turns
 

@@ -52,7 +52,7 @@ def op_cases(ops, xp):
     def ids(high, *shape):
         return xp.asarray(rng.integers(0, high, shape))
 
-    def single(backward):
+    def single(backward):  # of one input: its gradient as a tuple
         return lambda dout, cache: (backward(dout, cache),)
 
     def embedding_backward(dout, cache):  # of all rows, those that were not used too

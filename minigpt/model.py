@@ -132,6 +132,7 @@ class GPT:
         `grads` has the method `add` of Params: what `new_grads` gives, or a worker's Share.
         """
         body_cache, loss_cache = cache
+        # d loss / d loss is 1: there the chain begins
         dx, pieces = self.device.ops.next_token_loss_backward_in_pieces(1.0, loss_cache)
         for ids, dw in pieces:  # the token embedding is used here ...
             grads.add("wte.weight", dw, ids)

@@ -94,7 +94,7 @@ class AdamW:
         not simplify anything.
         """
         xp, c, n_matrix = array_module(grad), self.config, self.params.n_matrix
-        start, end, _ = part.indices(len(grad))
+        start, end, _ = part.indices(len(grad))  # 0 and len(grad) of slice(None)
         size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost
         parts = [(chunk, c.weight_decay) for chunk in chunks(start, min(end, n_matrix), size)]
         parts += [(chunk, 0.0) for chunk in chunks(max(start, n_matrix), end, size)]
