@@ -199,7 +199,7 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     weighted by these shares. One head gives one such mean, H heads look for H things at once.
 
     A score, a sum of D products, grows as sqrt(D) if they are independent. That is divided out, or
-    softmax would settle on one position from the start; where it does, its gradient is nearly 0.
+    the larger D, the more would softmax settle on one position, where its gradient is nearly 0.
 
     A position never sees a later one, for that is what it is to predict. Where several texts share
     a row, `segments` (B, T) numbers them, and a position sees only those of its own.
