@@ -1,10 +1,13 @@
 """Byte-pair encoding in its simplest form: read this first.
 
-Text is bytes, so 256 symbols can write any text down, but the sequences are long. Byte-pair
-encoding makes the sequences shorter and the list of symbols longer: find the two symbols that
-stand side by side most often, give that pair a symbol of its own, put it wherever the pair stands,
-repeat. A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a
-cut. Three chunks, and the first two merges:
+Text is bytes, so 256 symbols can write any text down, but the sequences are long, and a model sees
+only so many symbols at a time and computes the same for each. Byte-pair encoding makes the
+sequences shorter and the list of symbols longer: find the two symbols that stand side by side most
+often, give that pair a symbol of its own, put it wherever the pair stands, repeat. A symbol's
+number is its id, the bytes that it stands for are a token.
+
+A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a cut:
+"dog." and "dog!" are to share "dog". Three chunks, and the first two merges:
 
     l o w      l o w e r      n e w
     lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first
@@ -58,7 +61,10 @@ def byte_ids(data: bytes) -> list[int]:
 
 
 def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
-    """Learn up to `num_merges` merges. Merge number i, from 0, makes the id 256 + i."""
+    """Learn up to `num_merges` merges, fewer if no pair is left.
+
+    Merge number i, from 0, makes the id 256 + i.
+    """
     sequences = [byte_ids(chunk) for chunk in chunks]
     merges = []
     while len(merges) < num_merges and (counts := count_pairs(sequences)):
@@ -70,7 +76,10 @@ def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
 
 
 def encode(chunk: bytes, merges: list[Pair]) -> list[int]:
-    """Encode one chunk: do all merges to it, in the order in which they were learned."""
+    """Encode one chunk: do all merges to it, in the order in which they were learned.
+
+    So a chunk becomes what `train` made of it.
+    """
     ids = byte_ids(chunk)
     for i, pair in enumerate(merges):
         ids = merge(ids, pair, 256 + i)

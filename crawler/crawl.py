@@ -11,7 +11,8 @@ Who takes part:
     frontier   the addresses that wait, and what came of the others, on disk (`frontier.py`)
     visit      one of these addresses: how many links from a seed, how often it was tried
     intake     which links get into the frontier (`intake.py`), by the scope (`scope.py`)
-    turns      when each host may be asked again (`politeness.py`); a Host knows its robots.txt
+    turns      when each host may be asked again (`politeness.py`); a Host knows the robots.txt of
+               its two origins, with http and with https
     state      archive and frontier, which always agree, whatever kills the crawl (`state.py`)
 
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`).
@@ -102,7 +103,7 @@ class _Crawl:
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
         self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.n_unchanged = self.frontier.noted("unchanged") or 0
-        self.n_unsettled = 0  # answers that have come and may be pages, but are not stored yet
+        # in a crawl that goes on, the addresses of depth 0 are also where seeds were redirected to
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
             self.intake.add(seed, depth=0)
@@ -120,14 +121,17 @@ class _Crawl:
 
     # ---- what to ask next -------------------------------------------------------------------
 
-    def _may_start(self) -> bool:
-        """Say whether a worker is free and its page would not be one too many."""
-        n_free_pages = self.settings.max_pages - self.n_pages - self.n_unsettled
+    def _may_start(self, n_to_store: int = 0) -> bool:
+        """Say whether a worker is free and its page would not be one too many.
+
+        Each running job may bring a page, and so may the `n_to_store` answers that have come.
+        """
+        n_free_pages = self.settings.max_pages - self.n_pages - n_to_store
         return self.workers.n_running < min(self.settings.n_workers, n_free_pages)
 
-    def _start_jobs(self) -> bool:
+    def _start_jobs(self, n_to_store: int = 0) -> bool:
         """Give work to free workers while hosts are due; return whether there is more to do."""
-        while self._may_start() and (host := self.turns.take()):
+        while self._may_start(n_to_store) and (host := self.turns.take()):
             visit = self._next_allowed(host)
             if visit is None:
                 continue  # the host leaves the line until there is something to ask it
@@ -175,9 +179,7 @@ class _Crawl:
             self.turns.give_back(host, host.delay_s if is_settled else pause_s)
             return
         self.turns.give_back(host, pause_s)
-        self.n_unsettled += 1
-        self._start_jobs()  # the next page is on its way while this one is stored
-        self.n_unsettled -= 1
+        self._start_jobs(n_to_store=1)  # the next page is on its way while this one is stored
         self._settle(host, result)
         host.running.remove(result.visit.id)
         if host.is_hopeless:
@@ -201,7 +203,7 @@ class _Crawl:
     def _settle(self, host: Host, result: VisitResult) -> None:
         """Keep the page, queue its links, and note what came of the visit."""
         visit, outcome = result.visit, result.outcome
-        if result.passes and visit.n_tries < MAX_TRIES - 1:
+        if result.passes and visit.n_tries < MAX_TRIES - 1:  # n_tries does not count this one
             self.frontier.retry(visit, outcome)
             return
         if outcome == "page":
@@ -214,6 +216,7 @@ class _Crawl:
         if self.settings.max_depth is None or visit.depth < self.settings.max_depth:
             for link in result.links:
                 self.intake.add(link, visit.depth + 1)
+            # a sitemap's n_hops is how many redirects and indexes led to it
             for address in result.sitemaps if visit.n_hops < MAX_LEVELS else ():
                 self.intake.add_sitemap(address, visit.url, visit.n_hops + 1)
 

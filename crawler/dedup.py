@@ -4,7 +4,7 @@ A model trained on the same text again and again learns it by heart. `minhash.py
 may be similar, and misses less than one pair in a million. Here each such pair is *verified* with
 its two sets of shingles, so that nothing that comes out is a guess:
 
-    near_duplicates    the pairs with Jaccard's J >= threshold, none below
+    near_duplicates    the pairs with Jaccard's J (`shingles.py`) >= threshold, none below
     keep_one           the groups that such pairs connect (union-find): the longest text of each
                        group stays, and of equally long ones the first
 
@@ -56,12 +56,14 @@ class Sketches:
 
     def originals(self) -> np.ndarray:
         """Return (N,): for each text the first that has the same set, -1 for one without words."""
-        order = np.argsort(self.fingerprints, kind="stable")
+        # texts of one fingerprint side by side in `order`; in such a run, as they were: first first
+        order = np.argsort(self.fingerprints, kind="stable")  # (N,)
         ordered = self.fingerprints[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        lengths = np.diff(np.append(starts, len(order)))
+        is_start = np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(order)]  # (N,)
+        starts = np.flatnonzero(is_start)  # (n,), where runs begin
+        lengths = np.diff(np.append(starts, len(order)))  # (n,)
         originals = np.empty(len(order), np.int64)
-        originals[order] = np.repeat(order[starts[: len(order)]], lengths[: len(order)])
+        originals[order] = np.repeat(order[starts], lengths)
         originals[self.fingerprints == 0] = -1
         return originals
 
@@ -138,7 +140,10 @@ def _shingles_of(texts: Sequence[str], keep_numbers: bool) -> Callable[[int], np
 
 
 class Groups:
-    """Indices that pairs connect (union-find: Galler & Fischer 1964, with path halving)."""
+    """Indices that pairs connect (union-find: Galler & Fischer 1964, with path halving).
+
+    `parent` leads from index to index of a group, up to the one that is its own: the root.
+    """
 
     def __init__(self, count: int):
         self.parent = array("q", range(count))
@@ -147,7 +152,7 @@ class Groups:
         """Return the index that stands for i's group."""
         parent = self.parent
         while parent[i] != i:
-            parent[i] = parent[parent[i]]
+            parent[i] = parent[parent[i]]  # halves the way for the next who asks
             i = parent[i]
         return i
 

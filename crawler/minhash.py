@@ -39,6 +39,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crawler.shingles import MULTIPLIER
+
 N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
@@ -53,7 +55,7 @@ _B = _RNG.integers(0, 2**32, size=N_VALUES, dtype=np.uint32)
 def signature(hashes: np.ndarray) -> np.ndarray:
     """Return the firsts of a set of 64-bit hashes in N_VALUES orders: (N_VALUES,), uint32."""
     first = np.full(N_VALUES, 2**32 - 1, dtype=np.uint32)
-    high = (hashes >> np.uint64(32)).astype(np.uint32)
+    high = (hashes >> np.uint64(32)).astype(np.uint32)  # (n,), half of the bits are enough to order
     for start in range(0, len(high), 256):  # so that a chunk's values stay in the CPU's cache
         places = high[start : start + 256, None] * _A  # (256, N_VALUES); uint32 wraps at 2^32
         places += _B
@@ -82,6 +84,7 @@ def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> I
         found = [np.empty((0, 2), np.int64)]
         for pairs in _pairs_of_runs(order, starts, lengths):
             equal = signatures[pairs[:, 0]] == signatures[pairs[:, 1]]  # (n, N_VALUES)
+            # (n, bands, rows), without the values that make no whole band
             in_bands = equal[:, : N_VALUES // rows * rows].reshape(len(pairs), -1, rows)
             # (n,), whether this is the first band that they share: else they were given before
             is_first = in_bands.all(axis=2).argmax(axis=1) == band
@@ -98,10 +101,11 @@ def n_bands(threshold: float) -> int:
 
 
 def _band_keys(signatures: np.ndarray, band: int, rows: int) -> np.ndarray:
-    """Return a 64-bit hash of one band of each signature, (N,)."""
+    """Return a 64-bit hash of one band of each signature, (N,): equal for equal bands."""
     keys = np.zeros(len(signatures), np.uint64)
     for column in range(band * rows, (band + 1) * rows):
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + signatures[:, column] + np.uint64(1)
+        # uint64 wraps at 2^64; a product's high bits depend on the most, so low ones get them, too
+        keys = keys * np.uint64(MULTIPLIER) + signatures[:, column] + np.uint64(1)
         keys ^= keys >> np.uint64(32)
     return keys
 

@@ -1,8 +1,10 @@
 """Is a text worth training on? The hand-written rules of Gopher, C4 and FineWeb.
 
-These are thresholds on counts, not a trained classifier. `reject` names the first rule a text
-breaks, in FineWeb's order: Gopher's repetition, Gopher's quality, C4, FineWeb's own. C4 takes out
-lines that are no sentences; what comes after it judges what is left, and `judge` returns that.
+These are thresholds on counts, not a trained classifier: menus, lists of keywords, generated pages
+and cut-off teasers repeat themselves, lack words such as "the" and "of", or end no line with a full
+stop. `reject` names the first rule a text breaks, in FineWeb's order: Gopher's repetition, Gopher's
+quality, C4, FineWeb's own. C4 takes out lines that are no sentences; what comes after it judges
+what is left, and `judge` returns that.
 
 Words include punctuation marks, see `words.py`; several rules depend on that. The thresholds stand
 in `profiles.py`.
@@ -77,7 +79,9 @@ def _is_worded(line: str, notices: list[str]) -> bool:
     return not notices or not any(notice in line.lower() for notice in notices)
 
 
-Check = Iterator[tuple[bool, str]]  # rules in order: (is it broken, its name)
+# rules in order: (is it broken, its name). None is computed once one is broken, so a rule may
+# rely on those before it: on there being lines, for example.
+Check = Iterator[tuple[bool, str]]
 
 
 def _first(*checks: Check) -> str | None:
@@ -113,6 +117,7 @@ def _gopher_repetition(rules: Rules, text: str, words: list[str]) -> Check:
 
 def _gopher_quality(rules: Rules, text: str, words: list[str]) -> Check:
     counts = Counter(words)
+    # these are counted, but shares are of all `words`, punctuation marks included, as in FineWeb
     spoken = {word: n for word, n in counts.items() if word.isalnum() or not set(word) <= SYMBOLS}
     n_spoken = sum(spoken.values())
     yield n_spoken < rules.min_words, "too few words"
@@ -154,7 +159,8 @@ def _fineweb(rules: Rules, text: str, words: list[str] | None) -> Check:
     share = _repeats(lines)[1] / sum(map(len, lines))
     yield _over(share, rules.repeated_line_share), "a repeated line"
     if rules.newlines is not None and len(lines) - 1 > rules.newlines * len(text.split()):
-        words = WORD.findall(text) if words is None else words  # more than what blanks part
+        # never fewer than `split` finds, so most texts need not be cut again to see that they pass
+        words = WORD.findall(text) if words is None else words
         yield (len(lines) - 1) / len(words) > rules.newlines, "many line ends"
 
 
@@ -211,10 +217,11 @@ def _covered_by_repeats(words: list[str], n: int) -> int:
     """Return the characters of all words that are part of an n-gram said before."""
     grams = list(_ngrams(words, n))
     places = range(len(grams))
+    # n-gram -> its first place: read backwards, the first is what a dict keeps
     first = dict(zip(reversed(grams), reversed(places), strict=True))
     characters = end = 0
     for i in sorted(set(places).difference(first.values())):
-        characters += sum(map(len, words[max(i, end) : i + n]))
+        characters += sum(map(len, words[max(i, end) : i + n]))  # each word once
         end = i + n
     return characters
 

@@ -64,7 +64,7 @@ def open_device(name="cpu", precision=None):
     the two. Raises ValueError for another name or precision, and where the GPU, its driver or
     CuPy is missing or too old.
     """
-    from minigpt import cpu_ops, cpu_rows
+    from minigpt import cpu_ops, cpu_rows  # here, since they import this file
 
     name, _, short = name.partition(":")
     precision = short or precision
@@ -138,8 +138,8 @@ def keep_freed_memory():
     except (OSError, AttributeError):
         return False
     settings = {
-        M_MMAP_THRESHOLD: 32 << 20,  # the largest it takes; alone, the heap grows and shrinks
-        M_TRIM_THRESHOLD: 2**31 - 1,  # at every array
+        M_MMAP_THRESHOLD: 32 << 20,  # bytes, the largest it takes: smaller blocks are of the heap,
+        M_TRIM_THRESHOLD: 2**31 - 1,  # which then must not shrink whenever its end is free
         M_ARENA_MAX: 1,  # a thread's own heap would be given back whatever the threshold is
     }
     done = [mallopt(name, value) for name, value in settings.items()]

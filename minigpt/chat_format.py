@@ -14,7 +14,7 @@ them, for a model learns by it what to say and when to stop, not how to ask.
 The same in Jinja, for other programs, is in chat_template.py. This is neither the data (see
 chat_data.py) nor the windows made of it (see packing.py).
 
-Source: OpenAI's chat format.
+Source: OpenAI's chat format; the control tokens are named as in nanochat.
 """
 
 import json
@@ -95,6 +95,7 @@ def read_conversations(path):
 
 def conversation(*contents, system=None):
     """Return messages of user and assistant in turns, after one of the system if there is any."""
+    # ROLES[1] and ROLES[2] in turns
     turns = [{"role": ROLES[1 + i % 2], "content": text} for i, text in enumerate(contents)]
     return [{"role": "system", "content": system}, *turns] if system else turns
 
@@ -156,7 +157,7 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     if messages[-1]["role"] != "user":
         raise ValueError("the last message is not the user's; the assistant answers to one")
     first = int(messages[0]["role"] == "system")
-    # each message is encoded once: a conversation may be long
+    # each message, its start and its end; encoded once, as a conversation may be long
     n_tokens = [2 + len(tokenizer.encode_ordinary(m["content"])) for m in messages]
     total, start = 2 + sum(n_tokens), first  # <|bos|>, and the one after which is answered
     while max_tokens is not None and total > max_tokens:

@@ -52,8 +52,9 @@ class ModelConfig:
     def flops_per_token(self):
         """Return the floating-point operations of forward and backward for one token.
 
-        6 for every weight that multiplies, 2 forward and 4 backward, and 12 L T C for attention
-        as if no key were masked (Chowdhery et al. 2022, "PaLM", appendix B).
+        6 for every weight that multiplies: to multiply and to add, once forward and twice backward,
+        for dx and for dw. And 12 L T C for attention, as if no key were masked: of q k^T and att v
+        each is 2 T C forward (Chowdhery et al. 2022, "PaLM", appendix B).
         """
         multiplying = 12 * self.n_layer * self.n_embd**2 + self.vocab_size * self.n_embd
         return 6 * multiplying + 12 * self.n_layer * self.n_positions * self.n_embd

@@ -66,8 +66,7 @@ class TokenWriter:
         self.part = self.path.with_name(self.path.name + ".part")
         self.file = open(self.part, "wb")  # noqa: SIM115  close() and discard() close it
         self.n_tokens, self.sha256 = 0, hashlib.sha256()
-        # A header is padded to a multiple of 64 bytes and leaves room for the final length.
-        self._write_header()
+        self._write_header()  # as long as the last one: NumPy leaves room for a longer number
 
     def _write_header(self):
         shape = (self.n_tokens,)
@@ -119,6 +118,7 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
         for part, text in split_documents(texts):
             if text:
                 writers[part].append(separator)
+                # a separator that somebody has typed is text like any other
                 writers[part].append(tokenizer.encode_to_numpy(text, disallowed_special=()))
                 n_bytes[part] += len(text.encode("utf-8", "surrogatepass"))
                 n_documents[part] += 1
@@ -217,8 +217,9 @@ class Windows:
         targets  c d e      f g h
 
     An epoch goes through the whole row once, in windows that do not overlap, in a random order.
-    The next epoch begins them at another place. The windows of a step follow from the seed and the
-    step alone, so a training run can be continued anywhere.
+    The next epoch begins them at another place. A window may hold the end of one document and the
+    beginning of the next: the separator between them tells. The windows of a step follow from the
+    seed and the step alone, so a training run can be continued anywhere.
     """
 
     def __init__(self, tokens, n_positions, seed):
@@ -231,7 +232,8 @@ class Windows:
         """Return where the windows of `epoch` start, in the order they are used."""
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, epoch])
-            room = len(self.tokens) - self.per_epoch * self.n_positions  # at least 1 is needed
+            # what the windows leave over, at least 1: the last window's last target
+            room = len(self.tokens) - self.per_epoch * self.n_positions
             offset = rng.integers(min(room, self.n_positions))
             order = rng.permutation(self.per_epoch)
             self._epoch, self._starts = epoch, offset + order * self.n_positions

@@ -3,7 +3,7 @@
 To predict the next token, attention needs the keys and values of all earlier positions, and those
 never change: a position sees none after it. So they are kept, and each further token costs one
 position instead of the whole window. `GPT.logits` is the plain twin that keeps nothing; the two
-agree but for rounding.
+agree but for rounding. Read row_ops.py next: the operations, for a few rows, without a backward.
 
 Each row is a text of its own length and begins at position 0: there is no padding and nothing to
 mask. A prompt is read by itself, all its positions at once (prefill); then the rows go on
@@ -24,7 +24,7 @@ from minigpt.team import one_blas_thread, team
 
 CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
-FEW_IN_CACHE = 96  # the same for a small model: threads meet three times in a layer
+FEW_IN_CACHE = 96  # the same for a small model: threads meet twice in a layer
 
 
 class Block(NamedTuple):
@@ -48,7 +48,7 @@ class Decoder:
         self.capacity = capacity or c.n_positions
         assert self.capacity <= c.n_positions
         self.lengths = [0] * n_rows
-        T = -(-self.capacity // KEYS) * KEYS  # attention goes through whole blocks
+        T = -(-self.capacity // KEYS) * KEYS  # rounded up: attention goes through whole blocks
         shape = (c.n_layer, 2, n_rows, c.n_head, T, c.n_embd // c.n_head)
         xp, dtype = model.device.xp, model.weights.flat.dtype
         # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
@@ -95,15 +95,16 @@ class Decoder:
     def _step(self, rows, ids, at):
         ops, p, c = self.model.device.row_ops, self.model.weights, self.model.config
         xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
-        attend = ops.rows_attention(rows, [t + 1 for t in at])
-        slots, places = xp.asarray(rows), xp.asarray(at)
+        attend = ops.rows_attention(rows, [t + 1 for t in at])  # each sees itself, too
+        slots, places = xp.asarray(rows), xp.asarray(at)  # (B,) each: where in kv it is written
         if len(rows) == 1:
             slots, places = rows[0], at[0]  # the same, faster
         x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][places]  # (B, C)
         for l, block in enumerate(self.blocks):
             c_attn, c_proj, c_fc, mlp_proj = block.products
             kv = self.kv[l]  # (2, all rows, H, T, D)
-            qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)
+            qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)  # (B, 3, H, D)
+            # (B, 2, H, D): B comes first, for a slice stands between the two arrays of indices
             kv[:, slots, :, places] = qkv[:, 1:]
             x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
             x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
@@ -123,21 +124,22 @@ class Decoder:
         threads = team()
         few = FEW_IN_CACHE if self.in_cache else FEW
         shares = slices(T, threads.n if few <= T and xp.__name__ == "numpy" else 1)
-        heads = (T, 3, c.n_head, c.n_embd // c.n_head)
+        heads = (T, 3, c.n_head, c.n_embd // c.n_head)  # of which t are a thread's part
         with one_blas_thread():
             x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)
             qkv = xp.empty((T, 3 * c.n_embd), x.dtype)  # (T, 3C)
             for l, block in enumerate(self.blocks):
                 k, v = self.kv[l, :, row, :, :S]  # (H, S, D)
 
-                def look(part, block=block, k=k, v=v):
+                # block=block: what it is now, not when the loop has gone on
+                def remember(part, block=block, k=k, v=v):
                     h = ops.layernorm(x[part], *block.ln_1, eps)
                     qkv[part] = linear(h, *block.attn)
                     new = qkv.reshape(heads)[part].transpose(1, 2, 0, 3)  # (3, H, t, D)
                     k[:, start + part.start : start + part.stop] = new[1]
                     v[:, start + part.start : start + part.stop] = new[2]
 
-                def think(part, block=block, k=k, v=v):
+                def go_on(part, block=block, k=k, v=v):  # attention, then mlp
                     q = qkv.reshape(heads)[part, 0].swapaxes(0, 1)  # (H, t, D)
                     seen = start + part.stop
                     y = ops.cached_attention(xp.ascontiguousarray(q), k[:, :seen], v[:, :seen])
@@ -147,10 +149,10 @@ class Decoder:
                     x[part] += linear(ops.gelu(h), *block.mlp_proj)
 
                 # all keys and values must be there before anyone attends to them
-                threads.run(look, shares)
+                threads.run(remember, shares)
                 if l == c.n_layer - 1:
                     shares = [slice(T - 1, T)]  # of the last block only the last position counts
-                threads.run(think, shares)
+                threads.run(go_on, shares)
             x = ops.layernorm(x[-1:], p["ln_f.weight"], p["ln_f.bias"], eps)
             return self.logits(x)[0]
 

@@ -73,8 +73,8 @@ def likeliest(scores, n):
 def penalise(logits, seen, penalty):
     """Return logits (V,) with those of the ids `seen` made less likely, for a penalty above 1.
 
-    As in CTRL, a positive logit is divided by the penalty and a negative one multiplied. A penalty
-    below 1 makes what was seen likelier.
+    CTRL divides a logit by the penalty. A negative one, which that would raise, is multiplied here,
+    as in transformers. A penalty below 1 makes what was seen likelier.
     """
     logits = np.array(logits, dtype=np.float64)
     before = logits[seen]
@@ -122,7 +122,7 @@ def keep(p, ids):
 
 def nucleus(p, top_p):
     """Return the fewest likeliest ids that hold the share `top_p` of p (V,)."""
-    enough, n = top_p * p.sum(), 64
+    enough, n = top_p * p.sum(), 64  # mostly few ids are enough: look at 64, then at more
     while True:
         ids = likeliest(p, n)
         before = np.cumsum(p[ids]) - p[ids]  # (n,), the share of the ids that are likelier

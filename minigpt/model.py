@@ -7,13 +7,20 @@ no text here (see dataset.py), and weights are not changed here (see plain_step.
 The model, for one window of ids (T,):
 
     x = wte[ids] + wpe[0..T-1]
-    L times:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
+    L times, a block:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
     logits = layernorm(x) @ wte.T
 
-x (T, C) has a row of C numbers for each position. A row begins as what the token is (wte) and where
-it stands (wpe). Attention adds to a row what earlier rows know. mlp, two linear layers with a GELU
-between, adds what follows from the row alone. In the end each row is multiplied with the embedding
-of every symbol. The product is the symbol's logit: the larger, the likelier it comes next.
+x (T, C) has a row of C numbers for each position. A row begins as what the token is (wte, "word
+token embedding") and where it stands (wpe, "word position embedding"), for attention by itself
+knows no order. Attention adds to a row what earlier rows know; mlp ("multi-layer perceptron") adds
+what follows from the row alone. As both only add, the gradient also passes a block unchanged, by
+the +, and so reaches the first of many. In the end each row is multiplied with the embedding of
+every symbol. The product is the symbol's logit: the larger, the likelier it comes next.
+
+A block's linear operations have GPT-2's names, with c_ since its code calls them conv1d:
+
+    attention: c_attn (queries, keys, values side by side), attention, c_proj (mixes the heads)
+    mlp:       c_fc ("fully connected", C to F), GELU, c_proj (F back to C)
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; names and
 shapes of the parameters as in Hugging Face's GPT2LMHeadModel, weights stored (in, out).
@@ -30,8 +37,8 @@ from minigpt.params import Params
 def param_shapes(config):
     """Return a dict from every parameter's name to its shape, in the order of use.
 
-    c_attn makes queries, keys and values, side by side. wte is used twice: first to look up what
-    each token is, and last, transposed, for the logits.
+    h.0, h.1, ... are the blocks, ln_f is the last normalisation. wte is used twice: first to look
+    up what each token is, and last, transposed, for the logits.
     """
     V, C, F = config.vocab_size, config.n_embd, 4 * config.n_embd
     shapes = {"wte.weight": (V, C), "wpe.weight": (config.n_positions, C)}
@@ -75,8 +82,9 @@ class GPT:
             self.weights.flat[...] = self.params.flat
 
     def initialise(self, seed):
-        """Fill the parameters as GPT-2 does: normal(0, 0.02), gains 1, biases 0.
+        """Fill the parameters as transformers does: normal(0, 0.02), gains 1, biases 0.
 
+        At random, for columns that begin equal get equal gradients, and stay equal for ever.
         The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): a model
         of L blocks adds 2 L products, and x is not to grow with their number. In a model narrower
         than GPT-2's smallest, all matrices start larger, by sqrt(768 / C). Their products, sums of
@@ -124,6 +132,7 @@ class GPT:
         `grads` has the method `add` of Params: what `new_grads` gives, or a worker's Share.
         """
         body_cache, loss_cache = cache
+        # d loss / d loss is 1: there the chain begins
         dx, pieces = self.device.ops.next_token_loss_backward_in_pieces(1.0, loss_cache)
         for ids, dw in pieces:  # the token embedding is used here ...
             grads.add("wte.weight", dw, ids)

@@ -1,9 +1,10 @@
 """Every operation of the model, each a forward and a backward function. Read this first.
 
-A forward returns its output and a cache: what its backward will need. A backward takes `dout`, the
-gradient of the loss with respect to the output, and returns the gradient with respect to each
-input. `dx` always means dLoss/dx. It has the shape of x and says how fast the loss rises with each
-number in x. x[i] reaches the loss through every out[j], and by the chain rule these ways add up:
+A forward returns its output and a cache: what its backward will need. The last output is a single
+number, the loss: how wrong the model is. A backward takes `dout`, the gradient of the loss with
+respect to the output, and returns the gradient with respect to each input. `dx` always means
+dLoss/dx. It has the shape of x and says how fast the loss rises with each number in x. x[i] reaches
+the loss through every out[j], and by the chain rule these ways add up:
 
     dx[i] = sum over j of dout[j] (d out[j] / d x[i])
 
@@ -11,14 +12,14 @@ Every backward below is this sum, worked out. Where it is not plain, its derivat
 it; there [i = j] means 1 if i equals j, else 0. gradcheck.py compares each with measured slopes.
 
 All functions are pure: they never change what they are given. There is no automatic
-differentiation here, and no layers and parameters (see model.py). This is the plain text of the
-mathematics, on NumPy or CuPy. cpu_ops.py and cuda_ops.py have faster forms under the same names,
-which are tested against these.
+differentiation here, and no layers and parameters (see model.py). Arrays are NumPy's on a CPU or
+CuPy's on a GPU, libraries with the same functions; `xp` is the one that an array belongs to.
+cpu_ops.py and cuda_ops.py have faster forms under the same names, tested against these.
 
 Shapes, here and in every other file:
 
     B batch   T time (positions)   S keys seen so far   C channels   H heads
-    D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N = B T rows
+    D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N rows, here B T
 
 Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2);
 Vaswani et al. 2017, "Attention Is All You Need"; Ba et al. 2016, "Layer Normalization";
@@ -29,7 +30,7 @@ import math
 
 from minigpt.backend import array_module
 
-# ---- embedding: a row of a table for each id ------------------------------------------------
+# ---- embedding: for each id, a mere number, a learned row that says what it is like ---------
 
 
 def embedding_forward(ids, w):
@@ -47,11 +48,11 @@ def embedding_backward(dout, cache):
     xp, C = array_module(w), w.shape[1]
     rows, where = xp.unique(ids.reshape(-1), return_inverse=True)  # (n,), (N,)
     dw = xp.zeros((len(rows), C), w.dtype)  # (n, C)
-    xp.add.at(dw, where, dout.reshape(-1, C))
+    xp.add.at(dw, where, dout.reshape(-1, C))  # `dw[where] +=` would count an id once
     return rows, dw
 
 
-# ---- linear: out = x w + b ------------------------------------------------------------------
+# ---- linear: out = x w + b, each output a weighted sum of all inputs ------------------------
 
 
 def linear_forward(x, w, b):
@@ -79,7 +80,10 @@ def linear_backward(dout, cache):
 
 
 def layernorm_forward(x, g, b, eps=1e-5):
-    """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C)."""
+    """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C).
+
+    Every block adds to x (model.py), so it grows; each reads numbers of one size all the same.
+    """
     centred = x - x.mean(axis=-1, keepdims=True)  # (B, T, C)
     variance = (centred * centred).mean(axis=-1, keepdims=True)  # (B, T, 1)
     rstd = 1 / array_module(x).sqrt(variance + eps)  # (B, T, 1), reciprocal standard deviation
@@ -125,7 +129,11 @@ GELU_CUBIC = 0.044715
 
 
 def gelu_forward(x):
-    """Apply x Phi(x), Phi(x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, any shape."""
+    """Apply x Phi(x), Phi(x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, any shape.
+
+    Phi(x) is the probability that a normal number is below x: a large x passes, a very negative
+    one becomes 0. Without such a bend two linear operations would be one: (x w1) w2 = x (w1 w2).
+    """
     tanh = array_module(x).tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x))
     return 0.5 * x * (1 + tanh), (x, tanh)
 
@@ -185,19 +193,22 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Let every position look at itself and the positions before it.
 
     qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C). Each head computes
-    softmax(q k^T / sqrt(D)) v. The query of a position times the key of another is a score: how
-    much the other matters to it. Softmax turns a position's scores into shares that add up to 1,
-    and the position gets the mean of the values, weighted by these shares. A product of D terms
-    grows as sqrt(D). That is divided out, or softmax would settle on one position from the start.
+    softmax(q k^T / sqrt(D)) v. The query of a position, what it looks for, times the key of
+    another, what that is found by, is a score: how much the other matters to it. Softmax turns a
+    position's scores into shares that add up to 1, and the position gets the mean of the values,
+    weighted by these shares. One head gives one such mean, H heads look for H things at once.
 
-    A position never sees a later one, for that is what it is to predict. Where `segments` (B, T)
-    are given, it sees only positions with the number of its own.
+    A score, a sum of D products, grows as sqrt(D) if they are independent. That is divided out, or
+    the larger D, the more would softmax settle on one position, where its gradient is nearly 0.
+
+    A position never sees a later one, for that is what it is to predict. Where several texts share
+    a row, `segments` (B, T) numbers them, and a position sees only those of its own.
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
     B, H, T, D = q.shape
     scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(D)  # (B, H, T, S)
-    unseen = xp.triu(xp.ones((T, T), dtype=bool), k=1)  # (T, S), true where S is later than T
+    unseen = xp.triu(xp.ones((T, T), dtype=bool), k=1)  # (T, S), true where the key is later
     if segments is not None:
         unseen = unseen | (segments[:, None, :, None] != segments[:, None, None, :])  # (B, 1, T, S)
     att = softmax(xp.where(unseen, xp.asarray(-xp.inf, qkv.dtype), scores))  # (B, H, T, S)
@@ -222,8 +233,8 @@ def attention_backward(dout, cache):
         d att[s] / d scores[j] = [s = j] e[s] / Z - e[s] e[j] / Z^2 = att[s] ([s = j] - att[j])
         dscores[j] = sum over s of datt[s] times this = att[j] (datt[j] - sum(datt att))
 
-    Where a position is not seen, att is 0 and so is dscores: the mask needs no backward. Last, from
-    scores[t, s] = q[t] . k[s] / sqrt(D),
+    Where s is unseen, att is exp(-inf) / Z = 0 and so is dscores: the mask needs no backward. Last,
+    from scores[t, s] = q[t] . k[s] / sqrt(D),
 
         dq[t]      = sum over s of dscores[t, s] k[s] / sqrt(D)
         dk[s]      = sum over t of dscores[t, s] q[t] / sqrt(D)
@@ -250,8 +261,9 @@ def next_token_losses(x, w, targets):
 
     x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T, and
     the loss of a target is -log softmax(logits)[target] = log(sum(exp(logits))) - logits[target]:
-    0 where the target was held to be certain, log V where all symbols were equally likely. A
-    negative target counts for nothing: its loss is 0.
+    0 where the target was held to be certain, log V where all symbols were equally likely. A text
+    is as likely as its symbols' probabilities multiplied, and by the logarithm the losses add up.
+    A negative target counts for nothing: its loss is 0.
     """
     xp = array_module(x)
     rows = x.reshape(-1, x.shape[-1])  # (N, C)
@@ -293,6 +305,6 @@ def next_token_loss_backward(dloss, cache):
 
 
 def next_token_loss_backward_in_pieces(dloss, cache):
-    """Return dx (B, T, C) and pairs (ids, dw (n, C)) which cover the rows of w, here at once."""
+    """Return dx (B, T, C) and pairs (rows of w, dw (n, C)), one pair here, more in cpu_ops."""
     dx, dw = next_token_loss_backward(dloss, cache)
     return dx, [(slice(len(dw)), dw)]

@@ -14,7 +14,7 @@ import numpy as np
 from minigpt.backend import array_module
 from minigpt.crew import shared_copy
 
-NORM_CHUNK = 1 << 22  # the same for any number of workers, and with it the rounding
+NORM_CHUNK = 1 << 22  # elements, the same for any number of workers, and with it the rounding
 
 
 def learning_rate(step, config):
@@ -79,8 +79,8 @@ class AdamW:
     def __init__(self, params, config):
         self.params, self.config = params, config
         xp = array_module(params.flat)
-        self.m = xp.zeros_like(params.flat)  # (N,)
-        self.v = xp.zeros_like(params.flat)  # (N,)
+        self.m = xp.zeros_like(params.flat)  # (n,), n parameters
+        self.v = xp.zeros_like(params.flat)  # (n,)
 
     def share(self):
         """Move m and v to memory that processes forked from now on have in common (crew.py)."""
@@ -94,7 +94,7 @@ class AdamW:
         not simplify anything.
         """
         xp, c, n_matrix = array_module(grad), self.config, self.params.n_matrix
-        start, end, _ = part.indices(len(grad))
+        start, end, _ = part.indices(len(grad))  # 0 and len(grad) of slice(None)
         size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost
         parts = [(chunk, c.weight_decay) for chunk in chunks(start, min(end, n_matrix), size)]
         parts += [(chunk, 0.0) for chunk in chunks(max(start, n_matrix), end, size)]

@@ -81,7 +81,7 @@ def best_fit(lengths, room):
     """
     groups, free = [], []  # free: (room left, number of the group), sorted
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        at = bisect.bisect_left(free, (lengths[i], -1))
+        at = bisect.bisect_left(free, (lengths[i], -1))  # least room that is enough
         if at == len(free):
             left, group = room, len(groups)
             groups.append([])

@@ -25,12 +25,13 @@ class Params(Mapping):
 
     def __init__(self, shapes, xp, dtype="float32"):
         """Make zeros for `shapes`, a dict from name to shape, in library `xp`."""
-        self.shapes = dict(sorted(shapes.items(), key=lambda item: len(item[1]) < 2))  # stable
+        # False before True: matrices, then vectors, each in the order given
+        self.shapes = dict(sorted(shapes.items(), key=lambda item: len(item[1]) < 2))
         self.n_matrix = sum(math.prod(s) for s in shapes.values() if len(s) >= 2)
         self._lay_out(xp.zeros(sum(map(math.prod, shapes.values())), dtype))
 
     def _lay_out(self, flat):
-        self.flat, self._views, start = flat, {}, 0  # (N,)
+        self.flat, self._views, start = flat, {}, 0  # (n,), n parameters
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
             self._views[name] = self.flat[start:end].reshape(shape)
@@ -57,9 +58,9 @@ class Params(Mapping):
     def add(self, name, x, rows=...):
         """Add `x` to the array called `name`, or to its rows `rows`, in which none is twice."""
         if rows is ... or isinstance(rows, slice):
-            part = self._views[name][rows]  # a view
+            part = self._views[name][rows]  # a view, so this adds to `flat`
             part += x
-        else:
+        else:  # row numbers: indexing makes a copy, which += writes back
             self._views[name][rows] += x
 
     def __iter__(self):

@@ -9,7 +9,7 @@ is drawn. It is appended, and the model is asked again:
     ids    = ids, then id
 
 At temperature 1 these are the model's own probabilities. A lower one makes the likely symbols
-likelier still; at 0 the likeliest is always taken.
+likelier still; at 0 the likeliest is always taken, by which a text soon repeats itself.
 
 This is not for use: for every new id it computes the whole window again. sample.py writes the same
 ids, and computes only what is new (decode.py), for many texts together (batch.py, engine.py);

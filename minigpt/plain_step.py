@@ -10,13 +10,15 @@ parameter a little, so that the model would have been less surprised. A step is 
     w     = w - lr (m / (sqrt(v) + epsilon) + decay w)                   (AdamW)
 
 and a run is the same step again and again, each time with other windows of the text. The learning
-rate lr first rises and then falls (optim.py).
+rate lr first rises and then falls (optim.py). The decay draws to 0 what no gradient holds up:
+smaller weights make a smoother function, which fits chance less.
 
 This is not for use: it knows no dropout and no GPU, and makes arrays of the model's size again and
 again. train.py and optim.py make the same steps on several cores and in little memory; their tests
 take this module as the truth. For runs that can be stopped and continued see pretrain.py.
 
-Source: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
+Source: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2, with the
+decay multiplied by lr, as PyTorch does it.
 """
 
 import numpy as np
@@ -46,7 +48,7 @@ def train_step(model, m, v, windows, config, step):
         model.backward(cache, grads)  # adds to grads
         loss += float(part)
 
-    norm = float(np.sqrt(np.sum(grads.flat * grads.flat)))
+    norm = float(np.sqrt(np.sum(grads.flat * grads.flat)))  # of all parameters as one vector
     if 0 < config.grad_clip < norm:
         grads.flat *= config.grad_clip / norm
 

@@ -340,6 +340,12 @@ def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():
     assert THIRD in extract(thread + page).text
 
 
+def test_posts_that_are_written_for_readers_without_scripts_only_are_read():
+    posts = "".join(f"<div><p>{text}</p></div>" for text in (FIRST, SECOND, THIRD))
+    page = extract(f"<nav>Latest</nav><div id=app></div><noscript>{posts}</noscript>")
+    assert [text in page.text for text in (FIRST, SECOND, THIRD)] == [True] * 3
+
+
 def test_the_example_of_the_module_is_right():
     def words(length):
         return ("word " * length)[: length - 1] + "."
