@@ -131,7 +131,7 @@ GELU_CUBIC = 0.044715
 def gelu_forward(x):
     """Apply x Phi(x), Phi(x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, any shape.
 
-    Phi(x) is the probability that a normal number is below x: a large x passes, a very negative
+    Phi(x) is the chance that a standard normal number is below x: a large x passes, a very negative
     one becomes 0. Without such a bend two linear operations would be one: (x w1) w2 = x (w1 w2).
     """
     tanh = array_module(x).tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x))
