@@ -15,7 +15,7 @@ from minigpt.amounts import count, format_seconds
 from minigpt.checkpoint import load
 from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
-from minigpt.resume import BEST
+from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate, stream_text
 from minigpt.under_way import under_way
 
@@ -124,6 +124,8 @@ def print_model(out, base, device):
         f"\nvalidation loss {curve} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
     )
+    if (out / "evaluation.json").exists():
+        print("(the report's loss is of documents, where a token has more text before it)")
     if base["best_val_loss"] < base["val_loss"] - 0.1:
         kept = f" (kept in {out / 'base' / BEST})" if base.get("best_is_kept") else ""
         print(
@@ -137,10 +139,13 @@ def print_model(out, base, device):
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print_answers(out / "chat/evaluation.json")
-    print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
+    folders = [str(out / name) for name in ("base", "chat") if (out / name / REPORT).exists()]
+    print(f"\n{' and '.join(folders)}: Hugging Face GPT-2 folders, the model after the last step, "
+          f"which the chat uses.\nTheir folders {BEST} keep the one of the lowest validation loss, "
+          f"often the same. Next:")  # fmt: skip
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
-    if (out / "chat/training.json").exists():
+    if len(folders) > 1:
         print(f"  {python} -m minigpt chat {out / 'chat'}")
         make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
         print(f"  {make}: talk to it in the browser, and look into it")
