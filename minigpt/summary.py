@@ -5,6 +5,7 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 """
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -119,10 +120,12 @@ def print_table(out, reports):
 
 def print_model(out, base, device):
     """Print how good the base model is, from its report, let it write, and say what is next."""
+    model, tokenizer = load(out / "base", device)
     curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
         f"\nvalidation loss {curve} nats/token = "
-        f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
+        f"{base['bits_per_byte']:.3f} bits/byte (lower is better; guessing evenly: "
+        f"{math.log(model.config.vocab_size):.2f} nats)"
     )
     if (out / "evaluation.json").exists():
         print("(the report's loss is of documents, where a token has more text before it)")
@@ -132,7 +135,6 @@ def print_model(out, base, device):
             f"it was {base['best_val_loss']:.3f}{kept} before it rose again: so little text is "
             f"learnt by heart; train on more, or for fewer steps"
         )
-    model, tokenizer = load(out / "base", device)
     for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
         ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
         print(f"\n--- sample {seed}: {title} ---")

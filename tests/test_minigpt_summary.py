@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import re
 import shutil
@@ -75,6 +76,8 @@ def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     assert re.search(r"^validation loss 5\.\d+ █[▁-█]+ [45]\.\d+ nats", text, re.MULTILINE)
     report = json.loads((out / "base/training.json").read_text())
     assert f"= {report['bits_per_byte']:.3f} bits/byte" in text
+    guessing = math.log(MODEL.vocab_size)
+    assert f"(lower is better; guessing evenly: {guessing:.2f} nats)" in text
     assert text.count("--- sample") == 3
     assert f"{out / 'base'}: Hugging Face GPT-2 folders, the model after the last step" in text
     assert "folders best keep the one of the lowest validation loss" in text
