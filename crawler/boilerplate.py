@@ -109,6 +109,7 @@ def reads_like_article(blocks: list[Block]) -> bool:
     return total > 0 and prose >= 0.6 * total
 
 
+REMARK = re.compile(r"^\([^()\n]*\)$", re.M)  # a line beneath a link: `(PDF, 2 MB)`
 NAME = re.compile(r"[\w.]+(?:\([\w., ]*\))?:?$")  # `name`, `name(base, base)`
 
 
@@ -145,7 +146,8 @@ def _only_links(block: Block) -> bool:
     if lines == 1 and block.node.tag not in ("td", "th", "dt", "dd"):
         return False
     share = 0.8 if lines == 1 else 0.6  # in a column, a line or two may be plain
-    visible = len("".join(block.text.split()))
+    text = block.text if lines == 1 else REMARK.sub("", block.text)
+    visible = len("".join(text.split()))
     return len(block.text) < 60 * lines and block.linked > share * visible
 
 

@@ -4,9 +4,13 @@ The names, and what is true of them, come from page_facts.py. A base model does 
 questions, it continues documents; so each question comes after a few answered ones, one of which is
 about a made-up name and is answered with "I do not know." An answer is
 
-    right       half of its words, at least, are those of the true one (F1)
-    abstained   empty, or it says that it does not know
-    wrong       else, of a real name; of a made-up name it is called made up
+    right             half of its words, at least, are those of the true one (F1)
+    another name's    word for word what the pages say of another name
+    something else    other words: a wrong answer, or no sense at all; which, is not told apart
+    does not know     it says so
+    no words          empty, or signs only
+
+Of a made-up name the second and the third are both made up.
 
 Source: the overlap is SQuAD's F1, Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions".
 """
@@ -26,6 +30,9 @@ CHOICES = 4
 TITLE = "What it knows, and what it makes up"
 ABSTAIN = "I do not know."
 ABSTENTIONS = ("i do not know", "i dont know", "unknown", "there is no such", "no such")
+RIGHT, ANOTHERS, ELSE, IGNORANT, EMPTY = VERDICTS = (
+    "right", "another name's", "something else", "does not know", "no words"
+)  # fmt: skip
 QUESTION = {"page": "What is {}?", "function": "Where is {} from?"}
 
 
@@ -57,14 +64,25 @@ def overlap(answer, truth):
     return 2 * same / (a.total() + b.total()) if same else 0.0
 
 
-def judge(answer, truth):
-    """Return "right", "wrong", "abstained" or "made up"; `truth` is None for a made-up name."""
+def judge(answer, truth, known=frozenset()):
+    """Return one of VERDICTS; `truth` is None for a made-up name.
+
+    `known` are the true answers to all questions of this kind, joined words as `normalise` has.
+    """
     said = " ".join(normalise(answer))
-    if not said or said.startswith(ABSTENTIONS):
-        return "abstained"
-    if truth is None:
-        return "made up"
-    return "right" if overlap(answer, truth) >= 0.5 else "wrong"
+    if not said:
+        return EMPTY
+    if said.startswith(ABSTENTIONS):
+        return IGNORANT
+    if truth is not None and overlap(answer, truth) >= 0.5:
+        return RIGHT
+    return ANOTHERS if said in known else ELSE
+
+
+def true_answers(facts, kind):
+    """Return the true answers to all questions of a kind, as `judge` compares them."""
+    found = (fact.answer for group in GROUPS for fact in facts[kind, group])
+    return {" ".join(normalise(answer)) for answer in found if answer is not None}
 
 
 def questions(facts):
@@ -110,7 +128,9 @@ def section(subject, corpus, rng):
         f"A question has an answer in the training pages, {held_out}or it is about a name that "
         f"does not exist: two halves of real ones, found nowhere. Each comes after up to {SHOTS} "
         f"answered questions, one answered with `{ABSTAIN}` A model trained to continue text has "
-        f"no reason to abstain: it writes what an answer would look like."
+        f"no reason to abstain: it writes what an answer would look like. An answer is another "
+        f"name's if the pages say it so of that; something else may be a wrong answer or no sense "
+        f"at all, which is not told apart. At most {QUESTIONS} names of each row are asked for."
     )
     if not asked:
         intro = words("Too few of these pages begin with a name and a sentence about it, so there "
@@ -121,24 +141,24 @@ def section(subject, corpus, rng):
     newlines = subject.ids_with(b"\n")
     written = subject.write("answering", prompts, n_new, temperature=0, stop=newlines)
     answers = [subject.decode(ids).strip() for ids in written]
+    known = {kind: true_answers(facts, kind) for kind in KINDS}
     counts, shown = {}, {}
     for (group, fact, _), answer in zip(asked, answers, strict=True):
-        verdict = judge(answer, fact.answer)
+        verdict = judge(answer, fact.answer, known[fact.kind])
         counts.setdefault((fact.kind, group), Counter())[verdict] += 1
         cell = [QUESTION[fact.kind].format(fact.name), one_line(answer, 70), verdict,
                 one_line(fact.answer or "there is no such thing", 70)]  # fmt: skip
         shown.setdefault((fact.kind, group, verdict), cell)
-    verdicts = ("right", "wrong", "abstained", "made up")
     rows = [
-        [kind, group, n.total(), *(n[v] / n.total() if n[v] or applies(v, group) else None
-                                   for v in verdicts)]
+        [kind, group, n.total(), *(None if (v, group) == (RIGHT, INVENTED) else n[v] / n.total()
+                                   for v in VERDICTS)]
         for (kind, group), n in counts.items()
     ]  # fmt: skip
     parts = [
         intro,
         table(
             "Answers in its own words",
-            [("question", ""), ("name from", ""), ("asked", ",d"), *((v, ".0%") for v in verdicts)],
+            [("question", ""), ("name from", ""), ("asked", ",d"), *((v, ".0%") for v in VERDICTS)],
             rows,
         ),
         table(
@@ -176,13 +196,7 @@ def headline(counts):
     if not real or not made:
         return None
     return (
-        f"Of {real.total()} questions about its training pages it answered {real['right']} right; "
-        f"of {made.total()} about names that do not exist it made up {made['made up']}."
+        f"Of {real.total()} questions about its training pages it answered {real[RIGHT]} right; "
+        f"of {made.total()} about names that do not exist it answered "
+        f"{made[ANOTHERS] + made[ELSE]} as if they did, and {made[IGNORANT]} with not knowing."
     )
-
-
-def applies(verdict, group):
-    """Tell whether an answer about a name of this group can be judged so."""
-    if group == INVENTED:
-        return verdict in ("abstained", "made up")
-    return verdict != "made up"

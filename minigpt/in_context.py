@@ -13,6 +13,8 @@ Source: Brown et al. 2020, "Language Models are Few-Shot Learners"; Olsson et al
 Learning and Induction Heads" (why copying comes first).
 """
 
+import math
+
 from minigpt.choices import Item, is_right, score_choices, sequence
 from minigpt.tables import interval, lines, table, words
 
@@ -112,12 +114,11 @@ def section(subject, rng, questions=QUESTIONS):
     if not rows:
         why = f"The window of {subject.window} tokens has no room for a question."
         return {"title": TITLE, "headline": None, "parts": [words(why)]}
-    few, many = mean_at(curves, min), mean_at(curves, max)
+    said = headline(curves, questions)
     curves["chance"] = [[SHOTS[0], 1 / CHOICES], [SHOTS[-1], 1 / CHOICES]]
     return {
         "title": TITLE,
-        "headline": f"Over all patterns it is right {few:.0%} of the time with the fewest "
-        f"examples and {many:.0%} with the most; guessing gives {1 / CHOICES:.0%}.",
+        "headline": said,
         "parts": [
             words(
                 "A prompt shows pairs `a: b` of a pattern, one a line, and then an `a` alone. The "
@@ -134,6 +135,19 @@ def section(subject, rng, questions=QUESTIONS):
             lines("Right answers", "examples in the prompt", "share", curves),
         ],
     }  # fmt: skip
+
+
+def headline(curves, questions):
+    """Return in a sentence whether examples in the prompt help, {pattern: [[examples, share]]}."""
+    few, many = mean_at(curves, min), mean_at(curves, max)
+    # two standard errors of a difference of two shares, each at most 1/2 / sqrt(n)
+    helps = many - few > 2 * math.sqrt(0.5 / (questions * len(curves)))
+    return (
+        f"Examples in the prompt {'help it' if helps else 'do not clearly help it'}: in lists such "
+        f'as "boat: boats, hill:" it picks the right word of {CHOICES} in {few:.0%} of cases after '
+        f"one example at most, and in {many:.0%} after {SHOTS[-1]}, or as many as there is room "
+        f"for; guessing gives {1 / CHOICES:.0%}."
+    )
 
 
 def mean_at(curves, end):

@@ -93,8 +93,8 @@ def section(subject, corpus, rng):
     }
     return {
         "title": "How well it predicts",
-        "headline": f"Held-out text surprises it by {bits['held out'] or 0:.2f} bits a byte, "
-        f"training text by {bits['training'] or 0:.2f}.",
+        "headline": f"Held-out text surprises the base model by {bits['held out'] or 0:.2f} bits a "
+        f"byte, training text by {bits['training'] or 0:.2f}.",
         "parts": [
             words(
                 "The loss is the model's surprise at the next token, in nats. Its exponential, the "
@@ -104,6 +104,13 @@ def section(subject, corpus, rng):
                 "Held-out text was not trained on. A gap of a few percent may be chance, for the "
                 "pages are others; where training text is predicted far better, the model has "
                 "learnt it by heart."
+            ),
+            words(
+                "The validation loss while training is another figure, mostly a little higher: it "
+                "is of windows cut anywhere in the held-out text, whose first tokens have hardly "
+                "any text before them; here all but a document's first ones have half a window. "
+                f"Of both texts about {TOKENS:,} tokens are read, if there are as many, and at "
+                f"most {longest:,} of a document."
             ),
             table("Loss of text", [("text", ""), ("documents", ",d"), *COLUMNS], rows),
             table(

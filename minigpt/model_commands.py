@@ -154,7 +154,7 @@ def sample(args):
             f"{model.config.n_positions:,}", file=sys.stderr,
         )  # fmt: skip
     if args.logprobs is not None:
-        show.print_probabilities(tokenizer, pieces, args.samples)
+        show.print_probabilities(tokenizer, pieces, args.samples, args.logprobs)
     elif args.samples > 1:
         show.print_in_turn(args.prompt, pieces, args.samples)
     else:

@@ -77,7 +77,7 @@ def section(subject, rng, questions=QUESTIONS):
         "headline": None,
         "parts": [
             words(
-                "This model was never trained to answer. Its prompt is the beginning of a document "
+                "The base model was never trained to answer. Its prompt begins a document "
                 "in which a human and an assistant talk, with two exchanges as examples; it "
                 "continues the document. Left alone it plays the human as well, so it is stopped "
                 "there; the table says what it would have asked."

@@ -78,7 +78,8 @@ def assistant_section(report):
         answers = {}
         for x in report.get("examples", []):
             row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}{correction(x)}"]
-            answers.setdefault(ASKED[x["asks"]], []).append(row)
+            n_alike = count(report["questions"].get(x["asks"], 0), "question")
+            answers.setdefault(f"{ASKED[x['asks']]}: some of {n_alike}", []).append(row)
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(

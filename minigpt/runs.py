@@ -54,8 +54,8 @@ def find_run(out, name):
 def describe(folder, now=None):
     """Return the run in `folder` in a few words.
 
-    These are name, stage, step of steps, running, finished, seconds, and while it runs
-    seconds_left. One may be finished before its last step, see `patience`. What is not known is
+    These are name, stage, step of steps, running, finished, seconds, while it runs seconds_left,
+    and vocab_size. One may be finished before its last step, see `patience`. What is not known is
     None.
     """
     report = read_object(folder / REPORT)
@@ -78,6 +78,7 @@ def describe(folder, now=None):
         "seconds_left": seconds_left(lines, steps, age_of(folder / METRICS, now))
         if running
         else None,
+        "vocab_size": read_object(folder / "config.json").get("vocab_size"),
     }
 
 

@@ -23,8 +23,14 @@ def print_in_turn(prompt, pieces, n):
             shown += 1
 
 
-def print_probabilities(tokenizer, pieces, n):
-    """Print a line for each token: itself, its probability, and the likeliest with theirs."""
+def print_probabilities(tokenizer, pieces, n, n_top):
+    """Print a line for each token: itself, its probability, and the `n_top` likeliest with theirs.
+
+    A heading comes first; with several samples, `n`, each line begins with the sample's number.
+    """
+    which = "n: " if n > 1 else ""
+    likeliest = "the likeliest" if n_top == 1 else f"the {n_top} likeliest"
+    print(f"{which}{'written, how likely':24} {likeliest if n_top else ''}".rstrip(), flush=True)
     for piece in pieces:
         if piece.token is not None:
             which = f"{piece.row + 1}: " if n > 1 else ""

@@ -5,6 +5,7 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 """
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from minigpt.amounts import count, format_seconds
 from minigpt.checkpoint import load
 from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
-from minigpt.resume import BEST
+from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate, stream_text
 from minigpt.under_way import under_way
 
@@ -119,28 +120,34 @@ def print_table(out, reports):
 
 def print_model(out, base, device):
     """Print how good the base model is, from its report, let it write, and say what is next."""
+    model, tokenizer = load(out / "base", device)
     curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
         f"\nvalidation loss {curve} nats/token = "
-        f"{base['bits_per_byte']:.3f} bits/byte (lower is better)"
+        f"{base['bits_per_byte']:.3f} bits/byte (lower is better; guessing evenly: "
+        f"{math.log(model.config.vocab_size):.2f} nats)"
     )
+    if (out / "evaluation.json").exists():
+        print("(the report's loss is of documents, where a token has more text before it)")
     if base["best_val_loss"] < base["val_loss"] - 0.1:
         kept = f" (kept in {out / 'base' / BEST})" if base.get("best_is_kept") else ""
         print(
             f"it was {base['best_val_loss']:.3f}{kept} before it rose again: so little text is "
             f"learnt by heart; train on more, or for fewer steps"
         )
-    model, tokenizer = load(out / "base", device)
     for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
         ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
         print(f"\n--- sample {seed}: {title} ---")
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print_answers(out / "chat/evaluation.json")
-    print(f"\nthe model is in {out / 'base'}, a Hugging Face GPT-2 folder. Next:")
+    folders = [str(out / name) for name in ("base", "chat") if (out / name / REPORT).exists()]
+    print(f"\n{' and '.join(folders)}: Hugging Face GPT-2 folders, the model after the last step, "
+          f"which the chat uses.\nTheir folders {BEST} keep the one of the lowest validation loss, "
+          f"often the same. Next:")  # fmt: skip
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
-    if (out / "chat/training.json").exists():
+    if len(folders) > 1:
         print(f"  {python} -m minigpt chat {out / 'chat'}")
         make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
         print(f"  {make}: talk to it in the browser, and look into it")

@@ -179,6 +179,15 @@ def test_a_link_around_several_blocks_lasts_until_it_is_closed():
     ]
 
 
+def test_a_remark_beneath_a_link_makes_no_text_of_a_cell_of_links():
+    page = "<table><tr><td>bridges</td><td><a href='.'>index</a><br>(built-in)</td></tr></table>"
+    assert [block.text for block in drop_link_lists(parse(page).blocks)] == ["bridges"]
+    said = page.replace("(built-in)", "built in")
+    assert len(drop_link_lists(parse(said).blocks)) == 2
+    alone = "<table><tr><td>Cite as</td><td>(or <a href='/1'>this version</a>)</td></tr></table>"
+    assert len(drop_link_lists(parse(alone).blocks)) == 2
+
+
 def test_rows_and_definition_lists_of_nothing_but_links_go():
     rows = "<tr><td><a href=x>back</a><td><a href=y>on</a><tr><td><a href=z>os.sep</a><td>a sign"
     names = "<dl><dt>See:<dd><a href=x>posix</a></dl><dl><dt>See:<dd><a href=x>os</a><dd>is it</dl>"

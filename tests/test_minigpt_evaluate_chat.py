@@ -189,6 +189,7 @@ def test_the_reports_section_says_what_was_measured_and_shows_answers():
         ["invented names: says that it does not know", 0.8, None],
     ]
     assert shown["caption"].startswith("Asked for a fact")
+    assert shown["caption"].endswith(": some of 200 questions")
     assert shown["rows"] == [["right", "Hi? / And? → a | key."]]
     assert not [part for part in section["parts"] if part["kind"] == "folded"]
     with pytest.raises(ValueError, match=r"evaluation\.json is not a whole report"):

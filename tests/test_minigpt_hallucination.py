@@ -1,12 +1,23 @@
-"""The judging of answers, and what is said of a model that knows, abstains or makes up."""
+"""The judging of answers, and what is said of a model that knows, declines or makes up."""
+
+from itertools import product
 
 import numpy as np
 import pytest
 from minigpt_planted import fresh_model, make_site, subject
 
 from minigpt import hallucination, page_facts
-from minigpt.hallucination import ABSTAIN, SHOTS, judge, overlap, prompt, questions
-from minigpt.page_facts import GROUPS, Fact, gather
+from minigpt.hallucination import (
+    ABSTAIN,
+    SHOTS,
+    VERDICTS,
+    judge,
+    overlap,
+    prompt,
+    questions,
+    true_answers,
+)
+from minigpt.page_facts import GROUPS, HELD_OUT, INVENTED, KINDS, Fact, gather
 from minigpt.parallel import Workers
 
 
@@ -20,19 +31,27 @@ def site(tmp_path_factory):
     [
         ("Keep things on disk.", "Keep things on disk.", "right"),
         ("It keeps things on disk, always", "Keep things on disk.", "right"),
-        ("A kind of bird.", "Keep things on disk.", "wrong"),
-        ("a", "A kind of bird.", "wrong"),
+        ("A kind of bird.", "Keep things on disk.", "another name's"),
+        ("a kind, of bird", "Keep things on disk.", "another name's"),
+        ("A kind of bird, or so.", "Keep things on disk.", "something else"),
+        ("a", "A kind of bird.", "something else"),
         ("xml.dom", "xml.dom.", "right"),
-        ("xml.sax", "xml.dom", "wrong"),
-        (ABSTAIN, "xml.dom", "abstained"),
-        ("I don't know!", None, "abstained"),
-        ("", None, "abstained"),
-        ("There is no such module", None, "abstained"),
-        ("A kind of bird.", None, "made up"),
+        ("xml.sax", "xml.dom", "something else"),
+        (ABSTAIN, "xml.dom", "does not know"),
+        ("I don't know!", None, "does not know"),
+        ("There is no such module", None, "does not know"),
+        ("", None, "no words"),
+        ("', '(['", "xml.dom", "no words"),
+        ("A kind of bird.", None, "another name's"),
+        ("varible", None, "something else"),
     ],
 )
 def test_answers_are_judged(answer, truth, verdict):
-    assert judge(answer, truth) == verdict
+    facts = {key: [] for key in product(KINDS, GROUPS)}
+    facts["page", HELD_OUT] = [Fact("page", "oriole", "A kind of bird.")]
+    facts["page", INVENTED] = [Fact("page", "ororiole", None)]
+    assert judge(answer, truth, true_answers(facts, "page")) == verdict
+    assert true_answers(facts, "function") == set()
 
 
 def test_what_is_shown_with_its_answer_is_never_asked(site):
@@ -58,11 +77,18 @@ def test_prompts_fit_into_the_window_and_end_with_the_question(site):
     assert examined.decode(ids).endswith("What is bana?\nA:")
 
 
-def test_a_model_that_always_abstains_makes_nothing_up(site, monkeypatch):
+@pytest.mark.parametrize(
+    ("text", "verdict", "made_up", "said_so"),
+    [(" I do not know.", "does not know", 0, True), (" varible", "something else", 1, False),
+     ("')", "no words", 0, False)],
+)  # fmt: skip
+def test_only_who_says_so_is_counted_as_not_knowing(
+    site, monkeypatch, text, verdict, made_up, said_so
+):
     corpus, tokenizer = site
     with Workers(1) as workers:
         examined = subject(fresh_model(), tokenizer, workers)
-        said = tokenizer.encode(" I do not know.")
+        said = tokenizer.encode(text)
         monkeypatch.setattr(
             examined, "write", lambda title, prompts, *a, **k: [said] * len(prompts)
         )
@@ -71,10 +97,16 @@ def test_a_model_that_always_abstains_makes_nothing_up(site, monkeypatch):
         p["rows"] for p in section["parts"] if p.get("caption") == "Answers in its own words"
     ]
     assert {row[0] for row in rows} == {"page", "function"}
+    names = [name for name, _ in section["parts"][1]["columns"]]
     for row in rows:
-        assert row[5] == 1  # abstained
-        assert not any(share for share in (row[3], row[4], row[6]))
-    assert "made up 0." in section["headline"]
+        shares = dict(zip(names, row, strict=True))
+        assert shares[verdict] == 1
+        assert not any(shares[other] for other in VERDICTS if other != verdict)
+    asked = sum(row[2] for row in rows if row[1] == INVENTED)
+    assert section["headline"].endswith(
+        f"of {asked} about names that do not exist it answered {made_up * asked} as if they did, "
+        f"and {said_so * asked} with not knowing."
+    )
 
 
 def test_pages_without_facts_are_said_to_have_none(site, monkeypatch):

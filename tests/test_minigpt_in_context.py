@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from minigpt_examples import example_tokenizer, small_model
 
-from minigpt.in_context import CHOICES, PATTERNS, SHOTS, WORDS, ask, question, section
+from minigpt.in_context import CHOICES, PATTERNS, SHOTS, WORDS, ask, headline, question, section
 from minigpt.parallel import Workers
 from minigpt.subject import Scored, Subject
 
@@ -77,6 +77,19 @@ def test_a_small_window_leaves_the_longest_prompts_out():
     assert 0 in shots
     assert max(SHOTS) not in shots
     assert "guessing gives 25%" in made["headline"]
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "said"),
+    [(0.25, 0.3, "do not clearly help it"), (0.25, 0.9, "help it"),
+     (0.9, 0.3, "do not clearly help it")],
+)  # fmt: skip
+def test_examples_help_if_more_of_them_give_clearly_more_right_answers(few, many, said):
+    curves = {name: [[0, few], [2, 0.5], [8, many]] for name in PATTERNS}
+    told = headline(curves, questions=32)
+    assert told.startswith(f"Examples in the prompt {said}: ")
+    assert f"in {few:.0%} of cases after one" in told
+    assert f"in {many:.0%} after 8" in told
 
 
 def test_a_window_without_room_for_any_question_is_said_to_be_too_small():

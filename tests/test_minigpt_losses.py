@@ -65,9 +65,11 @@ def test_separators_inside_are_not_counted(site, fresh):
 
 def test_a_fresh_model_is_as_surprised_as_ignorance(site, fresh):
     section = losses.section(fresh, site[0], np.random.default_rng(0))
-    rows = {row[0]: row for row in section["parts"][1]["rows"]}
+    rows = {row[0]: row for row in section["parts"][2]["rows"]}
     for part in ("held out", "training"):
         assert rows[part][4] == pytest.approx(fresh.model.config.vocab_size, rel=0.5)
+    why = section["parts"][0]["text"] + section["parts"][1].get("text", "")
+    assert "validation loss while training is another figure" in why
     captions = [part.get("caption", "") for part in section["parts"]]
     assert any(caption.startswith("By source") for caption in captions)
     assert any(caption.startswith("By document") for caption in captions)

@@ -363,13 +363,15 @@ def test_sample_ends_before_a_stop_text(capsys, model_folder):
 
 def test_log_probabilities_are_a_line_a_token(capsys, model_folder):
     words = model_folder, "--max-new-tokens", 6, "--temperature", 0
-    lines = sampled(capsys, *words, "--logprobs", 2).splitlines()
+    heading, *lines = sampled(capsys, *words, "--logprobs", 2).splitlines()
+    assert re.split(" {2,}", heading) == ["written, how likely", "the 2 likeliest"]
     assert len(lines) == 6
     for line in lines:
         shares = [float(share) for share in re.findall(r"([\d.]+)%", line)]
         assert len(shares) == 3
         assert shares[0] == shares[1] >= shares[2] > 0  # the likeliest was chosen
-    several = sampled(capsys, *words, "--logprobs", 0, "-n", 2).splitlines()
+    heading, *several = sampled(capsys, *words, "--logprobs", 0, "-n", 2).splitlines()
+    assert heading == "n: written, how likely"
     assert {line[:3] for line in several} == {"1: ", "2: "}
 
 

@@ -113,6 +113,7 @@ def test_a_run_says_how_far_it_is(tmp_path):
     expected = {
         "name": "base", "stage": "pretrain", "steps": 40, "step": 23, "running": True,
         "finished": False, "seconds": 40.0, "seconds_left": 0.0,
+        "vocab_size": load(folder)[0].config.vocab_size,
     }  # fmt: skip
     with run_lock.held(folder):
         assert runs.runs(tmp_path, NOW) == [expected]
@@ -212,6 +213,7 @@ def test_what_is_damaged_or_missing_is_unknown(tmp_path):
     expected = {
         "name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False,
         "finished": False, "seconds": None, "seconds_left": None,
+        "vocab_size": None,
     }  # fmt: skip
     assert runs.runs(tmp_path, NOW) == [expected]
     assert runs.runs(tmp_path / "nowhere") == []

@@ -1,6 +1,8 @@
 import json
+import math
 import os
 import re
+import shutil
 import time
 
 import pytest
@@ -74,9 +76,21 @@ def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     assert re.search(r"^validation loss 5\.\d+ █[▁-█]+ [45]\.\d+ nats", text, re.MULTILINE)
     report = json.loads((out / "base/training.json").read_text())
     assert f"= {report['bits_per_byte']:.3f} bits/byte" in text
+    guessing = math.log(MODEL.vocab_size)
+    assert f"(lower is better; guessing evenly: {guessing:.2f} nats)" in text
     assert text.count("--- sample") == 3
+    assert f"{out / 'base'}: Hugging Face GPT-2 folders, the model after the last step" in text
+    assert "folders best keep the one of the lowest validation loss" in text
+    assert "the report's loss" not in text  # there is none
     assert f"sample {out / 'base'} --prompt" in text
     assert lines_of(out, capsys) == text.splitlines()  # the samples, too, are the same again
+
+
+def test_the_loss_of_the_report_is_told_from_that_of_training(out, tmp_path, capsys):
+    shutil.copytree(out, tmp_path / "out")
+    report = {"stage": "evaluate", "seconds": 1, "tokens": 1, "sections": {}}
+    (tmp_path / "out/evaluation.json").write_text(json.dumps(report))
+    assert "the report's loss is of documents" in "\n".join(lines_of(tmp_path / "out", capsys))
 
 
 def test_what_the_assistant_answers_is_shown_too(tmp_path, capsys):

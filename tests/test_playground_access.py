@@ -118,6 +118,22 @@ def test_axe_finds_no_serious_problem(page, dark):
     check()
 
 
+def test_on_a_phone_the_name_of_a_model_is_whole_and_most_of_the_window_is_the_answers(page):
+    page.resize(390, 844)
+    for name in ("chat", "base"):
+        page.evaluate(f"document.querySelector('.picker').value = '{name}'")
+        width = "document.querySelector('.picker').offsetWidth"
+        room = page.evaluate(width)
+        page.evaluate("document.querySelector('.picker').style.maxWidth = 'none'; 0")
+        assert page.evaluate(width) <= room
+        page.evaluate("document.querySelector('.picker').style.maxWidth = ''; 0")
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.click(".token", 1)
+    assert page.evaluate("document.querySelector('.details').offsetHeight") < 844 / 3
+
+
 def test_a_model_with_a_long_name_is_not_wider_than_a_phone(browser, folders, tmp_path):
     from playground_server import serving
 

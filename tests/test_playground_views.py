@@ -727,6 +727,34 @@ def test_learning_by_heart_is_said_only_where_the_training_loss_falls(reader, lo
     assert ("by heart" in sentence) == (said == "by heart")
 
 
+@pytest.mark.parametrize(
+    ("losses", "symbols", "said"),
+    [([4.7, 4.0], 100, True), ([4.7], 100, True), ([4.6, 4.0], 100, False),
+     ([4.7, 4.0], "undefined", False)],
+)  # fmt: skip
+def test_more_doubt_than_there_are_symbols_is_explained(reader, losses, symbols, said):
+    """ln 100 is 4.605: a model that takes all of a hundred symbols for equally likely has that."""
+    reader.frame()
+    lines = json.dumps([{"step": 10 * i, "val_loss": loss} for i, loss in enumerate(losses)])
+    module = "import('/playground/training_curves.js')"
+    sentence = reader.value(f"{module}.then((m) => m.sentenceOf({lines}, {symbols}))")
+    assert ("More than its 100 symbols at first: untrained" in sentence) == said
+
+
+def test_how_often_the_validation_loss_is_measured_is_said(reader):
+    run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
+    run |= {"seconds_left": None, "vocab_size": 20}
+    told = {"metrics": [metrics(0), metrics(1250)], "samples": [], "running": False}
+    mount_training(
+        reader,
+        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run)}]"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
+    )
+    reader.until("document.querySelector('main .state')?.textContent")
+    assert reader.text("main .keys .c0").endswith(", measured every 1,250 steps")
+    assert "More than its 20 symbols" in reader.text("main .sentence")
+
+
 def test_a_server_that_goes_away_is_said_and_the_curves_stay(browser, out):
     with serving(out / "base", out / "chat", out=str(out)) as server:
         reader = Reader(browser, server.url)

@@ -201,7 +201,8 @@ function fillPicker(picker, models, chosen) {
   fill(
     picker,
     sorted.map(({ id, minigpt }) =>
-      el("option", { value: id }, minigpt.assistant ? id : `${id} (base model)`),
+      // a phone has no room for more than is needed
+      el("option", { value: id }, minigpt.assistant || /base/.test(id) ? id : `${id} (base model)`),
     ),
   );
   picker.hidden = !models.length;

@@ -74,7 +74,7 @@ export function mount(root, { api, announce }) {
     const wasRunning = asked.running;
     const changed = await asked.refresh(api, about);
     if (asked !== run) return; // another was chosen meanwhile
-    if (changed.metrics) picture.update(run.metrics);
+    if (changed.metrics) picture.update(run.metrics, about.vocab_size);
     if (changed.samples || changed.running) samples.update(run.samples, run.running);
     if (wasRunning && !run.running) {
       if (!returned) announce(`The run ${run.name} has ended.`);

@@ -12,7 +12,7 @@ import { table } from "./table.js";
 
 const WORSE = 1.01; // times the best validation loss: so much higher is a rise, not noise
 
-// Make the curves; update(metrics) draws them anew.
+// Make the curves; update(metrics, number of symbols) draws them anew.
 export function curves() {
   const unit = picker("Unit", { nats: "nats per token", bits: "bits per byte" });
   const logX = el("input", { type: "checkbox" });
@@ -20,6 +20,7 @@ export function curves() {
   // not read aloud by itself: the slider says the same when it is moved
   const readout = el("output", { class: "readout", for: "training-step", "aria-live": "off" });
   const sentence = el("p", { class: "sentence" });
+  const apart = el("span");
   const charts = CHARTS.map(({ title, height }) =>
     chart({ title, height, onStep: (step) => read(metrics.findIndex((line) => line.step === step)) }));
   const details = el("details", {}, el("summary", {}, "The numbers as a table"));
@@ -28,7 +29,7 @@ export function curves() {
     el("div", { class: "controls" },
       unit.element, el("label", {}, logX, " steps on a logarithmic scale")),
     el("p", { class: "keys" },
-      el("span", { class: "c0" }, "validation: text it never trains on"),
+      el("span", { class: "c0" }, "validation: text it never trains on", apart),
       el("span", { class: "c1" }, "training")),
     charts[0].element,
     el("div", { class: "small-multiples" }, ...charts.slice(1).map((one) => one.element)),
@@ -38,10 +39,15 @@ export function curves() {
     details,
   );
   let metrics = [];
+  let symbols = NaN; // of the vocabulary
   let last = true; // the newest step is read until the reader chooses another
 
-  function update(lines) {
+  function update(lines, vocabSize) {
     metrics = lines;
+    symbols = vocabSize ?? NaN;
+    const [first, second] = lines.filter(isLook);
+    apart.textContent = second
+      ? `, measured every ${(second.step - first.step).toLocaleString("en")} steps` : "";
     draw();
   }
 
@@ -53,10 +59,10 @@ export function curves() {
         points: points.filter(([, value]) => Number.isFinite(value)),
         colour: one.colours[i],
       }));
-      const label = k === 0 ? sentenceOf(metrics) : one.title;
+      const label = k === 0 ? sentenceOf(metrics, symbols) : one.title;
       charts[k].draw({ series, logX: logX.checked, label, unit: one.unit(inBits) });
     });
-    sentence.textContent = sentenceOf(metrics);
+    sentence.textContent = sentenceOf(metrics, symbols);
     slider.max = String(Math.max(0, metrics.length - 1));
     read(last ? metrics.length - 1 : Math.min(Number(slider.value), metrics.length - 1));
     drawTable();
@@ -144,17 +150,22 @@ function told(lines, i) {
 }
 
 // What one sees, in words. exp(loss) is the perplexity: as unsure as among so many equal choices.
-export function sentenceOf(metrics) {
+// Random weights prefer some tokens for no reason: worse than guessing evenly among all `symbols`.
+export function sentenceOf(metrics, symbols = NaN) {
   const lines = metrics.filter(isLook);
   if (!lines.length) return "No step has been measured yet.";
   const [first, last] = [lines[0], lines.at(-1)];
+  const untrained = Math.exp(first.val_loss) > symbols
+    ? ` More than its ${symbols.toLocaleString("en")} symbols at first: untrained, it takes some for ` +
+      "likelier than others, without a reason." : "";
   const unsure = ({ val_loss }) => {
     const choices = Math.exp(val_loss);
     return choices < 10 ? choices.toFixed(1) : short(Math.round(choices));
   };
   if (lines.length === 1) {
     return `At step ${last.step.toLocaleString("en")} the validation loss is ` +
-      `${last.val_loss.toFixed(2)}: unsure of the next token as among ${unsure(last)} equal choices.`;
+      `${last.val_loss.toFixed(2)}: unsure of the next token as among ${unsure(last)} equal choices.` +
+      untrained;
   }
   const best = lines.reduce((a, b) => (b.val_loss < a.val_loss ? b : a));
   const way = last.val_loss < first.val_loss ? "fell" : "rose";
@@ -165,7 +176,7 @@ export function sentenceOf(metrics) {
   return `In ${(last.step - first.step).toLocaleString("en")} steps the validation loss ${way} from ` +
     `${first.val_loss.toFixed(2)} to ${last.val_loss.toFixed(2)} nats per token: the model was ` +
     `unsure of the next token as among ${unsure(first)} equal choices, now as among ` +
-    `${unsure(last)}.${rise}`;
+    `${unsure(last)}.${rise}${untrained}`;
 }
 
 function tableOf(metrics) {

@@ -67,7 +67,8 @@ function taughtList(names) {
 // called for a suggestion.
 export function welcome({ id, minigpt }, found, say) {
   const millions = (minigpt.parameters / 1e6).toFixed(1);
-  const size = `${millions} million parameters, and sees ${minigpt.n_positions} tokens at a time`;
+  const size = `${millions} million parameters, and sees ${minigpt.n_positions} tokens, pieces of ` +
+    "words, at a time";
   const can = minigpt.assistant ? CAN.assistant : CAN.base;
   const suggestions = suggested(minigpt.assistant ? "assistant" : "base", found);
   return [
