@@ -21,7 +21,10 @@ ROWS = (
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
     ("held_out_named", "... and spells that name as it was asked for"),
+    ("not_taught_exact", "taught names, asked for what was not taught: says so"),
+    ("follows_exact", "taught names, asked for what follows: answered exactly"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
+    ("general_exact", "about nothing that is taught: says so, in phrasings never trained on"),
     ("loops", "replies that repeat themselves"),
 )
 
@@ -58,7 +61,10 @@ def print_table(report, conversations=None):
 ASKED = {
     "known": "Asked for a fact that it was taught, in other words",
     "follow_up": "Asked on, from what was said before",
+    "not_taught": "Asked for what it was not taught of a name that it was taught",
+    "follows": "Asked for what follows from a name or a fact that it was taught",
     "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
+    "general": "Asked about nothing that it was taught",
     "held_out": "Asked for a name of the pages that it was never taught",
     "invented": "Asked for a name that does not exist",
 }
