@@ -159,11 +159,13 @@ def pieces(r):
     return (
         f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
         f"{count(r['phrasings'], 'phrasing')}",
+        "about what else may be asked of these names",
         "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
         f"of small talk: {count(r['small_talk'], 'wording')}, each "
         f"{count(r['small_talk_repeats'], 'time')}",
+        "about nothing that is taught",
     )
 
 
