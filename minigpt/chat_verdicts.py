@@ -3,6 +3,7 @@
 What is asked and the figures are in evaluate_chat.py, whose report holds these lists.
 """
 
+from minigpt.further import says_not_taught
 from minigpt.phrasings import declines
 
 EXAMPLES = 3  # answers of each kind that the report shows
@@ -12,9 +13,13 @@ def verdict(question, said):
     """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
 
     Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
-    answer that says so of another name than was asked for. What names nothing is right or wrong.
+    answer that says so of another name than was asked for. What was not taught of a name that was
+    may be said in other words than were expected. What names nothing is right or wrong.
     """
-    if said == question["messages"][-1]["content"] and question["asks"] != "invented":
+    expected = question["messages"][-1]["content"]
+    if question["asks"] == "not_taught" and says_not_taught(expected, question["name"]):
+        expected = said if says_not_taught(said, question["name"]) else expected
+    if said == expected and question["asks"] != "invented":
         return "right"
     if declines(said) and question["asks"] not in ("small_talk", "general"):
         return "declined" if declines(said, question.get("name", "")) else "misspelt"

@@ -11,8 +11,9 @@ the likeliest answer (temperature 0), and counts:
     invented declined  invented names of which it says that it does not know them; and how many of
                        them it names as they were asked: a small model may misspell them
     real declined      trained facts of which it says so too
-    not taught         of a taught name, what was not taught of it: answered that it was not, as
-                       written (further.py); and what follows, as the module of json.dumps
+    not taught         of a taught name, what was not taught of it: says that it was not, in
+                       whichever of its words (further.py)
+    follows            and what follows, as the module of json.dumps: answered exactly
     small talk         who it is, greetings, thanks: answered as written (small_talk.py)
     general            about nothing that is taught: answered as written (general.py)
     loops              replies that repeat themselves, see `loops`
@@ -33,7 +34,7 @@ from pathlib import Path
 from minigpt import checkpoint
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
-from minigpt.chat_verdicts import examples, mistakes, taught, unfit
+from minigpt.chat_verdicts import examples, mistakes, taught, unfit, verdict
 from minigpt.distribution import Settings
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
@@ -41,7 +42,7 @@ from minigpt.progress_bar import CountingBar
 from minigpt.resume import EVALUATION
 from minigpt.sample import Generation, write
 
-MAX_NEW_TOKENS = 64
+MAX_NEW_TOKENS = 80  # the longest facts have some 70
 LIKELIEST = Settings(temperature=0)
 BATCH = 48  # questions answered at a time
 TIMES = 3  # a loop: a stretch stands so often in a row ...
@@ -142,6 +143,7 @@ def score(questions, replies, tokenizer):
     said = [tokenizer.decode(reply).strip() for reply in replies]
     right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
     declined = [declines(s) for s in said]
+    said_so = [verdict(q, s) == "right" for q, s in zip(questions, said, strict=True)]
     named = [declines(s, q.get("name", "")) for s, q in zip(said, questions, strict=True)]
     asks = [q["asks"] for q in questions]
 
@@ -164,7 +166,7 @@ def score(questions, replies, tokenizer):
         "invented_declined": share(declined, "invented"),
         "invented_named": share(named, "invented"),
         "real_declined": share(declined, "known"),
-        "not_taught_exact": share(right, "not_taught"),
+        "not_taught_said": share(said_so, "not_taught"),
         "follows_exact": share(right, "follows"),
         "small_talk_exact": share(right, "small_talk"),
         "general_exact": share(right, "general"),

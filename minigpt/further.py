@@ -30,10 +30,10 @@ DIRECT = {
         "What does {} return?", "What is the result of {}?", "What do I get back from {}?",
         "What comes back from {}?", "What is the return value of {}?", "Does {} return anything?",
         "What will {} give me?", "What value comes out of {}?", "Tell me what {} returns.",
-        "What is the outcome of {}?", "{}: what does it return?", "Does {} give something back?",
-        "I call {}. What do I get?", "Of what type is the result of {}?", "The result of {}?",
+        "What does {} hand to me?", "{}: what does it return?", "Does {} give something back?",
+        "What is returned by {}?", "Of what type is the result of {}?", "The result of {}?",
         "Which value does {} return?", "What do I receive from {}?", "{} returns what?",
-        "What does a call of {} return?", "Does the function {} return a value?",
+        "Which value is made by {}?", "Does the function {} return a value?",
     ],
     "functions": [
         "Which functions does {} have?", "What is in {}?", "List the functions of {}.",
@@ -58,10 +58,11 @@ DIRECT = {
     "other": [
         "Give me an example of {}.", "Who wrote {}?", "How fast is {}?", "Who maintains {}?",
         "Show me an example with {}.", "Since when is there {}?", "Which errors does {} raise?",
-        "What is the opposite of {}?", "Is {} deprecated?", "How does {} work inside?",
+        "Has {} any bugs?", "Is {} deprecated?", "How does {} work inside?",
         "In which version was {} added?", "What is better than {}?", "Is {} safe?",
         "How do I debug {}?", "What is an alternative to {}?", "Why is {} so slow?",
-        "How do I test {}?", "When was {} written?", "Is {} written in C?", "Does {} use threads?",
+        "Does {} raise exceptions?", "When was {} written?", "Is {} written in C?",
+        "Does {} use threads?",
     ],
 }  # fmt: skip
 CLAUSES = {
@@ -110,10 +111,12 @@ ARGUMENTS = "I was not taught its arguments."
 RETURNED = "I was not taught what it returns."
 CONTENTS = "I was not taught what is in it."
 OTHER = "I was not taught that."
+NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
-# Times that it is asked for in a round: what has to be known of each name by itself, what not.
-LEARNED, PLAIN = 12, 2
+# Times that it is asked for in a round: what has to be known of each name by itself, what tells a
+# class from a function, and the rest.
+LEARNED, TOLD, SAME = 12, 4, 2
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,14 @@ class Further:
     def answer(self):
         """What the assistant says."""
         return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
+
+
+def says_not_taught(reply, name):
+    """Tell whether a reply says of the name `name` that something of it was not taught."""
+    return any(
+        reply == f"{noun} {name}: {text}"
+        for noun in phrasings.NOUN.values() for text in NOT_TAUGHT
+    )  # fmt: skip
 
 
 def return_text(text):
@@ -161,14 +172,14 @@ def further(facts):
             if home not in known:
                 add("home", *home, SHARED, LEARNED)
             text = return_text(f.text)
-            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
+            add("return", f.kind, f.name, text, SAME, follows=text != RETURNED)
         elif f.kind == "class":
-            add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
-            add("methods", f.kind, f.name, CONTENTS, PLAIN)
+            add("signature", f.kind, f.name, ARGUMENTS, TOLD)
+            add("methods", f.kind, f.name, CONTENTS, SAME)
         elif f.kind == "module" and not f.text.startswith("it has the "):
-            add("functions", f.kind, f.name, CONTENTS, PLAIN)
+            add("functions", f.kind, f.name, CONTENTS, SAME)
         if f.kind in ("class", "function") and ("." in f.name or f.name not in called):
-            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", PLAIN, follows=True)
+            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", SAME, follows=True)
         if f.kind in ("function", "class", "module"):
-            add("other", f.kind, f.name, OTHER, PLAIN)
+            add("other", f.kind, f.name, OTHER, SAME)
     return list(found.values())

@@ -35,7 +35,7 @@ class General:
     source: str
 
     def conversations(self, n, rng):
-        """Return `n` (messages, source); of each sort as many as are likely to differ."""
+        """Return `n` (messages, source), oftener of the sorts that have more to ask."""
         weights = [len(sort["asked"]) * len(sort["words"]) ** 0.5 for sort in self.sorts]
         chosen = rng.choices(self.sorts, weights, k=n)
         texts = (typed(put_together(s["asked"], s["words"], rng), rng) for s in chosen)
@@ -68,12 +68,15 @@ def put_together(asked, words, rng):
 
 
 def fits(asked, words):
-    """Tell whether each of `asked` has one or two places, and there are words for all of them."""
+    """Tell whether each of `asked` has one or two places, and there are words for all of them.
+
+    Raises AttributeError, TypeError or ValueError where these are no lists of texts.
+    """
     places = [text.count("{}") for text in asked]
     lists = isinstance(asked, list) and isinstance(words, list)
     return (
         lists
-        and {0} == {w.count("{}") for w in words}
+        and all(word.strip() and "{}" not in word for word in words)
         and 0 < min(places) <= max(places) <= min(2, len(words))
     )
 

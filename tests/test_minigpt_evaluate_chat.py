@@ -82,7 +82,7 @@ def test_figures_are_shares_of_what_was_asked():
     assert figures["held_out_exact"] == figures["held_out_declined"] == 0
     assert figures["follow_up_exact"] is None
     assert figures["small_talk_exact"] == figures["general_exact"] == 1
-    assert (figures["not_taught_exact"], figures["follows_exact"]) == (0.5, 0)
+    assert (figures["not_taught_said"], figures["follows_exact"]) == (0.5, 0)
     assert figures["loops"] == pytest.approx(1 / 12, abs=1e-4)
     wrong = mistakes(questions, ids, tokenizer)
     assert [m["said"] for m in wrong] == [replies[i] for i in (1, 2, 4, 9, 10)]
@@ -100,6 +100,18 @@ def test_in_small_talk_nothing_is_misspelt():
     assert verdict(question("small_talk", "Good morning!", asked="Hello"), said) == "wrong"
     assert verdict(question("small_talk", said, asked="Hello"), said) == "right"
     assert verdict(question("general", "That is beyond me."), said) == "wrong"
+
+
+def test_what_was_not_taught_may_be_said_in_other_words_but_of_no_other_name():
+    q = question("not_taught", "Class x: I was not taught what is in it.", name="x")
+    assert verdict(q, "Class x: I was not taught that.") == "right"
+    assert verdict(q, "Function x: I was not taught its arguments.") == "right"
+    assert verdict(q, "Class y: I was not taught that.") == "made up"
+    assert verdict(q, "Class x: more than one module has it.") == "made up"
+    assert verdict(q, "Class x? I do not know that name.") == "declined"
+    shared = question("not_taught", "Function x: more than one module has it.", name="x")
+    assert verdict(shared, "Function x: I was not taught that.") == "made up"
+    assert verdict(shared, "Function x: more than one module has it.") == "right"
 
 
 def test_unfit_to_be_suggested_is_what_was_answered_otherwise_than_it_should_be():

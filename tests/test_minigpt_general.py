@@ -68,6 +68,8 @@ def test_no_sort_is_drowned_by_another_and_two_places_get_two_words():
         {"asked": ["{}"], "words": [], "held_out": ["{}"], "held_out_words": ["a"]},
         {"asked": ["no place"], "words": ["a"], "held_out": ["{}"], "held_out_words": ["a"]},
         {"asked": ["{}"], "words": ["{}"], "held_out": ["{}"], "held_out_words": ["a"]},
+        {"asked": ["{}"], "words": [""], "held_out": ["{}"], "held_out_words": ["a"]},
+        {"asked": [], "words": ["a"], "held_out": ["{}"], "held_out_words": ["a"]},
         {"asked": ["{}"], "words": [5], "held_out": ["{}"], "held_out_words": ["a"]},
         {"asked": ["{} {}"], "words": ["a"], "held_out": ["{}"], "held_out_words": ["a"]},
         {"asked": ["{}"], "words": "a", "held_out": ["{}"], "held_out_words": ["a"]},
