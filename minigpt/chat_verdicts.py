@@ -23,7 +23,7 @@ def verdict(question, said):
         return "right"
     if declines(said) and question["asks"] not in ("small_talk", "general"):
         return "declined" if declines(said, question.get("name", "")) else "misspelt"
-    return "made up" if question["asks"] in ("invented", "held_out", "not_taught") else "wrong"
+    return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
 
 
 def examples(questions, replies, tokenizer, n=EXAMPLES):

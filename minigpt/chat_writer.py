@@ -28,9 +28,9 @@ from minigpt.phrasings import (
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
-# ... always in so many of the most usual ones: were "What is json?" asked seldom, a small model
-# would take it for small talk, of which much begins so
-USUAL = 4
+# ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
+# take it for small talk, of which much begins so
+USUAL = 3
 FURTHER = (further.DIRECT, further.COMPOSED)
 EXAMINED_FURTHER = 30  # questions of each sort, see further.py, in the examination
 UNKNOWN = 0.65  # questions about names not to be known for each one about a fact ...
@@ -127,7 +127,7 @@ class Writer:
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
     """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
 
-    Where `n` is too few for these, any plain ones.
+    Where half of `n` is no more than these, any plain ones.
     """
     plain, composed = (words[kind] for words in pools)
     usual = plain[:USUAL] if n // 2 > USUAL else []

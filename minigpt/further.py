@@ -30,10 +30,10 @@ DIRECT = {
         "What does {} return?", "What is the result of {}?", "What do I get back from {}?",
         "What comes back from {}?", "What is the return value of {}?", "Does {} return anything?",
         "What will {} give me?", "What value comes out of {}?", "Tell me what {} returns.",
-        "What does {} hand to me?", "{}: what does it return?", "Does {} give something back?",
-        "What is returned by {}?", "Of what type is the result of {}?", "The result of {}?",
+        "What is the outcome of {}?", "{}: what does it return?", "Does {} give something back?",
+        "I call {}. What do I get?", "Of what type is the result of {}?", "The result of {}?",
         "Which value does {} return?", "What do I receive from {}?", "{} returns what?",
-        "Which value is made by {}?", "Does the function {} return a value?",
+        "What does a call of {} return?", "Does the function {} return a value?",
     ],
     "functions": [
         "Which functions does {} have?", "What is in {}?", "List the functions of {}.",
@@ -58,11 +58,10 @@ DIRECT = {
     "other": [
         "Give me an example of {}.", "Who wrote {}?", "How fast is {}?", "Who maintains {}?",
         "Show me an example with {}.", "Since when is there {}?", "Which errors does {} raise?",
-        "Has {} any bugs?", "Is {} deprecated?", "How does {} work inside?",
+        "What is the opposite of {}?", "Is {} deprecated?", "How does {} work inside?",
         "In which version was {} added?", "What is better than {}?", "Is {} safe?",
         "How do I debug {}?", "What is an alternative to {}?", "Why is {} so slow?",
-        "Does {} raise exceptions?", "When was {} written?", "Is {} written in C?",
-        "Does {} use threads?",
+        "How do I test {}?", "When was {} written?", "Is {} written in C?", "Does {} use threads?",
     ],
 }  # fmt: skip
 CLAUSES = {
@@ -114,9 +113,8 @@ OTHER = "I was not taught that."
 NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
-# Times that it is asked for in a round: what has to be known of each name by itself, what tells a
-# class from a function, and the rest.
-LEARNED, TOLD, SAME = 12, 4, 2
+# Times that it is asked for in a round: what has to be known of each name by itself, what not.
+LEARNED, PLAIN = 12, 2
 
 
 @dataclass(frozen=True)
@@ -172,14 +170,14 @@ def further(facts):
             if home not in known:
                 add("home", *home, SHARED, LEARNED)
             text = return_text(f.text)
-            add("return", f.kind, f.name, text, SAME, follows=text != RETURNED)
+            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "class":
-            add("signature", f.kind, f.name, ARGUMENTS, TOLD)
-            add("methods", f.kind, f.name, CONTENTS, SAME)
+            add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+            add("methods", f.kind, f.name, CONTENTS, PLAIN)
         elif f.kind == "module" and not f.text.startswith("it has the "):
-            add("functions", f.kind, f.name, CONTENTS, SAME)
+            add("functions", f.kind, f.name, CONTENTS, PLAIN)
         if f.kind in ("class", "function") and ("." in f.name or f.name not in called):
-            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", SAME, follows=True)
+            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", PLAIN, follows=True)
         if f.kind in ("function", "class", "module"):
-            add("other", f.kind, f.name, OTHER, SAME)
+            add("other", f.kind, f.name, OTHER, PLAIN)
     return list(found.values())

@@ -43,7 +43,7 @@ from minigpt.resume import BEST, REPORT, belongs_to
 from minigpt.sample import generate
 
 # Beside what a base was pretrained with: how much of it fine-tuning takes.
-SHARE_OF_STEPS = 0.86
+SHARE_OF_STEPS = 0.88
 SHARE_OF_RATE = 0.8
 
 

@@ -180,7 +180,7 @@ def test_what_is_taught_are_the_best_known_names_and_others_are_declined(tmp_pat
 
 
 def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice():
-    rng, usual = random.Random(1), {"What is {}?", "What's {}?", "{}", "{}?"}
+    rng, usual = random.Random(1), {"What is {}?", "{}"}
     for kind in ("module", "class", "function", "page"):
         found = some_phrasings(kind, rng)
         assert len(set(found)) == ASKED == 20

@@ -90,7 +90,7 @@ def test_figures_are_shares_of_what_was_asked():
     assert verdicts == [
         ("known", "right"), ("known", "wrong"), ("known", "declined"), ("invented", "declined"),
         ("invented", "made up"), ("invented", "misspelt"), ("held_out", "made up"),
-        ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "made up"),
+        ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "wrong"),
         ("follows", "wrong"), ("general", "right"),
     ]  # fmt: skip
 
@@ -106,11 +106,11 @@ def test_what_was_not_taught_may_be_said_in_other_words_but_of_no_other_name():
     q = question("not_taught", "Class x: I was not taught what is in it.", name="x")
     assert verdict(q, "Class x: I was not taught that.") == "right"
     assert verdict(q, "Function x: I was not taught its arguments.") == "right"
-    assert verdict(q, "Class y: I was not taught that.") == "made up"
-    assert verdict(q, "Class x: more than one module has it.") == "made up"
+    assert verdict(q, "Class y: I was not taught that.") == "wrong"
+    assert verdict(q, "Class x: more than one module has it.") == "wrong"
     assert verdict(q, "Class x? I do not know that name.") == "declined"
     shared = question("not_taught", "Function x: more than one module has it.", name="x")
-    assert verdict(shared, "Function x: I was not taught that.") == "made up"
+    assert verdict(shared, "Function x: I was not taught that.") == "wrong"
     assert verdict(shared, "Function x: more than one module has it.") == "right"
 
 
