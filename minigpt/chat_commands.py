@@ -7,7 +7,7 @@ from minigpt.amounts import count
 from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags, require
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
-INHERITED = "the training (default: the base model's, fewer steps)"
+INHERITED = "the training (default: the base model's, a lower rate)"
 
 
 def add_commands(command):
@@ -159,11 +159,13 @@ def pieces(r):
     return (
         f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
         f"{count(r['phrasings'], 'phrasing')}",
+        "about what else may be asked of these names",
         "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
         f"of small talk: {count(r['small_talk'], 'wording')}, each "
         f"{count(r['small_talk_repeats'], 'time')}",
+        "about nothing that is taught",
     )
 
 

@@ -10,11 +10,14 @@ between, where a conversation goes from one to another.
                          line says also of which "kind" the question is and what it "asks": a
                          trained fact (known), a fact about a name never trained on (held_out), an
                          invented name (invented), a trained fact by way of what was said before
-                         (follow_up), who the assistant is, a greeting or thanks (small_talk)
+                         (follow_up), of a taught name what was not taught (not_taught) or what
+                         follows (follows), who the assistant is, a greeting or thanks (small_talk),
+                         something else altogether (general)
     conversations.json   the report
 
 This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
-questions (chat_writer.py); small talk is written by hand (small_talk.py).
+questions (chat_writer.py); small talk and questions about nothing that is taught are written by
+hand (small_talk.py, general.py).
 """
 
 import json
@@ -30,10 +33,12 @@ from minigpt.chat_writer import (
     ASKED,
     Writer,
     examination,
+    further_conversations,
     training_conversations,
 )
 from minigpt.checkpoint import read_config
 from minigpt.facts import collect, read_documents
+from minigpt.general import read_general
 from minigpt.invented import Invented
 from minigpt.phrasings import HELD_OUT, TRAINED
 from minigpt.small_talk import DATA, read_small_talk
@@ -46,6 +51,8 @@ CHAINED = 0.6  # share of the conversations that go on from another, where there
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
 SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
+GENERAL = 0.08  # and for questions about nothing that is taught ...
+LEAST_GENERAL = 500  # ... of which there are some where there are no facts
 
 
 def chain(conversations, rng):
@@ -82,11 +89,13 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     spoken_of = {w for m, _ in written for x in m for w in WORD.findall(x["content"].lower())}
     writer = Writer(trained, Invented(facts, {*names, *spoken_of}, rng), untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
-    talk = read_small_talk(parameters=parameters)
+    talk, general = read_small_talk(parameters=parameters), read_general()
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
-    questions += talk.questions()
+    questions += talk.questions() + general.questions()
     train = list(training_conversations(writer, rounds)) if trained else []
+    n_usual = len(train)
+    train += further_conversations(writer, rounds)
     looked_at = rng.sample(questions, min(200, len(questions)))
     # the first is shown again and again while it learns: what it shall know, and as short as any
     shown = min(looked_at, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
@@ -95,13 +104,17 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
-    pieces = {kind: sum(source == kind for _, source in train) for kind in ("unknown", "echo")}
+    others = ("further", "unknown", "echo")
+    pieces = {kind: sum(source == kind for _, source in train) for kind in others}
     pieces = {"facts": len(train) - sum(pieces.values()), **pieces}
-    repeats = max(1, round(len(train) * WRITTEN / len(kept)))
-    talked = max(1, round(len(train) * SMALL_TALK / talk.n_trained))
+    repeats = max(1, round(n_usual * WRITTEN / len(kept)))
+    talked = max(1, round(n_usual * SMALL_TALK / talk.n_trained))
+    n_general = max(LEAST_GENERAL, round(n_usual * GENERAL))
     train += kept * repeats
     train += talk.conversations(talked, rng)
+    train += general.conversations(n_general, rng)
     pieces |= {"written": len(kept) * repeats, "small_talk": talk.n_trained * talked}
+    pieces |= {"general": n_general}
     rng.shuffle(train)
     train = chain(train, rng)
 

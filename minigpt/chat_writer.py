@@ -5,13 +5,15 @@ Not knowing is taught, too: of ten questions three or four are about names that 
 teach the model to tell a likely name from an unlikely one; of a likely name it would make something
 up. The likeliest are those of well-known pages: of untaught names these come oftener.
 
+Of a taught name is asked, too, what was not taught of it and what follows (further.py).
+
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
 The words are in phrasings.py, the files in chat_data.py.
 """
 
-from minigpt import phrasings
+from minigpt import further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
 from minigpt.phrasings import (
@@ -26,6 +28,11 @@ from minigpt.phrasings import (
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
+# ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
+# take it for small talk, of which much begins so
+USUAL = 3
+FURTHER = (further.DIRECT, further.COMPOSED)
+EXAMINED_FURTHER = 30  # questions of each sort, see further.py, in the examination
 UNKNOWN = 0.65  # questions about names not to be known for each one about a fact ...
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
@@ -71,19 +78,18 @@ class Writer:
         names.append(names.pop(0))
         return names[-1]
 
-    def unknown(self, kind, pools, vary=True, untaught=0.0):
+    def unknown(self, kind, texts, vary=True, untaught=0.0):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
-        `pools` are phrasings by kind, each as likely as the others: were facts asked for in other
-        proportions, the phrasing would tell whether a name is known. With probability `untaught`
-        the name is one that a page has, else it does not exist; ([], None) where there are too few
-        names to make up another.
+        It is asked in one of `texts`, which must be as likely as where a name is known: else the
+        phrasing would tell. With probability `untaught` the name is one that a page has, else it
+        does not exist; ([], None) where there are too few names to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
         name = name or self.invented.name(kind)
         if name is None:
             return [], None
-        text = self.rng.choice(self.rng.choice(pools)[kind])
+        text = self.rng.choice(texts)
         text = self.typed(text, name) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name
 
@@ -105,12 +111,11 @@ class Writer:
         if text is None:
             return None
         if ask == "return":
-            reply = phrasings.return_answer(name, text)
+            reply = phrasings.answer("function", name, further.return_text(text))
         else:
             key = next(key for key in keys_of_function(name) if key[0] == ask)
-            if key not in self.texts:
-                return None
-            reply = phrasings.answer(*key, self.texts[key])
+            follows = {"signature": further.ARGUMENTS, "home": further.module_of(name)}
+            reply = phrasings.answer(*key, self.texts.get(key) or follows[ask])
         return [self.rng.choice(words[ask]), reply]
 
     def unknown_follow_up(self, kind, name, words):
@@ -119,10 +124,15 @@ class Writer:
         return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
 
 
-def some_phrasings(kind, rng):
-    """Return ASKED phrasings of a kind in any order, half of them of the plain ones."""
-    some = [text for words in POOLS for text in rng.sample(words[kind], ASKED // len(POOLS))]
-    return rng.sample(some, ASKED)
+def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
+    """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
+
+    Where half of `n` is no more than these, any plain ones.
+    """
+    plain, composed = (words[kind] for words in pools)
+    usual = plain[:USUAL] if n // 2 > USUAL else []
+    some = usual + rng.sample(plain[len(usual) :], n // 2 - len(usual))
+    return rng.sample(some + rng.sample(composed, n - len(some)), n)
 
 
 def training_conversations(writer, rounds):
@@ -139,7 +149,8 @@ def training_conversations(writer, rounds):
                 yield conversation(*said), fact.source
                 if rng.random() < UNKNOWN:
                     kind = fact.kind
-                    said, name = writer.unknown(kind, POOLS, untaught=UNTAUGHT)
+                    texts = some_phrasings(kind, rng)
+                    said, name = writer.unknown(kind, texts, untaught=UNTAUGHT)
                     if name is None:
                         continue
                     if kind not in ALONE and rng.random() < FOLLOWED / 2:
@@ -147,6 +158,23 @@ def training_conversations(writer, rounds):
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
                     yield conversation(*said), "echo"
+
+
+def further_conversations(writer, rounds):
+    """Yield (messages, source) of what else is asked of taught names, and the same of unknown ones.
+
+    The sources are "further" and "unknown".
+    """
+    rng = writer.rng
+    for _ in range(rounds):
+        for one in further.further(writer.facts):
+            for text in some_phrasings(one.asks, rng, FURTHER, one.times):
+                yield conversation(writer.typed(text, one.name), one.answer), "further"
+                if rng.random() < UNKNOWN:
+                    texts = some_phrasings(one.asks, rng, FURTHER)
+                    said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT)
+                    if name is not None:
+                        yield conversation(*said), "unknown"
 
 
 def examination(writer, held_out, n_invented):
@@ -163,7 +191,7 @@ def examination(writer, held_out, n_invented):
             yield line(asks, f.kind, f.name, said, f.source)
     for i in range(n_invented):
         kind = writer.facts[i * len(writer.facts) // n_invented].kind
-        said, name = writer.unknown(kind, (HELD_OUT,), vary=False)
+        said, name = writer.unknown(kind, HELD_OUT[kind], vary=False)
         if name is not None:
             yield line("invented", kind, name, said, "invented")
     functions = [f for f in writer.facts if f.kind not in ALONE]
@@ -171,3 +199,11 @@ def examination(writer, held_out, n_invented):
         if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
             said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
             yield line("follow_up", f.kind, f.name, said + more, f.source)
+    sorts = {}
+    for one in further.further(writer.facts):
+        sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
+    for found in sorts.values():
+        for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
+            text = rng.choice(further.HELD_OUT[one.asks]).format(one.name)
+            asks = "follows" if one.follows else "not_taught"
+            yield line(asks, one.asks, one.name, [text, one.answer], "further")

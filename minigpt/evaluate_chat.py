@@ -11,12 +11,17 @@ the likeliest answer (temperature 0), and counts:
     invented declined  invented names of which it says that it does not know them; and how many of
                        them it names as they were asked: a small model may misspell them
     real declined      trained facts of which it says so too
+    not taught         of a taught name, what was not taught of it: says that it was not, in
+                       whichever of its words (further.py)
+    follows            and what follows, as the module of json.dumps: answered exactly
     small talk         who it is, greetings, thanks: answered as written (small_talk.py)
+    general            about nothing that is taught: answered as written (general.py)
     loops              replies that repeat themselves, see `loops`
 
 The base model gets the same questions in a text of questions and answers that it goes on with. The
-report, evaluation.json in the assistant's folder, holds all of these, some answers of each kind and
-more of what went wrong; nothing here measures how well other questions are answered.
+report, evaluation.json in the assistant's folder, holds all of these, some answers of each kind,
+more of what went wrong, and the questions that nobody should be told to ask (unfit); nothing here
+measures how well other questions are answered.
 
 Source for loops: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
 """
@@ -29,6 +34,7 @@ from pathlib import Path
 from minigpt import checkpoint
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
+from minigpt.chat_verdicts import examples, mistakes, taught, unfit, verdict
 from minigpt.distribution import Settings
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
@@ -36,12 +42,11 @@ from minigpt.progress_bar import CountingBar
 from minigpt.resume import EVALUATION
 from minigpt.sample import Generation, write
 
-MAX_NEW_TOKENS = 64
+MAX_NEW_TOKENS = 80  # the longest facts have some 70
 LIKELIEST = Settings(temperature=0)
 BATCH = 48  # questions answered at a time
 TIMES = 3  # a loop: a stretch stands so often in a row ...
 SHORTEST = 2  # ... and has at least so many tokens
-EXAMPLES = 3  # answers of each kind that the report shows
 BASE_QUESTIONS = 300  # as many are asked of the base model, which answers the same way to most
 
 
@@ -138,6 +143,7 @@ def score(questions, replies, tokenizer):
     said = [tokenizer.decode(reply).strip() for reply in replies]
     right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
     declined = [declines(s) for s in said]
+    said_so = [verdict(q, s) == "right" for q, s in zip(questions, said, strict=True)]
     named = [declines(s, q.get("name", "")) for s, q in zip(said, questions, strict=True)]
     asks = [q["asks"] for q in questions]
 
@@ -160,58 +166,11 @@ def score(questions, replies, tokenizer):
         "invented_declined": share(declined, "invented"),
         "invented_named": share(named, "invented"),
         "real_declined": share(declined, "known"),
+        "not_taught_said": share(said_so, "not_taught"),
+        "follows_exact": share(right, "follows"),
         "small_talk_exact": share(right, "small_talk"),
+        "general_exact": share(right, "general"),
         "loops": round(sum(map(loops, replies)) / len(replies), 4),
-    }
-
-
-def verdict(question, said):
-    """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
-
-    Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
-    answer that says so of another name than was asked for. Small talk is right or wrong.
-    """
-    if said == question["messages"][-1]["content"] and question["asks"] != "invented":
-        return "right"
-    if declines(said) and question["asks"] != "small_talk":
-        return "declined" if declines(said, question.get("name", "")) else "misspelt"
-    return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
-
-
-def examples(questions, replies, tokenizer, n=EXAMPLES):
-    """Return up to `n` answers of each verdict to each sort of question, from all over the list."""
-    found = {}
-    for q, reply in zip(questions, replies, strict=True):
-        said = tokenizer.decode(reply).strip()
-        key = q["asks"], verdict(q, said)
-        asked, expected = [m["content"] for m in q["messages"][:-1]], q["messages"][-1]["content"]
-        found.setdefault(key, []).append(
-            {"asks": key[0], "verdict": key[1], "asked": asked, "said": said, "expected": expected}
-        )
-    return [x for some in found.values() for x in some[:: -(-len(some) // n)]]
-
-
-def mistakes(questions, replies, tokenizer, n=20):
-    """Return up to `n` questions about facts that were answered otherwise than was expected."""
-    found = []
-    for q, reply in zip(questions, replies, strict=True):
-        said, expected = tokenizer.decode(reply).strip(), q["messages"][-1]["content"]
-        wrong = said != expected if q["asks"] != "invented" else not declines(said)
-        if wrong and q["asks"] != "held_out":
-            asked = q["messages"][-2]["content"]
-            found.append({"asked": asked, "said": said, "expected": expected})
-    return found[:: max(1, len(found) // n)][:n]
-
-
-def taught(questions):
-    """Return the names of which facts were trained, {"module": [...], ...}, those asked for."""
-    found = {}
-    for q in questions:
-        if q["asks"] == "known" and q["kind"] not in ("signature", "home"):
-            found.setdefault(q["kind"], set()).add(q["name"])
-    return {
-        kind: sorted(names, key=lambda name: (name.lower(), name))
-        for kind, names in sorted(found.items())
     }
 
 
@@ -246,6 +205,7 @@ def evaluate_chat(chat, conversations, base=None, device="cpu", say=print):
     report["taught"] = taught(questions)
     report["examples"] = examples(questions, replies[:n], tokenizer)
     report["mistakes"] = mistakes(questions, replies[:n], tokenizer)
+    report["unfit"] = unfit(questions, replies[:n], tokenizer)
     report["seconds"] = round(time.monotonic() - began, 3)
     checkpoint.write_json(Path(chat) / EVALUATION, report)
     return report

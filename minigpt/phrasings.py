@@ -8,8 +8,8 @@ arguments does it take?" is.
 
 What a small model takes for the name in a question is what it has not seen in other questions: of
 "What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
-are many phrasings, with many words beside the name: DIRECT ones, and each of STARTS before each of
-CLAUSES; and before and behind them stand sentences that have nothing to do with it.
+are many phrasings, with many words beside the name: DIRECT ones, the most usual first, and each of
+STARTS before each of CLAUSES; and around them stand sentences that have nothing to do with it.
 
 Every answer begins with the kind of thing and its name, "Module NAME: ...": the model has to read
 the name and spell it before it says what it knows, and what it knows then follows the same few
@@ -21,32 +21,30 @@ This is not the reading of pages (facts.py), the making up of names (invented.py
 of conversations (chat_writer.py).
 """
 
-import re
-
 DIRECT = {
     "module": [
-        "What is {}?", "What is {} for?", "What does {} do?", "Tell me about {}.",
+        "What is {}?", "{}", "What is {} for?", "What does {} do?", "Tell me about {}.",
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
         "What can I do with {}?", "{}: what is it?", "Please describe {}.",
-        "{}", "Describe the module {} in a sentence.",
+        "Describe the module {} in a sentence.",
         "What is the use of the module {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
         "What is the {} module?", "What does the {} module do?", "Say in a few words what {} is.",
         "Explain {}.",
     ],
     "function": [
-        "What does {} do?", "What is {}?", "Tell me about {}.", "What is {} for?",
+        "What is {}?", "{}", "What does {} do?", "Tell me about {}.", "What is {} for?",
         "What does the function {} do?", "Can you explain {}?", "{}: what does it do?",
         "Please describe {}.", "What happens when I call {}?", "What is the function {} for?",
-        "Describe {} in a sentence.", "{}",
+        "Describe {} in a sentence.",
         "What is the use of {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
         "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
         "Somebody told me to call the function {}. Why?",
     ],
     "class": [
-        "What is {}?", "What is {} for?", "What is the class {}?", "Tell me about {}.",
-        "Can you explain {}?", "{}: what is it?", "Please describe {}.", "{}",
+        "What is {}?", "{}", "What is {} for?", "What is the class {}?", "Tell me about {}.",
+        "Can you explain {}?", "{}: what is it?", "Please describe {}.",
         "Describe the class {} in a sentence.", "What is the use of the class {}?",
         "What purpose does {} serve?", "I have never heard of {}. What is it?",
         "My program makes a {}. What is that?", "What kind of thing is {}?", "Explain {}.",
@@ -75,9 +73,9 @@ DIRECT = {
         "The function {} is in which module?",
     ],
     "page": [
-        "What is {} about?", "Tell me about {}.", "What does the page {} say?", "What is {}?",
-        "What do you know about {}?", "{}: what is it about?", "Please describe {}.",
-        "{}", "What did you read about {}?", "Describe {} in a sentence.",
+        "What is {}?", "{}", "What is {} about?", "Tell me about {}.",
+        "What does the page {} say?", "What do you know about {}?", "{}: what is it about?",
+        "Please describe {}.", "What did you read about {}?", "Describe {} in a sentence.",
         "How does the page {} begin?", "What does {} mean?",
         "What is the use of {}?", "Why would anyone read {}?",
         "I have never heard of {}. What is it?", "Somebody mentioned {}. What is that?",
@@ -120,10 +118,17 @@ CLAUSES = {
         "how {} begins", "why somebody wrote {}", "what kind of thing {} is",
     ],
 }  # fmt: skip
-COMPOSED = {
-    kind: [f"{start} {clause}{end}" for clause in clauses for start, end in STARTS]
-    for kind, clauses in CLAUSES.items()
-}
+
+
+def composed(clauses):
+    """Return of the clauses of each kind those questions that begin with each of STARTS."""
+    return {
+        kind: [f"{start} {clause}{end}" for clause in some for start, end in STARTS]
+        for kind, some in clauses.items()
+    }
+
+
+COMPOSED = composed(CLAUSES)
 TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
 
 HELD_OUT = {
@@ -215,13 +220,6 @@ def echo_answer(name):
 def unknown_answer(kind, name):
     """Return what the assistant says about a name that does not exist."""
     return f"{NOUN[kind]} {name}? {UNKNOWN} that name."
-
-
-def return_answer(name, text):
-    """Return what the assistant says to "what does it return?", where `text` says what it does."""
-    if re.match(r"Returns? ", text):
-        return answer("function", name, text)
-    return f"Function {name}: its page does not say what it returns."
 
 
 def declines(reply, name=""):

@@ -7,8 +7,9 @@
     beginning  the first words of a sentence of its documents, to go on with
 
 The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded as
-none that the model was trained on. What is not known, as of a model without these files, is left
-out; files that cannot be read are as good as none.
+none that the model was trained on. Where the assistant was examined, questions that it answered as
+it should are preferred. What is not known, as of a model without these files, is left out; files
+that cannot be read are as good as none.
 """
 
 import gzip
@@ -17,6 +18,7 @@ import zlib
 from pathlib import Path
 
 QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversations.json"
+EVALUATION = "chat/evaluation.json"
 DOCUMENTS = "documents.jsonl.gz"
 PARTS_OF_FUNCTIONS = ("signature", "home")  # facts about names that are asked for otherwise, too
 KINDS = ("known", "held_out", "invented")
@@ -28,8 +30,9 @@ SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of i
 def suggestions(out, documents=()):
     """Return a dict of what the files below the folder `out` know; see above."""
     lines = list(read_lines(Path(out) / QUESTIONS, MOST_LINES))
-    well_known = best_known(Path(out) / REPORT)
-    questions = [asked(line, well_known) for line in lines]
+    well_known = listed(Path(out) / REPORT, "best_known")
+    unfit = listed(Path(out) / EVALUATION, "unfit")
+    questions = [asked(line, well_known, unfit) for line in lines]
     found = {"taught": names} if (names := taught(lines)) else {}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
@@ -54,24 +57,28 @@ def taught(questions):
     return sorted(names, key=lambda name: (name.lower(), name))
 
 
-def best_known(path):
-    """Return the best-known names of the report conversations.json, none where it has none."""
+def listed(path, key):
+    """Return what a stage's report lists under `key`, as a set; nothing where it has no list."""
     try:
-        return set(json.loads(path.read_bytes())["best_known"])
+        return set(json.loads(path.read_bytes())[key])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
 
 
-def asked(question, well_known):
-    """Return (what is asked, how far it is from a good beginning, its text); "" of other lines."""
+def asked(question, well_known, unfit):
+    """Return (what is asked, how far it is from a good beginning, its text); "" of other lines.
+
+    Farthest are questions of `unfit`, which the assistant answered otherwise than it should.
+    """
     try:
         asks, kind = question["asks"], question["kind"]
         text = question["messages"][0]["content"].strip()
         # a question about a whole page that many know, short as its name and its words, is the best
         is_page, name = kind in ("module", "page"), str(question.get("name", ""))
-        return asks, (not is_page, name not in well_known, len(name), len(text)), text
+        known = (not is_page, name not in well_known, len(name), len(text))
+        return asks, (text in unfit, *known), text
     except (TypeError, KeyError, IndexError, AttributeError):
-        return "", (True, True, 0, 0), ""
+        return "", (True, True, True, 0, 0), ""
 
 
 def beginning(document):

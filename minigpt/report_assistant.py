@@ -21,7 +21,10 @@ ROWS = (
     ("held_out_exact", "facts never fine-tuned on, answered exactly"),
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
     ("held_out_named", "... and spells that name as it was asked for"),
+    ("not_taught_said", "taught names, asked for what was not taught: says so"),
+    ("follows_exact", "taught names, asked for what follows: answered exactly"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
+    ("general_exact", "about nothing taught: says so, in phrasings never trained on"),
     ("loops", "replies that repeat themselves"),
 )
 
@@ -58,7 +61,10 @@ def print_table(report, conversations=None):
 ASKED = {
     "known": "Asked for a fact that it was taught, in other words",
     "follow_up": "Asked on, from what was said before",
+    "not_taught": "Asked for what it was not taught of a name that it was taught",
+    "follows": "Asked for what follows from a name or a fact that it was taught",
     "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
+    "general": "Asked about nothing that it was taught",
     "held_out": "Asked for a name of the pages that it was never taught",
     "invented": "Asked for a name that does not exist",
 }
@@ -98,7 +104,9 @@ def assistant_section(report):
             "model that declines too little makes up an answer to an invented name; one that "
             "declines too much does so of names that it was taught. Names that stand in the pages "
             "and were never taught are the hardest: it has read them, and has no answer. A new "
-            "name is often misspelt in the answer, also where that rightly says it is not known."
+            "name is often misspelt in the answer, also where that rightly says it is not known. "
+            "So it is asked for what it was not taught of a name that it was, and for what is no "
+            "name at all: both times it should say so."
         ),
         table(
             "What the assistant knows, and whether it knows what it does not know",

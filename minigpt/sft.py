@@ -42,15 +42,13 @@ from minigpt.pretrain import run_in_folder
 from minigpt.resume import BEST, REPORT, belongs_to
 from minigpt.sample import generate
 
-# Beside what a base was pretrained with: how much of it fine-tuning takes.
-SHARE_OF_STEPS = 0.8
-SHARE_OF_RATE = 0.8
+SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
 
 
 def inherit(base):
     """Return the TrainConfig that fine-tuning the folder `base` starts with.
 
-    What the base was trained with, for fewer steps and at a lower learning rate; the defaults of
+    What the base was trained with, for as many steps, at a lower learning rate; the defaults of
     TrainConfig where it does not say.
     """
     known = {f.name for f in fields(TrainConfig)}
@@ -64,7 +62,6 @@ def inherit(base):
     return replace(
         config,
         epochs=0.0,
-        steps=max(1, round(config.steps * SHARE_OF_STEPS)),
         learning_rate=config.learning_rate * SHARE_OF_RATE,
         min_learning_rate=config.min_learning_rate * SHARE_OF_RATE,
     )

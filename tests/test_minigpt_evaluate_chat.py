@@ -9,17 +9,14 @@ from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
 from minigpt.chat_format import conversation
+from minigpt.chat_verdicts import examples, mistakes, taught, unfit, verdict
 from minigpt.evaluate_chat import (
     MAX_NEW_TOKENS,
     answer_all,
     evaluate_chat,
-    examples,
     loops,
-    mistakes,
     read_questions,
     score,
-    taught,
-    verdict,
 )
 from minigpt.parallel import Workers
 from minigpt.report_assistant import assistant_section, print_table
@@ -65,11 +62,16 @@ def test_figures_are_shares_of_what_was_asked():
         question("invented", "Module zz? I do not know that name.", name="zz"),
         question("held_out", "the file."),
         question("small_talk", "a list.", asked="Hello"),
+        question("not_taught", "I was not taught that."),
+        question("not_taught", "Not taught."),
+        question("follows", "a key."),
+        question("general", "the key."),
     ]
     decline = "I do not know that name."
     loop = "a file" + 4 * " a file"
     replies = ["the list.", "a key", f"the? {decline}", f"Module ww? {decline}", "yy: the list.",
-               f"Module z? {decline}", loop, "a list."]  # fmt: skip
+               f"Module z? {decline}", loop, "a list.",
+               "I was not taught that.", "a key.", "a list.", "the key."]  # fmt: skip
     ids = [tokenizer.encode_ordinary(r) for r in replies]
     figures = score(questions, ids, tokenizer)
     assert figures["exact"] == pytest.approx(1 / 3, abs=1e-4)
@@ -79,15 +81,17 @@ def test_figures_are_shares_of_what_was_asked():
     assert figures["invented_named"] == pytest.approx(1 / 3, abs=1e-4)
     assert figures["held_out_exact"] == figures["held_out_declined"] == 0
     assert figures["follow_up_exact"] is None
-    assert figures["small_talk_exact"] == 1
-    assert figures["loops"] == pytest.approx(1 / 8, abs=1e-4)
+    assert figures["small_talk_exact"] == figures["general_exact"] == 1
+    assert (figures["not_taught_said"], figures["follows_exact"]) == (0.5, 0)
+    assert figures["loops"] == pytest.approx(1 / 12, abs=1e-4)
     wrong = mistakes(questions, ids, tokenizer)
-    assert [m["said"] for m in wrong] == [replies[1], replies[2], replies[4]]
+    assert [m["said"] for m in wrong] == [replies[i] for i in (1, 2, 4, 9, 10)]
     verdicts = [(x["asks"], x["verdict"]) for x in examples(questions, ids, tokenizer)]
     assert verdicts == [
         ("known", "right"), ("known", "wrong"), ("known", "declined"), ("invented", "declined"),
         ("invented", "made up"), ("invented", "misspelt"), ("held_out", "made up"),
-        ("small_talk", "right"),
+        ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "wrong"),
+        ("follows", "wrong"), ("general", "right"),
     ]  # fmt: skip
 
 
@@ -95,6 +99,37 @@ def test_in_small_talk_nothing_is_misspelt():
     said = "I do not know that name."
     assert verdict(question("small_talk", "Good morning!", asked="Hello"), said) == "wrong"
     assert verdict(question("small_talk", said, asked="Hello"), said) == "right"
+    assert verdict(question("general", "That is beyond me."), said) == "wrong"
+
+
+def test_what_was_not_taught_may_be_said_in_other_words_but_of_no_other_name():
+    q = question("not_taught", "Class x: I was not taught what is in it.", name="x")
+    assert verdict(q, "Class x: I was not taught that.") == "right"
+    assert verdict(q, "Function x: I was not taught its arguments.") == "right"
+    assert verdict(q, "Class y: I was not taught that.") == "wrong"
+    assert verdict(q, "Class x: more than one module has it.") == "wrong"
+    assert verdict(q, "Class x? I do not know that name.") == "declined"
+    shared = question("not_taught", "Function x: more than one module has it.", name="x")
+    assert verdict(shared, "Function x: I was not taught that.") == "wrong"
+    assert verdict(shared, "Function x: more than one module has it.") == "right"
+
+
+def test_unfit_to_be_suggested_is_what_was_answered_otherwise_than_it_should_be():
+    tokenizer = example_tokenizer()
+    decline = "Module x? I do not know that name."
+    asked = [
+        (question("known", "a key.", asked="1", name="x"), "a key."),
+        (question("known", "a key.", asked="2", name="x"), "a list."),
+        (question("known", "a key.", asked="3", name="x"), decline),
+        (question("invented", decline, asked="4", name="x"), decline),
+        (question("invented", decline, asked="5", name="x"), decline.replace("x", "xy")),
+        (question("held_out", "a key.", asked="6", name="x"), decline),
+        (question("held_out", "a key.", asked="7", name="x"), "a list."),
+        (question("follow_up", "a key.", asked="8") | {
+            "messages": conversation("8", "a list.", "And?", "a key.")}, "a list."),
+    ]  # fmt: skip
+    replies = [tokenizer.encode_ordinary(said) for _, said in asked]
+    assert unfit([q for q, _ in asked], replies, tokenizer) == ["2", "3", "5", "7"]
 
 
 def test_the_names_that_were_taught_are_told_once_each():
@@ -158,6 +193,7 @@ def test_the_report_has_the_bases_figures_beside_and_is_kept_in_the_folder(folde
     assert report["questions"] == {"known": 5}
     assert 0 <= report["exact"] <= 1
     assert report["base"]["exact"] == 0
+    assert len(report["unfit"]) == 5 - round(5 * report["exact"])
     print_table(report)
     table = capsys.readouterr().out
     assert "facts answered exactly" in table

@@ -53,6 +53,26 @@ def test_the_suggested_question_is_about_a_well_known_name_if_that_is_known(tmp_
     assert suggestions(tmp_path)["known"] == (long if "lantern" in report else short)
 
 
+@pytest.mark.parametrize(
+    ("report", "suggested"),
+    [
+        ({"unfit": ["What is gc?", "What is a blorp?"]}, "What is heapq?"),
+        ({"unfit": ["What is heapq?"]}, "What is gc?"),
+        ({"unfit": ["What is gc?", "What is heapq?"]}, "What is gc?"),  # there is no better one
+        ({}, "What is gc?"),
+        ([], "What is gc?"),
+        ({"unfit": [[]]}, "What is gc?"),
+    ],
+)
+def test_what_the_assistant_answered_wrongly_is_suggested_last(tmp_path, report, suggested):
+    asked = (question("known", f"What is {name}?", name=name) for name in ("gc", "heapq"))
+    write(tmp_path, lines(*asked, question("invented", "What is a blorp?")))
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "evaluation.json").write_text(json.dumps(report))
+    found = suggestions(tmp_path)
+    assert (found["known"], found["invented"]) == (suggested, "What is a blorp?")
+
+
 def test_the_names_that_were_taught_are_listed_once_each(tmp_path):
     named = [("known", "module", "os"), ("known", "function", "os.remove"),
              ("known", "class", "Abc"), ("known", "signature", "os.remove"),

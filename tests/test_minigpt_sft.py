@@ -144,13 +144,12 @@ def test_a_finished_run_trains_no_more_and_other_conversations_begin_anew(start,
 # ---- settings and bad input ----------------------------------------------------------------
 
 
-def test_settings_are_the_bases_for_fewer_steps_at_a_lower_rate(tmp_path):
+def test_settings_are_the_bases_at_a_lower_rate(tmp_path):
     assert inherit(tmp_path).batch_size == TrainConfig().batch_size
     base = {"batch_size": 7, "steps": 100, "learning_rate": 1e-2, "min_learning_rate": 1e-3}
     (tmp_path / "training.json").write_text(json.dumps({"train": base | {"of_old": 1}}))
     config = inherit(tmp_path)
-    assert config.batch_size == 7
-    assert 0 < config.steps < 100
+    assert (config.batch_size, config.steps) == (7, 100)
     assert 0 < config.min_learning_rate < config.learning_rate < 1e-2
     (tmp_path / "training.json").write_text("[]")
     with pytest.raises(ValueError, match="not a whole report"):

@@ -1,0 +1,183 @@
+"""What else may be asked of a name that is taught: what was not taught of it, what follows.
+
+Of a function is taught what it does, how it is called and which module it is in, of a class and a
+module only what they are; and a function whose arguments are long, or that several modules have, is
+short of a fact. Asked for what it was never told, a model makes something up: so it is asked for
+that, too, and the answer says so.
+
+    signature   the arguments of a class, and of a function that is short of them
+    home        the module, of a name that more than one module has; where the whole name is
+                given, as json.dumps, the module follows
+    return      what a function returns, which follows where its sentence begins "Return ..."
+    functions   what is in a module
+    methods     what is in a class
+    other       anything else: an example, who wrote it, how fast it is, ...
+
+As for facts (phrasings.py) there are wordings to train on and others that serve to measure, and
+the same is asked of names that are not to be known.
+"""
+
+from dataclasses import dataclass
+
+from minigpt import phrasings
+from minigpt.facts import keys_of_function
+from minigpt.phrasings import composed
+
+DIRECT = {
+    "signature": phrasings.DIRECT["signature"],
+    "home": phrasings.DIRECT["home"],
+    "return": [
+        "What does {} return?", "What is the result of {}?", "What do I get back from {}?",
+        "What comes back from {}?", "What is the return value of {}?", "Does {} return anything?",
+        "What will {} give me?", "What value comes out of {}?", "Tell me what {} returns.",
+        "What is the outcome of {}?", "{}: what does it return?", "Does {} give something back?",
+        "I call {}. What do I get?", "Of what type is the result of {}?", "The result of {}?",
+        "Which value does {} return?", "What do I receive from {}?", "{} returns what?",
+        "What does a call of {} return?", "Does the function {} return a value?",
+    ],
+    "functions": [
+        "Which functions does {} have?", "What is in {}?", "List the functions of {}.",
+        "What are the functions of {}?", "Which classes does {} have?", "What does {} contain?",
+        "What classes are in {}?", "Name a function of {}.", "Which constants does {} have?",
+        "Show me what is in {}.", "How many functions has {}?", "Which names does {} define?",
+        "{}: which functions?", "What can I import from {}?", "What are the parts of {}?",
+        "Which functions of {} are important?", "Give me a list of what {} has.",
+        "Tell me the functions in {}.", "Which functions are in the module {}?",
+        "Does {} have many functions?",
+    ],
+    "methods": [
+        "Which methods does {} have?", "What is in the class {}?", "List the methods of {}.",
+        "What are the methods of {}?", "Which attributes does {} have?", "Name a method of {}.",
+        "What attributes are there in {}?", "Show me the methods of {}.", "Has {} any methods?",
+        "How many methods has {}?", "{}: which methods?", "Which methods of {} are important?",
+        "What are the parts of {}?", "Give me a list of the methods of {}.",
+        "Tell me the methods of {}.", "Which methods are in the class {}?",
+        "What are the attributes of {}?", "Which properties does a {} have?",
+        "Enumerate the methods of {}.", "What does the class {} contain?",
+    ],
+    "other": [
+        "Give me an example of {}.", "Who wrote {}?", "How fast is {}?", "Who maintains {}?",
+        "Show me an example with {}.", "Since when is there {}?", "Which errors does {} raise?",
+        "What is the opposite of {}?", "Is {} deprecated?", "How does {} work inside?",
+        "In which version was {} added?", "What is better than {}?", "Is {} safe?",
+        "How do I debug {}?", "What is an alternative to {}?", "Why is {} so slow?",
+        "How do I test {}?", "When was {} written?", "Is {} written in C?", "Does {} use threads?",
+    ],
+}  # fmt: skip
+CLAUSES = {
+    "return": [
+        "what {} returns", "what comes out of {}", "what the result of {} is",
+        "which value {} gives", "what one gets from {}", "whether {} returns something",
+    ],
+    "functions": [
+        "what {} contains", "which functions are in {}", "what can be imported from {}",
+        "which classes {} defines", "what the parts of {} are", "how many functions {} has",
+    ],
+    "methods": [
+        "which methods {} has", "what the attributes of {} are", "which methods are in {}",
+        "how many methods {} has", "which properties {} has", "what the methods of {} are called",
+    ],
+    "other": [
+        "who wrote {}", "how fast {} is", "whether {} is safe", "since when there is {}",
+        "what is wrong with {}", "which errors come from {}",
+    ],
+}  # fmt: skip
+COMPOSED = {kind: phrasings.COMPOSED[kind] for kind in ("signature", "home")} | composed(CLAUSES)
+HELD_OUT = {
+    "signature": phrasings.HELD_OUT["signature"],
+    "home": phrasings.HELD_OUT["home"],
+    "return": [
+        "Could you tell me what {} returns?", "What does {} give back?",
+        "I want to know the return value of {}.", "What is handed back by {}?",
+    ],
+    "functions": [
+        "What functions does {} offer?", "Could you list what is in {}?",
+        "Which functions and classes does the module {} have?",
+        "I want to see the contents of {}.",
+    ],
+    "methods": [
+        "What methods does {} offer?", "Could you list the methods of {}?",
+        "Which methods and attributes does the class {} have?",
+        "I want to see the methods of {}.",
+    ],
+    "other": [
+        "Can you give me an example of {}?", "Who is the author of {}?",
+        "Could you tell me how fast {} is?", "Which exceptions can {} raise?",
+    ],
+}  # fmt: skip
+
+ARGUMENTS = "I was not taught its arguments."
+RETURNED = "I was not taught what it returns."
+CONTENTS = "I was not taught what is in it."
+OTHER = "I was not taught that."
+NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
+SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
+
+# Times that it is asked for in a round: what has to be known of each name by itself, what not.
+LEARNED, PLAIN = 12, 2
+
+
+@dataclass(frozen=True)
+class Further:
+    """One thing to ask of a name that is taught, and what to say to it."""
+
+    asks: str  # signature, home, return, functions, methods or other
+    kind: str  # of the name: module, class, function; home for one without its module
+    name: str
+    text: str
+    times: int  # that it is asked for in a round
+    follows: bool = False  # from what is taught, or from the name; else it was not taught
+
+    @property
+    def answer(self):
+        """What the assistant says."""
+        return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
+
+
+def says_not_taught(reply, name):
+    """Tell whether a reply says of the name `name` that something of it was not taught."""
+    return any(
+        reply == f"{noun} {name}: {text}"
+        for noun in phrasings.NOUN.values() for text in NOT_TAUGHT
+    )  # fmt: skip
+
+
+def return_text(text):
+    """Return what is said of what a function returns, where `text` says what it does."""
+    return text if text.startswith(("Return ", "Returns ")) else RETURNED
+
+
+def module_of(name):
+    """Return the module in which the function or the class `name` is, as facts.full_name has it."""
+    return name.rpartition(".")[0] or "builtins"
+
+
+def further(facts):
+    """Return the list of Further of the names that `facts`, those that are taught, are about."""
+    known = {(f.kind, f.name) for f in facts}
+    called = {f.name.rpartition(".")[2] for f in facts if f.kind == "function"}
+    found = {}
+
+    def add(*fields, **more):
+        one = Further(*fields, **more)
+        found.setdefault((one.asks, one.kind, one.name), one)
+
+    for f in facts:
+        if f.kind == "function":
+            _, signature, home = keys_of_function(f.name)
+            if signature not in known:
+                add("signature", f.kind, f.name, ARGUMENTS, LEARNED)
+            if home not in known:
+                add("home", *home, SHARED, LEARNED)
+            text = return_text(f.text)
+            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
+        elif f.kind == "class":
+            add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+            add("methods", f.kind, f.name, CONTENTS, PLAIN)
+        elif f.kind == "module" and not f.text.startswith("it has the "):
+            add("functions", f.kind, f.name, CONTENTS, PLAIN)
+        if f.kind in ("class", "function") and ("." in f.name or f.name not in called):
+            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", PLAIN, follows=True)
+        if f.kind in ("function", "class", "module"):
+            add("other", f.kind, f.name, OTHER, PLAIN)
+    return list(found.values())

@@ -1,0 +1,101 @@
+"""Questions about nothing that is taught: how to sort a list, a poem, the capital of Spain.
+
+To know no answer is not enough: a small model that was never asked such a thing goes on with what
+it was, and writes half a fact. So it is asked for many of them, and says what it can be asked. They
+are put together from data/general.jsonl, written by hand; a line is one sort of question:
+
+    {"asked": ["How do I {}?", ...], "words": ["read a file", ...],
+     "held_out": ["What do I have to do to {}?", ...], "held_out_words": ["open a file", ...]}
+
+Each of "words" may stand in each of "asked", two different ones where it has two places; what is
+"held_out" is never trained on and serves to measure, as everywhere (phrasings.py).
+"""
+
+import json
+import random
+from dataclasses import dataclass
+
+from minigpt.chat_format import conversation
+from minigpt.small_talk import DATA, typed
+
+NAME = "general.jsonl"
+FIELDS = ("asked", "words", "held_out", "held_out_words")
+ANSWER = (
+    "That is beyond me. I only know what some modules, classes and functions are for. "
+    "Ask me about one by its name."
+)
+EXAMINED = 9  # questions of each sort in the examination
+
+
+@dataclass(frozen=True)
+class General:
+    """Sorts of questions, and the file they are from."""
+
+    sorts: tuple  # of dicts, see above
+    source: str
+
+    def conversations(self, n, rng):
+        """Return `n` (messages, source), oftener of the sorts that have more to ask."""
+        weights = [len(sort["asked"]) * len(sort["words"]) ** 0.5 for sort in self.sorts]
+        chosen = rng.choices(self.sorts, weights, k=n)
+        texts = (typed(put_together(s["asked"], s["words"], rng), rng) for s in chosen)
+        return [(conversation(text, ANSWER), self.source) for text in texts]
+
+    def questions(self, seed=1):
+        """Return the lines of the examination, see chat_data.py."""
+        rng = random.Random(seed)
+        texts = [
+            put_together(sort["held_out"], sort["held_out_words"], rng)
+            for sort in self.sorts for _ in range(EXAMINED)
+        ]  # fmt: skip
+        return [
+            {
+                "messages": conversation(text, ANSWER),
+                "asks": "general",
+                "kind": "general",
+                "name": text,
+                "source": self.source,
+            }
+            for text in dict.fromkeys(texts)
+        ]
+
+
+def put_together(asked, words, rng):
+    """Return one of `asked` with some of `words` in its places."""
+    text = rng.choice(asked)
+    filled = text.format(*rng.sample(words, text.count("{}")))
+    return filled[0].upper() + filled[1:]
+
+
+def fits(asked, words):
+    """Tell whether each of `asked` has one or two places, and there are words for all of them.
+
+    Raises AttributeError, TypeError or ValueError where these are no lists of texts.
+    """
+    places = [text.count("{}") for text in asked]
+    lists = isinstance(asked, list) and isinstance(words, list)
+    return (
+        lists
+        and all(word.strip() and "{}" not in word for word in words)
+        and 0 < min(places) <= max(places) <= min(2, len(words))
+    )
+
+
+def read_general(path=DATA / NAME):
+    """Return the General of a file; raise ValueError, naming the line, for what is none."""
+    sorts = []
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            sort = {field: line[field] for field in FIELDS}
+            whole = fits(sort["asked"], sort["words"])
+            whole = whole and fits(sort["held_out"], sort["held_out_words"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            whole = False
+        if not whole:
+            raise ValueError(
+                f'{path}, line {number}: it must be {{"asked": ["... {{}} ...", ...], "words": '
+                f'[text, ...], "held_out": ["... {{}} ...", ...], "held_out_words": [text, ...]}}'
+            )
+        sorts.append(sort)
+    return General(tuple(sorts), path.name)

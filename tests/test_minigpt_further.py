@@ -1,0 +1,158 @@
+"""What else is asked of taught names: what was not taught of them, and what follows."""
+
+import json
+import random
+
+import pytest
+from chat_examples import page, pages, write_documents
+from test_minigpt_chat_data import bare, without_filling
+
+from minigpt import further as module
+from minigpt.chat_data import make
+from minigpt.chat_writer import EXAMINED_FURTHER, Writer
+from minigpt.facts import Fact, collect
+from minigpt.further import ARGUMENTS, CONTENTS, OTHER, RETURNED, SHARED, further
+from minigpt.phrasings import TRAINED, declines
+
+TRAINED_FURTHER = {kind: module.DIRECT[kind] + module.COMPOSED[kind] for kind in module.DIRECT}
+
+
+def test_every_sort_is_asked_in_many_phrasings_and_examined_in_others():
+    assert TRAINED_FURTHER.keys() == module.HELD_OUT.keys()
+    every = [text for words in (TRAINED, TRAINED_FURTHER) for x in words.values() for text in x]
+    trained = {without_filling(text) for text in every}
+    for kind, held_out in module.HELD_OUT.items():
+        assert len(set(module.DIRECT[kind])) == 20
+        assert len(set(TRAINED_FURTHER[kind])) == 116
+        assert len(set(held_out)) == 4
+        assert not trained & {without_filling(text) for text in held_out}
+        assert all(text.count("{}") == 1 for text in TRAINED_FURTHER[kind] + held_out)
+
+
+def test_no_phrasing_asks_for_a_fact_and_for_something_else():
+    for kind in ("return", "functions", "methods", "other"):
+        asked = {bare(text) for text in TRAINED_FURTHER[kind]}
+        assert not asked & {bare(text) for texts in TRAINED.values() for text in texts}
+
+
+def said_of(facts):
+    return {(one.asks, one.answer): one.follows for one in further(facts)}
+
+
+def test_of_a_function_what_was_not_taught_is_said_and_what_follows():
+    name, text = "keys.find", "Find the key."
+    function = Fact("function", name, text, "")
+    assert said_of([function]) == {
+        ("signature", f"Function keys.find: {ARGUMENTS}"): False,
+        ("home", f"Function find: {SHARED}"): False,
+        ("home", "Function keys.find: it is in keys."): True,
+        ("return", f"Function keys.find: {RETURNED}"): False,
+        ("other", f"Function keys.find: {OTHER}"): False,
+    }
+    whole = [function, Fact("signature", name, "find(a)", ""), Fact("home", "find", "keys", "")]
+    assert {asks for asks, _ in said_of(whole)} == {"home", "return", "other"}
+    assert not any(SHARED in answer for _, answer in said_of(whole))
+
+
+def test_what_a_function_returns_follows_where_its_sentence_says_it():
+    said = said_of([Fact("function", "len", "Return the length.", "")])
+    assert said["return", "Function len: Return the length."] is True
+    said = said_of([Fact("function", "len", "Returned values are lengths.", "")])
+    assert said["return", f"Function len: {RETURNED}"] is False
+
+
+def test_of_a_class_and_a_module_what_they_are_was_taught_and_no_more():
+    said = said_of([Fact("class", "keys.Key", "A key.", ""), Fact("module", "keys", "Tools.", "")])
+    assert said == {
+        ("signature", f"Class keys.Key: {ARGUMENTS}"): False,
+        ("methods", f"Class keys.Key: {CONTENTS}"): False,
+        ("home", "Class keys.Key: it is in keys."): True,
+        ("other", f"Class keys.Key: {OTHER}"): False,
+        ("functions", f"Module keys: {CONTENTS}"): False,
+        ("other", f"Module keys: {OTHER}"): False,
+    }
+    has = Fact("module", "keys", "it has the functions find, turn.", "")
+    assert {asks for asks, _ in said_of([has])} == {"other"}  # what is in it was taught
+
+
+def test_a_question_has_one_answer_where_a_class_and_a_function_share_a_name():
+    facts = [Fact("class", "filter", "Some.", ""), Fact("function", "keys.filter", "Few.", "")]
+    homes = [one.answer for one in further(facts) if one.asks == "home" and one.name == "filter"]
+    assert homes == [f"Function filter: {SHARED}"]
+    assert "Class dict: it is in builtins." in dict.fromkeys(
+        one.answer for one in further([Fact("class", "dict", "A dictionary.", "")])
+    )
+    assert further([Fact("page", "Gulls", "Birds.", "")]) == []
+
+
+LONG = "a_very_long_argument, another_very_long_argument=1, a_third=None"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of conversations about pages where some functions are short of a fact."""
+    folder = tmp_path_factory.mktemp("made")
+    records = pages()
+    for name, argument in (("alpha", "a"), ("omega", "b")):
+        records.append(
+            page(name, f"Tools of {name}.", shared=(argument, f"Do what {name} does."),
+                 **{f"long_{name}": (LONG, f"Open the {name}.")})
+        )  # fmt: skip
+    make([write_documents(folder / "d.jsonl", records)], folder, n_facts=500)
+    return folder
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_what_was_not_taught_is_trained_and_examined_in_other_words(made):
+    answers = [m["content"] for x in lines(made / "train.jsonl") for m in x["messages"][1::2]]
+    known = [q for q in lines(made / "questions.jsonl") if q["asks"] == "known"]
+    taught = {(q["kind"], q["name"]) for q in known}
+    short = [name for name in ("alpha.long_alpha", "omega.long_omega")
+             if ("function", name) in taught]  # fmt: skip
+    assert short
+    assert all(answers.count(f"Function {name}: {ARGUMENTS}") >= 12 for name in short)
+    assert answers.count(f"Function shared: {SHARED}") >= 12
+    found = [q for q in lines(made / "questions.jsonl") if q["asks"] in ("not_taught", "follows")]
+    assert {q["kind"] for q in found} >= {"signature", "home", "return", "functions", "other"}
+    for q in found:
+        question, answer = (m["content"] for m in q["messages"])
+        assert question in [text.format(q["name"]) for text in module.HELD_OUT[q["kind"]]]
+        assert answer in answers
+        assert (RETURNED in answer or "I was not taught" in answer or SHARED in answer) == (
+            q["asks"] == "not_taught"
+        )
+    sorts = [(q["asks"], q["kind"], q["messages"][1]["content"].split(" ")[0]) for q in found]
+    assert max(sorts.count(sort) for sort in sorts) == EXAMINED_FURTHER
+
+
+def test_the_same_is_asked_of_names_that_are_not_to_be_known(made):
+    asked = {text for kind in ("return", "functions", "other") for text in module.DIRECT[kind]}
+    declined = known = 0
+    for x in lines(made / "train.jsonl"):
+        for question, answer in zip(x["messages"][::2], x["messages"][1::2], strict=False):
+            name = answer["content"].partition(" ")[2].partition(" ")[0].rstrip(":?")
+            if name and question["content"].replace(name, "{}") in asked:
+                declined += declines(answer["content"])
+                known += not declines(answer["content"])
+    assert 0.3 < declined / known < 1
+
+
+def test_follow_ups_say_what_was_not_taught_and_which_module_follows():
+    fact = Fact("function", "keys.find", "Find the key.", "")
+    writer = Writer([fact], None, {}, random.Random(1))
+    for ask, answer in (
+        ("signature", f"Function keys.find: {ARGUMENTS}"),
+        ("home", "Function find: it is in keys."),
+        ("return", f"Function keys.find: {RETURNED}"),
+    ):
+        assert writer.follow_up(fact, {ask: ["And?"]}) == ["And?", answer]
+
+
+def test_names_of_pages_that_have_all_facts_are_asked_for_their_module_by_their_whole_name():
+    facts, _ = collect(pages())
+    found = [one for one in further(facts) if one.asks == "home"]
+    assert found and all(one.follows and one.answer.endswith(
+        f"it is in {one.name.partition('.')[0]}.") for one in found)  # fmt: skip
