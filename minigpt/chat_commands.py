@@ -7,7 +7,7 @@ from minigpt.amounts import count
 from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags, require
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
-INHERITED = "the training (default: the base model's, a lower rate)"
+INHERITED = "the training (default: the base model's, at a lower rate)"
 
 
 def add_commands(command):

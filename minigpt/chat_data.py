@@ -49,10 +49,9 @@ WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
-WRITTEN = 0.06  # written conversations, repeated, for each one made of a fact
+WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
-GENERAL = 0.08  # and for questions about nothing that is taught ...
-LEAST_GENERAL = 500  # ... of which there are some where there are no facts
+GENERAL = 0.08  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng):
@@ -89,12 +88,13 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     spoken_of = {w for m, _ in written for x in m for w in WORD.findall(x["content"].lower())}
     writer = Writer(trained, Invented(facts, {*names, *spoken_of}, rng), untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
-    talk, general = read_small_talk(parameters=parameters), read_general()
+    kinds = [f.kind for f in trained]
+    talk, general = read_small_talk(parameters=parameters), read_general(kinds=kinds)
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
-    questions += talk.questions() + general.questions()
+    questions += talk.questions() + (general.questions() if trained else [])
     train = list(training_conversations(writer, rounds)) if trained else []
-    n_usual = len(train)
+    n_asked = len(train)
     train += further_conversations(writer, rounds)
     looked_at = rng.sample(questions, min(200, len(questions)))
     # the first is shown again and again while it learns: what it shall know, and as short as any
@@ -107,14 +107,15 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     others = ("further", "unknown", "echo")
     pieces = {kind: sum(source == kind for _, source in train) for kind in others}
     pieces = {"facts": len(train) - sum(pieces.values()), **pieces}
-    repeats = max(1, round(n_usual * WRITTEN / len(kept)))
-    talked = max(1, round(n_usual * SMALL_TALK / talk.n_trained))
-    n_general = max(LEAST_GENERAL, round(n_usual * GENERAL))
-    train += kept * repeats
-    train += talk.conversations(talked, rng)
-    train += general.conversations(n_general, rng)
-    pieces |= {"written": len(kept) * repeats, "small_talk": talk.n_trained * talked}
-    pieces |= {"general": n_general}
+    repeats = max(1, round(n_asked * WRITTEN / len(kept)))
+    talked = max(1, round(n_asked * SMALL_TALK / talk.n_trained))
+    more = {
+        "written": kept * repeats,
+        "small_talk": talk.conversations(talked, rng),
+        "general": general.conversations(round(n_asked * GENERAL), rng),
+    }
+    train += [pair for some in more.values() for pair in some]
+    pieces |= {kind: len(some) for kind, some in more.items()}
     rng.shuffle(train)
     train = chain(train, rng)
 
@@ -122,7 +123,6 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     write_lines(out / "train.jsonl", map(as_line, train))
     write_lines(out / "val.jsonl", map(as_line, val))
     write_lines(out / "questions.jsonl", questions)
-    kinds = [f.kind for f in trained]
     report = {
         "stage": "conversations",
         "seconds": round(time.monotonic() - began, 3),

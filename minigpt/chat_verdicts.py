@@ -3,27 +3,32 @@
 What is asked and the figures are in evaluate_chat.py, whose report holds these lists.
 """
 
-from minigpt.further import says_not_taught
+from minigpt.further import OTHER, says_not_taught
+from minigpt.general import BEYOND
 from minigpt.phrasings import declines
 
 EXAMPLES = 3  # answers of each kind that the report shows
 
 
 def verdict(question, said):
-    """Return what an answer is: "right", "declined", or else "wrong", of no taught name "made up".
+    """Return what an answer is: "right", "declined", "misspelt", "made up" or "wrong".
 
     Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
-    answer that says so of another name than was asked for. What was not taught of a name that was
-    may be said in other words than were expected. What names nothing is right or wrong.
+    answer that says so of another name than was asked for. That something of a taught name was not
+    taught may be said in the words for anything. "made up" is what is said of what was not taught,
+    unless it is one of the answers that refuse. What names nothing is right or wrong.
     """
-    expected = question["messages"][-1]["content"]
-    if question["asks"] == "not_taught" and says_not_taught(expected, question["name"]):
-        expected = said if says_not_taught(said, question["name"]) else expected
-    if said == expected and question["asks"] != "invented":
+    asks, expected = question["asks"], question["messages"][-1]["content"]
+    if said == expected and asks != "invented":
         return "right"
-    if declines(said) and question["asks"] not in ("small_talk", "general"):
+    if asks == "not_taught" and says_not_taught(expected):
+        about, _, text = said.partition(": ")
+        if text == OTHER and expected.startswith(f"{about}: "):
+            return "right"
+    if declines(said) and asks not in ("small_talk", "general"):
         return "declined" if declines(said, question.get("name", "")) else "misspelt"
-    return "made up" if question["asks"] in ("invented", "held_out") else "wrong"
+    refuses = says_not_taught(said) or said.startswith(BEYOND)
+    return "made up" if asks in ("invented", "held_out", "not_taught") and not refuses else "wrong"
 
 
 def examples(questions, replies, tokenizer, n=EXAMPLES):
@@ -40,12 +45,15 @@ def examples(questions, replies, tokenizer, n=EXAMPLES):
 
 
 def mistakes(questions, replies, tokenizer, n=20):
-    """Return up to `n` questions about facts that were answered otherwise than was expected."""
+    """Return up to `n` questions that were answered otherwise than was expected.
+
+    A held-out fact cannot be known; of an invented name it is enough that it is declined.
+    """
     found = []
     for q, reply in zip(questions, replies, strict=True):
         said, expected = tokenizer.decode(reply).strip(), q["messages"][-1]["content"]
-        wrong = said != expected if q["asks"] != "invented" else not declines(said)
-        if wrong and q["asks"] != "held_out":
+        right = declines(said) if q["asks"] == "invented" else verdict(q, said) == "right"
+        if not right and q["asks"] != "held_out":
             asked = q["messages"][-2]["content"]
             found.append({"asked": asked, "said": said, "expected": expected})
     return found[:: max(1, len(found) // n)][:n]

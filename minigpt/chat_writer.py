@@ -114,8 +114,8 @@ class Writer:
             reply = phrasings.answer("function", name, further.return_text(text))
         else:
             key = next(key for key in keys_of_function(name) if key[0] == ask)
-            follows = {"signature": further.ARGUMENTS, "home": further.module_of(name)}
-            reply = phrasings.answer(*key, self.texts.get(key) or follows[ask])
+            otherwise = {"signature": further.ARGUMENTS, "home": further.module_of(name)}
+            reply = phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
         return [self.rng.choice(words[ask]), reply]
 
     def unknown_follow_up(self, kind, name, words):
@@ -171,7 +171,7 @@ def further_conversations(writer, rounds):
             for text in some_phrasings(one.asks, rng, FURTHER, one.times):
                 yield conversation(writer.typed(text, one.name), one.answer), "further"
                 if rng.random() < UNKNOWN:
-                    texts = some_phrasings(one.asks, rng, FURTHER)
+                    texts = some_phrasings(one.asks, rng, FURTHER, one.times)
                     said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT)
                     if name is not None:
                         yield conversation(*said), "unknown"

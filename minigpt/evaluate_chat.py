@@ -10,9 +10,9 @@ the likeliest answer (temperature 0), and counts:
                        without what was said before: then nobody could know
     invented declined  invented names of which it says that it does not know them; and how many of
                        them it names as they were asked: a small model may misspell them
-    real declined      trained facts of which it says so too
-    not taught         of a taught name, what was not taught of it: says that it was not, in
-                       whichever of its words (further.py)
+    real declined      trained facts of which it says so too, or that it was not taught them
+    not taught         of a taught name, what was not taught of it: says that it was not, in the
+                       words for this or for anything (further.py)
     follows            and what follows, as the module of json.dumps: answered exactly
     small talk         who it is, greetings, thanks: answered as written (small_talk.py)
     general            about nothing that is taught: answered as written (general.py)
@@ -36,6 +36,7 @@ from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.chat_verdicts import examples, mistakes, taught, unfit, verdict
 from minigpt.distribution import Settings
+from minigpt.further import says_not_taught
 from minigpt.parallel import Workers
 from minigpt.phrasings import declines
 from minigpt.progress_bar import CountingBar
@@ -143,6 +144,7 @@ def score(questions, replies, tokenizer):
     said = [tokenizer.decode(reply).strip() for reply in replies]
     right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
     declined = [declines(s) for s in said]
+    refused = [declines(s) or says_not_taught(s) for s in said]
     said_so = [verdict(q, s) == "right" for q, s in zip(questions, said, strict=True)]
     named = [declines(s, q.get("name", "")) for s, q in zip(said, questions, strict=True)]
     asks = [q["asks"] for q in questions]
@@ -165,7 +167,7 @@ def score(questions, replies, tokenizer):
         "follow_up_exact": share(right, "follow_up"),
         "invented_declined": share(declined, "invented"),
         "invented_named": share(named, "invented"),
-        "real_declined": share(declined, "known"),
+        "real_declined": share(refused, "known"),
         "not_taught_said": share(said_so, "not_taught"),
         "follows_exact": share(right, "follows"),
         "small_talk_exact": share(right, "small_talk"),

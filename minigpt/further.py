@@ -8,7 +8,7 @@ that, too, and the answer says so.
     signature   the arguments of a class, and of a function that is short of them
     home        the module, of a name that more than one module has; where the whole name is
                 given, as json.dumps, the module follows
-    return      what a function returns, which follows where its sentence begins "Return ..."
+    return      what a function returns, which follows where its sentence says it
     functions   what is in a module
     methods     what is in a class
     other       anything else: an example, who wrote it, how fast it is, ...
@@ -17,6 +17,7 @@ As for facts (phrasings.py) there are wordings to train on and others that serve
 the same is asked of names that are not to be known.
 """
 
+import re
 from dataclasses import dataclass
 
 from minigpt import phrasings
@@ -87,7 +88,7 @@ HELD_OUT = {
     "signature": phrasings.HELD_OUT["signature"],
     "home": phrasings.HELD_OUT["home"],
     "return": [
-        "Could you tell me what {} returns?", "What does {} give back?",
+        "What kind of value does {} hand over?", "What does {} give back?",
         "I want to know the return value of {}.", "What is handed back by {}?",
     ],
     "functions": [
@@ -96,21 +97,22 @@ HELD_OUT = {
         "I want to see the contents of {}.",
     ],
     "methods": [
-        "What methods does {} offer?", "Could you list the methods of {}?",
+        "What methods does {} offer?", "With which methods does {} come?",
         "Which methods and attributes does the class {} have?",
         "I want to see the methods of {}.",
     ],
     "other": [
-        "Can you give me an example of {}?", "Who is the author of {}?",
-        "Could you tell me how fast {} is?", "Which exceptions can {} raise?",
+        "How would a small program with {} look?", "Who is the author of {}?",
+        "How long does {} take?", "Which exceptions can {} raise?",
     ],
 }  # fmt: skip
 
 ARGUMENTS = "I was not taught its arguments."
 RETURNED = "I was not taught what it returns."
-CONTENTS = "I was not taught what is in it."
+CONTENTS = "I was not taught all that is in it."
 OTHER = "I was not taught that."
 NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
+RETURNS = re.compile(r"\b[Rr]eturn(s|ing)?\b")
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
 # Times that it is asked for in a round: what has to be known of each name by itself, what not.
@@ -134,17 +136,16 @@ class Further:
         return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
 
 
-def says_not_taught(reply, name):
-    """Tell whether a reply says of the name `name` that something of it was not taught."""
-    return any(
-        reply == f"{noun} {name}: {text}"
-        for noun in phrasings.NOUN.values() for text in NOT_TAUGHT
-    )  # fmt: skip
+def says_not_taught(reply, name=None):
+    """Tell whether a reply says that something of `name`, or of any name, was not taught."""
+    about, _, text = reply.partition(": ")
+    noun, _, called = about.partition(" ")
+    return text in NOT_TAUGHT and noun in phrasings.NOUN.values() and name in (None, called)
 
 
 def return_text(text):
     """Return what is said of what a function returns, where `text` says what it does."""
-    return text if text.startswith(("Return ", "Returns ")) else RETURNED
+    return text if RETURNS.search(text) else RETURNED
 
 
 def module_of(name):

@@ -20,10 +20,8 @@ from minigpt.small_talk import DATA, typed
 
 NAME = "general.jsonl"
 FIELDS = ("asked", "words", "held_out", "held_out_words")
-ANSWER = (
-    "That is beyond me. I only know what some modules, classes and functions are for. "
-    "Ask me about one by its name."
-)
+BEYOND = "That is beyond me."
+ANSWER = BEYOND + " I only know what some {} are {}. Ask me about one by its name."
 EXAMINED = 9  # questions of each sort in the examination
 
 
@@ -33,13 +31,14 @@ class General:
 
     sorts: tuple  # of dicts, see above
     source: str
+    answer: str
 
     def conversations(self, n, rng):
         """Return `n` (messages, source), oftener of the sorts that have more to ask."""
         weights = [len(sort["asked"]) * len(sort["words"]) ** 0.5 for sort in self.sorts]
         chosen = rng.choices(self.sorts, weights, k=n)
         texts = (typed(put_together(s["asked"], s["words"], rng), rng) for s in chosen)
-        return [(conversation(text, ANSWER), self.source) for text in texts]
+        return [(conversation(text, self.answer), self.source) for text in texts]
 
     def questions(self, seed=1):
         """Return the lines of the examination, see chat_data.py."""
@@ -50,7 +49,7 @@ class General:
         ]  # fmt: skip
         return [
             {
-                "messages": conversation(text, ANSWER),
+                "messages": conversation(text, self.answer),
                 "asks": "general",
                 "kind": "general",
                 "name": text,
@@ -81,8 +80,18 @@ def fits(asked, words):
     )
 
 
-def read_general(path=DATA / NAME):
-    """Return the General of a file; raise ValueError, naming the line, for what is none."""
+def answer(kinds):
+    """Return what is said to such a question by who was taught facts of these `kinds`."""
+    if set(kinds) <= {"page"}:
+        return ANSWER.format("pages", "about")
+    return ANSWER.format("modules, classes and functions", "for")
+
+
+def read_general(path=DATA / NAME, kinds=("module",)):
+    """Return the General of a file, of which `kinds` of facts are taught.
+
+    Raises ValueError, naming the line, for what is none.
+    """
     sorts = []
     for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
         try:
@@ -98,4 +107,4 @@ def read_general(path=DATA / NAME):
                 f'[text, ...], "held_out": ["... {{}} ...", ...], "held_out_words": [text, ...]}}'
             )
         sorts.append(sort)
-    return General(tuple(sorts), path.name)
+    return General(tuple(sorts), path.name, answer(kinds))

@@ -154,7 +154,7 @@ HELD_OUT = {
     ],
     "page": [
         "Could you tell me what {} is about?", "What is the page {} about?",
-        "I want to know about {}.", "Please explain {} to me.",
+        "I want to know about {}.", "What would I learn from {}?",
     ],
 }  # fmt: skip
 

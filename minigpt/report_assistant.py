@@ -84,8 +84,10 @@ def assistant_section(report):
         answers = {}
         for x in report.get("examples", []):
             row = [x["verdict"], f"{' / '.join(x['asked'])} → {x['said']}{correction(x)}"]
-            n_alike = count(report["questions"].get(x["asks"], 0), "question")
-            answers.setdefault(f"{ASKED[x['asks']]}: some of {n_alike}", []).append(row)
+            answers.setdefault(x["asks"], []).append(row)
+        asked = report["questions"]
+        answers = {caption_of(asks, len(some), asked.get(asks, 0)): some
+                   for asks, some in answers.items()}  # fmt: skip
         headline = headline_of(report)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -105,8 +107,8 @@ def assistant_section(report):
             "declines too much does so of names that it was taught. Names that stand in the pages "
             "and were never taught are the hardest: it has read them, and has no answer. A new "
             "name is often misspelt in the answer, also where that rightly says it is not known. "
-            "So it is asked for what it was not taught of a name that it was, and for what is no "
-            "name at all: both times it should say so."
+            "It is also asked what it was not taught about a name that it was taught, and about "
+            "things that are no names; both times it should say so."
         ),
         table(
             "What the assistant knows, and whether it knows what it does not know",
@@ -121,6 +123,11 @@ def assistant_section(report):
         for kind, names in report.get("taught", {}).items()
     ]
     return {"title": "The assistant", "headline": headline, "parts": parts}
+
+
+def caption_of(asks, n_shown, n_asked):
+    """Return what answers of a sort are to, and of how many questions these are some."""
+    return ASKED[asks] + (f": some of {count(n_asked, 'question')}" if n_shown < n_asked else "")
 
 
 def correction(example):

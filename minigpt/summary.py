@@ -141,10 +141,12 @@ def print_model(out, base, device):
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print_answers(out / "chat/evaluation.json")
-    folders = [str(out / name) for name in ("base", "chat") if (out / name / REPORT).exists()]
-    print(f"\n{' and '.join(folders)}: Hugging Face GPT-2 folders, the model after the last step, "
-          f"which the chat uses.\nTheir folders {BEST} keep the one of the lowest validation loss, "
-          f"often the same. Next:")  # fmt: skip
+    folders = [out / name for name in ("base", "chat") if (out / name / REPORT).exists()]
+    print(f"\nHugging Face GPT-2 folders: {' and '.join(map(str, folders))}, the model after the "
+          f"last step, which `make chat` uses.")  # fmt: skip
+    if kept := [str(folder / BEST) for folder in folders if (folder / BEST).exists()]:
+        print(f"{' and '.join(kept)}: the one of the lowest validation loss, often the same.")
+    print("Next:")
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
     if len(folders) > 1:

@@ -75,6 +75,7 @@ def test_make_train_ends_with_an_assistant_that_answers(smoke):
     assert "6/6 fine-tune" in said
     assert "invented names: says that it does not know" in said
     lines = [json.loads(line) for line in (out / "chat/metrics.jsonl").read_text().splitlines()]
+    # after so few steps it is 0.4 to 0.52 of that, by which pages this Python's pydoc has first
     assert lines[-1]["val_loss"] < 0.6 * lines[0]["val_loss"]
     command = [sys.executable, "-m", "minigpt", "chat", str(out / "chat")]
     done = subprocess.run(

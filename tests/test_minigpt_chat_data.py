@@ -9,12 +9,12 @@ import pytest
 from chat_examples import pages, write_conversations, write_documents
 from minigpt_examples import save_example_model
 
-from minigpt import load, phrasings
+from minigpt import further, load, phrasings
 from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.chat_writer import ASKED, Writer, some_phrasings
+from minigpt.chat_writer import ASKED, USUAL, Writer, further_conversations, some_phrasings
 from minigpt.facts import Fact, collect
 from minigpt.invented import Invented
 from minigpt.phrasings import (
@@ -148,9 +148,13 @@ FILLING = {
 }  # fmt: skip
 
 
+ASKING = re.compile(r"^((could|can|would|will) you|i (want|would like) (you )?to)\b|\b(for|to)$")
+
+
 def without_filling(text):
     """Return what is left of a text without words that change nothing, as "And" of "And where?"."""
-    return " ".join(word for word in bare(text).split() if word not in FILLING)
+    words = " ".join(word for word in bare(text).split() if word not in FILLING)
+    return ASKING.sub("", words).strip()
 
 
 def test_no_question_of_the_examination_is_trained_on_not_even_with_and_or_please(made):
@@ -208,6 +212,19 @@ def test_the_phrasing_does_not_tell_whether_a_name_is_known(made):
             found[is_direct[0], declines(answer)] += 1
     shares = [found[direct, True] / (found[direct, True] + found[direct, False])
               for direct in (True, False)]  # fmt: skip
+    assert min(shares) > 0.8 * max(shares) > 0.2
+
+
+def test_nor_does_a_usual_wording_where_something_else_is_asked():
+    facts, names = collect(pages())
+    writer = Writer(facts, Invented(facts, names, random.Random(1)), {}, random.Random(1))
+    writer.typed = lambda text, name: text  # the wording as it is
+    usual, other = Counter(), Counter()  # plain wordings: who is asked about
+    for messages, source in further_conversations(writer, 40):
+        for kind in ("functions", "return", "other"):
+            if (text := messages[0]["content"]) in further.DIRECT[kind]:
+                (usual if text in further.DIRECT[kind][:USUAL] else other)[source] += 1
+    shares = [n["unknown"] / n.total() for n in (usual, other)]
     assert min(shares) > 0.8 * max(shares) > 0.2
 
 
@@ -352,9 +369,9 @@ def test_the_same_documents_give_the_same_files(made, tmp_path):
 def test_without_documents_there_are_only_the_written_conversations(tmp_path):
     report = make([], tmp_path)
     assert report["facts"] == report["pieces"]["unknown"] == report["pieces"]["facts"] == 0
-    assert {q["asks"] for q in lines(tmp_path / "questions.jsonl")} == {"small_talk", "general"}
+    assert {q["asks"] for q in lines(tmp_path / "questions.jsonl")} == {"small_talk"}
     sources = {s for x in lines(tmp_path / "train.jsonl") for s in x["source"].split(" ")}
-    assert sources == {"conversations.jsonl", "small_talk.jsonl", "general.jsonl"}
+    assert sources == {"conversations.jsonl", "small_talk.jsonl"}
 
 
 def test_a_users_file_with_a_malformed_line_is_refused(tmp_path):

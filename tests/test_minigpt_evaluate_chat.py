@@ -18,6 +18,7 @@ from minigpt.evaluate_chat import (
     read_questions,
     score,
 )
+from minigpt.further import CONTENTS
 from minigpt.parallel import Workers
 from minigpt.report_assistant import assistant_section, print_table
 from minigpt.sample import generate
@@ -90,9 +91,24 @@ def test_figures_are_shares_of_what_was_asked():
     assert verdicts == [
         ("known", "right"), ("known", "wrong"), ("known", "declined"), ("invented", "declined"),
         ("invented", "made up"), ("invented", "misspelt"), ("held_out", "made up"),
-        ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "wrong"),
+        ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "made up"),
         ("follows", "wrong"), ("general", "right"),
     ]  # fmt: skip
+
+
+def test_a_refusal_in_the_wrong_place_makes_nothing_up_but_is_wrong():
+    for asks in ("invented", "held_out"):
+        q = question(asks, "Module x? I do not know that name.", name="x")
+        assert verdict(q, "Module x: I was not taught that.") == "wrong"
+        assert verdict(q, "That is beyond me. Ask me about a name.") == "wrong"
+        assert verdict(q, "Module x: Tools for x.") == "made up"
+
+
+def test_of_what_was_taught_to_say_that_it_was_not_is_counted_as_saying_so():
+    tokenizer = example_tokenizer()
+    known = question("known", "Module x: Tools.", name="x")
+    reply = tokenizer.encode_ordinary("Module x: I was not taught that.")
+    assert score([known], [reply], tokenizer)["real_declined"] == 1
 
 
 def test_in_small_talk_nothing_is_misspelt():
@@ -103,11 +119,13 @@ def test_in_small_talk_nothing_is_misspelt():
 
 
 def test_what_was_not_taught_may_be_said_in_other_words_but_of_no_other_name():
-    q = question("not_taught", "Class x: I was not taught what is in it.", name="x")
+    q = question("not_taught", f"Class x: {CONTENTS}", name="x")
+    assert verdict(q, f"Class x: {CONTENTS}") == "right"
     assert verdict(q, "Class x: I was not taught that.") == "right"
-    assert verdict(q, "Function x: I was not taught its arguments.") == "right"
+    assert verdict(q, "Class x: I was not taught its arguments.") == "wrong"
+    assert verdict(q, "Function x: I was not taught that.") == "wrong"
     assert verdict(q, "Class y: I was not taught that.") == "wrong"
-    assert verdict(q, "Class x: more than one module has it.") == "wrong"
+    assert verdict(q, "Class x: more than one module has it.") == "made up"
     assert verdict(q, "Class x? I do not know that name.") == "declined"
     shared = question("not_taught", "Function x: more than one module has it.", name="x")
     assert verdict(shared, "Function x: I was not taught that.") == "wrong"
@@ -228,6 +246,8 @@ def test_the_reports_section_says_what_was_measured_and_shows_answers():
     assert shown["caption"].endswith(": some of 200 questions")
     assert shown["rows"] == [["right", "Hi? / And? → a | key."]]
     assert not [part for part in section["parts"] if part["kind"] == "folded"]
+    whole = assistant_section(report | {"questions": {"known": 1, "invented": 50}})["parts"]
+    assert not any("some of" in part.get("caption", "") for part in whole)
     with pytest.raises(ValueError, match=r"evaluation\.json is not a whole report"):
         assistant_section({"questions": 3})
     assert "no facts" in assistant_section({"questions": {}, "exact": None})["headline"]

@@ -202,7 +202,7 @@ function fillPicker(picker, models, chosen) {
     picker,
     sorted.map(({ id, minigpt }) =>
       // a phone has no room for more than is needed
-      el("option", { value: id }, minigpt.assistant || /base/.test(id) ? id : `${id} (base model)`),
+      el("option", { value: id }, minigpt.assistant || /\bbase\b/.test(id) ? id : `${id} (base model)`),
     ),
   );
   picker.hidden = !models.length;
