@@ -104,18 +104,15 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
-    others = ("further", "unknown", "echo")
-    pieces = {kind: sum(source == kind for _, source in train) for kind in others}
-    pieces = {"facts": len(train) - sum(pieces.values()), **pieces}
     repeats = max(1, round(n_asked * WRITTEN / len(kept)))
     talked = max(1, round(n_asked * SMALL_TALK / talk.n_trained))
-    more = {
+    by_hand = {
         "written": kept * repeats,
         "small_talk": talk.conversations(talked, rng),
         "general": general.conversations(round(n_asked * GENERAL), rng),
     }
-    train += [pair for some in more.values() for pair in some]
-    pieces |= {kind: len(some) for kind, some in more.items()}
+    pieces = count_pieces(train) | {kind: len(some) for kind, some in by_hand.items()}
+    train += [pair for some in by_hand.values() for pair in some]
     rng.shuffle(train)
     train = chain(train, rng)
 
@@ -144,6 +141,13 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report
+
+
+def count_pieces(conversations):
+    """Return how many (messages, source) of chat_writer.py are about what, {"facts": ..., ...}."""
+    others = ("further", "unknown", "echo")
+    found = {kind: sum(source == kind for _, source in conversations) for kind in others}
+    return {"facts": len(conversations) - sum(found.values()), **found}
 
 
 def as_line(pair):
