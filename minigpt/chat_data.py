@@ -84,9 +84,8 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     facts, names = collect([record for path in documents for record in read_documents(path)])
     trained, held_out, untaught = choose(facts, names, n_facts, rng)
     written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
-    # numpy is in no page, but the written conversations tell what it is: it is not invented
-    spoken_of = {w for m, _ in written for x in m for w in WORD.findall(x["content"].lower())}
-    writer = Writer(trained, Invented(facts, {*names, *spoken_of}, rng), untaught, rng)
+    invented = Invented(facts, {*names, *spoken_of(written)}, rng)
+    writer = Writer(trained, invented, untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
     kinds = [f.kind for f in trained]
     talk, general = read_small_talk(parameters=parameters), read_general(kinds=kinds)
@@ -96,11 +95,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     train = list(training_conversations(writer, rounds)) if trained else []
     n_asked = len(train)
     train += further_conversations(writer, rounds)
-    looked_at = rng.sample(questions, min(200, len(questions)))
-    # the first is shown again and again while it learns: what it shall know, and as short as any
-    shown = min(looked_at, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
-    looked_at.insert(0, looked_at.pop(looked_at.index(shown)))
-    val = [(q["messages"], q["source"]) for q in looked_at]
+    val = [(q["messages"], q["source"]) for q in looked_at(questions, rng)]
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
@@ -141,6 +136,22 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report
+
+
+def spoken_of(conversations):
+    """Return the words of (messages, source), small; if they tell what numpy is, it exists."""
+    return {w for m, _ in conversations for x in m for w in WORD.findall(x["content"].lower())}
+
+
+def looked_at(questions, rng, n=200):
+    """Return up to `n` of the questions, for the validation loss.
+
+    The first is shown again and again while it learns: what it shall know, and as short as any.
+    """
+    some = rng.sample(questions, min(n, len(questions)))
+    shown = min(some, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
+    some.insert(0, some.pop(some.index(shown)))
+    return some
 
 
 def count_pieces(conversations):
