@@ -7,7 +7,7 @@ from minigpt.amounts import count
 from minigpt.config import TrainConfig, add_flags, add_paths, add_run_flags, require
 
 # What fine-tuning takes from the base it starts from, unless a flag says otherwise.
-INHERITED = "the training (default: the base model's, at a lower rate)"
+INHERITED = "the training (default: the base model's, for at most 3,000 steps, at a lower rate)"
 
 
 def add_commands(command):
@@ -18,7 +18,8 @@ def add_commands(command):
     )  # fmt: skip
     p.description += (
         " Of what the pages say of a name it makes questions in many wordings with their answer, "
-        "and questions about invented names, which the assistant is to say that it does not know."
+        "and questions about invented names, about what was not taught of a name, and about nothing "
+        "that is taught, of which the assistant is to say that it does not know."
     )
     p.add_argument("documents", nargs="*", help="JSON Lines; default: only written conversations")
     p.add_argument(

@@ -14,7 +14,7 @@ from minigpt import checkpoint
 from minigpt.chat_format import CONTROL_TOKENS, conversation, render, with_control_tokens
 from minigpt.chat_template import TEMPLATE, check_template
 from minigpt.config import TrainConfig
-from minigpt.sft import grow, inherit, read_windows, sft
+from minigpt.sft import MOST_STEPS, grow, inherit, read_windows, sft
 
 N_VOCAB = MODEL.vocab_size + len(CONTROL_TOKENS)
 
@@ -151,6 +151,8 @@ def test_settings_are_the_bases_at_a_lower_rate(tmp_path):
     config = inherit(tmp_path)
     assert (config.batch_size, config.steps) == (7, 100)
     assert 0 < config.min_learning_rate < config.learning_rate < 1e-2
+    (tmp_path / "training.json").write_text(json.dumps({"train": {"steps": 600_000}}))
+    assert inherit(tmp_path).steps == MOST_STEPS
     (tmp_path / "training.json").write_text("[]")
     with pytest.raises(ValueError, match="not a whole report"):
         inherit(tmp_path)
