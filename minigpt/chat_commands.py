@@ -18,8 +18,8 @@ def add_commands(command):
     )  # fmt: skip
     p.description += (
         " Of what the pages say of a name it makes questions in many wordings with their answer, "
-        "and questions about invented names, about what was not taught of a name, and about nothing "
-        "that is taught, of which the assistant is to say that it does not know."
+        "and questions about invented names, what was not taught of a name, and what is no name at "
+        "all, of which the assistant is to say that it does not know."
     )
     p.add_argument("documents", nargs="*", help="JSON Lines; default: only written conversations")
     p.add_argument(

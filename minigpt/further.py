@@ -133,7 +133,7 @@ class Further:
     @property
     def answer(self):
         """What the assistant says."""
-        return phrasings.answer(self.kind, self.name, self.text)
+        return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
 
 
 def says_not_taught(reply, name=None):
