@@ -26,7 +26,7 @@ DIRECT = {
         "What is {}?", "{}", "What is {} for?", "What does {} do?", "Tell me about {}.",
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
         "What can I do with {}?", "{}: what is it?", "Please describe {}.",
-        "Describe the module {} in a sentence.",
+        "And {}?",
         "What is the use of the module {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
         "What is the {} module?", "What does the {} module do?", "Say in a few words what {} is.",
@@ -36,7 +36,7 @@ DIRECT = {
         "What is {}?", "{}", "What does {} do?", "Tell me about {}.", "What is {} for?",
         "What does the function {} do?", "Can you explain {}?", "{}: what does it do?",
         "Please describe {}.", "What happens when I call {}?", "What is the function {} for?",
-        "Describe {} in a sentence.",
+        "And {}?",
         "What is the use of {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
         "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
@@ -45,7 +45,7 @@ DIRECT = {
     "class": [
         "What is {}?", "{}", "What is {} for?", "What is the class {}?", "Tell me about {}.",
         "Can you explain {}?", "{}: what is it?", "Please describe {}.",
-        "Describe the class {} in a sentence.", "What is the use of the class {}?",
+        "And {}?", "What is the use of the class {}?",
         "What purpose does {} serve?", "I have never heard of {}. What is it?",
         "My program makes a {}. What is that?", "What kind of thing is {}?", "Explain {}.",
         "What is the {} class?", "Say in a few words what {} is.", "What does {} do?",
@@ -166,6 +166,11 @@ FOLLOW_UPS = {
         "What do I pass to it?", "What goes between its brackets?", "Tell me its arguments.",
         "Show me how to call it.", "Does it take arguments?", "What must I give to it?",
         "What does a call look like?", "The arguments, in order?",
+        "Which arguments does that take?", "And how do I call that?", "How is that called?",
+        "What does that take?", "And which parameters has it?", "Parameters?", "Arguments?",
+        "What parameters does it have?", "How many arguments has it?", "And the signature of that?",
+        "How do I use it in code?", "Show me a call.", "What do I hand to that function?",
+        "What are its arguments?", "What are the arguments?",
     ],
     "function": [
         "And what does it do?", "What is it for?", "And what is it for?", "What does it do?",
@@ -173,6 +178,11 @@ FOLLOW_UPS = {
         "And its purpose?", "Explain it.", "When do I need it?", "What is the use of it?",
         "Tell me what it is.", "Why would anybody call it?", "In a few words, what is it?",
         "What can I do with it?",
+        "What does that do?", "And what does that do?", "What is that for?",
+        "And that is for what?", "What does the function do?", "What is its purpose?",
+        "And the purpose of that?", "Can you describe that?", "Explain that, please.",
+        "What does this do?", "What is this good for?", "Please say what it does.",
+        "And what is that?", "Whatever does it do?", "Remind me what it does.",
     ],
     "home": [
         "And which module is it in?", "Where is it?", "And where is it?", "Where does it live?",
@@ -180,6 +190,12 @@ FOLLOW_UPS = {
         "From which module do I import it?", "Where can it be found?", "And its module?",
         "What do I import to get it?", "And where does it come from?", "Tell me where it is.",
         "Whose function is it?", "Which module must I look into to find it?",
+        "Which module is that in?", "And which module is that in?", "Where is that?",
+        "In which module is that?", "Which module has that?", "Where is that defined?",
+        "Where is it defined?", "Which module is this in?", "From where do I import that?",
+        "Which module?", "And the module?", "What module is it in?",
+        "What module does that belong to?", "Of which module is that a part?",
+        "Where does that come from?",
     ],
     "return": [
         "And what does it return?", "What does it return?", "And what do I get back?",
@@ -187,14 +203,31 @@ FOLLOW_UPS = {
         "Does it return anything?", "What will it give me?", "What value comes out?",
         "And what is the result?", "Does it give something back?", "Tell me what it returns.",
         "What is the outcome?", "Is some value returned to me?",
+        "What does that return?", "And what does that return?", "What do I get from that?",
+        "What comes out of it?", "And that returns what?", "What does this return?",
+        "What is the result of that?", "Which value does it return?",
+        "What kind of value is returned?", "The result?", "What does the function return?",
+        "What will that give me?", "What do I get?", "And its output?", "What is its result?",
     ],
 }  # fmt: skip
 HELD_OUT_FOLLOW_UPS = {
-    "signature": ["With which arguments is it called?", "And how do I write a call of it?"],
-    "function": ["And can you explain what it does?", "What would I use it for?"],
-    "home": ["And which module do I import for it?", "And where do I find it?"],
-    "return": ["And what does it give back?", "And what is returned?"],
-}
+    "signature": [
+        "With which arguments is it called?", "And how do I write a call of it?",
+        "What would I pass to that?", "Which arguments are there?",
+    ],
+    "function": [
+        "And can you explain what it does?", "What would I use it for?",
+        "What would that be used for?", "And what might that do?",
+    ],
+    "home": [
+        "And which module do I import for it?", "And where do I find it?",
+        "Which module would that be in?", "In what module can I find that?",
+    ],
+    "return": [
+        "And what does it give back?", "And what is returned?",
+        "What would that give back?", "And what do we get out of that?",
+    ],
+}  # fmt: skip
 
 # A name to be copied out, and nothing else: that, too, has to be learned.
 ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again.", "Type {}.",

@@ -41,7 +41,8 @@ def test_every_kind_is_asked_for_in_many_phrasings_and_examined_in_others():
     every = {without_filling(text) for kind in TRAINED for text in TRAINED[kind]}
     assert not every & {without_filling(text) for kind in HELD_OUT for text in HELD_OUT[kind]}
     for kind in FOLLOW_UPS:
-        assert len(set(FOLLOW_UPS[kind])) == 15
+        assert len(set(FOLLOW_UPS[kind])) == 30
+        assert len(set(HELD_OUT_FOLLOW_UPS[kind])) == 4
     every = {without_filling(text) for kind in FOLLOW_UPS for text in FOLLOW_UPS[kind]}
     held_out = HELD_OUT_FOLLOW_UPS.values()
     assert not every & {without_filling(text) for texts in held_out for text in texts}
