@@ -50,6 +50,14 @@ VENV = .venv
 # an interpreter that has everything already: then no virtual environment is made
 PY = $(VENV)/bin/python
 
+# a mistyped variable would be ignored, and the wrong thing trained for twenty minutes
+SETTINGS = SITE PAGES WARC TEXT PRESET VOCAB TRAIN CHAT SFT PROFILE PORT PRICE LAUNCH DEVICE \
+	PRECISION GPU_EXTRA RANKS HTML OUT PYTHON VENV PY
+GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(SETTINGS) MAKEFLAGS MAKEOVERRIDES,$(GIVEN)),)
+$(error $(firstword $(filter-out $(SETTINGS) MAKEFLAGS MAKEOVERRIDES,$(GIVEN))) is no setting; \
+the settings are $(SETTINGS))
+endif
 ifneq ($(words $(OUT)),1)
 $(error OUT is '$(OUT)'; it must be one folder, without blanks in its name)
 endif

@@ -184,6 +184,8 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["preset=smoke"], "preset is no setting; the settings are SITE PAGES"),
+        (["STEPS=5"], "STEPS is no setting"),
         (["PRESET=giant"], "preset is 'giant'; it must be one of"),
         (["PRESET="], "preset is ''; it must be one of"),
         (["DEVICE=tpu"], "device is 'tpu'; it must be one of"),
