@@ -197,8 +197,8 @@ def require_window(lengths, n_positions):
     needed = n_positions + 1
     if length >= needed:
         return
-    more = f", {math.ceil(needed / length)} times as much" if length else ""
-    cure = f"bring more text{more} (more pages)"
+    more = f", at least {math.ceil(needed / length)} times as much" if length else ""
+    cure = f"bring more text{more} (a longer one, more pages)"
     if length > LEAST_CHAT_WINDOW:
         smaller = f"--n-positions {2 ** int(math.log2(length - 1))}"
         cure += f', or take a smaller window: {smaller} (with make: TRAIN="{smaller}")'
