@@ -346,7 +346,7 @@ def test_a_text_too_small_is_told_a_window_that_it_has(lengths, window):
 
 
 def test_a_text_too_small_for_a_conversation_s_window_is_told_how_much_more():
-    with pytest.raises(ValueError, match=r"bring more text, at least 3 times as much \(a longer one, more pages\)$"):
+    with pytest.raises(ValueError, match=r"at least 3 times as much \(a longer one, more pages\)$"):
         require_window({"training": 500, "validation": 64}, 128)
 
 
