@@ -22,7 +22,7 @@ ROWS = (
     ("held_out_declined", "facts never fine-tuned on: says that it does not know"),
     ("held_out_named", "... and spells that name as it was asked for"),
     ("not_taught_said", "taught names, asked for what was not taught: says so"),
-    ("follows_exact", "taught names, asked for what follows: answered exactly"),
+    ("follows_exact", "what follows from taught names, as json from json.dumps: exactly"),
     ("small_talk_exact", "about itself, greetings: as written, in phrasings never trained on"),
     ("general_exact", "about nothing taught: says so, in phrasings never trained on"),
     ("loops", "replies that repeat themselves"),

@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 // in the files the models were made from; where it found none, the line is left out.
 const SUGGESTIONS = {
   assistant: ({ known, held_out, invented }) => [
-    ["What can you do?", "It was taught to say."],
+    ["What can you do?", "The answer was written for it, to be learned."],
     [known, "It was taught the answer, though not in these words."],
     [invented, "There is no such name: does it say so?"],
     [held_out, "It read of this, but was never taught the answer."],
@@ -14,7 +14,7 @@ const SUGGESTIONS = {
   ],
   base: ({ known, beginning }) => [
     [beginning, "The beginning of a sentence in its pages."],
-    ["The first thing to know is", "The beginning of a sentence of nobody."],
+    ["The first thing to know is", "A beginning that is in no page."],
     [known ?? "What can you do?", "A question; but it answers none."],
   ],
 };
