@@ -53,9 +53,10 @@ PY = $(VENV)/bin/python
 # a mistyped variable would be ignored, and the wrong thing trained for twenty minutes
 SETTINGS = SITE PAGES WARC TEXT PRESET VOCAB TRAIN CHAT SFT PROFILE PORT PRICE LAUNCH DEVICE \
 	PRECISION GPU_EXTRA RANKS HTML OUT PYTHON VENV PY
+OF_MAKE = SHELL MAKEFLAGS MAKEOVERRIDES
 GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-ifneq ($(filter-out $(SETTINGS) MAKEFLAGS MAKEOVERRIDES,$(GIVEN)),)
-$(error $(firstword $(filter-out $(SETTINGS) MAKEFLAGS MAKEOVERRIDES,$(GIVEN))) is no setting; \
+ifneq ($(filter-out $(SETTINGS) $(OF_MAKE),$(GIVEN)),)
+$(error $(firstword $(filter-out $(SETTINGS) $(OF_MAKE),$(GIVEN))) is no setting; \
 the settings are $(SETTINGS))
 endif
 ifneq ($(words $(OUT)),1)
