@@ -29,7 +29,7 @@ def file_error(error: OSError, made_by: Mapping[str, str] | None = None) -> str:
     if isinstance(error, FileNotFoundError):
         path = Path(os.fsdecode(error.filename))
         commands = [made_by[end] for end in made_by or () if path.match(end)]
-        cure = f"`{commands[0]}` makes it" if commands else cure
+        cure = f"`{commands[0]}` makes it, as `make train` does" if commands else cure
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 

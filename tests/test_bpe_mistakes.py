@@ -17,9 +17,9 @@ def error_of(work, *words):
 def test_a_missing_file_comes_with_the_command_that_makes_it(tmp_path):
     made_by = {"tokenizer.json": "bpe train", "talks/train.jsonl": "talks"}
     for missing, cure in (
-        ("tokenizer.json", "`bpe train` makes it"),
+        ("tokenizer.json", "`bpe train` makes it, as `make train` does"),
         ("my-tokenizer.json", "give one that is there"),
-        ("talks/train.jsonl", "`talks` makes it"),
+        ("talks/train.jsonl", "`talks` makes it, as `make train` does"),
         ("train.jsonl", "give one that is there"),
     ):
         said = file_error(error_of(open, tmp_path / missing), made_by)
