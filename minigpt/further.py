@@ -136,11 +136,10 @@ class Further:
         return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
 
 
-def says_not_taught(reply, name=None):
-    """Tell whether a reply says that something of `name`, or of any name, was not taught."""
+def says_not_taught(reply):
+    """Tell whether a reply says of some name that something of it was not taught."""
     about, _, text = reply.partition(": ")
-    noun, _, called = about.partition(" ")
-    return text in NOT_TAUGHT and noun in phrasings.NOUN.values() and name in (None, called)
+    return text in NOT_TAUGHT and about.partition(" ")[0] in phrasings.NOUN.values()
 
 
 def return_text(text):

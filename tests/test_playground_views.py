@@ -538,6 +538,14 @@ def test_the_funnel_tells_what_was_kept_out_and_why(reader):
     assert reader.value(widths) == ["90%", "90%", "75%", "77.7778%"]
 
 
+def one_run(run, told):
+    """Return a stand-in of the server: there is this run, and this is told of it."""
+    return (
+        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run)}]"
+        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}"
+    )
+
+
 def mount_training(reader, api, before=""):
     """Mount the training view over a stand-in of the server; `before` is run first."""
     reader.frame()
@@ -610,11 +618,7 @@ def test_of_a_run_that_goes_on_no_more_it_is_said_why(reader, changes, said):
         "seconds": 1, "seconds_left": None,
     }  # fmt: skip
     told = {"metrics": [metrics(0)], "samples": [], "running": False}
-    mount_training(
-        reader,
-        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run | changes)}]"
-        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
-    )
+    mount_training(reader, one_run(run | changes, told))
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .state") == said
 
@@ -623,11 +627,7 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     run = {"name": "base", "stage": "pretrain", "steps": None, "step": 0, "running": False}
     run["seconds_left"] = None
     told = {"metrics": [metrics(0)], "samples": [], "running": False}
-    mount_training(
-        reader,
-        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run | {'seconds': 1})}]"
-        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
-    )
+    mount_training(reader, one_run(run | {"seconds": 1}, told))
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .state").startswith("Stopped: step 0, 1 s.")
     assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
@@ -745,11 +745,7 @@ def test_how_often_the_validation_loss_is_measured_is_said(reader):
     run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
     run |= {"seconds_left": None, "vocab_size": 20}
     told = {"metrics": [metrics(0), metrics(1250)], "samples": [], "running": False}
-    mount_training(
-        reader,
-        f"{{get: async (path) => path.endsWith('runs') ? [{json.dumps(run)}]"
-        f" : path.endsWith('funnel') ? {{missing: 'none'}} : {json.dumps(told)}}}",
-    )
+    mount_training(reader, one_run(run, told))
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .keys .c0").endswith(", measured every 1,250 steps")
     assert "More than its 20 symbols" in reader.text("main .sentence")
