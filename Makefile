@@ -50,7 +50,7 @@ VENV = .venv
 # an interpreter that has everything already: then no virtual environment is made
 PY = $(VENV)/bin/python
 
-# a mistyped variable would be ignored, and the wrong thing trained for twenty minutes
+# a mistyped variable would be ignored, and the wrong thing trained for a quarter of an hour
 SETTINGS = SITE PAGES WARC TEXT PRESET VOCAB TRAIN CHAT SFT PROFILE PORT PRICE LAUNCH DEVICE \
 	PRECISION GPU_EXTRA RANKS HTML OUT PYTHON VENV PY
 OF_MAKE = SHELL MAKEFLAGS MAKEOVERRIDES
