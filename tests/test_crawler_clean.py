@@ -169,6 +169,16 @@ def test_the_funnel_adds_up(cleaned):
     assert (report["stage"], report["profile"], report["problems"]) == ("clean", "reference", {})
 
 
+def test_near_duplicates_are_found_between_other_documents(tmp_path):
+    pages = {f"https://stories.example/{n}": html(story(n)) for n in range(1, 7)}
+    pages["https://stories.example/5"] = html([" ".join(story(2)) + " One more sentence."])
+    flags = "-o", tmp_path / "d.jsonl.gz", "--profile", "reference", "--workers", 1
+    documents, report = run(write_warc(tmp_path / "w.warc.gz", pages), *flags)
+    assert [document["url"][-1] for document in documents] == ["1", "3", "4", "5", "6"]
+    reasons = {step["step"]: step["reasons"] for step in report["steps"]}
+    assert reasons["near-duplicate"] == {"almost the same as another": 1}
+
+
 def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
     shared = ["A paragraph that stands on two of our pages, in the same words."]
     link = "<a href='/original#top'>the original</a> and <a href='/longer#end'>more</a>"
