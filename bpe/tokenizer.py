@@ -2,7 +2,7 @@
 
 The names are tiktoken's. `naive.py` says what encoding is; `plain.py` makes it quick, and `fast.py`
 very quick for text of some length. This is not the training (`train.py`) nor the file formats
-(`files.py`).
+(`loading.py`).
 
 Every str comes back from `decode(encode(text))`, lone surrogates included (tiktoken and
 `tokenizers` replace or refuse those), and every bytes from `decode_bytes(encode_bytes(data))`.
