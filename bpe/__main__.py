@@ -25,7 +25,7 @@ from bpe.arguments import (
 )
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
-from bpe.look import add_commands
+from bpe.look import Add, add_commands
 from bpe.mistakes import file_error, unrecognized
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
@@ -71,6 +71,15 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    add_train(add)
+    add_encode(add)
+    add_decode(add)
+    add_commands(add)
+    return parser
+
+
+def add_train(add: Add) -> None:
+    """Add `train` with its flags."""
     train = add(
         "train",
         run_train,
@@ -105,6 +114,9 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"a special token, which no text can spell; may be repeated (default: {END_OF_TEXT})",
     )
 
+
+def add_encode(add: Add) -> None:
+    """Add `encode` with its flags."""
     encode = add(
         "encode",
         run_encode,
@@ -113,14 +125,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     encode.add_argument("text", metavar="TEXT", help="what to encode, in quotes")
     add_allow_special(encode)
+    add_tokenizer(encode)
 
+
+def add_decode(add: Add) -> None:
+    """Add `decode` with its flags."""
     decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
     decode.add_argument("ids", nargs="+", type=int, metavar="ID", help="as encode prints them")
-
-    for command in (encode, decode):
-        add_tokenizer(command)
-    add_commands(add)
-    return parser
+    add_tokenizer(decode)
 
 
 def run_train(args: argparse.Namespace) -> None:
