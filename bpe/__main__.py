@@ -72,8 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add_train(add)
-    add_encode(add)
-    add_decode(add)
+    add_encode_and_decode(add)
     add_commands(add)
     return parser
 
@@ -115,8 +114,8 @@ def add_train(add: Add) -> None:
     )
 
 
-def add_encode(add: Add) -> None:
-    """Add `encode` with its flags."""
+def add_encode_and_decode(add: Add) -> None:
+    """Add `encode` and `decode` with their flags."""
     encode = add(
         "encode",
         run_encode,
@@ -125,14 +124,12 @@ def add_encode(add: Add) -> None:
     )
     encode.add_argument("text", metavar="TEXT", help="what to encode, in quotes")
     add_allow_special(encode)
-    add_tokenizer(encode)
 
-
-def add_decode(add: Add) -> None:
-    """Add `decode` with its flags."""
     decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
     decode.add_argument("ids", nargs="+", type=int, metavar="ID", help="as encode prints them")
-    add_tokenizer(decode)
+
+    for command in (encode, decode):
+        add_tokenizer(command)
 
 
 def run_train(args: argparse.Namespace) -> None:
