@@ -223,6 +223,10 @@ class Tokenizer:
 
         An id that begins inside a character has the offset of that character. Raises as
         `decode_bytes`, and UnicodeDecodeError, a ValueError, where the bytes are no UTF-8.
+
+        >>> tokenizer = Tokenizer.from_merges([])  # a token is a byte; "é" has two
+        >>> tokenizer.decode_with_offsets(tokenizer.encode("née"))
+        ('née', [0, 1, 1, 2])
         """
         tokens = self.decode_tokens_bytes(ids)
         offsets, num_chars = [], 0

@@ -99,6 +99,7 @@ def _model(tokenizer, words: Mapping[int, str], specials: Mapping[int, str]) -> 
 
 
 def _added_token(id: int, text: str) -> dict:
+    """Return an entry of "added_tokens": a special token that is found as it stands."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": id, "content": text, **flags, "special": True}
 
