@@ -25,7 +25,7 @@ from bpe.arguments import (
 )
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
-from bpe.look import add_commands
+from bpe.look import Add, add_commands
 from bpe.mistakes import file_error, unrecognized
 from bpe.tokenizer import END_OF_TEXT
 from bpe.train import train_with_report
@@ -71,6 +71,14 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    add_train(add)
+    add_encode_and_decode(add)
+    add_commands(add)
+    return parser
+
+
+def add_train(add: Add) -> None:
+    """Add `train` with its flags."""
     train = add(
         "train",
         run_train,
@@ -105,6 +113,9 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"a special token, which no text can spell; may be repeated (default: {END_OF_TEXT})",
     )
 
+
+def add_encode_and_decode(add: Add) -> None:
+    """Add `encode` and `decode` with their flags."""
     encode = add(
         "encode",
         run_encode,
@@ -119,8 +130,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     for command in (encode, decode):
         add_tokenizer(command)
-    add_commands(add)
-    return parser
 
 
 def run_train(args: argparse.Namespace) -> None:

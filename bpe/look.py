@@ -28,31 +28,79 @@ LONGEST_NAME = 80
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the parsers of the commands; `add(name, run, summary, example)` makes one."""
-    show = add(
+Add = Callable[..., argparse.ArgumentParser]  # add(name, run, summary, example) makes a parser
+
+
+def add_commands(add: Add) -> None:
+    """Add the commands and their flags."""
+    add_show(add)
+    add_merges(add)
+    add_stats(add)
+
+
+def add_show(add: Add) -> None:
+    """Add `show` with its flags."""
+    command = add(
         "show",
         run_show,
         "show the tokens of a text in colours, in the terminal or as a page for the browser",
         "show --file book.txt --tokenizer a.json --tokenizer b.tiktoken --html book.html",
     )
-    add_text(show)
-    show.add_argument(
+    add_text(command)
+    command.add_argument(
         "--html", type=Path, metavar="PATH", help="write a page for the browser, in one file"
     )
-    add_allow_special(show)
-    add_tokenizer(show, several=True)
+    add_allow_special(command)
+    add_tokenizer(command, several=True)
 
-    merges = add(
+
+def run_show(args: argparse.Namespace) -> None:
+    text = read_text(args)
+    tokenizers = {str(path): load(path) for path in args.tokenizer or [DEFAULT_PATH]}
+    if args.html:
+        source = args.file or shorten(" ".join(text.split())) or "(no text)"
+        atomic_write(args.html, page(text, source, tokenizers, args.allow_special))
+        print(args.html)
+    allowed = "all" if args.allow_special else ()
+    for name, tokenizer in tokenizers.items():
+        ids = tokenizer.encode(text, allowed, disallowed_special=())
+        print(f"{name}: {tokenizer.n_vocab:,} symbols; {count(text, len(ids))}")
+        if not args.html:
+            print(draw_tokens(tokenizer.decode_tokens_bytes(ids), wants_colour(sys.stdout)))
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
+def add_merges(add: Add) -> None:
+    """Add `merges` with its flags."""
+    command = add(
         "merges",
         run_merges,
         "play the merges of a text one by one: each line marks the pair that is merged next",
         'merges "unbelievable"',
     )
-    add_text(merges)
-    merges.add_argument("--step", action="store_true", help="wait for Enter after each line")
-    add_tokenizer(merges)
+    add_text(command)
+    command.add_argument("--step", action="store_true", help="wait for Enter after each line")
+    add_tokenizer(command)
 
+
+def run_merges(args: argparse.Namespace) -> None:
+    text = read_text(args)
+    tokenizer = load(args.tokenizer)
+    chunks = tokenizer.splitter.chunks(text)
+    for number, chunk in enumerate(chunks, start=1):
+        print(f"chunk {number} of {len(chunks)}: {visible(to_bytes(chunk))}")
+        for line in draw_steps(tokenizer, chunk, wants_colour(sys.stdout)):
+            print(line, end="" if args.step else "\n", flush=args.step)
+            if args.step and not sys.stdin.readline():
+                print()
+                return
+
+
+def add_stats(add: Add) -> None:
+    """Add `stats` with its flags."""
     command = add(
         "stats",
         run_stats,
@@ -89,38 +137,6 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="PATH",
         help="a vocabulary to compare with; may be repeated",
     )
-
-
-def run_show(args: argparse.Namespace) -> None:
-    text = read_text(args)
-    tokenizers = {str(path): load(path) for path in args.tokenizer or [DEFAULT_PATH]}
-    if args.html:
-        source = args.file or shorten(" ".join(text.split())) or "(no text)"
-        atomic_write(args.html, page(text, source, tokenizers, args.allow_special))
-        print(args.html)
-    allowed = "all" if args.allow_special else ()
-    for name, tokenizer in tokenizers.items():
-        ids = tokenizer.encode(text, allowed, disallowed_special=())
-        print(f"{name}: {tokenizer.n_vocab:,} symbols; {count(text, len(ids))}")
-        if not args.html:
-            print(draw_tokens(tokenizer.decode_tokens_bytes(ids), wants_colour(sys.stdout)))
-
-
-def shorten(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
-
-
-def run_merges(args: argparse.Namespace) -> None:
-    text = read_text(args)
-    tokenizer = load(args.tokenizer)
-    chunks = tokenizer.splitter.chunks(text)
-    for number, chunk in enumerate(chunks, start=1):
-        print(f"chunk {number} of {len(chunks)}: {visible(to_bytes(chunk))}")
-        for line in draw_steps(tokenizer, chunk, wants_colour(sys.stdout)):
-            print(line, end="" if args.step else "\n", flush=args.step)
-            if args.step and not sys.stdin.readline():
-                print()
-                return
 
 
 def run_stats(args: argparse.Namespace) -> None:

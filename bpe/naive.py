@@ -45,7 +45,11 @@ def count_pairs(sequences: Iterable[list[int]]) -> Counter[Pair]:
 
 
 def merge(ids: list[int], pair: Pair, new_id: int) -> list[int]:
-    """Replace every `pair` by `new_id`, from left to right: "aaa" becomes (aa)a."""
+    """Replace every `pair` by `new_id`, from left to right: "aaa" becomes (aa)a.
+
+    >>> merge([64, 64, 64], pair=(64, 64), new_id=256)
+    [256, 64]
+    """
     merged = []
     for id in ids:
         if merged and (merged[-1], id) == pair:
@@ -64,6 +68,10 @@ def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
     """Learn up to `num_merges` merges, fewer if no pair is left.
 
     Merge number i, from 0, makes the id 256 + i.
+
+    >>> merges = train([b"low", b"lower", b"new"], num_merges=2)
+    >>> vocabulary(merges)[256:]
+    [b'lo', b'low']
     """
     sequences = [byte_ids(chunk) for chunk in chunks]
     merges = []
@@ -79,6 +87,10 @@ def encode(chunk: bytes, merges: list[Pair]) -> list[int]:
     """Encode one chunk: do all merges to it, in the order in which they were learned.
 
     So a chunk becomes what `train` made of it.
+
+    >>> merges = train([b"low", b"lower", b"new"], num_merges=2)
+    >>> encode(b"slow", merges)  # s, low
+    [82, 257]
     """
     ids = byte_ids(chunk)
     for i, pair in enumerate(merges):

@@ -2,8 +2,8 @@
 
 GPT-2's way, also that of many models after it: `vocab.json`, a JSON object from token to id, and
 `merges.txt`, after a line "#version: ..." one merge a line, two tokens with a space between, in
-order. Tokens are spelled as in `tokenizer.json` (`files.py`). Neither file says which tokens are
-special, nor how text is cut.
+order. Tokens are spelled as in `tokenizer.json` (`tokenizer_json.py`). Neither file says which
+tokens are special, nor how text is cut.
 
 A rank file (`.tiktoken`) says neither, too. Two are known here, by the digests tiktoken checks its
 downloads against (`tiktoken_ext/openai_public.py`), with what that source says belongs to them.
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bpe.files import read_words
+from bpe.tokenizer_json import read_words
 
 END_OF_TEXT = "<|endoftext|>"
 

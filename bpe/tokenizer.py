@@ -2,7 +2,7 @@
 
 The names are tiktoken's. `naive.py` says what encoding is; `plain.py` makes it quick, and `fast.py`
 very quick for text of some length. This is not the training (`train.py`) nor the file formats
-(`files.py`).
+(`loading.py`).
 
 Every str comes back from `decode(encode(text))`, lone surrogates included (tiktoken and
 `tokenizers` replace or refuse those), and every bytes from `decode_bytes(encode_bytes(data))`.
@@ -223,6 +223,10 @@ class Tokenizer:
 
         An id that begins inside a character has the offset of that character. Raises as
         `decode_bytes`, and UnicodeDecodeError, a ValueError, where the bytes are no UTF-8.
+
+        >>> tokenizer = Tokenizer.from_merges([])  # a token is a byte; "é" has two
+        >>> tokenizer.decode_with_offsets(tokenizer.encode("née"))
+        ('née', [0, 1, 1, 2])
         """
         tokens = self.decode_tokens_bytes(ids)
         offsets, num_chars = [], 0

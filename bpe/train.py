@@ -59,13 +59,7 @@ def train_with_report(
     splitter = Splitter(pattern)
     special_texts = check_special_tokens(special_tokens)
     least = 256 + len(special_texts)
-    if not isinstance(vocab_size, Integral):
-        raise ValueError(f"vocab_size is {vocab_size!r}; it must be a whole number: write 32768")
-    if vocab_size < least:
-        holders = "every byte and special token" if special_texts else "every byte"
-        raise ValueError(
-            f"vocab_size is {vocab_size}; it must be at least {least}, so that {holders} has an id"
-        )
+    _check_size(vocab_size, least)
     quiet = None if progress else True
     with tqdm(desc="counting", total=total_bytes, unit="B", unit_scale=True, disable=quiet) as bar:
         counts = count_chunks(texts, splitter, special_texts, processes, bar)
@@ -87,6 +81,17 @@ def train_with_report(
         "bytes_per_token": round(counts.bytes / num_tokens, 4),
     }
     return Tokenizer.from_merges(merges, pattern, special_texts), report
+
+
+def _check_size(vocab_size: int, least: int) -> None:
+    """Raise ValueError for what is no number of symbols, `least` or more."""
+    if not isinstance(vocab_size, Integral):
+        raise ValueError(f"vocab_size is {vocab_size!r}; it must be a whole number: write 32768")
+    if vocab_size < least:
+        holders = "every byte and special token" if least > 256 else "every byte"
+        raise ValueError(
+            f"vocab_size is {vocab_size}; it must be at least {least}, so that {holders} has an id"
+        )
 
 
 def learn_merges(

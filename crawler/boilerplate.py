@@ -114,19 +114,28 @@ NAME = re.compile(r"[\w.]+(?:\([\w., ]*\))?:?$")  # `name`, `name(base, base)`
 
 
 def drop_link_lists(blocks: list[Block]) -> list[Block]:
-    """Drop columns of links, and table rows and definition lists that hold nothing else."""
-    links: Counter[Node] = Counter()  # blocks of a row or list that are only links
-    others: Counter[Node] = Counter()  # blocks that are something else
-    for block in blocks:
-        linked = _only_links(block)
-        links[_list_of(block)] += linked
-        if not linked and not (block.node.tag in ("dt", "dd") and _is_name(block.text)):
-            others[_list_of(block)] += 1
+    """Drop columns of links, and table rows and definition lists that hold nothing else.
+
+    A name that leads to a link is no text by itself. Of the table and the definition lists
+
+        row   td "back" (linked)   td "next" (linked)    dropped
+        row   td "os" (linked)     td "operating system" kept
+        dl    dt "See:"            dd "posix" (linked)   dropped: "See:" is but a name
+        dl    dt "Width"           dd "3 metres"         kept: there are no links
+    """
+    only_links = [_only_links(block) for block in blocks]
+    lists = [_list_of(block) for block in blocks]
+    of_links, of_text = set(), set()  # lists with a block of links alone, lists with text
+    for block, is_links, its_list in zip(blocks, only_links, lists, strict=True):
+        if is_links:
+            of_links.add(its_list)
+        elif block.node.tag not in ("dt", "dd") or not _is_name(block.text):
+            of_text.add(its_list)
+    nothing_else = of_links - of_text
     return [
         block
-        for block in blocks
-        if not (_only_links(block) and "\n" in block.text)
-        and (others[_list_of(block)] or not links[_list_of(block)])
+        for block, is_links, its_list in zip(blocks, only_links, lists, strict=True)
+        if its_list not in nothing_else and not (is_links and "\n" in block.text)
     ]
 
 
@@ -142,6 +151,7 @@ def _list_of(block: Block) -> Node:
 
 
 def _only_links(block: Block) -> bool:
+    """Say whether a cell, a term or a column of short lines is as good as all linked."""
     lines = block.text.count("\n") + 1
     if lines == 1 and block.node.tag not in ("td", "th", "dt", "dd"):
         return False
@@ -152,6 +162,7 @@ def _only_links(block: Block) -> bool:
 
 
 def _is_name(text: str) -> bool:
+    """Say whether a text is a mere name: what `NAME` matches, or ends with a colon."""
     return text.endswith(":") or bool(NAME.match(text))
 
 

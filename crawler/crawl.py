@@ -132,27 +132,27 @@ class _Crawl:
     def _start_jobs(self, n_to_store: int = 0) -> bool:
         """Give work to free workers while hosts are due; return whether there is more to do."""
         while self._may_start(n_to_store) and (host := self.turns.take()):
-            visit = self._next_allowed(host)
-            if visit is None:
-                continue  # the host leaves the line until there is something to ask it
-            origin = urls.origin(visit.url)
-            if host.must_read_robots(origin, self.turns.clock()):
-                if host.n_running:
-                    continue  # robots.txt is asked for alone
-                self.workers.ask(host, origin)
+            job = self._next_job(host)
+            if job is None:
+                continue  # out of line, until a link or an answer gives a reason to ask again
+            if isinstance(job, Visit):
+                host.running.add(job.id)
+                self.workers.ask(host, job, self.frontier.earlier(job.url))
             else:
-                host.running.add(visit.id)
-                self.workers.ask(host, visit, self.frontier.earlier(visit.url))
+                self.workers.ask(host, job)
             self.turns.begin(host)
         wants_more = self.frontier.n_waiting > 0 and self.n_pages < self.settings.max_pages
         return self.workers.n_running > 0 or wants_more
 
-    def _next_allowed(self, host: Host) -> Visit | None:
-        """Return the host's next address that robots.txt allows, or whose robots.txt is unread."""
+    def _next_job(self, host: Host) -> Visit | str | None:
+        """Return the host's next address that robots.txt allows, or the origin to ask for that.
+
+        Those before it, which robots.txt forbids, are done. None: there is nothing to ask now.
+        """
         while visit := self.frontier.next(host.netloc, host.running):
             origin = urls.origin(visit.url)
             if host.must_read_robots(origin, self.turns.clock()):
-                return visit
+                return None if host.n_running else origin  # robots.txt is asked for alone
             known = host.robots[origin]
             if known.robots.allowed(visit.url, self.agent):
                 return visit
@@ -177,8 +177,12 @@ class _Crawl:
         if isinstance(result, RobotsResult):
             is_settled = self._heed(host, result)
             self.turns.give_back(host, host.delay_s if is_settled else pause_s)
-            return
-        self.turns.give_back(host, pause_s)
+        else:
+            self.turns.give_back(host, pause_s)
+            self._end_visit(host, result)
+
+    def _end_visit(self, host: Host, result: VisitResult) -> None:
+        """Settle a visit; give its host up if too many failed in a row, else line it up."""
         self._start_jobs(n_to_store=1)  # the next page is on its way while this one is stored
         self._settle(host, result)
         host.running.remove(result.visit.id)

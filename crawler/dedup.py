@@ -166,7 +166,11 @@ class Groups:
 
 
 def clusters(count: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the groups of indices below `count` that pairs connect, each in order."""
+    """Return the groups of indices below `count` that pairs connect, each in order.
+
+    >>> clusters(6, [(0, 3), (5, 3), (1, 2)])
+    [[0, 3, 5], [1, 2]]
+    """
     groups = Groups(count)
     for i, j in pairs:
         groups.join(i, j)
@@ -206,7 +210,11 @@ def stand_ins(
 def keep_one(
     texts: Sequence[str], threshold: float = 0.8, keep_numbers: bool = False
 ) -> dict[int, int]:
-    """Return {index of a text to drop: index of the text that stands for it}; see `stand_ins`."""
+    """Return {index of a text to drop: index of the text that stands for it}; see `stand_ins`.
+
+    >>> keep_one(["A cat sat on the mat.", "Dogs bark.", "a cat sat on the mat"])
+    {2: 0}
+    """
     _check(threshold)
     sketches = Sketches.of(texts, keep_numbers)
     return stand_ins(sketches, _shingles_of(texts, keep_numbers), threshold)

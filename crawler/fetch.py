@@ -155,7 +155,7 @@ class Fetcher:
         return response
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close the connections that wait to be used again."""
         with self._lock:
             while self._idle:
                 self._idle.popitem()[0].close()

@@ -36,15 +36,7 @@ def train(sentences: Iterable[tuple[str, str]]) -> bytes:
 
     Raises ValueError for fewer than two languages.
     """
-    words: dict[str, Counter[str]] = defaultdict(Counter)
-    for code, sentence in sentences:
-        words[code].update(language.WORD.findall(sentence.lower()))
-    counts: dict[str, Counter[bytes]] = {}
-    for code in sorted(words):
-        counts[code] = Counter()
-        for word, times in words[code].items():
-            for gram in language.ngrams(word):
-                counts[code][gram] += times
+    counts = _count_ngrams(sentences)
     if len(counts) < 2:
         raise ValueError(f"the sentences are in {len(counts)} language(s); at least 2 are needed")
     chosen = _most_telling(counts)
@@ -59,6 +51,20 @@ def train(sentences: Iterable[tuple[str, str]]) -> bytes:
         costs = bytes(max(0, min(255, round(-language.STEPS * math.log(x)))) for x in p)
         print(quote_from_bytes(gram), costs.hex(), sep="\t", file=out)
     return gzip.compress(out.getvalue().encode("ascii"), mtime=0)
+
+
+def _count_ngrams(sentences: Iterable[tuple[str, str]]) -> dict[str, Counter[bytes]]:
+    """Return how often each language has each n-gram; words are counted first, as they repeat."""
+    words: dict[str, Counter[str]] = defaultdict(Counter)
+    for code, sentence in sentences:
+        words[code].update(language.WORD.findall(sentence.lower()))
+    counts: dict[str, Counter[bytes]] = {}
+    for code in sorted(words):
+        counts[code] = Counter()
+        for word, times in words[code].items():
+            for gram in language.ngrams(word):
+                counts[code][gram] += times
+    return counts
 
 
 def _most_telling(counts: dict[str, Counter[bytes]]) -> list[bytes]:

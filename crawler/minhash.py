@@ -75,23 +75,26 @@ def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> I
     """Yield, for each band, pairs i < j of texts that may be similar: (n, 2).
 
     `among` are the texts to compare, as row numbers of `signatures` (N, N_VALUES). Where more than
-    LARGE texts share a band, most are compared with a leader only (`_led`).
+    LARGE texts share a band, most are compared with a leader only (`_pairs_with_leaders`).
+
+    >>> from crawler.shingles import mix
+    >>> sets = [np.arange(100), np.arange(3, 103), np.arange(500, 600)]  # J is .94, 0 and 0
+    >>> signatures = np.stack([signature(mix(hashes.astype(np.uint64))) for hashes in sets])
+    >>> bands = candidates(signatures, among=np.arange(3), threshold=0.8)
+    >>> np.concatenate(list(bands)).tolist()
+    [[0, 1]]
     """
     rows = rows_for(threshold)
     for band in range(n_bands(threshold)):
-        order, starts, lengths = _runs(_band_keys(signatures, band, rows)[among])
-        order = among[order]
+        keys = _band_keys(signatures, band, rows)[among]
+        order, starts, lengths = _runs(keys)
+        texts = among[order]  # those that share the band stand side by side
         found = [np.empty((0, 2), np.int64)]
-        for pairs in _pairs_of_runs(order, starts, lengths):
-            equal = signatures[pairs[:, 0]] == signatures[pairs[:, 1]]  # (n, N_VALUES)
-            # (n, bands, rows), without the values that make no whole band
-            in_bands = equal[:, : N_VALUES // rows * rows].reshape(len(pairs), -1, rows)
-            # (n,), whether this is the first band that they share: else they were given before
-            is_first = in_bands.all(axis=2).argmax(axis=1) == band
-            found.append(pairs[is_first & (equal.mean(axis=1) >= threshold - MARGIN)])
+        for pairs in _pairs_of_runs(texts, starts, lengths):
+            found.append(_new_and_likely(pairs, signatures, band, rows, threshold))
         for run in np.flatnonzero(lengths > LARGE):
-            group = order[starts[run] : starts[run] + lengths[run]]
-            found += _led(group, signatures, threshold)
+            group = texts[starts[run] : starts[run] + lengths[run]]
+            found += _pairs_with_leaders(group, signatures, threshold)
         yield np.sort(np.concatenate(found), axis=1)
 
 
@@ -137,18 +140,42 @@ def _pairs_of_runs(
             yield from np.split(pairs, range(BLOCK, len(pairs), BLOCK))
 
 
-def _led(group: np.ndarray, signatures: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
+def _new_and_likely(
+    pairs: np.ndarray, signatures: np.ndarray, band: int, rows: int, threshold: float
+) -> np.ndarray:
+    """Return those of the pairs (n, 2), which share `band`, that earlier bands did not give.
+
+    And of these those whose signatures agree in enough values: the others are dropped.
+    """
+    equal = signatures[pairs[:, 0]] == signatures[pairs[:, 1]]  # (n, N_VALUES)
+    in_bands = equal[:, : N_VALUES // rows * rows]  # without the values that make no whole band
+    shared = in_bands.reshape(len(pairs), -1, rows).all(axis=2)  # (n, bands)
+    is_new = shared.argmax(axis=1) == band  # (n,): argmax finds the first that is True
+    is_likely = equal.mean(axis=1) >= threshold - MARGIN  # (n,)
+    return pairs[is_new & is_likely]
+
+
+def _pairs_with_leaders(
+    group: np.ndarray, signatures: np.ndarray, threshold: float
+) -> Iterator[np.ndarray]:
     """Yield pairs (n, 2) of a leader and texts that may be similar to it.
 
     The first of the group leads. Texts whose signatures are clearly above the threshold are settled
-    by that; the first of the rest leads next, LARGE times at most. So a hundred thousand texts of
-    one make cost a hundred thousand comparisons, not five thousand million.
+    by that; the first of the rest leads next, LARGE times at most. With a threshold of .8, in turn:
+
+        group       agree with its first in     pairs          settled: .9 or more
+        5 6 7 8 9   6: .95  7: .6  8: 1  9: .2  5-6 5-7 5-8    6 8
+        7 9         9: .3                       none           none
+        9           nobody is left to compare it with
+
+    So a hundred thousand texts of one make cost a hundred thousand comparisons, not five thousand
+    million.
     """
     for _ in range(LARGE):
+        if len(group) < 2:
+            return
         leader, group = group[0], group[1:]
-        share = (signatures[group] == signatures[leader]).mean(axis=1)
+        share = (signatures[group] == signatures[leader]).mean(axis=1)  # (n,)
         likely = group[share >= threshold - MARGIN]
         yield np.stack((np.full_like(likely, leader), likely), axis=1)
         group = group[share < (1 + threshold) / 2]
-        if not len(group):
-            return

@@ -20,7 +20,7 @@ ROBOTS_LAST_S = 24 * 3600.0  # RFC 9309, 2.4: then robots.txt is read again
 
 
 class Host:
-    """What is known about one server."""
+    """What is known about one server: when it is due, what runs, what robots.txt says, failures."""
 
     def __init__(self, netloc: str, delay_s: float):
         self.netloc = netloc
@@ -72,7 +72,23 @@ class Host:
 
 
 class Turns:
-    """Say whose turn it is; `delay_of` gives the seconds between two requests to a host."""
+    """Say whose turn it is; `delay_of` gives the seconds between two requests to a host.
+
+    `take` takes out of the line the host that was due first. If there is something to ask it,
+    `begin`, and when the answer is there `give_back`; else it stays out until `line_up`.
+
+    >>> now = 0.0
+    >>> turns = Turns(delay_of=lambda netloc: 1.0, clock=lambda: now)
+    >>> turns.line_up("a.org")
+    >>> host = turns.take()
+    >>> turns.begin(host)  # it is being asked ...
+    >>> turns.give_back(host)  # ... and has answered: due again after its delay
+    >>> turns.take(), turns.seconds_to_next()
+    (None, 1.0)
+    >>> now = 1.0
+    >>> turns.take().netloc
+    'a.org'
+    """
 
     def __init__(
         self,

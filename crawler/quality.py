@@ -17,6 +17,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 
 from crawler.profiles import PROFILES, Rules, rules_of
 from crawler.words import TERMINAL, WORD, sentences
@@ -99,18 +100,14 @@ def _over(value: float, limit: float | None) -> bool:
 def _gopher_repetition(rules: Rules, text: str, words: list[str]) -> Check:
     paragraphs = re.split(r"\n{2,}", text.strip())
     lines = [line for line in text.split("\n") if line]
-    for name, parts, share, character_share in (
-        ("paragraph", paragraphs, rules.repeated_paragraphs, rules.repeated_paragraph_characters),
-        (
-            "line",
-            lines,
-            rules.repeated_lines,
-            rules.repeated_line_characters,
-        ),
-    ):
-        repeats, characters = _repeats(parts)
-        yield _over(repeats / len(parts), share), f"repeated {name}s"
-        yield _over(characters / len(text), character_share), f"repeated {name} characters"
+    repeats, characters = _repeats(paragraphs)
+    share = characters / len(text)
+    yield _over(repeats / len(paragraphs), rules.repeated_paragraphs), "repeated paragraphs"
+    yield _over(share, rules.repeated_paragraph_characters), "repeated paragraph characters"
+    repeats, characters = _repeats(lines)
+    yield _over(repeats / len(lines), rules.repeated_lines), "repeated lines"
+    share = characters / len(text)
+    yield _over(share, rules.repeated_line_characters), "repeated line characters"
     yield from _top_ngrams(rules, words, len(text))
     yield from _repeated_ngrams(rules, words, len(text))
 
@@ -214,20 +211,27 @@ def _repeated_ngrams(rules: Rules, words: list[str], n_characters: int) -> Check
 
 
 def _covered_by_repeats(words: list[str], n: int) -> int:
-    """Return the characters of all words that are part of an n-gram said before."""
-    grams = list(_ngrams(words, n))
-    places = range(len(grams))
-    # n-gram -> its first place: read backwards, the first is what a dict keeps
-    first = dict(zip(reversed(grams), reversed(places), strict=True))
+    """Return the characters of all words that are part of an n-gram said before, each word once.
+
+    >>> _covered_by_repeats("a b c x a b c".split(), 2)  # "a b" and "b c" are said before
+    3
+    """
+    places: dict[tuple[str, ...], int] = {}
+    firsts = map(places.setdefault, _ngrams(words, n), count())  # where each n-gram stood first
     characters = end = 0
-    for i in sorted(set(places).difference(first.values())):
-        characters += sum(map(len, words[max(i, end) : i + n]))  # each word once
-        end = i + n
+    for i, first in enumerate(firsts):
+        if first < i:
+            characters += sum(map(len, words[max(i, end) : i + n]))
+            end = i + n
     return characters
 
 
 def _in_repeats(words: list[str], n: int) -> int:
-    """Return the characters in n-grams said before; after one, the next begins where it ends."""
+    """Return the characters in n-grams said before; after one, the next begins where it ends.
+
+    >>> _in_repeats("a b c x a b c".split(), 2)  # "a b"; "b c" begins within it
+    2
+    """
     seen: set[tuple[str, ...]] = set()
     characters = end = 0
     for i, gram in enumerate(_ngrams(words, n)):

@@ -66,37 +66,46 @@ def read_records(
     is_path = isinstance(source, str | Path)
     name = source if is_path else getattr(source, "name", "the archive")
     told: set[str] = set()
+
+    def tell(kind: str, reason: str, offset: int) -> None:
+        place = f"in the record at byte {offset} (counted after decompression)"
+        error = ArchiveError(kind, f"{name} is broken {place}: {reason}")
+        if on_error is None and kind != "too large":
+            raise error
+        if on_error and not (kind == "members" and kind in told):  # so all through the file
+            on_error(error)
+        told.add(kind)
+
     with open(source, "rb") if is_path else nullcontext(source) as file:
         reader = GzipReader(file)
         is_more = True
         while is_more:
             reader.cross()
             offset = reader.offset
-            broken = record = None
-            try:
-                line = reader.line()
-                record = _read_record(reader, line, offset) if line.strip() else None
-                is_more = bool(line)
-            except _BrokenError as error:
-                broken, record = error.args
-            except ValueError as error:  # a line without end
-                broken = ("no record", str(error))
+            record, broken, is_more = _try_record(reader, offset)
             broken = broken or reader.problem
             if broken:
-                kind, reason = broken
-                place = f"in the record at byte {offset} (counted after decompression)"
-                error = ArchiveError(kind, f"{name} is broken {place}: {reason}")
-                if on_error is None and kind != "too large":
-                    raise error
-                if on_error and not (kind == "members" and kind in told):  # so all through the file
-                    on_error(error)
-                told.add(kind)
+                tell(*broken, offset)
             if record:
                 yield record
             if reader.problem:
                 is_more = reader.recover()
-            elif broken and kind not in ("members", "too large"):
+            elif broken and broken[0] not in ("members", "too large"):
                 reader.skip_to_record()
+
+
+def _try_record(
+    reader: GzipReader, offset: int
+) -> tuple[Record | None, tuple[str, str] | None, bool]:
+    """Return the next record, if there is one, what is wrong with it, and whether more may come."""
+    try:
+        line = reader.line()
+        return (_read_record(reader, line, offset) if line.strip() else None), None, bool(line)
+    except _BrokenError as error:
+        broken, record = error.args
+        return record, broken, True
+    except ValueError as error:  # a line without end
+        return None, ("no record", str(error)), True
 
 
 class _BrokenError(Exception):

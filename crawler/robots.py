@@ -47,6 +47,10 @@ _Rule = tuple[int, bool, str]  # length of the path as written, is it an Allow, 
 class Robots:
     """A parsed robots.txt. It never raises: a line that is no rule says nothing.
 
+    >>> robots = Robots("User-agent: *\\nDisallow: /drafts\\nAllow: /drafts/final")
+    >>> [robots.allowed(path, "Bot/1.0") for path in ("/", "/drafts/1", "/drafts/final/1")]
+    [True, False, True]
+
     `sitemaps` are the addresses on `Sitemap` lines, as written.
     """
 

@@ -57,24 +57,24 @@ class Shard(NamedTuple):
         return json.loads(self.path(f"{stage}.json").read_bytes())
 
     def write_documents(self, stage: str, documents: Iterable[Document]) -> None:
-        """Write documents, a line each."""
+        """Write what `read_documents` reads: a JSON array a line, the fields in their order."""
         lines = [json.dumps(dataclasses.astuple(document)) + "\n" for document in documents]
         write_atomically(self.path(f"{stage}.jsonl"), "".join(lines).encode("ascii"))
 
     def read_documents(self, stage: str) -> Iterator[Document]:
-        """Yield the documents of a stage."""
+        """Yield the documents that a stage has written, one at a time."""
         with open(self.path(f"{stage}.jsonl"), encoding="ascii") as lines:
             for line in lines:
                 yield Document(*json.loads(line))
 
     def write_arrays(self, stage: str, **arrays: np.ndarray) -> None:
-        """Write arrays by name."""
+        """Write the arrays of a stage, each under its name, into one .npz."""
         data = io.BytesIO()
         np.savez(data, **arrays)
         write_atomically(self.path(f"{stage}.npz"), data.getvalue())
 
     def read_arrays(self, stage: str, *names: str) -> list[np.ndarray]:
-        """Return arrays by name."""
+        """Return the arrays of these names that a stage has written, in this order."""
         with np.load(self.path(f"{stage}.npz")) as arrays:
             return [arrays[name] for name in names]
 

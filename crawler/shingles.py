@@ -86,7 +86,13 @@ def sorted_set(hashes: np.ndarray) -> np.ndarray:
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the share of all elements that are in both sorted sets, 0..1; 0 if both are empty."""
+    """Return the share of all elements that are in both sorted sets, 0..1; 0 if both are empty.
+
+    >>> mat = shingles("The cat sat on the mat.")  # the cat sat on the, cat sat on the mat
+    >>> rug = shingles("the cat sat on the rug")
+    >>> jaccard(mat, rug) == 1 / 3
+    True
+    """
     together = np.sort(np.concatenate((a, b)))
     both = int(np.count_nonzero(together[1:] == together[:-1]))
     return both / (len(together) - both) if both else 0.0

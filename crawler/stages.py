@@ -72,32 +72,26 @@ def judge(
     settings: Settings,
     explain: str | None,
 ) -> None:
-    """Drop copies, repeated paragraphs and what breaks the rules; sketch what is left."""
+    """Drop copies, repeated paragraphs and what breaks the rules; sketch what is left.
+
+    For each document of the shard, `stays` says whether it is the copy that is kept and `linked`
+    how many pages link to it; `is_first` says of each paragraph of each that it stood nowhere
+    before.
+    """
     book = Funnel(explain)
+    copies, repeats = book.add("exact"), book.add("paragraph")
+    by_itself = [(book.add(name), rule) for name, rule in BY_ITSELF.items()]
     shortest = quality.rules_of(settings.profile).repeatable_characters
-    firsts = iter(is_first.tolist())
-
-    def exact(document: Document, stays: bool) -> Verdict:
-        return Verdict(document.text, None if stays else "same text as another document")
-
-    def paragraph(document: Document) -> Verdict:
-        text = paragraphs.without_repeats(document.text, of_document, shortest)
-        empty = len(text) < min(MIN_LEFT, len(document.text))
-        return Verdict(text, "only repeats other documents" if empty else None)
-
-    names = ("exact", "paragraph", *BY_ITSELF)
-    steps = dict(zip(names, map(book.add, names), strict=True))
+    firsts = iter(is_first.tolist())  # of the paragraphs of all documents, one after the other
     kept: list[Document] = []
-    chosen = zip(shard.read_documents("read"), stays.tolist(), linked.tolist(), strict=True)
-    for document, one_stays, document.in_degree in chosen:
+    documents = shard.read_documents("read")
+    for document, is_kept, n_links in zip(documents, stays.tolist(), linked.tolist(), strict=True):
+        document.in_degree = n_links
         of_document = [next(firsts) for _ in paragraphs.BREAK.split(document.text)]
         if (
-            _passes(book, steps["exact"], document, exact, one_stays)
-            and _passes(book, steps["paragraph"], document, paragraph)
-            and all(
-                _passes(book, steps[name], document, rule, settings)
-                for name, rule in BY_ITSELF.items()
-            )
+            _passes(book, copies, document, exact, is_kept)
+            and _passes(book, repeats, document, paragraph, of_document, shortest)
+            and all(_passes(book, step, document, rule, settings) for step, rule in by_itself)
         ):
             kept.append(document)
     shard.write_documents("judged", kept)
@@ -106,6 +100,18 @@ def judge(
     _write_sketches(shard, [document.text for document in kept], settings)
     sketching.seconds = time.perf_counter() - start
     shard.write_json("judged", book.as_json())
+
+
+def exact(document: Document, stays: bool) -> Verdict:
+    """Drop a document whose text another one, which stays, has too."""
+    return Verdict(document.text, None if stays else "same text as another document")
+
+
+def paragraph(document: Document, is_first: list[bool], shortest: int) -> Verdict:
+    """Take out the paragraphs that stand elsewhere first, and drop what has little else."""
+    text = paragraphs.without_repeats(document.text, is_first, shortest)
+    empty = len(text) < min(MIN_LEFT, len(document.text))
+    return Verdict(text, "only repeats other documents" if empty else None)
 
 
 def _write_sketches(shard: Shard, texts: list[str], settings: Settings) -> None:

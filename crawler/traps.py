@@ -38,7 +38,11 @@ _DIGITS = re.compile(r"\d+")
 
 
 def without_session(url: str) -> str:
-    """Return a canonical address without a visitor's session or trail in it."""
+    """Return a canonical address without a visitor's session or trail in it.
+
+    >>> without_session("http://example.org/a;jsessionid=5F?page=2&utm_source=news")
+    'http://example.org/a?page=2'
+    """
     if ";" not in url and "?" not in url and "/(" not in url:
         return url
     start, mark, query = url.partition("?")

@@ -72,29 +72,19 @@ def link(url: str, base: str) -> str:
 
 
 def split(url: str, base: str | None = None) -> Parts:
-    """Take `url` apart, every part in canonical form (WHATWG URL, 4.4); raises ValueError."""
+    """Take `url` apart, every part in canonical form (WHATWG URL, 4.4); raises ValueError.
+
+    >>> split("HTTP://Example.org:80/a/../b?x#top")
+    Parts(scheme='http', netloc='example.org', path='/b', query='x')
+    >>> split("../c", base="http://example.org/a/b/")
+    Parts(scheme='http', netloc='example.org', path='/a/c', query='')
+    """
     text = url.strip(_C0_AND_SPACE).translate(_TAB_OR_NEWLINE).partition("#")[0]
     before, mark, query = text.partition("?")
-    before = before.replace("\\", "/")
-    match = _SCHEME.match(before)
     against = _split_base(base) if base is not None else None
-    if match:
-        scheme = match[1].lower()
-        if scheme not in DEFAULT_PORTS:
-            if before[match.end() :][:1].isdigit():  # localhost:8000
-                address = f"http://{url.strip()}"
-                raise ValueError(f"{_shown(url)} is no web address; write it as {_shown(address)}")
-            raise ValueError(f"{_shown(url)} is a {scheme} address; only http and https are read")
-        before = before[match.end() :]
-        is_absolute = not against or scheme != against.scheme or before.startswith("//")
-    else:
-        if against is None:
-            raise ValueError(f"{_shown(url)} is no web address; write it as https://example.org/")
-        scheme = against.scheme
-        is_absolute = before.startswith("//")
-
-    if is_absolute:
-        authority, slash, path = before.lstrip("/").partition("/")
+    scheme, rest, names_host = _take_scheme(url, before.replace("\\", "/"), against)
+    if names_host:
+        authority, slash, path = rest.lstrip("/").partition("/")
         path = slash + path
         try:
             location = _netloc(authority, scheme)
@@ -102,15 +92,34 @@ def split(url: str, base: str | None = None) -> Parts:
             raise ValueError(f"the address {_shown(url)} {error}") from None
     else:
         location = against.netloc
-        if not before:
+        if not rest:
             path = against.path
             query = query if mark else against.query
-        elif before.startswith("/"):
-            path = before
+        elif rest.startswith("/"):
+            path = rest
         else:
-            path = against.path[: against.path.rindex("/") + 1] + before
+            path = against.path[: against.path.rindex("/") + 1] + rest
     path = _resolve_dots(normalise_escapes(_utf8(path or "/"), _PATH_BYTE))
     return Parts(scheme, location, path, normalise_escapes(_utf8(query), _QUERY_BYTE))
+
+
+def _take_scheme(url: str, before: str, against: Parts | None) -> tuple[str, str, bool]:
+    """Return the scheme, the rest of `before`, and whether that begins with a host.
+
+    `before` is what stands before the query. Without a host, the rest is a path `against` the base.
+    """
+    match = _SCHEME.match(before)
+    if not match:
+        if against is None:
+            raise ValueError(f"{_shown(url)} is no web address; write it as https://example.org/")
+        return against.scheme, before, before.startswith("//")
+    scheme, rest = match[1].lower(), before[match.end() :]
+    if scheme not in DEFAULT_PORTS:
+        if rest[:1].isdigit():  # localhost:8000
+            address = f"http://{url.strip()}"
+            raise ValueError(f"{_shown(url)} is no web address; write it as {_shown(address)}")
+        raise ValueError(f"{_shown(url)} is a {scheme} address; only http and https are read")
+    return scheme, rest, not against or scheme != against.scheme or rest.startswith("//")
 
 
 def host(url: str) -> str:

@@ -44,5 +44,9 @@ _BREAK = re.compile(
 
 
 def sentences(line: str) -> int:
-    """Return how many sentences a line holds: one, and one more for each break inside it."""
+    """Return how many sentences a line holds: one, and one more for each break inside it.
+
+    >>> sentences("Dr. No paid 3.50 for it. Why? (Nobody knows.)")
+    3
+    """
     return 1 + sum(1 for _ in _BREAK.finditer(line))

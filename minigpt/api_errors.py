@@ -37,7 +37,7 @@ class ApiError(Exception):
         }
 
     def body(self):
-        """Return the body in bytes."""
+        """Return the error as OpenAI's clients read it: `json`, in UTF-8."""
         return json.dumps(self.json()).encode()
 
 

@@ -37,7 +37,7 @@ class Choice:
         self.n_tokens, self.n_chars, self.given_out = 0, 0, False
 
     def add(self, piece):
-        """Add a piece."""
+        """Keep the text and the token of a piece, for `take`, and why it is the last, if it is."""
         if piece.text:
             self.texts.append(piece.text)
         if piece.token is not None:

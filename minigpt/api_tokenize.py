@@ -12,7 +12,7 @@ window holds, and the ids. vLLM's two may ask for more, `return_token_strs`, and
 Source: vLLM's documentation, "Tokenizer API".
 """
 
-from bpe.files import spell
+from bpe.tokenizer_json import spell
 from minigpt.api_errors import invalid
 from minigpt.api_fields import Fields, find_model
 from minigpt.api_messages import read_messages

@@ -29,9 +29,17 @@ class Device:
 
     `row_ops` are those of generation, see row_ops.py.
 
-    `precision` says what is computed with. fp32: float32. tf32: float32 whose matrix products
-    round their factors to 10 bits. bf16: bfloat16, of weights that are kept in float32 and copied
-    (see GPT). Sums, losses, gradients of weights and the optimizer are float32 in all of them.
+    `precision` says what is computed with: the fewer bits, the faster a GPU multiplies.
+
+        fp32: float32, which has 24 significant bits
+        tf32: float32 whose matrix products round their factors to 10 bits behind the point
+        bf16: bfloat16, the upper half of a float32: as wide a range, 8 significant bits
+
+    After 1 the next number of bfloat16 is 1.0078. Many a step of training is smaller, and would be
+    rounded away: so weights are kept in float32, and a copy of them in bfloat16 is computed with
+    (see GPT). Sums, losses, gradients of weights and the optimizer are float32, whatever the
+    precision.
+
     `matmul` multiplies matrices so; `graphs` is the module that captures a training step, or None.
     """
 

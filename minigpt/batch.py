@@ -114,6 +114,7 @@ class Batch:
         self.decoder.forget(row.slot)
 
     def _release(self):
+        """Free the slots of rows that have ended."""
         for slot, row in enumerate(self.slots):
             if row is not None and not row.going:
                 self.slots[slot] = None
@@ -152,6 +153,7 @@ class Batch:
         return draw_tokens(ready + going)
 
     def _slide(self, rows):
+        """Have rows whose window has grown too long keep its last half, to be read anew."""
         T = self.model.config.n_positions
         for row in rows:
             if len(row.window) > T:

@@ -12,6 +12,12 @@ INHERITED = "the training (default: the base model's, for at most 3,000 steps, a
 
 def add_commands(command):
     """Add the parsers; `command(name, function, help, example)` makes one."""
+    for add in (add_conversations, add_sft, add_evaluate_chat, add_chat, add_serve, add_show_chat):
+        add(command)
+
+
+def add_conversations(command):
+    """Add `conversations` with its flags."""
     p = command(
         "conversations", conversations, "make conversations of the documents, to fine-tune on",
         "conversations out/documents.jsonl.gz --chat my.jsonl",
@@ -37,6 +43,9 @@ def add_commands(command):
     )
     p.add_argument("-o", "--out", default="out/conversations", help="folder (%(default)s)")
 
+
+def add_sft(command):
+    """Add `sft` with its flags."""
     p = command(
         "sft", sft, "make an assistant of a base model; a run that was stopped is continued",
         "sft out/base -o out/chat",
@@ -45,12 +54,15 @@ def add_commands(command):
         " It is trained on conversations, and learns from what the assistant says in them only."
     )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
-    add_conversations(p)
+    add_conversations_folder(p)
     p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
     add_run_flags(p)
     add_paths(p, "--device")
     add_flags(p.add_argument_group(INHERITED), TrainConfig)
 
+
+def add_evaluate_chat(command):
+    """Add `evaluate-chat` with its flags."""
     p = command(
         "evaluate-chat", evaluate_chat, "examine an assistant: what it knows and what it makes up",
         "evaluate-chat out/chat --base out/base",
@@ -61,9 +73,12 @@ def add_commands(command):
     )
     add_assistant(p)
     p.add_argument("--base", help="the base model's folder, to see its figures beside")
-    add_conversations(p)
+    add_conversations_folder(p)
     add_paths(p, "--device")
 
+
+def add_chat(command):
+    """Add `chat` with its flags."""
     p = command("chat", chat, "talk to an assistant in the terminal", "chat out/chat")
     add_assistant(p)
     p.description += " /help lists what else can be typed; lines from a pipe are messages, too."
@@ -79,12 +94,18 @@ def add_commands(command):
     p.add_argument("--seed", type=int, help="the same seed, the same answers")
     add_paths(p, "--device")
 
+
+def add_serve(command):
+    """Add `serve` with its flags."""
     p = command(
         "serve", serve, "open the playground in the browser: models to talk to and look into",
         "serve out/base out/chat",
     )  # fmt: skip
-    add_serving(p)
+    add_serve_flags(p)
 
+
+def add_show_chat(command):
+    """Add `show-chat` with its flags."""
     p = command(
         "show-chat", show_chat, "show conversations as the model sees them: ids, roles, mask",
         "show-chat data/conversations.jsonl --first 3",
@@ -94,7 +115,7 @@ def add_commands(command):
     add_paths(p, "--tokenizer")
 
 
-def add_serving(parser):
+def add_serve_flags(parser):
     """Add the flags of `serve`."""
     parser.description += (
         " Speaks OpenAI's API at /v1, so that its clients can be used too. Models that are trained "
@@ -127,7 +148,7 @@ def add_assistant(parser):
     parser.add_argument("model", nargs="?", default="out/chat", help="its folder (%(default)s)")
 
 
-def add_conversations(parser):
+def add_conversations_folder(parser):
     parser.add_argument(
         "--conversations", default="out/conversations", metavar="FOLDER",
         help="written by `conversations` (%(default)s)",

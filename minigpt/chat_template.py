@@ -15,7 +15,7 @@ import json
 import re
 from pathlib import Path
 
-from bpe.files import GUARD, GUARD_NORMALIZER
+from bpe.tokenizer_json import GUARD, GUARD_NORMALIZER
 from minigpt.chat_format import BOS, END, control_ids
 from minigpt.checkpoint import write_json
 

@@ -111,8 +111,7 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
     folder.mkdir(parents=True, exist_ok=True)
     dtype = np.uint16 if tokenizer.n_vocab <= 1 << 16 else np.uint32
     writers = {part: TokenWriter(folder / f"{part}.npy", dtype) for part in ("train", "val")}
-    n_bytes = dict.fromkeys(writers, 0)
-    n_documents = dict.fromkeys(writers, 0)
+    counts = {part: {"documents": 0, "tokens": 0, "bytes": 0} for part in writers}
     try:
         texts = progress(itertools.chain.from_iterable(map(documents, paths)))
         for part, text in split_documents(texts):
@@ -120,8 +119,8 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
                 writers[part].append(separator)
                 # a separator that somebody has typed is text like any other
                 writers[part].append(tokenizer.encode_to_numpy(text, disallowed_special=()))
-                n_bytes[part] += len(text.encode("utf-8", "surrogatepass"))
-                n_documents[part] += 1
+                counts[part]["documents"] += 1
+                counts[part]["bytes"] += len(text.encode("utf-8", "surrogatepass"))
         (folder / REPORT).unlink(missing_ok=True)  # it would describe other ids from here on
         for writer in writers.values():
             writer.close()
@@ -131,12 +130,8 @@ def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
         raise
     report = {"stage": "tokens", "seconds": round(time.monotonic() - began, 3)}
     for part, writer in writers.items():
-        report[part] = {
-            "documents": n_documents[part],
-            "tokens": writer.n_tokens,
-            "bytes": n_bytes[part],
-            "sha256": writer.sha256.hexdigest(),
-        }
+        written = {"tokens": writer.n_tokens, "sha256": writer.sha256.hexdigest()}
+        report[part] = counts[part] | written
     dtype_name, tokenizer_hash = np.dtype(dtype).name, fingerprint(tokenizer)
     report |= {"vocab_size": tokenizer.n_vocab, "dtype": dtype_name, "tokenizer": tokenizer_hash}
     atomic_write(folder / REPORT, json.dumps(report, indent=1).encode())

@@ -40,11 +40,23 @@ class Block(NamedTuple):
 
 
 class Decoder:
-    """Keys and values of `n_rows` texts of up to `capacity` positions, read by a GPT."""
+    """Keys and values of `n_rows` texts of up to `capacity` positions, read by a GPT.
+
+    >>> from minigpt.config import ModelConfig
+    >>> from minigpt.model import GPT
+    >>> model = GPT(ModelConfig(vocab_size=9, n_positions=5, n_embd=4, n_layer=2, n_head=2))
+    >>> decoder = Decoder(model.initialise(seed=1), n_rows=2)
+    >>> after_prompt = decoder.read(0, [7, 3, 8])  # (V,): prefill
+    >>> after_5 = decoder.step([0], [5])[0]  # (V,): decode
+    >>> decoder.lengths  # how many positions of each row are read
+    [4, 0]
+    >>> bool(abs(after_5 - model.logits([7, 3, 8, 5])[-1]).max() < 1e-6)
+    True
+    """
 
     def __init__(self, model, n_rows=1, capacity=None):
         """Make room: 2 L C numbers for each position of each row."""
-        c, self.model = model.config, model
+        c, self.model, self.ops = model.config, model, model.device.row_ops
         self.capacity = capacity or c.n_positions
         assert self.capacity <= c.n_positions
         self.lengths = [0] * n_rows
@@ -55,7 +67,7 @@ class Decoder:
         self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
         self.in_cache = xp.__name__ == "numpy" and model.weights.flat.nbytes <= CACHE_BYTES
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
-        self.logits = model.device.row_ops.logits_product(model.weights["wte.weight"])
+        self.logits = self.ops.logits_product(model.weights["wte.weight"])
 
     def _block(self, name):
         def pair(rest):
@@ -64,7 +76,7 @@ class Decoder:
 
         matrices = [pair(x) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
         attn, attn_proj, fc, mlp_proj = matrices
-        products = [self.model.device.row_ops.rows_product(*matrix) for matrix in matrices]
+        products = [self.ops.rows_product(*matrix) for matrix in matrices]
         return Block(pair("ln_1"), attn, attn_proj, pair("ln_2"), fc, mlp_proj, products)
 
     def forget(self, row):
@@ -93,68 +105,82 @@ class Decoder:
             return self._step(rows, ids, at)
 
     def _step(self, rows, ids, at):
-        ops, p, c = self.model.device.row_ops, self.model.weights, self.model.config
-        xp, eps, H, D = self.model.device.xp, c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
+        """Do as `step`; ids[i] stands at position at[i] of its text."""
+        ops, p, c, xp = self.ops, self.model.weights, self.model.config, self.model.device.xp
+        eps, H, D = c.layer_norm_epsilon, c.n_head, c.n_embd // c.n_head
         attend = ops.rows_attention(rows, [t + 1 for t in at])  # each sees itself, too
-        slots, places = xp.asarray(rows), xp.asarray(at)  # (B,) each: where in kv it is written
+        x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][xp.asarray(at)]  # (B, C)
+        written, places = xp.asarray(rows), xp.asarray(at)  # (B,) each
         if len(rows) == 1:
-            slots, places = rows[0], at[0]  # the same, faster
-        x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][places]  # (B, C)
+            written, places = rows[0], at[0]  # the same, faster
         for l, block in enumerate(self.blocks):
             c_attn, c_proj, c_fc, mlp_proj = block.products
-            kv = self.kv[l]  # (2, all rows, H, T, D)
             qkv = c_attn(ops.layernorm(x, *block.ln_1, eps)).reshape(-1, 3, H, D)  # (B, 3, H, D)
-            # (B, 2, H, D): B comes first, for a slice stands between the two arrays of indices
-            kv[:, slots, :, places] = qkv[:, 1:]
-            x += c_proj(attend(qkv[:, 0], kv))  # (B, C)
+            k, v = self.kv[l]  # (all rows, H, T, D) each
+            k[written, :, places] = qkv[:, 1]  # k[rows[i], :, at[i]] = qkv[i, 1], for every i
+            v[written, :, places] = qkv[:, 2]
+            x += c_proj(attend(qkv[:, 0], self.kv[l]))  # (B, C)
             x += mlp_proj(ops.gelu(c_fc(ops.layernorm(x, *block.ln_2, eps))))  # (B, C)
-        x = ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps)
-        return self.logits(x)  # (B, V)
+        return self._to_logits(x)  # (B, V)
 
     # ---- several more positions of one row ----------------------------------------------------
 
     def read(self, row, ids):
         """Append `ids`, at least one, to `row`; return the logits of what comes next, (V,)."""
-        ops, p, c = self.model.device.row_ops, self.model.weights, self.model.config
-        xp, eps = self.model.device.xp, c.layer_norm_epsilon
-        start, T = self.lengths[row], len(ids)
+        p, start, T = self.model.weights, self.lengths[row], len(ids)
         S = start + T  # positions seen, these included
         assert T >= 1 and self.capacity >= S
         self.lengths[row] = S
-        threads = team()
-        few = FEW_IN_CACHE if self.in_cache else FEW
-        shares = slices(T, threads.n if few <= T and xp.__name__ == "numpy" else 1)
-        heads = (T, 3, c.n_head, c.n_embd // c.n_head)  # of which t are a thread's part
+        parts = wanted = self._parts(T)
+        ids = self.model.device.xp.asarray(ids)
         with one_blas_thread():
-            x = p["wte.weight"][xp.asarray(ids)] + p["wpe.weight"][start:S]  # (T, C)
-            qkv = xp.empty((T, 3 * c.n_embd), x.dtype)  # (T, 3C)
+            x = p["wte.weight"][ids] + p["wpe.weight"][start:S]  # (T, C)
             for l, block in enumerate(self.blocks):
-                k, v = self.kv[l, :, row, :, :S]  # (H, S, D)
+                k, v = self.kv[l, :, row, :, :S]  # (H, S, D) each
+                if l == len(self.blocks) - 1:
+                    wanted = [slice(T - 1, T)]  # after the last block only its logits are asked for
+                self._read_block(x, block, k, v, parts, wanted)
+            return self._to_logits(x[-1:])[0]
 
-                # block=block: what it is now, not when the loop has gone on
-                def remember(part, block=block, k=k, v=v):
-                    h = ops.layernorm(x[part], *block.ln_1, eps)
-                    qkv[part] = linear(h, *block.attn)
-                    new = qkv.reshape(heads)[part].transpose(1, 2, 0, 3)  # (3, H, t, D)
-                    k[:, start + part.start : start + part.stop] = new[1]
-                    v[:, start + part.start : start + part.stop] = new[2]
+    def _read_block(self, x, block, k, v, parts, wanted):
+        """Take x (T, C), the last T of S positions, through a block; x is changed in place.
 
-                def go_on(part, block=block, k=k, v=v):  # attention, then mlp
-                    q = qkv.reshape(heads)[part, 0].swapaxes(0, 1)  # (H, t, D)
-                    seen = start + part.stop
-                    y = ops.cached_attention(xp.ascontiguousarray(q), k[:, :seen], v[:, :seen])
-                    y = y.swapaxes(0, 1).reshape(-1, c.n_embd)  # (t, C)
-                    x[part] += linear(y, *block.attn_proj)
-                    h = linear(ops.layernorm(x[part], *block.ln_2, eps), *block.fc)  # (t, F)
-                    x[part] += linear(ops.gelu(h), *block.mlp_proj)
+        k and v (H, S, D) hold what earlier positions left; these T write theirs behind it, in
+        `parts`, one a thread. Only the parts `wanted` go on: of them x is right afterwards.
+        """
+        ops, xp, eps = self.ops, self.model.device.xp, self.model.config.layer_norm_epsilon
+        (H, S, D), (T, C) = k.shape, x.shape
+        start = S - T
+        q = xp.empty((H, T, D), x.dtype)  # (H, T, D)
 
-                # all keys and values must be there before anyone attends to them
-                threads.run(remember, shares)
-                if l == c.n_layer - 1:
-                    shares = [slice(T - 1, T)]  # of the last block only the last position counts
-                threads.run(go_on, shares)
-            x = ops.layernorm(x[-1:], p["ln_f.weight"], p["ln_f.bias"], eps)
-            return self.logits(x)[0]
+        def remember(part):
+            """Compute queries, keys and values of t positions."""
+            h = linear(ops.layernorm(x[part], *block.ln_1, eps), *block.attn)  # (t, 3C)
+            there = slice(start + part.start, start + part.stop)
+            q[:, part], k[:, there], v[:, there] = h.reshape(-1, 3, H, D).transpose(1, 2, 0, 3)
+
+        def go_on(part):
+            """Let t positions look at those before them, then through the mlp."""
+            seen = start + part.stop
+            mine = xp.ascontiguousarray(q[:, part])  # (H, t, D)
+            y = ops.cached_attention(mine, k[:, :seen], v[:, :seen])  # (H, t, D)
+            x[part] += linear(y.swapaxes(0, 1).reshape(-1, C), *block.attn_proj)  # (t, C)
+            h = linear(ops.layernorm(x[part], *block.ln_2, eps), *block.fc)  # (t, F)
+            x[part] += linear(ops.gelu(h), *block.mlp_proj)  # (t, C)
+
+        team().run(remember, parts)  # all keys must be there before anyone looks at them
+        team().run(go_on, wanted)
+
+    def _parts(self, T):
+        """Cut T positions into a part for each thread; few positions, and a GPU's, are one part."""
+        few = FEW_IN_CACHE if self.in_cache else FEW
+        is_shared = few <= T and self.model.device.xp.__name__ == "numpy"
+        return slices(T, team().n if is_shared else 1)
+
+    def _to_logits(self, x):
+        """Return the logits (N, V) that x (N, C) makes after the last block."""
+        p, eps = self.model.weights, self.model.config.layer_norm_epsilon
+        return self.logits(self.ops.layernorm(x, p["ln_f.weight"], p["ln_f.bias"], eps))
 
 
 def linear(x, w, b):

@@ -11,8 +11,8 @@ Sources: gguf.md (the keys), and for GPT-2's names the converter that comes with
 
 from pathlib import Path
 
-from bpe.files import GUARD, spell
 from bpe.split import GPT2, GPT4
+from bpe.tokenizer_json import GUARD, spell
 from minigpt.amounts import format_bytes
 from minigpt.chat_format import BOS, END
 from minigpt.chat_template import check_template, read_template

@@ -58,7 +58,11 @@ def normalise(text):
 
 
 def overlap(answer, truth):
-    """Return the F1 of the words that two texts share."""
+    """Return the F1 of the words that two texts share.
+
+    >>> overlap("The heap queue!", "a heap")  # one word of three, which is one of two
+    0.4
+    """
     a, b = Counter(normalise(answer)), Counter(normalise(truth))
     same = (a & b).total()
     return 2 * same / (a.total() + b.total()) if same else 0.0
@@ -136,19 +140,7 @@ def section(subject, corpus, rng):
         intro = words("Too few of these pages begin with a name and a sentence about it, so there "
                       "is nothing to ask for.")  # fmt: skip
         return {"title": TITLE, "headline": None, "parts": [intro]}
-    prompts = [prompt(subject, fact, shown) for _, fact, shown in asked]
-    n_new = min(ANSWER_TOKENS, subject.window // 4)
-    newlines = subject.ids_with(b"\n")
-    written = subject.write("answering", prompts, n_new, temperature=0, stop=newlines)
-    answers = [subject.decode(ids).strip() for ids in written]
-    known = {kind: true_answers(facts, kind) for kind in KINDS}
-    counts, shown = {}, {}
-    for (group, fact, _), answer in zip(asked, answers, strict=True):
-        verdict = judge(answer, fact.answer, known[fact.kind])
-        counts.setdefault((fact.kind, group), Counter())[verdict] += 1
-        cell = [QUESTION[fact.kind].format(fact.name), one_line(answer, 70), verdict,
-                one_line(fact.answer or "there is no such thing", 70)]  # fmt: skip
-        shown.setdefault((fact.kind, group, verdict), cell)
+    counts, first = tally(facts, asked, answers(subject, asked))
     rows = [
         [kind, group, n.total(), *(None if (v, group) == (RIGHT, INVENTED) else n[v] / n.total()
                                    for v in VERDICTS)]
@@ -164,11 +156,33 @@ def section(subject, corpus, rng):
         table(
             "One of each kind",
             [("question", ""), ("it wrote", ""), ("judged", ""), ("the pages say", "")],
-            list(shown.values()),
+            first,
         ),
     ]
     parts += recognition_parts(recognition(subject, facts, rng))
     return {"title": TITLE, "headline": headline(counts), "parts": parts}
+
+
+def answers(subject, asked):
+    """Let the model answer what `questions` gave; return a text for each."""
+    prompts = [prompt(subject, fact, shown) for _, fact, shown in asked]
+    n_new = min(ANSWER_TOKENS, subject.window // 4)
+    newlines = subject.ids_with(b"\n")
+    written = subject.write("answering", prompts, n_new, temperature=0, stop=newlines)
+    return [subject.decode(ids).strip() for ids in written]
+
+
+def tally(facts, asked, answers):
+    """Return {(kind, group): Counter of VERDICTS}, and a row of the first answer of each sort."""
+    known = {kind: true_answers(facts, kind) for kind in KINDS}
+    counts, first = {}, {}
+    for (group, fact, _), answer in zip(asked, answers, strict=True):
+        verdict = judge(answer, fact.answer, known[fact.kind])
+        counts.setdefault((fact.kind, group), Counter())[verdict] += 1
+        row = [QUESTION[fact.kind].format(fact.name), one_line(answer, 70), verdict,
+               one_line(fact.answer or "there is no such thing", 70)]  # fmt: skip
+        first.setdefault((fact.kind, group, verdict), row)
+    return counts, list(first.values())
 
 
 def recognition_parts(rows):

@@ -96,22 +96,7 @@ def section(subject, corpus, rng):
         "headline": f"Held-out text surprises the base model by {bits['held out'] or 0:.2f} bits a "
         f"byte, training text by {bits['training'] or 0:.2f}.",
         "parts": [
-            words(
-                "The loss is the model's surprise at the next token, in nats. Its exponential, the "
-                "perplexity, is the number of equally likely tokens that would surprise as much: "
-                "1 is certainty, the number of symbols is ignorance. Bits per byte is the same "
-                "for each byte of text, so models with other tokenizers can be compared. "
-                "Held-out text was not trained on. A gap of a few percent may be chance, for the "
-                "pages are others; where training text is predicted far better, the model has "
-                "learnt it by heart."
-            ),
-            words(
-                "The validation loss while training is another figure, mostly a little higher: it "
-                "is of windows cut anywhere in the held-out text, whose first tokens have hardly "
-                "any text before them; here all but a document's first ones have half a window. "
-                f"Of both texts about {TOKENS:,} tokens are read, if there are as many, and at "
-                f"most {longest:,} of a document."
-            ),
+            *explanation(longest),
             table("Loss of text", [("text", ""), ("documents", ",d"), *COLUMNS], rows),
             table(
                 "By source: the largest in held-out and training text",
@@ -125,6 +110,28 @@ def section(subject, corpus, rng):
             ),
         ],
     }
+
+
+def explanation(longest):
+    """Return what the figures mean, in words; of a document `longest` tokens are read."""
+    return [
+        words(
+            "The loss is the model's surprise at the next token, in nats. Its exponential, the "
+            "perplexity, is the number of equally likely tokens that would surprise as much: "
+            "1 is certainty, the number of symbols is ignorance. Bits per byte is the same "
+            "for each byte of text, so models with other tokenizers can be compared. "
+            "Held-out text was not trained on. A gap of a few percent may be chance, for the "
+            "pages are others; where training text is predicted far better, the model has "
+            "learnt it by heart."
+        ),
+        words(
+            "The validation loss while training is another figure, mostly a little higher: it "
+            "is of windows cut anywhere in the held-out text, whose first tokens have hardly "
+            "any text before them; here all but a document's first ones have half a window. "
+            f"Of both texts about {TOKENS:,} tokens are read, if there are as many, and at "
+            f"most {longest:,} of a document."
+        ),
+    ]
 
 
 def by_source(by_part, corpus):

@@ -63,17 +63,18 @@ def param_shapes(config):
 class GPT:
     """A GPT-2 of a given ModelConfig on a Device; all parameters are 0 until filled.
 
-    `params` are learned and saved; `weights` are what is computed with. They are one object,
-    except on a device that computes in bfloat16: there `weights` are a copy, and whoever changes
-    `params` must call `renew_weights`. Several threads may use a model at once, since `forward`
-    and `backward` keep nothing in it.
+    `params` are learned and saved; `weights` are what is computed with. On a CPU both are one
+    object: there read `weights` as `params`. A GPU may compute in bfloat16, numbers of fewer
+    digits (backend.py says why). Then `weights` are a copy, and whoever changes `params` must call
+    `renew_weights`. Several threads may use a model at once, since `forward` and `backward` keep
+    nothing in it.
     """
 
     def __init__(self, config, device=None, dtype="float32"):
         self.config = config
         self.device = device or open_device("cpu")
         self.params = self.weights = Params(param_shapes(config), self.device.xp, dtype)
-        if self.device.low and dtype == "float32":
+        if self.device.low and dtype == "float32":  # low: bfloat16, else None
             self.weights = Params(self.params.shapes, self.device.xp, self.device.low)
 
     def renew_weights(self):
@@ -199,7 +200,7 @@ class GPT:
             dx = self._block_backward(dx, block_caches[l], f"h.{l}.", grads)
         dx = ops.dropout_backward(dx, drop_cache)
         if pos_cache is None:
-            # all B texts used the same rows, so their gradients add up
+            # all B texts used the same rows, so their gradients add up: in float32, not in bfloat16
             dw = dx.astype(self.params.flat.dtype, copy=False).sum(axis=0)  # (T, C)
             grads.add("wpe.weight", dw, slice(dx.shape[1]))
         else:

@@ -11,18 +11,30 @@ from minigpt.config import add_paths, require
 
 def add_commands(command):
     """Add the commands; `command` makes the parser of one."""
+    for add in (add_sample, add_info, add_export, add_evaluate, add_report, add_summary):
+        add(command)
+
+
+def add_sample(command):
+    """Add `sample` with its flags."""
     p = command(
         "sample", sample, "let a model continue a text, drawing one token after the other",
         'sample out/base --prompt "Return the" --temperature 0.7 --top-p 0.9 --seed 1',
     )  # fmt: skip
-    add_sampling(p)
+    add_sample_flags(p)
 
+
+def add_info(command):
+    """Add `info` with its flags."""
     p = command(
         "info", info, "tell what a model's folder holds: shape, parameters, costs, files",
         "info out/base",
     )  # fmt: skip
     p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
 
+
+def add_export(command):
+    """Add `export` with its flags."""
     p = command(
         "export", export, "write a model as one file (GGUF) for llama.cpp, Ollama and LM Studio",
         "export out/chat -o chat.gguf",
@@ -34,12 +46,18 @@ def add_commands(command):
         help="of the matrices: f16 takes half the room, f32 is exact (%(default)s)",
     )  # fmt: skip
 
+
+def add_evaluate(command):
+    """Add `evaluate` with its flags."""
     p = command(
         "evaluate", evaluate, "examine what a model knows, copies and invents",
         "evaluate out/base --tasks my.jsonl",
     )  # fmt: skip
-    add_evaluation(p)
+    add_evaluate_flags(p)
 
+
+def add_report(command):
+    """Add `report` with its flags."""
     p = command(
         "report", report, "make a page of what a run did, cost and learnt",
         "report out --price 0.25",
@@ -58,6 +76,9 @@ def add_commands(command):
         help="stages that were not run here, as crawl",
     )  # fmt: skip
 
+
+def add_summary(command):
+    """Add `summary` with its flags."""
     p = command(
         "summary", summary, "print what a run made, what it cost and three samples", "summary out"
     )
@@ -69,7 +90,7 @@ def add_commands(command):
     add_paths(p, "--device")
 
 
-def add_sampling(parser):
+def add_sample_flags(parser):
     """Add the flags of `sample`."""
     add = parser.add_argument
     add("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
@@ -101,7 +122,7 @@ def add_sampling(parser):
     add_paths(parser, "--device")
 
 
-def add_evaluation(parser):
+def add_evaluate_flags(parser):
     """Add the flags of `evaluate`."""
     add = parser.add_argument
     parser.description += (

@@ -91,6 +91,11 @@ class NgramIndex:
         Two arrays (T,): lengths, 0 where it is less than `shortest`, and places. Of a window that
         stands more than `followed` times only the first of the places found are followed: there,
         the lengths are what was found, not the longest there is.
+
+        >>> index = NgramIndex(np.arange(100, 120), window=3, stride=2)
+        >>> lengths, places = index.matches([7, 110, 111, 112, 113, 114, 7])
+        >>> lengths.tolist(), int(places[1])  # 110 to 114 stand at 10
+        ([0, 5, 4, 0, 0, 0, 0], 10)
         """
         ids = np.asarray(ids)
         T = len(ids)

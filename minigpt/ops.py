@@ -203,6 +203,11 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
 
     A position never sees a later one, for that is what it is to predict. Where several texts share
     a row, `segments` (B, T) numbers them, and a position sees only those of its own.
+
+    >>> import numpy as np
+    >>> qkv = np.array([[[1.0, 1.0, 10.0], [1.0, 1.0, 20.0]]])  # T = 2, C = 1: values 10 and 20
+    >>> attention_forward(qkv, n_head=1)[0].tolist()  # the second looks at both, at equal keys
+    [[[10.0], [15.0]]]
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)

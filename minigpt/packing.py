@@ -19,6 +19,13 @@ class Packed:
     Each must have at most n_positions + 1 ids: the last is only a target. Every epoch goes once
     through all windows, in another order; which ones a step gets follows from the seed and the
     step alone, as in dataset.Windows. `pack=False` gives each conversation a window of its own.
+
+    >>> rendered = [([1, 2, 3], [0, 0, 1]), ([4, 5], [0, 1])]  # 3 and 5 are to be learned
+    >>> packed = Packed(rendered, n_positions=4, seed=1)
+    >>> packed.ids.tolist(), packed.targets.tolist()
+    ([[1, 2, 4, 0]], [[-1, 3, 5, -1]])
+    >>> packed.segments.tolist(), packed.positions.tolist()
+    ([[0, 0, 1, -1]], [[0, 1, 0, 0]])
     """
 
     def __init__(self, rendered, n_positions, seed, pack=True):

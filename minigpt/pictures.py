@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 440, 270  # of curves; bars are as high as they need to be
 LEFT, RIGHT, TOP, BOTTOM = 58, 22, 12, 42  # margins
 ROW = 38  # height of a bar with its name
 COLOURS = 5
+MOST_DOTS = 16  # of a curve; more would hide its line
 
 STYLE = """
 .chart { --c0: #0067b1; --c1: #c8500a; --c2: #0a8a5f; --c3: #a3508f; --c4: #767676;
@@ -44,7 +45,7 @@ def picture(part, alone=False):
 
 
 def text(x, y, content, anchor="start"):
-    """Return a text element."""
+    """Return an element of `content`, whose start, middle or end (`anchor`) stands at (x, y)."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(content)}</text>'
 
 
@@ -73,12 +74,16 @@ def draw_lines(part):
     out.append(text(4, HEIGHT - 6, part["y"] + " ↑"))
     for i, points in enumerate(series.values()):
         places = [(scale_x(x), scale_y(y)) for x, y in sorted(points)]
-        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-        colour = f"var(--c{i % COLOURS})"
-        out.append(f'<path class="curve" stroke="{colour}" d="M{path}"/>')
-        if len(places) <= 16:
-            out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+        out += draw_curve(places, f"var(--c{i % COLOURS})")
     return "\n".join(out), HEIGHT
+
+
+def draw_curve(places, colour):
+    """Return the elements of a curve: a line through its places, and of few a dot at each."""
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+    line = f'<path class="curve" stroke="{colour}" d="M{path}"/>'
+    return [line, *dots] if len(places) <= MOST_DOTS else [line]
 
 
 def draw_legend(series):

@@ -12,33 +12,27 @@
 
 JSON in and out, errors as in api_errors.py. The ideas are in modules that know nothing of HTTP:
 attention.py, sources.py, library.py, runs.py, playground_tokenizers.py, playground_suggestions.py.
-What may take longer than a moment runs in a thread, and everything is bounded: the threads are few,
-the API needs some of them too, so only so many requests are worked on at a time, and only so many
-wait.
+What may take longer than a moment runs in a thread (playground_line.py), and everything is bounded.
 """
 
-import asyncio
 import base64
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 from starlette.routing import Route
 
 from bpe.page import panel
 from minigpt import runs
-from minigpt.api_errors import ApiError, invalid, unavailable
+from minigpt.api_errors import ApiError, invalid
 from minigpt.api_fields import Fields, find_model, read_json
 from minigpt.attention import attention_weights
 from minigpt.library import Library
+from minigpt.playground_line import Line, in_thread
 from minigpt.playground_suggestions import suggestions
 from minigpt.playground_tokenizers import Tokenizers, play
 
-MOST_AT_ONCE, MOST_WAITING = 4, 60  # requests
 MOST_CUT = 5_000  # characters to cut into tokens; flag after flag takes the square of it
 MOST_TEXT = 20_000  # characters to look for
 MOST_PANELS = 8
@@ -80,40 +74,6 @@ def routes(places):
         Route(f"/playground/api/{path}", in_thread(function, places, line), methods=[method])
         for path, method, function in table
     ]
-
-
-class Line:
-    """Where requests wait for a thread: MOST_AT_ONCE are worked on, MOST_WAITING may wait."""
-
-    def __init__(self):
-        self.turn, self.length = asyncio.Semaphore(MOST_AT_ONCE), 0
-
-    async def run(self, work, *args):
-        """Return what `work` returns in a thread; raise ApiError (503) where too many wait."""
-        if self.length == MOST_AT_ONCE + MOST_WAITING:
-            raise unavailable("too many ask for what the page shows; try again soon")
-        self.length += 1
-        try:
-            async with self.turn:
-                return await run_in_threadpool(work, *args)
-        finally:
-            self.length -= 1
-
-
-def in_thread(function, places, line):
-    """Return an endpoint: what `function` makes of a request, its body and the models, as JSON."""
-
-    def work(request, body, models):
-        # in ASCII: text from the web may hold half a surrogate pair, which UTF-8 cannot write
-        value = function(request, body, models)
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-
-    async def respond(request):
-        body, models = await request.body(), dict(places.models)  # which is changed in this thread
-        content = await line.run(work, request, body, models)
-        return Response(content, 200, {"Cache-Control": "no-store"}, "application/json")
-
-    return respond
 
 
 class Insight:

@@ -140,13 +140,7 @@ def run_in_folder(
     if cluster is not None:
         n_workers = cluster.n_workers(config.workers)
     optimizer = AdamW(model.params, config)
-    run = {
-        "model": asdict(model.config),
-        "train": {k: v for k, v in asdict(config).items() if k not in FREE_SETTINGS},
-        "tokens": data["sha256"],
-    }
-    if "init_sha256" in data:
-        run["init"] = data["init_sha256"]
+    run = settings_of(model, config, data)
     parts = model, optimizer, windows, config
     if cluster is not None:
         cluster.agree(run)
@@ -172,12 +166,25 @@ def run_in_folder(
         loop.begin()
         loop.run(stop)
     if stop.signal is not None:
-        signal_name = signal.Signals(stop.signal).name
-        same = "same command" + " without --fresh" * (start == "fresh")
-        say(f"stopped by {signal_name} after step {progress['step']} of {config.steps}; the "
-            f"{same} continues from there")  # fmt: skip
+        say(stopped(stop.signal, progress["step"], config.steps, start))
         return None
     return loop.finish(data["tokens"], **more)
+
+
+def settings_of(model, config, data):
+    """Return what a run must have the same to be continued: see resume.py."""
+    train = {name: x for name, x in asdict(config).items() if name not in FREE_SETTINGS}
+    run = {"model": asdict(model.config), "train": train, "tokens": data["sha256"]}
+    return run | ({"init": data["init_sha256"]} if "init_sha256" in data else {})
+
+
+def stopped(number, step, steps, start):
+    """Return the line that says that signal `number` has stopped a run, and how it goes on."""
+    same = "same command" + " without --fresh" * (start == "fresh")
+    return (
+        f"stopped by {signal.Signals(number).name} after step {step} of {steps}; the {same} "
+        f"continues from there"
+    )
 
 
 def save_config(out, model, config, data, n_workers, peak, packed, say, cluster):

@@ -201,11 +201,15 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         parts.append(table("The longest matches, and where they came from", columns, shown))
     else:
         parts.append(words(f"Nothing it wrote repeats {SHORTEST} tokens of the training text."))
-    if not len(index.keys):
-        return section
-    rows, n_prompt, n_rest = by_times(subject, corpus, index, rng)
+    if len(index.keys):
+        parts += by_times_parts(*by_times(subject, corpus, index, rng), epochs)
+    return section
+
+
+def by_times_parts(rows, n_prompt, n_rest, epochs):
+    """Return the parts of a report on what is known by heart, of what `by_times` found."""
     epochs = f"; training went over the text {epochs:.1f} times" if epochs else ""
-    parts += [
+    return [
         words(
             f"What was seen more often tends to be known better by heart. Spans of "
             f"{n_prompt + n_rest} tokens, sorted by how often they stand in the training "
@@ -220,7 +224,6 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
         ),
         bars(f"All {n_rest} right", [[row[0], row[2]] for row in rows], ".0%", 1.0),
     ]  # fmt: skip
-    return section
 
 
 def headline(rows):

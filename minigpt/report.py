@@ -120,7 +120,7 @@ def slug(title):
 
 
 def page(title, sections):
-    """Return the page as HTML."""
+    """Return all of the report as one page: its headlines, a list of sections, the sections."""
     escaped = [html.escape(text) for text in headlines(sections)]
     body = ['<div class="short">', *(f"<p>{text}</p>" for text in escaped), "</div>", "<nav>"]
     for section in sections:
@@ -135,7 +135,7 @@ def page(title, sections):
 
 
 def part_html(part):
-    """Return a part as HTML."""
+    """Return a part, as tables.py makes them, as HTML: text escaped, figures drawn."""
     if part["kind"] == "words":
         text = re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(part["text"]))
         return f"<p>{text}</p>"

@@ -44,16 +44,7 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     remove_unfinished(out)
     if progress is not None and progress["run"] == run:
         checkpoint.load_state(out, model, optimizer)
-        step = progress["step"]
-        say(f"{out} is complete" if is_done(progress, config)
-            else f"continuing {out} after step {step}")  # fmt: skip
-        for name in RECORDS:
-            keep_lines(out / name, step if "val_loss" in progress else -1)
-        if "val_loss" in progress and "best_step" not in progress:
-            find_best(out / METRICS, progress)
-        if not is_done(progress, config):  # more patience than it had when it was over
-            for name in (REPORT, EVALUATION):
-                (out / name).unlink(missing_ok=True)
+        go_on(out, progress, config, say)
         return progress
     if holds_run(out):
         set_aside(out, say)
@@ -61,6 +52,20 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
         (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
+
+
+def go_on(out, progress, config, say):
+    """Make the records in `out` those of the run up to the step where `progress` stands."""
+    step = progress["step"]
+    say(f"{out} is complete" if is_done(progress, config)
+        else f"continuing {out} after step {step}")  # fmt: skip
+    for name in RECORDS:
+        keep_lines(out / name, step if "val_loss" in progress else -1)
+    if "val_loss" in progress and "best_step" not in progress:
+        find_best(out / METRICS, progress)
+    if not is_done(progress, config):  # more patience than it had when it was over
+        for name in (REPORT, EVALUATION):
+            (out / name).unlink(missing_ok=True)
 
 
 def is_done(progress, config):

@@ -31,6 +31,7 @@ import numpy as np
 import regex
 
 from minigpt.ngrams import BLOCK, NgramIndex
+from minigpt.span_ends import neighbours, trim, widen, word_edges
 
 WINDOW, STRIDE = 5, 2  # tokens
 FEWEST_WORDS = 5
@@ -41,7 +42,6 @@ FOLLOWED = 200  # places of one window. A passage with one rarer window in it is
 AROUND, MARKED = 100, 400  # characters of an excerpt: before and after the span, and of it
 MOST_TITLE = 200
 MOST_SHOWN = 100_000  # characters of a document
-EDGES = regex.compile(r"(?w)\b")  # the word boundaries of Unicode Standard Annex 29
 WORDS = regex.compile(r"\w+")
 
 
@@ -72,15 +72,12 @@ class Sources:
         """Return the Spans of `text` that stand in the documents, longest first."""
         ids, offsets = self._encode(text)
         edges, spans, tried = word_edges(text), [], 0
+        is_end = [offset in edges for offset in offsets]  # (T + 1,), whether a span may end there
         taken = np.zeros(len(ids), bool)
         heap = candidates(self.index.matches(ids, FOLLOWED)[0])
         while heap and len(spans) < MOST_SPANS and tried < MOST_TRIED:
             minus_length, first, last = heapq.heappop(heap)
-            # what is taken is longer, so it covers a beginning or an end, never a middle
-            while first < last and (taken[first] or offsets[first] not in edges):
-                first += 1
-            while first < last and (taken[last - 1] or offsets[last] not in edges):
-                last -= 1
+            first, last = shrink(first, last, taken, is_end)
             if last - first < self.index.shortest:
                 continue
             if last - first < -minus_length:  # shorter now: others may come before it
@@ -131,21 +128,14 @@ class Sources:
         """
         text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates: as many "?"
         spans, edges, texts, found = self.spans(text), word_edges(text), {}, []
-        taken = {(span.start, span.end) for span in spans}
-        for span in spans:
+        ends = [(span.start, span.end) for span in spans]
+        for n, span in enumerate(spans):
             shown = span.documents[:MOST_PLACES]
-            for i in shown:
-                if i not in texts:
-                    texts[i] = self.part.document_text(i)
-            start, end = span.start, span.end
+            texts |= {i: self.part.document_text(i) for i in shown if i not in texts}
             if span.times == len(shown):  # else it would hold of some places and not of others
-                taken.remove((start, end))
-                room = (
-                    max((e for _, e in taken if e <= start), default=0),
-                    min((s for s, _ in taken if s >= end), default=len(text)),
-                )
-                start, end = widen(text, start, end, room, edges, [texts[i] for i in shown])
-                taken.add((start, end))
+                room = neighbours(ends, n, len(text))
+                ends[n] = widen(text, *ends[n], room, edges, [texts[i] for i in shown])
+            start, end = ends[n]
             words = text[start:end]
             found.append(
                 {
@@ -212,49 +202,22 @@ def candidates(lengths):
     return heap
 
 
+def shrink(first, last, taken, is_end):
+    """Return what is left of the tokens from `first` to before `last`: whole words not `taken`.
+
+    What is taken is longer, so it covers a beginning or an end of this, never a middle.
+    """
+    while first < last and (taken[first] or not is_end[first]):
+        first += 1
+    while first < last and (taken[last - 1] or not is_end[last]):
+        last -= 1
+    return first, last
+
+
 def encode_with_offsets(tokenizer, text):
     """Return ids, and at which character of `text` each begins, and at the end its length."""
     ids = tokenizer.encode_ordinary(text)
     return ids, [*tokenizer.decode_with_offsets(ids)[1], len(text)]
-
-
-def widen(text, start, end, room, edges, documents):
-    """Return the span of `text` made longer by the words around it that all `documents` have too.
-
-    A word at a line's start has other ids than after a space, so that equal ids may end where
-    equal words go on. It stays within `room`, and ends at two of the `edges`.
-    """
-    words, (first, last) = text[start:end], room
-    for document in documents:
-        at = document.find(words)
-        if at < 0:
-            return start, end
-        after = at + len(words)
-        first = start - agreeing(text[first:start][::-1], document[:at][-start:][::-1])
-        last = end + agreeing(text[end:last], document[after : after + len(text)])
-    inside = [edge for edge in edges if first <= edge <= last]
-    return trim(text, min(inside), max(inside))
-
-
-def agreeing(a, b):
-    """Return how many characters two texts begin with alike."""
-    n = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        n += 1
-    return n
-
-
-def trim(text, start, end):
-    """Return a span of `text` without the white space at its ends."""
-    words = text[start:end]
-    return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
-
-
-def word_edges(text):
-    """Return the set of places in `text` where a word begins or ends, and its start and end."""
-    return {m.start() for m in EDGES.finditer(text)} | {0, len(text)}
 
 
 def link(address):

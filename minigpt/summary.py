@@ -121,11 +121,23 @@ def print_table(out, reports):
 def print_model(out, base, device):
     """Print how good the base model is, from its report, let it write, and say what is next."""
     model, tokenizer = load(out / "base", device)
+    print_loss(out, base, model.config.vocab_size)
+    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
+        ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
+        print(f"\n--- sample {seed}: {title} ---")
+        print("".join(stream_text(tokenizer, prompt[1:])), end="|")
+        print("".join(stream_text(tokenizer, ids)))
+    print_answers(out / "chat/evaluation.json")
+    print_what_is_next(out)
+
+
+def print_loss(out, base, vocab_size):
+    """Print the validation loss of the base model, how it came about, and where it rose again."""
     curve = loss_line(out / "base") or f"{base['val_loss']:.3f}"  # the record may be lost
     print(
         f"\nvalidation loss {curve} nats/token = "
         f"{base['bits_per_byte']:.3f} bits/byte (lower is better; guessing evenly: "
-        f"{math.log(model.config.vocab_size):.2f} nats)"
+        f"{math.log(vocab_size):.2f} nats)"
     )
     if (out / "evaluation.json").exists():
         print("(the report's loss is of documents, where a token has more text before it)")
@@ -135,12 +147,22 @@ def print_model(out, base, device):
             f"it was {base['best_val_loss']:.3f}{kept} before it rose again: so little text is "
             f"learnt by heart; train on more, or for fewer steps"
         )
-    for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
-        ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
-        print(f"\n--- sample {seed}: {title} ---")
-        print("".join(stream_text(tokenizer, prompt[1:])), end="|")
-        print("".join(stream_text(tokenizer, ids)))
-    print_answers(out / "chat/evaluation.json")
+
+
+def print_answers(path):
+    """Print a question that the assistant answered and one that it declined, of its report."""
+    if not path.exists():
+        return
+    examples = read(path)[0].get("examples", [])
+    shown = (("1: a fact", "known", "right"), ("2: an invented name", "invented", "declined"))
+    for title, *wanted in shown:
+        first = next((x for x in examples if [x["asks"], x["verdict"]] == wanted), None)
+        if first:
+            print(f"\n--- answer {title} ---\n{first['asked'][-1]}\n{first['said']}")
+
+
+def print_what_is_next(out):
+    """Print where the models are, and the commands that use them."""
     folders = [out / name for name in ("base", "chat") if (out / name / REPORT).exists()]
     print(f"\nHugging Face GPT-2 folders: {' and '.join(map(str, folders))}, the model after the "
           f"last step, which `make chat` uses.")  # fmt: skip
@@ -155,15 +177,3 @@ def print_model(out, base, device):
         print(f"  {make}: talk to it in the browser, and look into it")
     if (out / "report.html").exists():
         print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")
-
-
-def print_answers(path):
-    """Print a question that the assistant answered and one that it declined, of its report."""
-    if not path.exists():
-        return
-    examples = read(path)[0].get("examples", [])
-    shown = (("1: a fact", "known", "right"), ("2: an invented name", "invented", "declined"))
-    for title, *wanted in shown:
-        first = next((x for x in examples if [x["asks"], x["verdict"]] == wanted), None)
-        if first:
-            print(f"\n--- answer {title} ---\n{first['asked'][-1]}\n{first['said']}")

@@ -62,6 +62,9 @@ def interval(right, n):
     """Return the 95 % interval of a share, `right` of `n`, as text.
 
     Wilson 1927, "Probable Inference": it stays within 0 and 1 and holds for small n.
+
+    >>> interval(9, 10), interval(900, 1000)
+    ('60% to 98%', '88% to 92%')
     """
     if not n:
         return "–"
@@ -102,20 +105,29 @@ def fenced(text):
 
 
 def aligned(columns, rows, markdown=False):
-    """Return a Markdown table whose columns are as wide as what stands in them."""
+    """Return a Markdown table whose columns are as wide as what stands in them.
+
+    >>> print(aligned([("answer", ""), ("share", ".0%")], [["right", 0.5]]))
+    | answer | share |
+    | ------ | ----: |
+    | right  |   50% |
+    """
     special = r"([|\\`*_<>\[\]&~])" if markdown else r"([|])"
+    formats = [format for _, format in columns]
     cells = [[name for name, _ in columns]]
     for row in rows:
-        shown = [show(v, f) for v, (_, f) in zip(row, columns, strict=True)]
+        shown = [show(*pair) for pair in zip(row, formats, strict=True)]
         cells.append([re.sub(special, r"\\\1", " ".join(text.split())) for text in shown])
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    right = [is_number(format) for _, format in columns]
-    rule = ["-" * (w - 1) + (":" if r else "-") for w, r in zip(widths, right, strict=True)]
-    padded = [
-        [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
-        for row in (cells[0], *cells[1:])
-    ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (padded[0], rule, *padded[1:]))
+    head, *body = ([*map(padded, row, widths, formats)] for row in cells)
+    rule = ["-" * (width - 1) + (":" if is_number(format) else "-")
+            for width, format in zip(widths, formats, strict=True)]  # fmt: skip
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
+
+
+def padded(text, width, format):
+    """Return a cell's text made as wide as its column, a number set to the right."""
+    return text.rjust(width) if is_number(format) else text.ljust(width)
 
 
 def is_number(format):

@@ -9,7 +9,7 @@ from tokenizers import models, pre_tokenizers
 
 import bpe
 from bpe import Tokenizer, published
-from bpe.files import spell
+from bpe.tokenizer_json import spell
 
 SAMPLE = (
     "A kiln, two kilns, the potter's 12 kilns: Töpfe, горшки, 壺と壺 🏺\n  It's 1200 degrees.\n" * 3

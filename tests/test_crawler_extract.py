@@ -195,6 +195,14 @@ def test_rows_and_definition_lists_of_nothing_but_links_go():
     assert [block.text for block in kept] == ["os.sep", "a sign", "See:", "os", "is it"]
 
 
+def test_the_example_of_link_lists_is_right():
+    rows = "<tr><td><a href=x>back</a><td><a href=y>next</a>"
+    rows += "<tr><td><a href=z>os</a><td>operating system"
+    lists = "<dl><dt>See:<dd><a href=x>posix</a></dl><dl><dt>Width<dd>3 metres</dl>"
+    kept = drop_link_lists(parse(f"<table>{rows}</table>{lists}").blocks)
+    assert [block.text for block in kept] == ["os", "operating system", "Width", "3 metres"]
+
+
 def test_entities_comments_and_unknown_markup():
     page = f"<p>{FIRST} a &lt; b &amp; c &#8212; d&nbsp;e &unknown; 1 < 2<!-- > hidden --><?x?></p>"
     assert extract(page).text == f"{FIRST} a < b & c — d e &unknown; 1 < 2"

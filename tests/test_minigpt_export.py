@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minigpt_examples import MODEL, example_tokenizer, save_example_model, small_model, untimed
 
 import bpe
-from bpe.files import spell
+from bpe.tokenizer_json import spell
 from minigpt import checkpoint
 from minigpt.__main__ import main
 from minigpt.checkpoint import load, load_model

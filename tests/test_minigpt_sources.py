@@ -20,16 +20,7 @@ from minigpt import dataset, library, sources
 from minigpt.chat_format import with_control_tokens
 from minigpt.corpus import Corpus
 from minigpt.library import Library, plain
-from minigpt.sources import (
-    MOST_PLACES,
-    MOST_SPANS,
-    Sources,
-    agreeing,
-    link,
-    trim,
-    widen,
-    word_edges,
-)
+from minigpt.sources import MOST_PLACES, MOST_SPANS, Sources, link
 
 N_PAGES = 45  # numbers 19 and 39 are held out
 COMMON = "it is one of the things that are in the list of it"
@@ -198,35 +189,7 @@ def test_whatever_is_found_stands_there_word_for_word(site, cuts):
             assert trained_on[place["document"]][place["start"] : place["end"]] == words
 
 
-# ---- around a span ---------------------------------------------------------------------------
-
-
-def test_a_span_is_widened_by_whole_words_all_documents_share():
-    text = "One two three four, five six."
-    start, end = text.index("three"), text.index(",")
-    documents = ["xx two three four, five seven", "a two three four, five six"]
-
-    def widened(documents, room=(0, 29)):
-        found = widen(text, start, end, room, word_edges(text), documents)
-        return text[slice(*found)]
-
-    assert widened(documents) == "two three four, five"
-    assert widened(documents[1:]) == "two three four, five six"
-    assert widened([text]) == text
-    assert widened([text], (start, end + 2)) == "three four,"
-    assert widened(["three four"]) == "three four"
-    assert widened(["something else"]) == "three four"
-
-
-@given(st.text("ab", max_size=5), st.text("ab", max_size=5))
-def test_agreeing_counts_the_common_beginning(a, b):
-    n = agreeing(a, b)
-    assert a[:n] == b[:n]
-    assert n == min(len(a), len(b)) or a[n] != b[n]
-
-
-def test_trim_leaves_out_white_space_at_the_ends():
-    assert trim("  ab c \n", 1, 8) == (2, 6)
+# ---- addresses -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
