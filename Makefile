@@ -118,10 +118,11 @@ train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
 	@echo '$(OUT)/chat is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
+# once: a finished crawl with these settings stays, or comes back from .previous
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/6 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
-		--max-pages $(N_PAGES) -o $@
+		--max-pages $(N_PAGES) --once -o $@
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \

@@ -104,6 +104,22 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     assert files_with_times(out) == before
 
 
+def test_pages_that_are_asked_for_again_come_back_and_the_model_is_still_theirs(smoke, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(smoke[0], out)
+    tokens, model = str(out / "tokens/tokens.json"), str(out / "base/training.json")
+    other = make(tokens, *SMOKE, f"OUT={out}", "PAGES=20")
+    assert other.returncode == 0, other.stdout + other.stderr
+    assert json.loads((out / "crawl.json").read_text())["pages"] == 20
+    back = make(model, *SMOKE, f"OUT={out}")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "change places" in back.stderr
+    for name in ("pages.warc.gz", "documents.jsonl.gz", "tokens/train.npy"):
+        assert (out / name).read_bytes() == (smoke[0] / name).read_bytes()
+    assert "base is complete" in back.stdout
+    assert make(model, *SMOKE, f"OUT={out}").stdout == ""  # nothing is made once more
+
+
 def test_sample_streams_text_after_a_prompt(smoke):
     out, _ = smoke
     command = [sys.executable, "-m", "minigpt", "sample", str(out / "base")]
