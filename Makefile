@@ -85,7 +85,7 @@ help:
 	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
-	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
+	@echo 'make report    examine the models again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
@@ -168,13 +168,15 @@ SFT_RUN = $(MPI) $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/convers
 	--device $(ON) -o $(OUT)/chat $(SFT)
 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
-	@$(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
-		--conversations $(OUT)/conversations --device $(ON)
+	@$(EXAMINE_CHAT)
+EXAMINE_CHAT = $(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
+	--conversations $(OUT)/conversations --device $(ON)
 
 $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
 
-$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
+# it is made again for other models, not for what somebody has examined by hand meanwhile
+$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/training.json | $(OUT)/chat/evaluation.json
 	@echo '--- report: what the base model knows, copies and invents'
 	@$(REPORT)
 	@$(SUMMARY)
@@ -183,6 +185,8 @@ REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device
 		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)
 
 report: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+	@$(if $(and $(wildcard $(OUT)/chat/training.json),$(wildcard $(OUT)/conversations/questions.jsonl)),\
+		$(EXAMINE_CHAT))
 	@$(REPORT)
 
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
