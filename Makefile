@@ -85,7 +85,7 @@ help:
 	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
-	@echo 'make report    examine the model again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
+	@echo 'make report    examine the models again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
@@ -118,10 +118,11 @@ train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
 	@echo '$(OUT)/chat is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
 
+# once: a finished crawl with these settings stays, or comes back from .previous
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/6 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
-		--max-pages $(N_PAGES) -o $@
+		--max-pages $(N_PAGES) --once -o $@
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
@@ -167,13 +168,15 @@ SFT_RUN = $(MPI) $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/convers
 	--device $(ON) -o $(OUT)/chat $(SFT)
 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
-	@$(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
-		--conversations $(OUT)/conversations --device $(ON)
+	@$(EXAMINE_CHAT)
+EXAMINE_CHAT = $(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
+	--conversations $(OUT)/conversations --device $(ON)
 
 $(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
 
-$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/evaluation.json
+# it is made again for other models, not for what somebody has examined by hand meanwhile
+$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/training.json | $(OUT)/chat/evaluation.json
 	@echo '--- report: what the base model knows, copies and invents'
 	@$(REPORT)
 	@$(SUMMARY)
@@ -182,6 +185,8 @@ REPORT = $(PY) -m minigpt evaluate $(OUT)/base --documents $(DOCUMENTS) --device
 		$(if $(PRICE),--price $(PRICE)) $(WITHOUT)
 
 report: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
+	@$(if $(and $(wildcard $(OUT)/chat/training.json),$(wildcard $(OUT)/conversations/questions.jsonl)),\
+		$(EXAMINE_CHAT))
 	@$(REPORT)
 
 summary: $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))

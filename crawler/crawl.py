@@ -45,16 +45,21 @@ from crawler.workers import Workers
 BAR_EVERY_S = 0.5
 
 
-def crawl(settings: Settings, output: str | Path, say: Callable[[str], None] = print) -> dict:
+def crawl(
+    settings: Settings, output: str | Path, say: Callable[[str], None] = print, once: bool = False
+) -> dict:
     """Crawl to the file `output` and return the report; `say` is called with each line of news.
 
+    With `once` a finished crawl with these settings that is kept there is taken instead.
     Raises ValueError if not one page could be fetched, OSError if a file cannot be used, and
     KeyboardInterrupt, which says how to go on, if it was stopped.
     """
     scope = Scope(settings)
-    state = State(output, settings.deciding())
+    state = State(output, settings.deciding(), once)
     if state.news:
         say(state.news)
+    if state.recalled:
+        return state.leave()
     if state.finished_report:  # killed while it tidied up
         return state.complete()
     try:

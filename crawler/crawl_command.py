@@ -18,7 +18,8 @@ Keeps to robots.txt, asks a host for one page at a time, and stays on the sites 
 is kept if it is HTML or plain text. Stop it whenever you like: the same command goes on, also with
 another --max-pages, --delay or --workers. With a file that is there already, pages that have not
 changed are not sent again; a file that is not of a crawl with the same settings is kept once, as
-FILE.previous, and what a crawl of other settings had when it was stopped, as FILE.stopped.
+FILE.previous, and what a crawl of other settings had when it was stopped, as FILE.stopped. With
+--once nothing is crawled if FILE or FILE.previous is of these settings: that one becomes FILE.
 
 examples:
   python -m crawler crawl --pydoc
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="out/pages.warc.gz",
         metavar="FILE",
         help="a .warc.gz; crawl.json is written beside it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="take a finished crawl with these settings as it is"
     )
     for field in dataclasses.fields(Settings):
         if not field.metadata:
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     values = {name: getattr(args, name) for name in names}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     if not args.pydoc:
-        _crawl_and_tell(values, args.output)
+        _crawl_and_tell(values, args)
         return
     if args.seeds:
         raise ValueError(f"both --pydoc and {args.seeds[0]} are given; crawl one after the other")
@@ -78,14 +82,14 @@ def run(args: argparse.Namespace) -> None:
     port = _port_of_interrupted(args.output, values["exclude"])
     with pydoc_site.serve(port) as url:
         values["seeds"] = (url,)
-        _crawl_and_tell(values, args.output)
+        _crawl_and_tell(values, args)
 
 
-def _crawl_and_tell(values: dict[str, Any], output: str) -> None:
-    report = crawl(Settings(**values), output, say=_say)
+def _crawl_and_tell(values: dict[str, Any], args: argparse.Namespace) -> None:
+    report = crawl(Settings(**values), args.output, _say, args.once)
     n_errors = sum(report["errors"].values())
     _say(
-        f"{output}: {report['pages']} page{'s' * (report['pages'] != 1)}, "
+        f"{args.output}: {report['pages']} page{'s' * (report['pages'] != 1)}, "
         f"{report['bytes'] / 1e6:.1f} MB, hosts: {report['hosts']}, errors: {n_errors}, "
         f"{report['seconds']:.0f} s"
     )

@@ -10,15 +10,12 @@ list, and what is not listed is fetched as if for the first time.
 """
 
 import io
-import json
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from crawler import pydoc_site
-from crawler.urls import split
 from crawler.warc import Page, read_pages
 
 _READ_BYTES = 2**18
@@ -41,27 +38,6 @@ class Record(NamedTuple):
         """Return the header fields that ask whether the page has changed."""
         fields = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in fields.items() if value}
-
-
-def is_of_crawl(path: Path, settings: dict[str, Any]) -> bool:
-    """Say whether the archive is of a crawl with these settings, as `crawl.json` beside it says.
-
-    The report is of the last crawl into that folder; by the length, it is of this archive.
-    """
-    try:
-        report = json.loads(path.with_name("crawl.json").read_bytes())
-        is_of_this = report["archive_bytes"] == path.stat().st_size
-        before, now = map(_without_pydocs_port, (report["settings"], settings))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # nothing is known of it
-        return False
-    return is_of_this and before == now
-
-
-def _without_pydocs_port(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings, and of a crawl of pydoc not the port, which is any that was free."""
-    if {pattern for pattern, _ in pydoc_site.EXCLUDED} <= set(settings.get("exclude", ())):
-        return settings | {"seeds": [split(seed).path for seed in settings["seeds"]]}
-    return settings
 
 
 def list_records(path: Path) -> Iterator[Record]:

@@ -10,15 +10,18 @@ cut back to that length, so that what follows neither repeats nor misses a page.
 `crawl.json` is written, the .part gets its real name, and the frontier is removed. Until then
 the archive of an earlier crawl stays, and what it holds is asked for only if it has changed
 (`earlier.py`). If that was not of a crawl with the same settings, it is kept, once, as
-`pages.warc.gz.previous`.
+`pages.warc.gz.previous` (`kept.py`).
 
 An interrupted crawl goes on if the settings are the same, or differ in the limit of pages only and
 it has no more than that. Otherwise what it fetched is kept as `pages.warc.gz.stopped`, and taken
 for the archive of an earlier crawl as well.
+
+Who wants a crawl `once` gets a finished one with the same settings, the last or the previous one,
+as it is; then an interrupted one with other settings stays as it is, too.
 """
 
+import json
 import os
-import shutil
 import sqlite3
 import time
 from contextlib import suppress
@@ -26,10 +29,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crawler.earlier import is_of_crawl, list_records
+from crawler.earlier import list_records
 from crawler.fetch import PRODUCT, Response
-from crawler.files import replacing, write_report
+from crawler.files import write_report
 from crawler.frontier import Frontier, Visit
+from crawler.kept import Kept, written_ns
 from crawler.warc import Writer
 
 COMMIT_EVERY_S = 0.2
@@ -41,13 +45,12 @@ class State:
     Raises OSError, and ValueError for a name that is no `.warc.gz` or a state that is in use.
     """
 
-    def __init__(self, output: str | Path, settings: dict[str, Any]):
+    def __init__(self, output: str | Path, settings: dict[str, Any], once: bool = False):
         self.output = Path(output)
         if not self.output.name.endswith(".warc.gz"):
             raise ValueError(f"the output is {output}; its name must end in .warc.gz, as it is one")
         self.part_path = self.output.with_name(self.output.name + ".part")
-        self.previous_path = self.output.with_name(self.output.name + ".previous")
-        self.stopped_path = self.output.with_name(self.output.name + ".stopped")
+        self.kept = Kept(self.output)
         self.frontier_path = _frontier_path(self.output)
         if self.output.is_dir():
             raise ValueError(f"the output {output} is a folder; it must be a file")
@@ -55,11 +58,12 @@ class State:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self.news = ""
         self.resumed = False
+        self.recalled: dict[str, Any] | None = None  # the report of one that need not be made
         self.finished_report: dict[str, Any] | None = None
         self._part: BinaryIO | None = None
         self.frontier = Frontier(self.frontier_path)
         try:
-            self._open(settings)
+            self._open(settings, once)
         except sqlite3.Error as error:
             self.close()
             raise OSError(f"{self.frontier_path} cannot be used: {error}") from None
@@ -133,6 +137,14 @@ class State:
         if self._part:
             self._part.close()
 
+    def leave(self) -> dict[str, Any]:
+        """Close what is not needed, the crawl being there; return its report."""
+        is_unused = self.frontier.noted("settings") is None
+        self.close()
+        if is_unused:
+            self.frontier_path.unlink(missing_ok=True)
+        return self.recalled
+
     def discard(self) -> None:
         """Close and remove both files, and the folder if it was made for them."""
         self.close()
@@ -144,16 +156,17 @@ class State:
 
     def _name_pages(self) -> None:
         """Write the report and give the finished pages their name."""
-        write_report(self.output.with_name("crawl.json"), self.finished_report)
+        if self.part_path.exists() and self.frontier.noted("keeps_previous"):
+            self.kept.set_aside()
+        write_report(self.kept.report, self.finished_report)
         if self.part_path.exists():
-            if self.frontier.noted("keeps_previous") and self.output.exists():
-                os.replace(self.output, self.previous_path)
             os.replace(self.part_path, self.output)
 
     # ---- opening ----------------------------------------------------------------------------
 
-    def _open(self, settings: dict[str, Any]) -> None:
+    def _open(self, settings: dict[str, Any], once: bool) -> None:
         """Go on with what is there, or else begin anew; say so in `news`."""
+        self.kept.end_exchange()
         before = self.frontier.noted("settings")
         offset = self.frontier.noted("offset") or 0
         self.finished_report = self.frontier.noted("report")
@@ -161,8 +174,14 @@ class State:
             return
         if self.finished_report:  # it was killed while it tidied up, and its pages are whole
             self._name_pages()
-            self.finished_report = None
-        elif before is not None:
+            self.finished_report = before = None
+            self.frontier.clear()  # or that report would be written again, of another archive
+            self.frontier.commit()
+        if once and (news := self.kept.recall(settings)):
+            self.news = news
+            self.recalled = json.loads(self.kept.report.read_bytes())
+            return
+        if before is not None:
             n_pages = self.frontier.totals()["pages"]
             s = "s" * (n_pages != 1)
             is_whole = self.part_path.exists() and self.part_path.stat().st_size >= offset
@@ -172,10 +191,10 @@ class State:
                 self.resumed = True
                 self.news = f"going on after {n_pages} page{s}"
             elif n_pages:
-                self._keep_stopped(offset)
+                self.kept.keep_stopped(self.part_path, offset)
                 self.news = (
                     f"{n_pages} page{s} of an interrupted crawl with other settings, kept as "
-                    f"{self.stopped_path.name}: beginning anew"
+                    f"{self.kept.stopped.name}: beginning anew"
                 )
         if self.resumed:
             self._note_settings(settings)
@@ -190,8 +209,8 @@ class State:
     def _begin(self, settings: dict[str, Any]) -> None:
         """Forget all that is noted, before the .part is emptied of which it speaks."""
         self.frontier.clear()
-        archives = [path for path in (self.output, self.stopped_path) if path.exists()]
-        archives.sort(key=_written_ns)  # of two records the later counts
+        archives = [path for path in (self.output, self.kept.stopped) if path.exists()]
+        archives.sort(key=written_ns)  # of two records the later counts
         n_pages = self.frontier.remember_earlier(chain.from_iterable(map(list_records, archives)))
         if n_pages:
             s = "s" * (n_pages != 1)
@@ -203,30 +222,16 @@ class State:
 
     def _note_settings(self, settings: dict[str, Any]) -> bool:
         """Note the settings, and whether the archive that is there is of others; return that."""
-        keeps_previous = self.output.exists() and not is_of_crawl(self.output, settings)
+        keeps_previous = self.output.exists() and not self.kept.is_of_crawl(settings)
         self.frontier.note("settings", settings)
         self.frontier.note("keeps_previous", keeps_previous)
         return keeps_previous
 
-    def _keep_stopped(self, offset: int) -> None:
-        """Copy what was committed of the .part to `stopped_path`.
-
-        What is there stays, before it, if no crawl has become whole since.
-        """
-        os.truncate(self.part_path, offset)
-        before, done = _written_ns(self.stopped_path), _written_ns(self.output)
-        stays = before > 0 and before >= done
-        with replacing(self.stopped_path) as file:
-            for path in (self.stopped_path, self.part_path) if stays else (self.part_path,):
-                with path.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-        os.truncate(self.part_path, 0)  # or a kill here would have them copied again
-
     def _say_what_is_kept(self) -> None:
         """Say what will become of the archive that is there."""
-        kept = f"it will be kept as {self.previous_path.name}"
+        kept = f"it will be kept as {self.kept.previous.name}"
         line = f"{self.output} is not of a crawl with these settings: {kept}"
-        if self.previous_path.exists():
+        if self.kept.previous.exists():
             line += ", in place of the one there"
         self._add_news(line)
 
@@ -238,11 +243,6 @@ def _goes_on(before: dict[str, Any], settings: dict[str, Any], n_pages: int) -> 
     """Say whether a crawl of `n_pages` so far is the beginning of one with these settings."""
     limit = settings["max_pages"]
     return before | {"max_pages": limit} == settings and n_pages <= limit
-
-
-def _written_ns(path: Path) -> int:
-    """Return when a file was last written, or 0 if there is none."""
-    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def settings_of_interrupted(output: str | Path) -> dict[str, Any] | None:

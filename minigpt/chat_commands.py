@@ -164,8 +164,9 @@ def conversations(args):
         args.documents, args.out, args.chat, args.facts, args.rounds, args.seed, base=args.base
     )
     print(
-        f"{count(r['train'], 'conversation')} to train on, joined of "
-        f"{sum(r['pieces'].values()):,} short ones; {r['val']:,} others are held out -> {args.out}"
+        f"{count(r['train'], 'conversation')} to train on: {sum(r['pieces'].values()):,} short "
+        f"ones, some put behind others, so that topics change; {r['val']:,} others are held out "
+        f"-> {args.out}"
     )
     for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
         if n:

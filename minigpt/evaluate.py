@@ -6,7 +6,8 @@ This writes, in the folder of the run,
                       name, each with title, headline and parts, see tables.py, its seconds, and
                       the tokens that the model read or wrote for it
 
-Sections of the same weights are kept when others are examined. The examinations are in the
+Sections of the same weights are kept when others are examined; those of tasks only until all else
+is examined again, which nobody asked tasks for. The examinations are in the
 modules named in SECTIONS; report.py makes a page of the results.
 """
 
@@ -214,6 +215,8 @@ def evaluate(settings, device="cpu", show=lambda section: None):
     corpus = corpus_for(names, has_tokens, settings, out, tokenizer)
     weights = hash_weights(folder)
     found = earlier(out / RESULTS, weights)
+    if settings.only is None and not settings.tasks:
+        found.pop("tasks", None)
     sections = {}
     with Workers(model.device.n_workers(0)) as workers:
         subject = Subject(model, tokenizer, workers)

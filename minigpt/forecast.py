@@ -4,7 +4,9 @@ Memory is predicted by costs.py. Operations follow from the model's shape (confi
 guess: the operations at a usual share of the machine's peak (machine.py). What a run really
 reaches of that peak, its model FLOPs utilisation (MFU), stands in metrics.jsonl.
 
-Source: Chowdhery et al. 2022, "PaLM", section 4.1 (MFU).
+Sources: Chowdhery et al. 2022, "PaLM", section 4.1 (MFU). Muennighoff et al. 2023, "Scaling
+Data-Constrained Language Models", figure 1: four times the same text teach almost as much as a
+text four times as long, forty times no more than before.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +17,7 @@ from minigpt.machine import free_memory
 from minigpt.parallel import count_cores
 
 USUAL_MFU = 0.4  # of small models on a CPU; larger ones reach more
+MOST_EPOCHS = 40  # reading a text once more teaches nothing of the language from then on
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,20 @@ def describe(model, train, foreseen, peak, epoch_tokens, device):
         f"{foreseen.parameters / 1e6:.2f} M parameters, {train.steps:,} steps of {n_windows} "
         f"windows of {model.n_positions} tokens: {tokens / epoch_tokens:.1f} epochs"
     ]
+    if tokens > MOST_EPOCHS * epoch_tokens:
+        fewer = max(1, train.steps * MOST_EPOCHS * epoch_tokens // tokens)
+        lines.append(
+            f"an epoch reads the whole text once: after {MOST_EPOCHS} a model only learns it by "
+            f"heart; bring more text, or give --steps {fewer}, or fewer"
+        )
     needed, free = sum(foreseen.memory.values()), free_memory(device)
     largest = sorted(foreseen.memory.items(), key=lambda part: -part[1])[:3]
     parts = ", ".join(f"{what} {format_bytes(n)}" for what, n in largest)
     of = f" of {format_bytes(free)} free" if free else ""
     lines.append(f"memory: about {format_bytes(needed)}{of}; most for {parts}")
     lines.append(
-        f"work: {foreseen.flops_per_step:.2g} FLOPs a step, {foreseen.flops:.2g} in all; about "
-        f"{format_seconds(foreseen.seconds(peak))} at {USUAL_MFU:.0%} of the "
-        f"{peak / 1e9:,.0f} GFLOP/s measured here"
+        f"work: {foreseen.flops_per_step:.2g} operations (FLOPs) a step, {foreseen.flops:.2g} in "
+        f"all; about {format_seconds(foreseen.seconds(peak))}, if training is {USUAL_MFU:.0%} as "
+        f"fast as matrix products, which make {peak / 1e9:,.0f} billion a second (GFLOP/s) here"
     )
     return lines

@@ -129,7 +129,8 @@ def add_evaluate_flags(parser):
         " Prints tables with explanations and keeps them in evaluation.json, for `report`. "
         "Sections: loss (by page and source), copies (what stands word for word in the training "
         "text), knows (facts against made-up names), learns (from examples in the prompt), chat "
-        "(an assistant by prompt alone), samples, tasks. With --tasks alone, only the tasks."
+        "(an assistant by prompt alone), samples, tasks. With --tasks alone, only the tasks, kept "
+        "beside the others until all is examined again, as `make report` does."
     )
     add("model", nargs="?", default="out/base", help="a model's folder (%(default)s)")
     add("-o", "--out", help="folder of the run (default: the one MODEL is in)")

@@ -29,8 +29,8 @@ def table(device, peak):
             f"{t.learning_rate:7.2g}"
         )
     note = (
-        f"time: pretraining alone, at {USUAL_MFU:.0%} of the {peak / 1e9:,.0f} GFLOP/s measured "
-        f"here just now"
+        f"time: pretraining alone, if it is {USUAL_MFU:.0%} as fast as matrix products, which made "
+        f"{peak / 1e9:,.0f} billion operations a second (GFLOP/s) here just now"
     )
     return [*takes, "", *shapes, "", note, "`python -m minigpt presets NAME` tells every setting"]
 

@@ -153,8 +153,9 @@ def read_windows(path, tokenizer, n_positions, seed, say):
             f'{wider} (with make: TRAIN="{wider}")'
         )
     if n_cut or n_dropped:
-        say(f"{path}: of {count(n_dropped + len(rendered), 'conversation')} {n_cut} cut at a turn "
-            f"and {n_dropped} left out: the window has {n_positions} tokens")  # fmt: skip
+        say(f"{path}: {count(n_dropped + len(rendered), 'conversation')}, {n_cut:,} shortened to "
+            f"the questions and answers that the window of {n_positions} tokens holds, and "
+            f"{n_dropped:,} left out, of which it does not hold the first")  # fmt: skip
     return Packed(rendered, n_positions, seed)
 
 

@@ -18,8 +18,9 @@ def under_way(out):
     found = []
     if (out / PAGES).exists():
         size = (out / PAGES).stat().st_size / 1e6
-        make = "make train" if str(out) == "out" else f"make train OUT={out}"
-        found.append(f"crawl: not finished, {size:.1f} MB so far; `{make}` goes on with it")
+        found.append(
+            f"crawl: not finished, {size:.1f} MB so far; the command that began it goes on with it"
+        )
     for folder in run_folders(out):
         if folder.suffix != ".previous" and not (folder / REPORT).exists():
             found.append(f"{folder}: {run_line(folder)}")

@@ -93,6 +93,27 @@ def test_the_same_command_again_does_nothing(smoke):
     assert files_with_times(out) == before
 
 
+def test_what_is_examined_by_hand_makes_no_work_and_stays_no_longer_than_it_should(smoke, tmp_path):
+    out, tasks = tmp_path / "out", tmp_path / "tasks.jsonl"
+    shutil.copytree(smoke[0], out)
+    tasks.write_text('{"query": "2 + 2 =", "choices": ["4", "5"], "gold": 0}')
+    by_hand = [
+        ["evaluate", out / "base", "--tasks", tasks],
+        ["evaluate-chat", out / "chat", "--conversations", out / "conversations"],
+    ]
+    for words in by_hand:
+        command = [sys.executable, "-m", "minigpt", *map(str, words)]
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True)
+    before = files_with_times(out)
+    again = make("train", *SMOKE, f"OUT={out}")
+    assert "up to date" in again.stdout
+    assert files_with_times(out) == before
+    done = make("report", f"OUT={out}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tasks" not in json.loads((out / "evaluation.json").read_text())["sections"]
+    assert "base" in json.loads((out / "chat/evaluation.json").read_text())  # as make asks for it
+
+
 def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     out, _ = smoke
     before = files_with_times(out)
@@ -102,6 +123,22 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     assert "minigpt sft" in fine_tune.stdout
     assert "5/6" not in fine_tune.stdout
     assert files_with_times(out) == before
+
+
+def test_pages_that_are_asked_for_again_come_back_and_the_model_is_still_theirs(smoke, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(smoke[0], out)
+    tokens, model = str(out / "tokens/tokens.json"), str(out / "base/training.json")
+    other = make(tokens, *SMOKE, f"OUT={out}", "PAGES=20")
+    assert other.returncode == 0, other.stdout + other.stderr
+    assert json.loads((out / "crawl.json").read_text())["pages"] == 20
+    back = make(model, *SMOKE, f"OUT={out}")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "change places" in back.stderr
+    for name in ("pages.warc.gz", "documents.jsonl.gz", "tokens/train.npy"):
+        assert (out / name).read_bytes() == (smoke[0] / name).read_bytes()
+    assert "base is complete" in back.stdout
+    assert make(model, *SMOKE, f"OUT={out}").stdout == ""  # nothing is made once more
 
 
 def test_sample_streams_text_after_a_prompt(smoke):

@@ -82,6 +82,10 @@ def test_tasks_alone_are_added_to_what_was_found_before(out, full, tmp_path):
     assert again["sections"]["loss"] == report["sections"]["loss"]
     *_, seen = again["sections"]["tasks"]["parts"]
     assert seen["rows"] == [["birds", 3, 0.0, 0, None, 3, again_right(again)]]
+    some = evaluate(Settings(str(out / "base"), only=("samples",), samples=1))
+    assert "tasks" in some["sections"]
+    everything = evaluate(Settings(str(out / "base"), samples=2))
+    assert list(everything["sections"]) == [name for name in SECTIONS if name != "tasks"]
 
 
 def again_right(report):

@@ -80,7 +80,18 @@ def test_a_run_is_described_in_three_lines(free):
     run, memory, work = describe(MODEL, TWO, forecast(MODEL, TWO, CPU), 1e11, 768, CPU)
     assert run == "0.01 M parameters, 12 steps of 4 windows of 16 tokens: 1.0 epochs"
     assert "of 1.0 GB free" in memory
-    assert "at 40% of the 100 GFLOP/s measured here" in work
+    assert "40% as fast as matrix products, which make 100 billion a second" in work
+
+
+def test_a_text_that_is_read_too_often_is_told_with_its_cure(free):
+    free(None)
+    steps = replace(TWO, steps=401)  # of 4 windows of 16 tokens
+    for epoch_tokens, advice in ((642, None), (640, "--steps 400, or fewer"), (2, "--steps 1,")):
+        said = describe(MODEL, steps, forecast(MODEL, steps, CPU), 1e11, epoch_tokens, CPU)
+        assert len(said) == 3 + bool(advice)
+        if advice:
+            assert "after 40 a model only learns it by heart; bring more text" in said[1]
+            assert advice in said[1]
 
 
 # ---- a GPU's memory ----------------------------------------------------------------------------

@@ -167,7 +167,8 @@ def test_conversations_that_are_too_long_are_cut_or_left_out_and_it_is_said(tmp_
     said = []
     windows = read_windows(path, tokenizer, 16, 0, said.append)
     assert windows.n_tokens == sum(len(render(tokenizer, SHORT[0])[0]) - 1 for _ in range(2))
-    assert " conversations 1 cut at a turn and 1 left out: the window" in said[0]
+    assert ": 3 conversations, 1 shortened to the questions and answers that the window" in said[0]
+    assert "of 16 tokens holds, and 1 left out, of which it does not hold the first" in said[0]
     write_conversations(path, conversation("the list " * 30, "a"))
     with pytest.raises(
         ValueError, match=r"no conversation fits the window of 16 tokens.*-positions 64"

@@ -135,7 +135,7 @@ def test_what_is_not_finished_is_told_beside_what_is(tmp_path, capsys):
     lines = lines_of(tmp_path, capsys)
     assert lines[-3:] == [
         "not finished:",
-        f"  crawl: not finished, 1.2 MB so far; `make train OUT={tmp_path}` goes on with it",
+        "  crawl: not finished, 1.2 MB so far; the command that began it goes on with it",
         f"  {tmp_path / 'chat'}: pretrain, step 8 of 12, training loss 5.250; stopped, the same "
         "command goes on",
     ]
