@@ -49,8 +49,9 @@ KNOWN = {  # SHA-256 of the file -> what belongs to it
 
 
 def recognise(path: str | Path) -> Published | None:
-    """Tell what belongs to a rank file, if it is one of the known."""
-    return KNOWN.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    """Tell what belongs to a rank file, if it is one of the known, whatever its line ends."""
+    data = Path(path).read_bytes().replace(b"\r\n", b"\n")
+    return KNOWN.get(hashlib.sha256(data).hexdigest())
 
 
 # How the two files of GPT-2 end: `transformers` calls them the first, OpenAI the second.

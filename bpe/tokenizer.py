@@ -9,6 +9,7 @@ Every str comes back from `decode(encode(text))`, lone surrogates included (tikt
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from bpe.stream import cut_stream, encode_stream
 from bpe.vocabulary import check_vocabulary
 
 INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # UTF-8 begins none with these (RFC 3629, section 3)
+ONE_STR = "texts is one str; it must be several: put it into a list, [text]"
 FAST_CHARS = 1000  # so much text is as fast in the plain way as with NumPy
 
 Chosen = str | Collection[str]  # special tokens: some of them, or "all"
@@ -121,6 +123,8 @@ class Tokenizer:
 
     def encode_ordinary_batch(self, texts: Iterable[str]) -> list[list[int]]:
         """Encode each text as `encode_ordinary` does; many short ones are faster together."""
+        if isinstance(texts, str):
+            raise ValueError(ONE_STR)
         return list(self._encode_each(list(texts)))
 
     def encode_single_token(self, text: str | bytes) -> int:
@@ -147,7 +151,7 @@ class Tokenizer:
     ) -> list[list[int]]:
         """Encode each text as `encode` does; many short ones are faster together."""
         if isinstance(texts, str):
-            raise ValueError("texts is one str; it must be several: put it into a list, [text]")
+            raise ValueError(ONE_STR)
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         rows = [split_special(text, allowed, disallowed) for text in texts]
         encoded = self._encode_each([part for row in rows for part in row[::2]])
@@ -247,7 +251,9 @@ class Tokenizer:
             return list(map(self._bytes.__getitem__, ids))
         except KeyError as error:
             id = error.args[0]
-            if 0 <= id < self.n_vocab:
+            if not isinstance(id, Integral):
+                id, reason = repr(id), "; it must be a whole number"
+            elif 0 <= id < self.n_vocab:
                 reason = "; this vocabulary leaves that one out"
             else:
                 reason = f"; it must be at least 0 and below n_vocab, {self.n_vocab}"

@@ -193,6 +193,10 @@ class TestKnownRankFiles:
         assert loaded.n_vocab == 311
         assert loaded.encode(SAMPLE + END, "all") == OURS.encode(SAMPLE + END, "all")
 
+    def test_it_is_known_with_the_line_ends_of_windows_too(self, path):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert Tokenizer.load(path).special_tokens == {END: 299, "<|user|>": 310}
+
     def test_what_is_said_comes_first(self, path):
         assert Tokenizer.load(path, pattern="gpt4").splitter.pattern == bpe.split.GPT4
         assert Tokenizer.load(path, pattern="gpt4").n_vocab == 311
