@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def _count_in_workers(
     """Yield `count_batch` of each batch, in no fixed order, reading few batches ahead."""
     # On Linux a fork also serves scripts that do not guard their main part against being imported.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(processes, context, initializer=_live_with_parent)
     try:
         running = set()
         for batch in batches:
@@ -117,8 +118,15 @@ def _count_in_workers(
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_parent() -> None:
+def _live_with_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it has ended; a pool whose owner is gone waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def available_cores() -> int:
