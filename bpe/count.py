@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -44,7 +44,10 @@ def count_chunks(
     processes: int | None = None,
     bar: tqdm | None = None,
 ) -> Counts:
-    """Count the distinct chunks of texts; where there is much text, in worker processes."""
+    """Count the distinct chunks of texts; where there is much text, in worker processes.
+
+    Raises OSError where one of these is killed.
+    """
     if isinstance(texts, str):
         raise ValueError("texts is one str; it must be several: put it into a list, [text]")
     counts, counter = Counts(), FastCounter()
@@ -114,6 +117,11 @@ def _count_in_workers(
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         yield from (future.result() for future in running)
+    except BrokenExecutor:
+        raise OSError(
+            "a worker that counts ended without a word; if memory ran out, free some, or let "
+            "bpe.train do it with processes=1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,6 +1,8 @@
 """Counting chunks, alone and with worker processes."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -104,6 +106,18 @@ def is_alive(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_worker_that_is_killed_is_told_in_a_line(monkeypatch):
+    monkeypatch.setattr(count, "BATCH_CHARS", 1)
+
+    def texts():
+        yield from ["a"] * 30
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        yield from ["a"] * 30
+
+    with pytest.raises(OSError, match="a worker that counts ended without a word; if memory"):
+        count_chunks(texts(), GPT4, processes=2)
 
 
 def test_one_str_is_refused():
