@@ -162,7 +162,7 @@ def run_train(args: argparse.Namespace) -> None:
 def text_size(path: str) -> int:
     """Guess for the progress bar how many bytes of text a file has, without reading it."""
     size = Path(path).stat().st_size
-    if Path(path).suffix != ".gz" or size < 4:
+    if not path.lower().endswith(".gz") or size < 4:
         return size
     with open(path, "rb") as file:
         file.seek(-4, 2)
