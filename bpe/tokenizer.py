@@ -183,7 +183,8 @@ class Tokenizer:
         """Encode texts, such as the lines of a file, as the one text they are together.
 
         Yields its ids one by one, and holds less than a megabyte of a text of any length (with a
-        pattern of one's own: all of it). Raises as `encode`, when it comes to the place.
+        pattern of one's own, or where there is no place to cut, as in letters alone: all of it).
+        Raises as `encode`, when it comes to the place.
         """
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         parts = cut_stream(texts, allowed, disallowed, self.splitter.known)
