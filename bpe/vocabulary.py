@@ -1,5 +1,6 @@
 """Check that tokens, merges and special tokens make a vocabulary that can encode and decode."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -47,8 +48,9 @@ def check_vocabulary(
         raise ValueError(f"no merge makes token {id_of[min(unmade)]}, {min(unmade)!r}; one must")
 
     check_special_tokens(special_tokens)
+    times_taken = Counter(taken)
     for text, id in special_tokens.items():
-        if taken.count(id) > 1:
+        if times_taken[id] > 1:
             raise ValueError(f"special token {text!r} has id {id}; another token has it already")
         if to_bytes(text) in id_of:
             raise ValueError(f"special token {text!r} is an ordinary token too; choose another")
