@@ -20,8 +20,10 @@ from bpe.arguments import (
     add_allow_special,
     add_files,
     add_pattern,
+    add_text,
     add_tokenizer,
     load,
+    read_text,
 )
 from bpe.documents import documents_in_pieces
 from bpe.files import atomic_write
@@ -122,11 +124,17 @@ def add_encode_and_decode(add: Add) -> None:
         "print the ids of a text and the piece each stands for",
         'encode "Hello, world"',
     )
-    encode.add_argument("text", metavar="TEXT", help="what to encode, in quotes")
+    add_text(encode)
     add_allow_special(encode)
 
     decode = add("decode", run_decode, "print the text of some ids", "decode 39 68 75")
-    decode.add_argument("ids", nargs="+", type=int, metavar="ID", help="as encode prints them")
+    decode.add_argument(
+        "ids",
+        nargs="*",
+        type=int,
+        metavar="ID",
+        help="as encode prints them (default: those in the first line of standard input)",
+    )
 
     for command in (encode, decode):
         add_tokenizer(command)
@@ -163,7 +171,7 @@ def run_train(args: argparse.Namespace) -> None:
 def text_size(path: str) -> int:
     """Guess for the progress bar how many bytes of text a file has, without reading it."""
     size = Path(path).stat().st_size
-    if Path(path).suffix != ".gz" or size < 4:
+    if not path.lower().endswith(".gz") or size < 4:
         return size
     with open(path, "rb") as file:
         file.seek(-4, 2)
@@ -172,8 +180,8 @@ def text_size(path: str) -> int:
 
 
 def run_encode(args: argparse.Namespace) -> None:
-    tokenizer = load(args.tokenizer)
-    ids = tokenizer.encode(args.text, "all" if args.allow_special else (), disallowed_special=())
+    text, tokenizer = read_text(args), load(args.tokenizer)
+    ids = tokenizer.encode(text, "all" if args.allow_special else (), disallowed_special=())
     print(*ids)
     print(*(show(tokenizer.decode_single_token_bytes(id)) for id in ids))
 
@@ -187,8 +195,17 @@ def show(token: bytes) -> str:
 
 
 def run_decode(args: argparse.Namespace) -> None:
+    ids = args.ids or read_ids()
     # As bytes: ids may hold part of a character, and what is printed should be what they stand for.
-    sys.stdout.buffer.write(load(args.tokenizer).decode_bytes(args.ids) + b"\n")
+    sys.stdout.buffer.write(load(args.tokenizer).decode_bytes(ids) + b"\n")
+
+
+def read_ids() -> list[int]:
+    """Read the first line that `encode` has written to standard input, and wait for the others."""
+    words = sys.stdin.read().partition("\n")[0].split()
+    if wrong := [word for word in words if not word.isdecimal()]:
+        raise ValueError(f"id is {wrong[0]!r}; it must be a whole number, as encode prints them")
+    return [int(word) for word in words]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

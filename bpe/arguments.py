@@ -69,8 +69,18 @@ def load(path: Path) -> Tokenizer:
 
 
 def read_text(args: argparse.Namespace) -> str:
+    """Read the text that `add_text` asked for; raise ValueError where it is no UTF-8."""
     if args.file is not None:
         return "\n".join(documents(args.file))
-    if args.text is not None:
-        return args.text
-    return sys.stdin.read()
+    if args.text is None:
+        where, data = "standard input", sys.stdin.buffer.read()  # bytes: a "\r" stays
+    else:
+        # What is no UTF-8 has come from the system as lone surrogates (PEP 383).
+        where, data = "TEXT", args.text.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{where}: byte 0x{data[error.start]:02x} at offset {error.start} is not text; it must "
+            "be UTF-8: convert it"
+        ) from None

@@ -9,8 +9,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -43,7 +44,10 @@ def count_chunks(
     processes: int | None = None,
     bar: tqdm | None = None,
 ) -> Counts:
-    """Count the distinct chunks of texts; where there is much text, in worker processes."""
+    """Count the distinct chunks of texts; where there is much text, in worker processes.
+
+    Raises OSError where one of these is killed.
+    """
     if isinstance(texts, str):
         raise ValueError("texts is one str; it must be several: put it into a list, [text]")
     counts, counter = Counts(), FastCounter()
@@ -104,7 +108,7 @@ def _count_in_workers(
     """Yield `count_batch` of each batch, in no fixed order, reading few batches ahead."""
     # On Linux a fork also serves scripts that do not guard their main part against being imported.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(processes, context, initializer=_live_with_parent)
     try:
         running = set()
         for batch in batches:
@@ -113,12 +117,24 @@ def _count_in_workers(
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         yield from (future.result() for future in running)
+    except BrokenExecutor:
+        raise OSError(
+            "a worker that counts ended without a word; if memory ran out, free some, or let "
+            "bpe.train do it with processes=1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_parent() -> None:
+def _live_with_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it has ended; a pool whose owner is gone waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def available_cores() -> int:

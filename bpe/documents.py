@@ -31,13 +31,18 @@ def documents_in_pieces(path: str | Path) -> Iterator[Iterable[str]]:
     Where a piece ends means nothing. The pieces of a text must be taken before the next text.
     """
     path = Path(path)
-    lines = path.suffixes[-2:] == [".jsonl", ".gz"] or path.suffix == ".jsonl"
-    opener = gzip.open if path.suffix == ".gz" else open
+    lines, opener = kind(path)
     with opener(path, "rb") as file:
         if lines:
             yield from ([text] for text in _json_lines(path, file))
         else:
             yield _whole_text(path, file)
+
+
+def kind(path: str | Path) -> tuple[bool, Callable[..., BinaryIO]]:
+    """Tell by its name whether a file is JSON Lines, and what opens it."""
+    name = Path(path).name.lower()
+    return name.endswith((".jsonl", ".jsonl.gz")), gzip.open if name.endswith(".gz") else open
 
 
 def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:

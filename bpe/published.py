@@ -3,7 +3,8 @@
 GPT-2's way, also that of many models after it: `vocab.json`, a JSON object from token to id, and
 `merges.txt`, after a line "#version: ..." one merge a line, two tokens with a space between, in
 order. Tokens are spelled as in `tokenizer.json` (`tokenizer_json.py`). Neither file says which
-tokens are special, nor how text is cut.
+tokens are special, nor how text is cut. What was added later, `transformers` before its fifth
+version wrote beside them: `added_tokens.json`, from text to id.
 
 A rank file (`.tiktoken`) says neither, too. Two are known here, by the digests tiktoken checks its
 downloads against (`tiktoken_ext/openai_public.py`), with what that source says belongs to them.
@@ -49,8 +50,9 @@ KNOWN = {  # SHA-256 of the file -> what belongs to it
 
 
 def recognise(path: str | Path) -> Published | None:
-    """Tell what belongs to a rank file, if it is one of the known."""
-    return KNOWN.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    """Tell what belongs to a rank file, if it is one of the known, whatever its line ends."""
+    data = Path(path).read_bytes().replace(b"\r\n", b"\n")
+    return KNOWN.get(hashlib.sha256(data).hexdigest())
 
 
 # How the two files of GPT-2 end: `transformers` calls them the first, OpenAI the second.
@@ -85,15 +87,10 @@ def read_vocab_and_merges(
     """Read the arguments of `Tokenizer` from GPT-2's two files.
 
     A list of special tokens names those of the vocabulary that are special (default:
-    <|endoftext|>, if it is there); a dict says their ids, also of new ones. Raises ValueError where
-    a file is damaged or contradicts the other.
+    <|endoftext|>, if it is there, and added tokens); a dict says their ids, also of new ones.
+    Raises ValueError where a file is damaged or contradicts the other.
     """
-    try:
-        vocab = json.loads(vocab_path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{vocab_path.name}: no valid JSON ({error}); fetch it again") from None
-    if not isinstance(vocab, dict) or not all(type(id) is int for id in vocab.values()):
-        raise ValueError(f"{vocab_path.name}: it must be a JSON object from tokens to ids")
+    vocab = read_ids(vocab_path)
     try:
         lines = merges_path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -103,7 +100,10 @@ def read_vocab_and_merges(
     lines = lines[lines[0].startswith("#version") :]  # without the first, if it is that
 
     if special_tokens is None:
-        special_tokens = [END_OF_TEXT] if END_OF_TEXT in vocab else []
+        prefix = vocab_path.name.removesuffix("vocab.json")
+        added_path = vocab_path.with_name(f"{prefix}added_tokens.json")
+        added = read_ids(added_path) if added_path.exists() else {}
+        special_tokens = {t: id for t, id in vocab.items() if t == END_OF_TEXT} | added
     if not isinstance(special_tokens, Mapping):
         if unknown := [text for text in special_tokens if text not in vocab]:
             raise ValueError(
@@ -115,3 +115,14 @@ def read_vocab_and_merges(
         return read_words(vocab, [line for line in lines if line], special_tokens)
     except ValueError as error:
         raise ValueError(f"{vocab_path.name} and {merges_path.name}: {error}") from None
+
+
+def read_ids(path: Path) -> dict[str, int]:
+    """Read a JSON object from tokens to ids; raise ValueError where it is none."""
+    try:
+        ids = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name}: no valid JSON ({error}); fetch it again") from None
+    if not isinstance(ids, dict) or not all(type(id) is int for id in ids.values()):
+        raise ValueError(f"{path.name}: it must be a JSON object from tokens to ids")
+    return ids

@@ -17,15 +17,16 @@ def check_special_tokens(texts: Iterable[str]) -> list[str]:
     """
     if isinstance(texts, str):
         raise ValueError(f"special_tokens is {texts!r}; it must be a list: write [{texts!r}]")
-    texts = list(texts)
-    for i, text in enumerate(texts):
+    texts, seen = list(texts), set()
+    for text in texts:
         if not isinstance(text, str) or len(to_bytes(text)) < 2:
             rule = "be text of two bytes or more: write it like <|name|>"
         elif any("\ud800" <= char <= "\udfff" for char in text):
             rule = "be valid Unicode: leave the lone surrogate out"
-        elif text in texts[:i]:
+        elif text in seen:
             rule = "stand in the list once: leave the second one out"
         else:
+            seen.add(text)
             continue
         raise ValueError(f"special token is {text!r}; it must {rule}")
     return texts

@@ -16,6 +16,7 @@ after a quantifier makes it possessive: it gives nothing back.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import regex
 
@@ -105,6 +106,11 @@ def special_tokens_regex(special_texts: Iterable[str]) -> regex.Pattern:
 
     Where several fit, the longest is taken. Without any, nothing is ever found.
     """
+    return _special_tokens_regex(frozenset(special_texts))
+
+
+@lru_cache(maxsize=64)  # of some hundred tokens, it takes longer than a short text's encoding
+def _special_tokens_regex(special_texts: frozenset[str]) -> regex.Pattern:
     longest_first = sorted(special_texts, key=len, reverse=True)
     nothing = r"\A(?!)"  # given up at once; (?!) alone would be tried at every character
     return regex.compile(f"({'|'.join(map(regex.escape, longest_first)) or nothing})")

@@ -9,6 +9,7 @@ Every str comes back from `decode(encode(text))`, lone surrogates included (tikt
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from bpe.stream import cut_stream, encode_stream
 from bpe.vocabulary import check_vocabulary
 
 INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # UTF-8 begins none with these (RFC 3629, section 3)
+ONE_STR = "texts is one str; it must be several: put it into a list, [text]"
 FAST_CHARS = 1000  # so much text is as fast in the plain way as with NumPy
 
 Chosen = str | Collection[str]  # special tokens: some of them, or "all"
@@ -84,9 +86,10 @@ class Tokenizer:
         """Load a tokenizer from a file, or from the folder it is in.
 
         `tokenizer.json`, Hugging Face's: says all itself. `vocab.json` and `merges.txt`, GPT-2's,
-        either of the two: pattern "gpt2" and <|endoftext|>, unless you say otherwise. A `.tiktoken`
-        rank file: what tiktoken gives to cl100k_base and r50k_base, if it is one of the two; else
-        pattern "gpt4" and no special tokens, unless you say otherwise.
+        either of the two: pattern "gpt2", <|endoftext|> and those in `added_tokens.json`, unless
+        you say otherwise. A `.tiktoken` rank file: what tiktoken gives to cl100k_base and
+        r50k_base, if it is one of the two; else pattern "gpt4" and no special tokens, unless you
+        say otherwise.
 
         A dict of `special_tokens` says their ids; a list gives them those after the last rank, or
         in `vocab.json`. Raises ValueError where the file is damaged, contradicts itself, or needs
@@ -121,6 +124,8 @@ class Tokenizer:
 
     def encode_ordinary_batch(self, texts: Iterable[str]) -> list[list[int]]:
         """Encode each text as `encode_ordinary` does; many short ones are faster together."""
+        if isinstance(texts, str):
+            raise ValueError(ONE_STR)
         return list(self._encode_each(list(texts)))
 
     def encode_single_token(self, text: str | bytes) -> int:
@@ -147,7 +152,7 @@ class Tokenizer:
     ) -> list[list[int]]:
         """Encode each text as `encode` does; many short ones are faster together."""
         if isinstance(texts, str):
-            raise ValueError("texts is one str; it must be several: put it into a list, [text]")
+            raise ValueError(ONE_STR)
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         rows = [split_special(text, allowed, disallowed) for text in texts]
         encoded = self._encode_each([part for row in rows for part in row[::2]])
@@ -179,7 +184,8 @@ class Tokenizer:
         """Encode texts, such as the lines of a file, as the one text they are together.
 
         Yields its ids one by one, and holds less than a megabyte of a text of any length (with a
-        pattern of one's own: all of it). Raises as `encode`, when it comes to the place.
+        pattern of one's own, or where there is no place to cut, as in letters alone: all of it).
+        Raises as `encode`, when it comes to the place.
         """
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         parts = cut_stream(texts, allowed, disallowed, self.splitter.known)
@@ -251,7 +257,9 @@ class Tokenizer:
             return list(map(self._bytes.__getitem__, ids))
         except KeyError as error:
             id = error.args[0]
-            if 0 <= id < self.n_vocab:
+            if not isinstance(id, Integral):
+                id, reason = repr(id), "; it must be a whole number"
+            elif 0 <= id < self.n_vocab:
                 reason = "; this vocabulary leaves that one out"
             else:
                 reason = f"; it must be at least 0 and below n_vocab, {self.n_vocab}"

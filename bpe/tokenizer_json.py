@@ -30,6 +30,9 @@ FROM_SPELLING = {char: byte for byte, char in TO_SPELLING.items()}
 GUARD = "\ufdd0"
 GUARD_NORMALIZER = {"type": "Replace", "pattern": {"Regex": r"(?<=\|)" + GUARD}, "content": ""}
 
+# A template that puts nothing around the text. transformers 5 saves it with every tokenizer.
+TEXT_ALONE = [{"Sequence": {"id": "A", "type_id": 0}}]
+
 
 def spell(token: bytes) -> str:
     """Spell bytes as visible characters: b" the" as "Ġthe"."""
@@ -123,7 +126,7 @@ def read_tokenizer_json(path: str | Path) -> dict:
         }
     except KeyError as error:
         raise ValueError(f"{error} is missing; it must be a whole tokenizer.json") from None
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, IndexError, TypeError) as error:
         raise ValueError(f"not laid out as a tokenizer.json is ({error})") from None
 
 
@@ -168,7 +171,9 @@ def _check_supported(content: dict) -> None:
         _require(content, key, (None,), cure)
     _require(content, "normalizer", (None, GUARD_NORMALIZER), cure)
     post = content.get("post_processor") or {"type": "ByteLevel"}
-    _require(post, "type", ("ByteLevel",), "add tokens around the text yourself")
+    cure = "add tokens around the text yourself"
+    _require(post, "type", ("ByteLevel", "TemplateProcessing"), cure)
+    _require(post, "single", (TEXT_ALONE, None), cure)
     for token in content["added_tokens"]:
         for key in ("single_word", "lstrip", "rstrip"):
             _require(token, key, (None, False), "special tokens are found as they are")
@@ -195,4 +200,7 @@ def _read_pattern(pre_tokenizer: dict) -> str:
     _require(split, "type", ("Split",), cure)
     _require(split, "behavior", ("Isolated",), "a chunk is what the pattern matches")
     _require(split, "invert", (False, None), "a chunk is what the pattern matches")
-    return split["pattern"]["Regex"]
+    pattern = split["pattern"]["Regex"]
+    if not isinstance(pattern, str):
+        raise TypeError(f"the pattern is {pattern!r}")
+    return pattern

@@ -1,6 +1,8 @@
 """Check that tokens, merges and special tokens make a vocabulary that can encode and decode."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from bpe.naive import Pair
 from bpe.ranks import require_every_byte
@@ -19,8 +21,10 @@ def check_vocabulary(
     for id in taken:
         if not isinstance(id, int) or id < 0:
             raise ValueError(f"id is {id!r}; it must be a whole number from 0 up")
-    if gaps := set(range(max(tokens, default=0))).difference(taken):
-        raise ValueError(f"no token has id {min(gaps)}; ids must go up without a gap")
+    ids = set(taken)
+    free = next(id for id in count() if id not in ids)
+    if free < max(tokens, default=0):
+        raise ValueError(f"no token has id {free}; ids must go up without a gap")
 
     require_every_byte(set(tokens.values()))
     id_of = {}
@@ -44,8 +48,9 @@ def check_vocabulary(
         raise ValueError(f"no merge makes token {id_of[min(unmade)]}, {min(unmade)!r}; one must")
 
     check_special_tokens(special_tokens)
+    times_taken = Counter(taken)
     for text, id in special_tokens.items():
-        if taken.count(id) > 1:
+        if times_taken[id] > 1:
             raise ValueError(f"special token {text!r} has id {id}; another token has it already")
         if to_bytes(text) in id_of:
             raise ValueError(f"special token {text!r} is an ordinary token too; choose another")

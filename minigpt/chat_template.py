@@ -62,11 +62,18 @@ def update_json(path, changes):
     write_json(path, json.loads(path.read_text("utf-8")) | changes)
 
 
+def template_path(folder):
+    """Return the file of a model's folder that holds the template: transformers 5 makes its own."""
+    alone = Path(folder) / "chat_template.jinja"
+    return alone if alone.exists() else Path(folder) / "tokenizer_config.json"
+
+
 def read_template(folder):
     """Return the chat template of a model's folder, None where it has none."""
-    path = Path(folder) / "tokenizer_config.json"
+    path = template_path(folder)
     try:
-        return json.loads(path.read_text("utf-8")).get("chat_template")
+        text = path.read_text("utf-8")
+        return text if path.suffix == ".jinja" else json.loads(text).get("chat_template")
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError) as error:
@@ -75,8 +82,7 @@ def read_template(folder):
 
 def check_template(folder, tokenizer):
     """Raise ValueError unless the folder's chat template is ours and its vocabulary fits it."""
-    template = read_template(folder)
-    path = Path(folder) / "tokenizer_config.json"
+    template, path = read_template(folder), template_path(folder)
     if template is None:
         raise ValueError(
             f"{folder} has no chat_template: it is no assistant; make one of it with "

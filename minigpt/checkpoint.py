@@ -32,6 +32,8 @@ STATE = "training_state.safetensors"
 # what stands beside the weights in a model's folder
 DESCRIPTION = "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"
 
+SIZES = "vocab_size", "n_positions", "n_embd", "n_layer", "n_head"  # in config.json, as in ours
+
 # Settings of a GPT-2 in config.json that model.py knows with this value only.
 FIXED = {
     "activation_function": "gelu_new",
@@ -106,7 +108,7 @@ def read_config(path):
         values = json.loads(Path(path).read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(why_no_model(Path(path).parent)) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error})") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} holds a {type(values).__name__}; it must hold an object")
@@ -115,9 +117,12 @@ def read_config(path):
     for name, value in FIXED.items():
         if values.get(name, value) not in (value, SAME.get(name, value)):
             raise ValueError(f"{path}: {name} is {values[name]!r}; it must be {value!r}")
+    for name in SIZES:
+        if type(values.get(name, 1)) is not int:
+            raise ValueError(f"{path}: {name} is {values[name]!r}; it must be a whole number")
     try:
-        same = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
-        config = ModelConfig(**{k: values[k] for k in same}, dropout=values.get("resid_pdrop", 0.0))
+        same = {k: values[k] for k in (*SIZES, "layer_norm_epsilon")}
+        config = ModelConfig(**same, dropout=values.get("resid_pdrop", 0.0))
     except KeyError as error:
         raise ValueError(f"{path} lacks {error}") from None
     except (TypeError, ValueError) as error:

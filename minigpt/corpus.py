@@ -8,7 +8,6 @@ title, if it has one.
 Nothing is written. The row of ids stays on disk, memory-mapped.
 """
 
-import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from bpe.documents import documents
+from bpe.documents import documents, kind
 from bpe.split import to_text
 from minigpt.dataset import VAL_EVERY, fingerprint, load_tokens, read_report, split_documents
 
@@ -144,10 +143,11 @@ def pages_of(files):
 
 def read_pages(path):
     """Yield the Page of every document of a file."""
-    if ".jsonl" not in path.suffixes[-2:]:
+    lines, opener = kind(path)
+    if not lines:
         yield Page(str(path), None)
         return
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    with opener(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 record = json.loads(line.decode("utf-8-sig"))

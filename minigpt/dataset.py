@@ -168,8 +168,8 @@ def load_tokens(path, n_vocab=None):
     `n_vocab` symbols, for an id beyond them.
     """
     try:
-        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        tokens = np.lib.format.open_memmap(path, mode="r")
+    except ValueError as error:
         raise ValueError(f"{path} is not a whole .npy file ({error}); tokenize again") from error
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise ValueError(

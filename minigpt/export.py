@@ -17,7 +17,7 @@ from minigpt.amounts import format_bytes
 from minigpt.chat_format import BOS, END
 from minigpt.chat_template import check_template, read_template
 from minigpt.checkpoint import load
-from minigpt.gguf import write_gguf
+from minigpt.gguf import BLOCK, write_gguf
 
 # what our parameters are called there; h.3.ln_1.weight is blk.3.attn_norm.weight
 NAMES = {
@@ -26,8 +26,8 @@ NAMES = {
     "ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
 }  # fmt: skip
 
-TYPES = {"f16": "float16", "f32": "float32"}
-FILE_TYPES = {"f32": 0, "f16": 1}  # general.file_type
+TYPES = {"f16": "float16", "f32": "float32", "q8_0": "q8_0"}
+FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}  # general.file_type
 
 # How llama.cpp calls what cuts and merges a text: by a pattern, and whether a chunk that is a token
 # is left whole (ignore_merges, see bpe/tokenizer.py). It knows GPT-4's pattern from two other
@@ -40,16 +40,21 @@ NORMAL, CONTROL, UNUSED = 1, 3, 5  # kinds of tokens
 def export(folder, path, type="f16"):
     """Write the model in `folder` as the file `path`, its matrices as `type`; say so in a line.
 
-    Raises ValueError for what is no model's folder, and for a tokenizer that llama.cpp has no
-    name for.
+    Raises ValueError for what is no model's folder, for a tokenizer that llama.cpp has no name
+    for, and for weights that the type cannot hold.
     """
     if type not in TYPES:
         raise ValueError(f"type is {type!r}; it must be one of {', '.join(TYPES)}")
     model, tokenizer = load(folder)
+    if type == "q8_0" and model.config.n_embd % BLOCK:
+        raise ValueError(
+            f"n_embd is {model.config.n_embd}; as q8_0 it must be a multiple of {BLOCK}: take f16"
+        )
     metadata = {
         "general.architecture": "gpt2",
         "general.name": Path(folder).resolve().name,
         "general.file_type": FILE_TYPES[type],
+        "general.quantization_version": 2,  # of how q8_0 is laid out
         **shape(model.config),
         **vocabulary(tokenizer, model.config.vocab_size),
         **manners(folder, tokenizer),

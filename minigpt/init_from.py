@@ -27,7 +27,7 @@ def check_init(init, out, tokenizer):
     if has_tokenizer and fingerprint(checkpoint.load_tokenizer(init, config)) != tokenizer:
         raise ValueError(
             f"the tokens were written with another tokenizer than that of {init}; it must be the "
-            f"same: tokenize with --tokenizer {init / checkpoint.TOKENIZERS[0]}"
+            f"same: tokenize with --tokenizer {init}"
         )
 
 

@@ -42,8 +42,8 @@ def add_export(command):
     p.add_argument("model", help="a model's folder, ours or any GPT-2 of Hugging Face's")
     p.add_argument("-o", "--out", required=True, metavar="FILE", help="the file to write")
     p.add_argument(
-        "--type", choices=("f16", "f32"), default="f16",
-        help="of the matrices: f16 takes half the room, f32 is exact (%(default)s)",
+        "--type", choices=("f16", "f32", "q8_0"), default="f16",
+        help="of the matrices: f32 is exact, f16 takes half the room, q8_0 a quarter (%(default)s)",
     )  # fmt: skip
 
 

@@ -156,10 +156,10 @@ def tensor_files(folder):
         shards = {}
         for name, file in weight_map.items():
             shards.setdefault(file, []).append(name)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{index} is no index of shards ({error!r})") from error
     for file in shards:
-        if not isinstance(file, str) or Path(file).name != file:
+        if not isinstance(file, str) or Path(file).name != file or file in ("", ".."):
             raise ValueError(f"{index} names {file!r}; it must be a file beside it")
         if not (folder / file).exists():
             raise ValueError(f"{folder / file} does not exist; {index} names it: fetch it too")

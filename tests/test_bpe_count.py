@@ -1,6 +1,13 @@
 """Counting chunks, alone and with worker processes."""
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +69,55 @@ def test_an_error_in_a_worker_is_raised_here(monkeypatch):
     monkeypatch.setattr(count, "BATCH_CHARS", 1)
     with pytest.raises(ValueError, match="leaves out '1' at character 0"):
         count_chunks(["a", "b", "1"], Splitter("[a-z]+"), processes=2)
+
+
+ENDLESS = """
+from itertools import repeat
+from multiprocessing import active_children
+from bpe import count
+count.BATCH_CHARS = 1000
+def texts():
+    yield from repeat("word " * 1000, 100)
+    print(*[child.pid for child in active_children()], flush=True)
+    yield from repeat("word ")
+if __name__ == "__main__":
+    count.count_chunks(texts(), count.Splitter("gpt4"), processes=2)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks Linux which processes there are")
+def test_workers_end_with_the_process_that_is_killed(tmp_path):
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    command = [sys.executable, str(tmp_path / "endless.py")]
+    environment = os.environ | {"PYTHONPATH": str(Path(count.__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as killed:
+        workers = killed.stdout.readline().split()
+        killed.kill()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in workers if is_alive(pid)]:
+        assert time.monotonic() < deadline, f"{left} are left"
+        time.sleep(0.05)
+
+
+def is_alive(pid: str) -> bool:
+    """Tell whether a process is there, and not only waits for someone to take note of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_worker_that_is_killed_is_told_in_a_line(monkeypatch):
+    monkeypatch.setattr(count, "BATCH_CHARS", 1)
+
+    def texts():
+        yield from ["a"] * 30
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        yield from ["a"] * 100_000  # more than are counted until that is noticed
+
+    with pytest.raises(OSError, match="a worker that counts ended without a word; if memory"):
+        count_chunks(texts(), GPT4, processes=2)
 
 
 def test_one_str_is_refused():

@@ -109,6 +109,12 @@ def test_an_id_out_of_range_is_refused(method, id):
         getattr(TOKENIZER, method)([0, id])
 
 
+@pytest.mark.parametrize(("ids", "shown"), [("0", "'0'"), ([5.5], "5.5"), ([None], "None")])
+def test_an_id_that_is_no_whole_number_is_refused(ids, shown):
+    with pytest.raises(ValueError, match=f"id is {shown}; it must be a whole number"):
+        TOKENIZER.decode(ids)
+
+
 @given(KNOWN_TEXT, IDS)
 def test_tiktoken_decodes_alike(theirs, text, ids):
     encoded = TOKENIZER.encode(text, "all")

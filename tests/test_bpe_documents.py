@@ -52,6 +52,13 @@ def test_a_text_file_is_one_document(tmp_path):
     assert list(documents(path)) == ["one\r\n\r\ntwo é\n"]
 
 
+@pytest.mark.parametrize("name", ["A.JSONL", "a.jsonl.GZ"])
+def test_the_ending_may_be_in_capitals(tmp_path, name):
+    data = b'{"text": "one"}\n'
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("GZ") else data)
+    assert list(documents(tmp_path / name)) == ["one"]
+
+
 def test_json_lines_are_a_document_each(tmp_path):
     path = tmp_path / "a.jsonl"
     texts = ["one\u2028two", "", "\u0000 and \ud800"]

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and how it refuses."""
 
 import gzip
+import io
 import json
 import subprocess
 import sys
@@ -117,6 +118,33 @@ def test_decode_prints_the_bytes(trained, capfdbinary):
     assert capfdbinary.readouterr().out == "tide é\n".encode()
     assert main(["decode", "--tokenizer", trained, "255"]) == 0
     assert len(capfdbinary.readouterr().out) == 2
+
+
+def type_in(monkeypatch, data: bytes) -> None:
+    """Give `data` as standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+
+
+def test_what_encode_prints_of_a_file_or_of_standard_input_decode_turns_back(
+    trained, text_file, capfdbinary, monkeypatch
+):
+    for words, data in ((["--file", text_file], b""), ([], TEXT.encode())):
+        type_in(monkeypatch, data)
+        assert main(["encode", "--tokenizer", trained, *words]) == 0
+        type_in(monkeypatch, capfdbinary.readouterr().out)
+        assert main(["decode", "--tokenizer", trained]) == 0
+        assert capfdbinary.readouterr().out == f"{TEXT}\n".encode()
+
+
+def test_input_that_is_no_text_or_no_ids_is_refused(trained, capfd, monkeypatch):
+    type_in(monkeypatch, b"tid\xe9")
+    message = "standard input: byte 0xe9 at offset 3 is not text; it must be UTF-8"
+    assert message in failure(["encode", "--tokenizer", trained], capfd)
+    message = "TEXT: byte 0xe9 at offset 3 is not text"  # so the system gives such an argument
+    assert message in failure(["show", "--tokenizer", trained, "tid\udce9"], capfd)
+    type_in(monkeypatch, b"64 tide\n")
+    message = "id is 'tide'; it must be a whole number, as encode prints them"
+    assert message in failure(["decode", "--tokenizer", trained], capfd)
 
 
 @pytest.mark.parametrize(

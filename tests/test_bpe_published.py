@@ -74,6 +74,25 @@ class TestVocabAndMerges:
         (tmp_path / "vocab.json").write_text("no JSON")
         assert Tokenizer.load(tmp_path).merges == OURS.merges
 
+    def test_tokens_that_were_added_are_special(self, tmp_path):
+        path = write_pair(tmp_path) / "added_tokens.json"
+        path.write_text('{"<|user|>": 300, "<|kiln|>": 301}')
+        loaded = Tokenizer.load(tmp_path)
+        assert loaded.special_tokens == {END: 299, "<|user|>": 300, "<|kiln|>": 301}
+        assert loaded.encode("a<|kiln|>", "all")[-1] == 301
+        assert Tokenizer.load(tmp_path, special_tokens=[END]).n_vocab == 300
+        path.write_text('["<|user|>"]')
+        with pytest.raises(ValueError, match=r"added_tokens.json: it must be a JSON object from"):
+            Tokenizer.load(tmp_path)
+
+    @pytest.mark.peer
+    def test_transformers_adds_the_same_tokens(self, tmp_path):
+        transformers = pytest.importorskip("transformers")
+        (write_pair(tmp_path) / "added_tokens.json").write_text('{"<|user|>": 300}')
+        theirs = transformers.GPT2Tokenizer.from_pretrained(tmp_path)
+        text = f"a kiln<|user|> two{END}kilns"
+        assert Tokenizer.load(tmp_path).encode(text, "all") == theirs(text)["input_ids"]
+
     def test_pattern_and_special_tokens_may_be_said(self, tmp_path):
         loaded = Tokenizer.load(write_pair(tmp_path), "gpt4", {END: 299, "<|user|>": 400})
         assert loaded.splitter.pattern == bpe.split.GPT4
@@ -192,6 +211,10 @@ class TestKnownRankFiles:
         assert loaded.special_tokens == {END: 299, "<|user|>": 310}
         assert loaded.n_vocab == 311
         assert loaded.encode(SAMPLE + END, "all") == OURS.encode(SAMPLE + END, "all")
+
+    def test_it_is_known_with_the_line_ends_of_windows_too(self, path):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert Tokenizer.load(path).special_tokens == {END: 299, "<|user|>": 310}
 
     def test_what_is_said_comes_first(self, path):
         assert Tokenizer.load(path, pattern="gpt4").splitter.pattern == bpe.split.GPT4

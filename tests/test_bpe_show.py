@@ -124,13 +124,13 @@ class TestCommand:
         self, path, tmp_path, capsys, monkeypatch
     ):
         file = tmp_path / "text.txt"
-        file.write_text("The wheel", encoding="utf-8")
+        file.write_bytes(b"The\r wheel")
         main(["show", "--tokenizer", path, "--file", str(file)])
-        monkeypatch.setattr("sys.stdin", io.StringIO("The wheel"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
         main(["show", "--tokenizer", path])
         lines = capsys.readouterr().out.splitlines()
         assert lines[:2] == lines[2:]
-        assert lines[1] == "The|·wheel"
+        assert lines[1] == r"The|\r|·wheel"
 
     def test_special_tokens_are_text_unless_told(self, path, capsys):
         main(["show", "--tokenizer", path, END])

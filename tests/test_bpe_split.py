@@ -157,3 +157,9 @@ def test_any_bytes_give_text_and_what_is_invalid_is_replaced(data):
 
 def test_surrogates_survive_beside_invalid_bytes():
     assert to_text(b"a\xff\xed\xa0\xbd\xed\xa0") == "a\ufffd\ud83d\ufffd\ufffd"
+
+
+def test_what_finds_special_tokens_is_compiled_once():
+    texts = [f"<|reserved_{i}|>" for i in range(2000)]
+    assert special_tokens_regex(texts) is special_tokens_regex(reversed(texts))
+    assert special_tokens_regex(texts).split("a<|reserved_17|>")[1] == "<|reserved_17|>"

@@ -76,8 +76,9 @@ def test_a_batch_is_each_text_encoded():
     texts = ["count", "", f"a{END}"]
     batch = GPT4.encode_batch(texts, allowed_special="all")
     assert batch == [GPT4.encode(text, allowed_special="all") for text in texts]
-    with pytest.raises(ValueError, match=r"texts is one str; .* put it into a list"):
-        GPT4.encode_batch("count")
+    for encode in (GPT4.encode_batch, GPT4.encode_ordinary_batch):
+        with pytest.raises(ValueError, match=r"texts is one str; .* put it into a list"):
+            encode("count")
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS.keys())

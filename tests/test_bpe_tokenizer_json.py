@@ -7,11 +7,11 @@ import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import models, pre_tokenizers, processors, trainers
 
 import bpe
 from bpe import Tokenizer
-from bpe.tokenizer_json import spell, unspell
+from bpe.tokenizer_json import TEXT_ALONE, spell, unspell
 
 SAMPLE = (
     "A lamp, two lamps, 300 lamps: the lamplighter's round.\nHe'd light each lamp and each lamp's\n"
@@ -159,6 +159,8 @@ def delete_in(*keys):
 
 
 SPLIT = ("pre_tokenizer", "pretokenizers", 0)
+END = {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
+WITH_END = {"type": "TemplateProcessing", "single": [*TEXT_ALONE, END]}
 
 
 @pytest.mark.parametrize(
@@ -179,14 +181,18 @@ SPLIT = ("pre_tokenizer", "pretokenizers", 0)
         (set_in("model", "merges", 0, ["a"]), r"merge \['a'\] must join two tokens"),
         (set_in("model", "merges", 3), "not laid out as a tokenizer.json is"),
         (set_in("normalizer", {"type": "NFC"}), 'normalizer is {"type": "NFC"}; it must be null'),
+        (set_in("model", "vocab", "ab", 1 << 40), "no token has id 3.*ids must go up"),
         (set_in("post_processor", {"type": "Bert"}), 'type is "Bert"; it must be "ByteLevel"'),
+        (set_in("post_processor", WITH_END), r'single is .*"SpecialToken".*add tokens around'),
         (set_in("added_tokens", 0, "lstrip", True), "lstrip is true; it must be"),
         (set_in("added_tokens", 0, "content", "<|user|>"), "added_tokens hold a text twice"),
         (set_in("pre_tokenizer", {"type": "Whitespace"}), 'type is "Whitespace"; it must be "Byte'),
         (set_in("pre_tokenizer", None), "not laid out as a tokenizer.json is"),
+        (set_in("pre_tokenizer", "pretokenizers", []), "not laid out as a tokenizer.json is"),
         (set_in("pre_tokenizer", "pretokenizers", 1, "add_prefix_space", True), "put the space in"),
         (set_in("pre_tokenizer", "pretokenizers", 1, "use_regex", True), "has 2 steps; the text m"),
         (set_in(*SPLIT, "behavior", "Removed"), 'behavior is "Removed"; it must be "Isolated"'),
+        (set_in(*SPLIT, "pattern", "Regex", ["a"]), r"the pattern is \['a'\]"),
         (set_in(*SPLIT, "pattern", "Regex", "(a"), r"pattern is '\(a'; it must be"),
     ],
 )
@@ -197,6 +203,14 @@ def test_a_tokenizer_json_that_cannot_be_followed_is_refused(good, tmp_path, cha
     with pytest.raises(ValueError, match=message) as caught:
         Tokenizer.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_template_that_adds_nothing_is_followed(pair, tmp_path):
+    ours, _, path = pair
+    theirs = tokenizers.Tokenizer.from_file(str(path))
+    theirs.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1")
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer.load(tmp_path).encode("a kiln") == ours.encode("a kiln")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff{}", b"{}", b"[" * 100_000])

@@ -22,7 +22,7 @@ from minigpt.chat_format import (
     render_prompt,
     with_control_tokens,
 )
-from minigpt.chat_template import check_template, save_template
+from minigpt.chat_template import check_template, read_template, save_template
 from minigpt.checkpoint import load, save_model
 from minigpt.sample import generate
 
@@ -226,6 +226,18 @@ def test_a_base_model_and_a_template_that_does_not_fit_are_refused(folder, tmp_p
         check_template(tmp_path, TOKENIZER)
 
 
+def test_a_template_in_a_file_of_its_own_comes_first_as_in_transformers(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    assert read_template(tmp_path) is None
+    (tmp_path / "chat_template.jinja").write_text(read_template(folder), encoding="utf-8")
+    check_template(tmp_path, TOKENIZER)
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    with pytest.raises(ValueError, match=r"chat_template.jinja: .* not the one of minigpt"):
+        check_template(tmp_path, TOKENIZER)
+
+
 # ---- beside transformers -------------------------------------------------------------------
 
 
@@ -248,6 +260,20 @@ def test_transformers_gives_our_ids_and_our_mask_whatever_the_contents(theirs, m
     prompt = render_prompt(TOKENIZER, messages[:-1])
     found = theirs.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=True)
     assert found["input_ids"] == prompt
+
+
+@pytest.mark.peer
+def test_what_transformers_saves_again_is_still_an_assistant(folder, theirs, tmp_path):
+    import transformers
+
+    theirs.save_pretrained(tmp_path)
+    transformers.AutoModelForCausalLM.from_pretrained(folder).save_pretrained(tmp_path)
+    (model, tokenizer), (ours, _) = load(tmp_path), load(folder)
+    check_template(tmp_path, tokenizer)
+    assert tokenizer.encode("the <|bos|> list", "all") == TOKENIZER.encode(
+        "the <|bos|> list", "all"
+    )
+    assert (model.params.flat == ours.params.flat).all()
 
 
 @pytest.mark.peer

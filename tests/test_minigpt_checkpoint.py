@@ -233,7 +233,8 @@ def test_a_config_that_does_not_fit_the_tensors_is_refused(folder):
         ({"model_type": None}, "model_type is None; it must be 'gpt2'"),
         ({"n_layer": None}, "lacks 'n_layer'"),
         ({"n_head": 3}, "n_head is 3; it must divide n_embd, which is 16"),
-        ({"n_embd": "16"}, "not supported between"),
+        ({"n_embd": "16"}, "n_embd is '16'; it must be a whole number"),
+        ({"n_layer": 2.0}, "n_layer is 2.0; it must be a whole number"),
         ({"activation_function": "relu"}, "activation_function is 'relu'; it must be 'gelu_new'"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings is False; it must be True"),
         ({"scale_attn_by_inverse_layer_idx": True}, "it must be False"),
@@ -243,6 +244,13 @@ def test_a_config_of_another_model_is_refused_with_file_and_reason(folder, chang
     rewrite_config(folder, **changes)
     with pytest.raises(ValueError, match=rf"config.json.*{re.escape(message)}"):
         load(folder)
+
+
+def test_a_config_that_is_no_json_is_refused(folder):
+    for content in ("{", "[" * 100_000):
+        (folder / "config.json").write_text(content)
+        with pytest.raises(ValueError, match=r"config.json is not JSON"):
+            load(folder)
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "null"])

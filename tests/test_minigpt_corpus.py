@@ -24,6 +24,13 @@ def write_pages(path, texts, urls):
     return path
 
 
+def test_a_file_is_lines_or_one_text_as_the_tokenizer_takes_it(tmp_path):
+    text = tmp_path / "a.jsonl.txt"
+    text.write_text("\n".join(example_texts(25)), "utf-8")
+    for path, n in ((text, 1), (write_jsonl(tmp_path / "B.JSONL", example_texts(25)), 24)):
+        assert len(make(tmp_path / path.stem, [path]).train.addresses) == n
+
+
 def test_every_document_has_its_url_in_either_part(tmp_path):
     texts = example_texts(45)
     urls = [f"https://site.test/{i}" for i in range(45)]

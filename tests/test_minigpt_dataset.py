@@ -233,6 +233,13 @@ def test_pickled_objects_are_never_loaded(tmp_path):
         load_tokens(tmp_path / "a.npy")
 
 
+def test_an_archive_of_arrays_is_no_row_of_ids(tmp_path):
+    with open(tmp_path / "a.npy", "wb") as file:
+        np.savez(file, np.arange(3, dtype=np.uint16))
+    with pytest.raises(ValueError, match=r"a.npy is not a whole .npy file"):
+        load_tokens(tmp_path / "a.npy")
+
+
 # ---- the writer ------------------------------------------------------------------------------
 
 

@@ -81,6 +81,31 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1, 300])
+def test_q8_0_is_byte_for_byte_that_of_the_formats_own_library(tmp_path, scale):
+    rng = np.random.default_rng(0)
+    x = (scale * rng.normal(size=(100, 64))).astype(np.float32)
+    x[0], x[1] = 0, np.arange(-32, 32) / 2  # halves are rounded away from 0
+    write_gguf(tmp_path / "q.gguf", {"general.architecture": "gpt2"}, {"x": x}, {"x": "q8_0"})
+    (tensor,) = gguf.GGUFReader(tmp_path / "q.gguf").tensors
+    expected = gguf.quants.quantize(x, gguf.GGMLQuantizationType.Q8_0)
+    np.testing.assert_array_equal(tensor.data, expected)
+    assert tensor.tensor_type == gguf.GGMLQuantizationType.Q8_0
+    assert tensor.shape.tolist() == [64, 100]
+
+
+@pytest.mark.parametrize(("type", "largest"), [("float16", 65504), ("q8_0", 127 * 65504)])
+def test_a_number_too_large_for_its_type_is_refused(tmp_path, type, largest):
+    x = np.zeros((2, 32), np.float32)
+    x[1, 3] = -largest
+    write_gguf(tmp_path / "m.gguf", {}, {"x": x}, {"x": type})
+    (tmp_path / "m.gguf").unlink()
+    x[1, 3] *= 1.01
+    with pytest.raises(ValueError, match=rf"x holds a number of size .*; as {type} it must be at"):
+        write_gguf(tmp_path / "m.gguf", {}, {"x": x}, {"x": type})
+    assert not (tmp_path / "m.gguf").exists()
+
+
 # ---- a model -------------------------------------------------------------------------------------
 
 
@@ -116,6 +141,29 @@ def test_half_precision_is_for_matrices_alone(base, tmp_path):
     assert kinds["position_embd.weight"] == "F32"
     up = params["h.0.mlp.c_fc.weight"].T
     np.testing.assert_allclose(arrays["blk.0.ffn_up.weight"], up, rtol=2**-10, atol=1e-7)
+
+
+def test_q8_0_is_for_the_same_matrices_if_their_rows_are_blocks(base, tmp_path):
+    with pytest.raises(ValueError, match="n_embd is 16; as q8_0 it must be a multiple of 32"):
+        export(base, tmp_path / "base.gguf", "q8_0")
+    model = small_model(n_embd=32)
+    checkpoint.save_model(tmp_path, model, example_tokenizer())
+    said = export(tmp_path, tmp_path / "m.gguf", "q8_0")
+    assert "parameters as q8_0" in said
+    reader = gguf.GGUFReader(tmp_path / "m.gguf")
+    tensors = {x.name: x for x in reader.tensors}
+    assert reader.fields["general.file_type"].contents() == gguf.LlamaFileType.MOSTLY_Q8_0
+    assert reader.fields[gguf.Keys.General.QUANTIZATION_VERSION].contents() == 2
+    names = {name for name, x in tensors.items() if x.tensor_type.name == "Q8_0"}
+    assert names == {
+        "token_embd.weight",
+        *(f"blk.{l}.{part}.weight" for l in range(MODEL.n_layer)
+          for part in ("attn_qkv", "attn_output", "ffn_up", "ffn_down")),
+    }  # fmt: skip
+    down = tensors["blk.1.ffn_down.weight"]
+    found = gguf.quants.dequantize(down.data, down.tensor_type)
+    expected = model.params["h.1.mlp.c_proj.weight"].T
+    np.testing.assert_allclose(found, expected, atol=np.abs(expected).max() / 127)
 
 
 def test_the_shape_is_told_in_llama_cpps_words(base, tmp_path):
@@ -230,5 +278,5 @@ def test_a_foreign_template_is_refused(base, tmp_path):
 
 
 def test_another_type_is_refused(base, tmp_path):
-    with pytest.raises(ValueError, match="type is 'q4'; it must be one of f16, f32"):
+    with pytest.raises(ValueError, match="type is 'q4'; it must be one of f16, f32, q8_0"):
         export(base, tmp_path / "m.gguf", "q4")

@@ -261,14 +261,14 @@ def test_a_tensor_that_the_index_does_not_name_is_no_secret(folder):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": []}}']
+    "content", ["", "[" * 100_000, "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": []}}']
 )
 def test_an_index_that_is_none_is_refused(folder, content):
     shard(folder).write_text(content)
     assert "model.safetensors.index.json is no index of shards" in refused(folder)
 
 
-@pytest.mark.parametrize("file", ["../model.safetensors", "/etc/passwd", 7])
+@pytest.mark.parametrize("file", ["../model.safetensors", "/etc/passwd", 7, "", ".."])
 def test_shards_must_lie_beside_their_index(folder, file):
     change_index(shard(folder), lambda names: names.update(a=file))
     assert "it must be a file beside it" in refused(folder)
