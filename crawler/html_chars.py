@@ -7,6 +7,7 @@ defines itself is ever expanded, so nothing can grow: HTML has no such entities.
 
 import html
 import re
+from html.entities import html5
 
 # A number of thousands of digits names no character, and Python refuses to read it.
 _LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{20,}+;?")
@@ -17,6 +18,21 @@ def unescape(text: str) -> str:
     if "&" not in text:
         return text
     return html.unescape(_LONG_NUMBER.sub("\ufffd", text))
+
+
+# With the `;` or `=` behind it; `html5` has names with their semicolon, and some without one too.
+_NAME = re.compile(r"&([A-Za-z][A-Za-z0-9]*+[;=]?)")
+
+
+def unescape_attribute(text: str) -> str:
+    """Replace the references in an attribute's value, where `?a=1&section=2` has no `&sect;`.
+
+    There a name without a semicolon counts only if neither a letter, a digit nor `=` follows (HTML
+    Living Standard, section 13.2.5.73).
+    """
+    if "&" not in text:
+        return text
+    return unescape(_NAME.sub(lambda m: m[0] if m[1] in html5 else f"&amp;{m[1]}", text))
 
 
 _SPACE = re.compile(r"[ \t\n\r\f]+")

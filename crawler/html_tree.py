@@ -14,7 +14,7 @@ judging elements by the words of their class and id is Readability's.
 import re
 from dataclasses import dataclass, field
 
-from crawler.html_chars import unescape, visible
+from crawler.html_chars import unescape, unescape_attribute, visible
 from crawler.junk import CHROME, DROPPED, NEVER, judge, names
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
@@ -161,10 +161,10 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.links[unescape(href[1].strip("\"' \t\r\n"))] = None
+                self.links[unescape_attribute(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
-                self.document.base = unescape(href[1].strip("\"' "))
+                self.document.base = unescape_attribute(href[1].strip("\"' "))
         elif tag == "meta" and OPEN_GRAPH_ARTICLE.search(attributes[:200]):
             self.document.types.add("og:article")
         elif tag not in INLINE:

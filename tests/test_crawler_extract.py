@@ -52,6 +52,7 @@ def test_links_are_absolute_once_each_and_follow_base():
     page = '<base href="/sub/"><a href="a.html#x">1</a><a href="a.html#x">2</a><a href="http://[">'
     assert extract(page, "http://s.example/d/p.html").links == ["http://s.example/sub/a.html#x"]
     assert extract('<a href=x.html>1</a><a name="here">2</a>').links == ["x.html"]
+    assert extract('<a href="x?a&amp;b=1&section=2">').links == ["x?a&b=1&section=2"]
 
 
 def test_an_article_inside_a_junk_class_is_still_found():
