@@ -331,6 +331,13 @@ def test_redirects_are_given_to_the_caller():
         assert fetcher.get(site.url).location is None
 
 
+def test_of_two_locations_the_first_counts(raw_server):
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+    netloc = raw_server(head + b"Location: /a\r\nLocation: /a\r\n\r\n")
+    response = Fetcher("test", local_netlocs=[netloc]).get(f"http://{netloc}/")
+    assert response.location == f"http://{netloc}/a"
+
+
 def test_location_is_refused_where_it_is_no_web_address():
     routes = {"/": redirect(302, "mailto:a@b.example"), "/none": (302, {}, b"")}
     with LocalSite(routes) as site:
