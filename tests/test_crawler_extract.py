@@ -207,6 +207,24 @@ def test_scripts_styles_and_drawings_are_not_text(open_, close):
     assert extract(page).text == f"{FIRST}\n\n{SECOND}"
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("the <a>docs<svg><g><path/></g></svg></a>. {}", "the docs. {}"),
+        ("Let <math><mi>x</mi></math> be one. {}", "Let be one. {}"),
+        ("one<svg/>two {}", "one two {}"),
+        ("one<svg><text>no<br>no</text></svg>two {}", "one two {}"),
+        ("one <svg><g><select><p>{}", "one\n\n{}"),
+        ("one</p><p>{} two <svg><g>", "one\n\n{} two"),
+        ("<select><option>no<svg></svg>no</select>{}", "{}"),
+        ("{} <div>two <svg><g></div>three", "{}\n\ntwo\n\nthree"),
+    ],
+)
+def test_a_drawing_stands_in_a_line_of_text(html, text):
+    page = f"<p>{html.format(FIRST)}</p><p>{SECOND}</p><p>{THIRD}</p>"
+    assert extract(page).text == f"{text.format(FIRST)}\n\n{SECOND}\n\n{THIRD}"
+
+
 def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
     drawing = "<svg><g><path d='M0 0'><foreignObject><div>in the drawing</div></foreignObject>"
     assert extract(f"{drawing}<p>{FIRST}</p><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
