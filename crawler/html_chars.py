@@ -35,6 +35,7 @@ def unescape_attribute(text: str) -> str:
     return unescape(_NAME.sub(lambda m: m[0] if m[1] in html5 else f"&amp;{m[1]}", text))
 
 
+NO_WIDTH = "\xad\u200b\u2060\ufeff"
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _BREAK = re.compile(r" ?\0 ?")
 
@@ -42,9 +43,11 @@ _BREAK = re.compile(r" ?\0 ?")
 def visible(text: str, preformatted: bool) -> str:
     """Return text as a browser shows it: blanks collapse, but no-break ones stay.
 
-    Soft hyphens, where a word might be cut, go: else a word is two.
+    What has no width goes, such as soft hyphens, where a word might be cut: else a word is two.
     """
-    text = unescape(text).replace("\xad", "")
+    text = unescape(text)
+    for character in NO_WIDTH:
+        text = text.replace(character, "")
     if preformatted:
         text = text.replace("\0", "\n").replace("\r\n", "\n")
     else:

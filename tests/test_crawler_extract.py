@@ -331,7 +331,8 @@ def test_a_page_cut_off_anywhere_gives_a_beginning_of_its_text(texts, at):
 
 def test_words_are_neither_glued_nor_split():
     page = f"""<p>{FIRST}</p><p>un<b>believ</b>able H<sub>2</sub>O a<span>b</span> one<br>two
-    <img src=x alt="an image">hy&shy;phen</p><div>above<p>below</p>after</div>"""
+    <img src=x alt="an image">hy&shy;ph&#8203;en\ufeff</p><div>above<p>below</p>
+    after&ZeroWidthSpace;</div>"""
     parts = extract(page).text.split("\n\n")
     assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
 
