@@ -112,10 +112,25 @@ def explain(
     `clean` does.
     """
     paths, settings = archives(files), settings or Settings()
+    addresses = [url]
     with suppress(ValueError):
-        url = urls.canonical(url)  # as a crawl would have written it
+        addresses.append(urls.canonical(url))  # as a crawl would have written it
+    if STDIN in paths:  # that can be read once only
+        addresses = addresses[-1:]
+    stories = (_story(a, paths, settings, executor, workers) for a in dict.fromkeys(addresses))
+    return next(filter(None, stories), [])
+
+
+def _story(
+    url: str,
+    paths: list[str],
+    settings: Settings,
+    executor: Executor | None,
+    workers: int | None,
+) -> list[str]:
+    """Return what became of the page at exactly this address."""
     with tempfile.TemporaryDirectory() as folder:
-        if STDIN not in paths:  # that can be read once only
+        if STDIN not in paths:
             alone = Cleaning(paths, Path(folder) / "alone", settings, url)
             if alone.ends_alone():
                 return alone.book.story

@@ -284,6 +284,25 @@ def test_explain_takes_a_piece_of_one_page_s_address(archive, capsys):
     assert "quality         too few words" in shown
 
 
+@pytest.mark.parametrize(
+    "url", ["http://h.example/ünï/7", "http://h.example/a|b", "http://h.example"]
+)
+def test_explain_finds_addresses_as_another_s_crawl_has_written_them(tmp_path, capsys, url):
+    archive = write_warc(tmp_path / "p.warc.gz", {url: html(story(1)), f"{url}0": html(story(2))})
+    run_command(archive, "--profile", "reference", "--explain", url)
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{url}\nurl             kept")
+
+
+def test_explain_means_the_address_that_ends_so(archive, tmp_path, capsys):
+    pages = {f"http://h.example/{i}": html(story(i)) for i in (8, 80, 88)}
+    archive = write_warc(tmp_path / "p.warc.gz", pages)
+    run_command(archive, "--profile", "reference", "--explain", "/8")
+    assert capsys.readouterr().out.startswith("http://h.example/8\n")
+    with pytest.raises(ValueError, match="'' is in 3 of the addresses"):
+        run_command(archive, "--profile", "reference", "--explain", "")
+
+
 def test_explain_lists_addresses_where_none_or_several_are_meant(archive):
     flags = ("--profile", "reference", "--explain")
     with pytest.raises(ValueError, match=r"'ea' is in 2 of the addresses") as caught:
