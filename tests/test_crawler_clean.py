@@ -188,6 +188,17 @@ def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
     assert [document["in_degree"] for document in documents] == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("url", ["http://c.example/%C3%BCb", "http://c.example/üb"])
+def test_links_are_counted_however_they_are_spelled(tmp_path, url):
+    links = "".join(
+        f"<a href='{link}'>x</a>" for link in ("/üb", "HTTP://C.example:80/a/../%c3%bcb#1")
+    )
+    pages = {url: html([*story(1), links]), "http://c.example/2": html([*story(2), links])}
+    path = write_warc(tmp_path / "pages.warc.gz", pages)
+    documents, _ = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
+    assert [document["in_degree"] for document in documents] == [1, 0]
+
+
 def test_repeated_paragraphs_stay_once_and_personal_data_is_masked(cleaned):
     documents, report = cleaned
     text = "\n".join(document["text"] for document in documents)
