@@ -33,6 +33,7 @@ Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable
@@ -70,11 +71,12 @@ def clean(
 ) -> dict[str, Any]:
     """Clean archives into `out` and return the report, which is written beside it.
 
-    `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
-    and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
-    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad
-    settings, for files none of which holds a page, if nothing is left, and while another run writes
-    `out`; OSError for what cannot be read or written.
+    `out` ends in .gz; or it is a folder, which gets one file for each archive, 00000.jsonl.gz, ...,
+    in place of those of an earlier run. `files` may be `-` and `@list` (see `inputs.py`). Work is
+    done by `executor`, of about so many `workers`; else by so many processes (default: as many as
+    CPUs; 1: by this process). Raises ValueError for bad settings, for files none of which holds a
+    page, if nothing is left, and while another run writes `out`; OSError for what cannot be read or
+    written.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
@@ -216,7 +218,11 @@ def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:
         return
     out.mkdir(exist_ok=True)
     write_report(out / "clean.json", report)
-    for number in range(len(cleaning.paths)):
-        with replacing(out / f"{number:05}.jsonl.gz") as file:
+    names = [f"{number:05}.jsonl.gz" for number in range(len(cleaning.paths))]
+    for number, name in enumerate(names):
+        with replacing(out / name) as file:
             for shard in cleaning.shards(number):
                 file.write(shard.path("done.jsonl.gz").read_bytes())
+    for path in out.iterdir():  # of an earlier run, of more archives
+        if re.fullmatch(r"\d{5,}\.jsonl\.gz", path.name) and path.name not in names:
+            path.unlink()
