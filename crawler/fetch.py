@@ -208,7 +208,7 @@ class Fetcher:
         try:
             try:
                 return connection, connection.ask(request, deadline)
-            except (ConnectionError, AnswerError):
+            except (ConnectionError, ssl.SSLError, AnswerError):
                 if not was_kept:
                     raise
                 connection.close()  # the server had closed it, or said more than it announced

@@ -107,6 +107,23 @@ def test_a_connection_closed_by_the_server_meanwhile_is_opened_again(raw_server)
     assert fetcher.get(f"http://{netloc}/").body == b"b"
 
 
+def test_a_kept_connection_with_tls_that_was_reset_is_opened_again(monkeypatch):
+    failures = []
+    ask = Connection.ask
+
+    def failing_ask(self, *args):
+        if failures:
+            raise failures.pop()
+        return ask(self, *args)
+
+    monkeypatch.setattr(Connection, "ask", failing_ask)
+    with LocalSite({"/": "x"}) as site:
+        fetcher = fetcher_for(site)
+        fetcher.get(site.url)
+        failures.append(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+        assert fetcher.get(site.url).body == b"x"
+
+
 @pytest.mark.parametrize(
     ("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)]
 )
