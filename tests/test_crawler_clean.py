@@ -657,7 +657,7 @@ def test_a_folder_gets_one_file_for_each_archive(archive, tmp_path):
 def test_lists_of_paths_and_standard_input_are_read(archive, tmp_path, monkeypatch):
     listed = tmp_path / "warc.paths.gz"
     other = write_warc(tmp_path / "o.warc.gz", {"https://b.example/": html(story(9))})
-    listed.write_bytes(gzip.compress(f"# a crawl\n{archive}\n\n{other.name}\n".encode()))
+    listed.write_bytes(gzip.compress(f"\ufeff{archive}\r\n# more\n\n{other.name}\n".encode()))
     ours, theirs = tmp_path / "a" / "d.gz", tmp_path / "b" / "d.gz"
     clean([archive, other], ours, Settings("reference"), workers=1)
     run_command("--paths", listed, "-o", theirs, "--profile", "reference")
