@@ -15,7 +15,18 @@ import re
 from dataclasses import dataclass, field
 
 from crawler.html_chars import unescape, unescape_attribute, visible
-from crawler.junk import CHROME, DROPPED, NEVER, judge, names
+from crawler.html_tags import (
+    CELL,
+    CELL_ENDS,
+    DRAWINGS,
+    ENDS_DRAWING,
+    HEADINGS,
+    IMPLIED_END,
+    INLINE,
+    SILENT,
+    VOID,
+)
+from crawler.junk import CHROME, DROPPED, NEVER, judge
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -30,37 +41,6 @@ TOKEN = re.compile(
     rf"|<(/?[a-zA-Z][^\s/>]*+)({_ATTRIBUTES})"
     r"|<[!?/][^>]*+>?|(<)|\Z)"
 )
-
-# Elements that neither break a line nor get a node. Unknown elements do both, like div.
-INLINE = names(
-    "a abbr acronym b bdi bdo big blink cite code data del dfn em font i img ins kbd label mark "
-    "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
-    "time tt u var wbr html body link meta base head"
-)
-# of these, the ones whose tags say nothing: they are passed over
-SILENT = INLINE - {"a", "base", "br", "meta"}
-SILENT |= {f"/{name}" for name in INLINE - {"a"}}
-VOID = names("area col embed hr input param track")
-
-# An element whose start tag ends an open one of the same group, unless a boundary lies between.
-IMPLIED_END = {
-    "li": (frozenset({"li"}), frozenset({"ul", "ol", "menu"})),
-    "dt": (frozenset({"dt", "dd"}), frozenset({"dl"})),
-    "dd": (frozenset({"dt", "dd"}), frozenset({"dl"})),
-    "tr": (frozenset({"tr", "caption", "colgroup"}), frozenset({"table"})),
-    "td": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    "th": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    **{
-        section: (frozenset({"thead", "tbody", "tfoot", "caption"}), frozenset({"table"}))
-        for section in ("thead", "tbody", "tfoot")
-    },
-}
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-DRAWINGS = frozenset({"svg", "math"})  # they stand in a line of text, and end neither it nor a p
-# of those, the ones that pages have; what they are in is a drawing no more
-ENDS_DRAWING = HEADINGS | names("blockquote dd div dl dt li ol p pre table ul")
-CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
-CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
 # What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
 JSON_TYPE = re.compile(r'"@type"\s*+:\s*+(?:\[\s*+)?"([\w:/.]{1,60})"')
@@ -83,6 +63,8 @@ class Node:
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by extract.py: of all blocks below
+    cells: int = 0  # of a table row: how many it has, also without text
+    column: int = 0  # of a cell: how many stand before it
 
 
 @dataclass(slots=True, eq=False)
@@ -266,5 +248,8 @@ class _Builder:
             own = max(own, CHROME)  # of the site; that of an article holds its headline
         level = parent.level if parent and parent.level > own else own
         node = Node(tag, parent, level, own, name, semantic)
+        if tag in ("td", "th") and parent.tag == "tr":
+            node.column = parent.cells
+            parent.cells += 1
         self.document.nodes.append(node)
         self.stack.append(node)

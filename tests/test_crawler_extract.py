@@ -217,6 +217,7 @@ def test_scripts_styles_and_drawings_are_not_text(open_, close):
         ("one <svg><g><select><p>{}", "one\n\n{}"),
         ("one</p><p>{} two <svg><g>", "one\n\n{} two"),
         ("<select><option>no<svg></svg>no</select>{}", "{}"),
+        ("<datalist><option>no<option>no</datalist>{}", "{}"),
         ("{} <div>two <svg><g></div>three", "{}\n\ntwo\n\nthree"),
     ],
 )
@@ -335,6 +336,13 @@ def test_words_are_neither_glued_nor_split():
     after&ZeroWidthSpace;</div>"""
     parts = extract(page).text.split("\n\n")
     assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
+
+
+def test_an_empty_cell_keeps_its_place_before_others():
+    page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
+    <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""
+    table = "| Sound | Text\nFrench | yes | no\nLatin | | yes\nGreek | yes"
+    assert extract(page).text == f"{FIRST}\n\n{table}\n\n{SECOND}\n\n{THIRD}"
 
 
 def test_table_cells_may_hold_paragraphs_and_breaks():
