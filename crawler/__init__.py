@@ -6,7 +6,8 @@ Files in reading order; `files` is used by all.
               connection, fetch, links, sitemap, earlier, visit -> politeness, frontier, intake,
               state -> crawl (the loop), pydoc_site, crawl_command
     archive   gzipreader, records, warc
-    extract   charset, html_chars, html_tree, junk, page_shape, boilerplate, html_text -> extract
+    extract   charset, html_chars, junk, html_tags, html_tree, page_shape, boilerplate, html_text
+              -> extract
     filter    language (language_train makes its table); words, profiles -> quality; badwords;
               phone, pii_tables -> pii
     repeats   shingles -> minhash -> dedup; paragraphs

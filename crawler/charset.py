@@ -26,6 +26,28 @@ MEANT = {
     "tis-620": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
     "euc_kr": "cp949", "big5": "big5hkscs", "utf-16": "utf-16-le",
 }  # fmt: skip
+# Labels of that table which Python does not know, but for x-cp1252, iso88591 and the like
+_MORE_LABELS = {
+    "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8",
+    "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff",
+    "utf-16-be": "unicodefffe",
+    "cp932": "windows-31j x-sjis",
+    "euc_jp": "cseucpkdfmtjapanese x-euc-jp",
+    "gb18030": "csgb2312 gb_2312 gb_2312-80 x-gbk",
+    "big5hkscs": "cn-big5 x-x-big5",
+    "cp949": "cseuckr csksc56011987 iso-ir-149 ks_c_5601-1989 ksc_5601 windows-949",
+    "koi8-r": "koi koi8",
+    "koi8-u": "koi8-ru",
+    "cp874": "dos-874 windows-874",
+    "mac-roman": "csmacintosh mac",
+    "mac-cyrillic": "x-mac-ukrainian",
+    "iso8859-6": "csiso88596e csiso88596i iso-8859-6-e iso-8859-6-i",
+    "iso8859-7": "sun_eu_greek",
+    "iso8859-8": "csiso88598e csiso88598i iso-8859-8-e iso-8859-8-i logical visual",
+    "iso8859-15": "csisolatin9",
+}
+LABELS = {label: name for name, labels in _MORE_LABELS.items() for label in labels.split()}
+COMMENT = re.compile(rb"<!--.*?-->", re.S)
 KNOWN = re.compile(
     r"utf-8|utf-16-[lb]e|cp125\d|cp866|cp874|cp932|cp949|iso8859-\d+|koi8-[ru]|mac-(?:roman|cyrillic)|"
     r"gb18030|big5hkscs|euc_jp|iso2022_jp"
@@ -42,7 +64,7 @@ def decode(body: bytes, charset: str | None = None) -> str:
             return body[len(bom) :].decode(encoding, "replace")
     if encoding := _utf16_by_zeros(body[:1024]) or _python_name(charset):
         return body.decode(encoding, "replace")
-    found = META_CHARSET.search(body, 0, 4096)
+    found = META_CHARSET.search(COMMENT.sub(b"", body[:4096]))
     encoding = _python_name(found[1].decode("ascii", "replace")) if found else None
     if encoding and not encoding.startswith("utf-16"):  # the tag was readable: it is not UTF-16
         return body.decode(encoding, "replace")
@@ -67,8 +89,10 @@ def _utf16_by_zeros(start: bytes) -> str | None:
 
 
 def _python_name(label: str | None) -> str | None:
+    label = (label or "").strip("\"' \t").lower()
+    label = LABELS.get(label) or label.removeprefix("x-").replace("iso8859", "iso8859-")
     try:
-        name = codecs.lookup((label or "").strip("\"' \t")).name
+        name = codecs.lookup(label.replace("--", "-")).name
     except (LookupError, ValueError):  # ValueError: a NUL in the label
         return None
     name = MEANT.get(name, name)

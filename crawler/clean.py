@@ -33,6 +33,7 @@ Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable
@@ -70,11 +71,12 @@ def clean(
 ) -> dict[str, Any]:
     """Clean archives into `out` and return the report, which is written beside it.
 
-    `out` ends in .gz; or it is a folder, which gets one file for each archive. `files` may be `-`
-    and `@list` (see `inputs.py`). Work is done by `executor`, of about so many `workers`; else by
-    so many processes (default: as many as CPUs; 1: by this process). Raises ValueError for bad
-    settings, for files none of which holds a page, if nothing is left, and while another run writes
-    `out`; OSError for what cannot be read or written.
+    `out` ends in .gz; or it is a folder, which gets one file for each archive, 00000.jsonl.gz, ...,
+    in place of those of an earlier run. `files` may be `-` and `@list` (see `inputs.py`). Work is
+    done by `executor`, of about so many `workers`; else by so many processes (default: as many as
+    CPUs; 1: by this process). Raises ValueError for bad settings, for files none of which holds a
+    page, if nothing is left, and while another run writes `out`; OSError for what cannot be read or
+    written.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
@@ -112,10 +114,25 @@ def explain(
     `clean` does.
     """
     paths, settings = archives(files), settings or Settings()
+    addresses = [url]
     with suppress(ValueError):
-        url = urls.canonical(url)  # as a crawl would have written it
+        addresses.append(urls.canonical(url))  # as a crawl would have written it
+    if STDIN in paths:  # that can be read once only
+        addresses = addresses[-1:]
+    stories = (_story(a, paths, settings, executor, workers) for a in dict.fromkeys(addresses))
+    return next(filter(None, stories), [])
+
+
+def _story(
+    url: str,
+    paths: list[str],
+    settings: Settings,
+    executor: Executor | None,
+    workers: int | None,
+) -> list[str]:
+    """Return what became of the page at exactly this address."""
     with tempfile.TemporaryDirectory() as folder:
-        if STDIN not in paths:  # that can be read once only
+        if STDIN not in paths:
             alone = Cleaning(paths, Path(folder) / "alone", settings, url)
             if alone.ends_alone():
                 return alone.book.story
@@ -201,7 +218,11 @@ def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:
         return
     out.mkdir(exist_ok=True)
     write_report(out / "clean.json", report)
-    for number in range(len(cleaning.paths)):
-        with replacing(out / f"{number:05}.jsonl.gz") as file:
+    names = [f"{number:05}.jsonl.gz" for number in range(len(cleaning.paths))]
+    for number, name in enumerate(names):
+        with replacing(out / name) as file:
             for shard in cleaning.shards(number):
                 file.write(shard.path("done.jsonl.gz").read_bytes())
+    for path in out.iterdir():  # of an earlier run, of more archives
+        if re.fullmatch(r"\d{5,}\.jsonl\.gz", path.name) and path.name not in names:
+            path.unlink()

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         args.bad_words,
     )
     try:
-        if args.explain:
+        if args.explain is not None:
             _explain(args.explain, files, settings, args.workers)
         else:
             _show(clean(files, args.out, settings, workers=args.workers), args.out)
@@ -90,8 +90,9 @@ def _only_one(text: str, paths: list[str]) -> str:
     if STDIN in paths:  # it can be read once
         raise ValueError(f"{text} is not in these files; give a page's whole address")
     found, others = similar.holding(text, paths)
-    if len(found) == 1:
-        return found[0]
+    ending = [url for url in found if url.casefold().endswith(text.casefold())]
+    if len(found) == 1 or len(ending) == 1:
+        return (ending or found)[0]
     if found:
         some = ", ".join(found[:_MAX_NAMED]) + ", ..." * (len(found) > _MAX_NAMED)
         raise ValueError(f"{text!r} is in {len(found)} of the addresses; give more of one: {some}")

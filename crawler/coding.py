@@ -10,6 +10,7 @@ import zlib
 MAX_BODY_BYTES = 64 * 2**20
 MAX_CODINGS = 5  # one after the other; nobody needs two
 _PIECE_BYTES = 2**14
+_NO_CODING = frozenset(["", "identity", "none", "utf-8", "iso-8859-1"])  # the last by mistake
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
@@ -22,7 +23,8 @@ class TooLargeError(ValueError):
 def media_type(content_type: str) -> tuple[str, str | None]:
     """Split `text/html; charset=utf-8` in two, in lower case (RFC 9110, 8.3)."""
     charset = _CHARSET.search(content_type)
-    return content_type.partition(";")[0].strip().lower(), charset[1].lower() if charset else None
+    name = re.split("[;,]", content_type, maxsplit=1)[0]  # a comma where the field is there twice
+    return name.strip().lower(), charset[1].lower() if charset else None
 
 
 def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) -> bytes:
@@ -38,7 +40,7 @@ def decode_content(body: bytes, coding: str, max_bytes: int = MAX_BODY_BYTES) ->
             body = _inflate(body, 16 + zlib.MAX_WBITS, max_bytes)
         elif name == "deflate":
             body = _inflate(body, _deflate_window(body), max_bytes)
-        elif name not in ("", "identity"):
+        elif name not in _NO_CODING:
             raise ValueError(f"the content coding is {name[:40]!r}; known are gzip and deflate")
     if len(body) > max_bytes:
         raise TooLargeError(f"the page has {len(body)} bytes; the limit is {max_bytes}")

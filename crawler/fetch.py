@@ -81,7 +81,8 @@ class Response(NamedTuple):
     @property
     def location(self) -> str | None:
         """Return where a redirect leads, or None; raises ValueError for what cannot be crawled."""
-        if self.status not in REDIRECTS or not (target := self.header("location")):
+        targets = (value for key, value in self.headers if key.lower() == "location")
+        if self.status not in REDIRECTS or not (target := next(targets, "")):
             return None
         raw = target.encode("latin-1", "replace")  # read as Latin-1; if not ASCII, it is UTF-8
         return link(raw.decode("utf-8", "replace"), self.url)
@@ -207,7 +208,7 @@ class Fetcher:
         try:
             try:
                 return connection, connection.ask(request, deadline)
-            except (ConnectionError, AnswerError):
+            except (ConnectionError, ssl.SSLError, AnswerError):
                 if not was_kept:
                     raise
                 connection.close()  # the server had closed it, or said more than it announced

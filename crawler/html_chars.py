@@ -7,6 +7,7 @@ defines itself is ever expanded, so nothing can grow: HTML has no such entities.
 
 import html
 import re
+from html.entities import html5
 
 # A number of thousands of digits names no character, and Python refuses to read it.
 _LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{20,}+;?")
@@ -19,6 +20,22 @@ def unescape(text: str) -> str:
     return html.unescape(_LONG_NUMBER.sub("\ufffd", text))
 
 
+# With the `;` or `=` behind it; `html5` has names with their semicolon, and some without one too.
+_NAME = re.compile(r"&([A-Za-z][A-Za-z0-9]*+[;=]?)")
+
+
+def unescape_attribute(text: str) -> str:
+    """Replace the references in an attribute's value, where `?a=1&section=2` has no `&sect;`.
+
+    There a name without a semicolon counts only if neither a letter, a digit nor `=` follows (HTML
+    Living Standard, section 13.2.5.73).
+    """
+    if "&" not in text:
+        return text
+    return unescape(_NAME.sub(lambda m: m[0] if m[1] in html5 else f"&amp;{m[1]}", text))
+
+
+NO_WIDTH = "\xad\u200b\u2060\ufeff"
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _BREAK = re.compile(r" ?\0 ?")
 
@@ -26,9 +43,11 @@ _BREAK = re.compile(r" ?\0 ?")
 def visible(text: str, preformatted: bool) -> str:
     """Return text as a browser shows it: blanks collapse, but no-break ones stay.
 
-    Soft hyphens, where a word might be cut, go: else a word is two.
+    What has no width goes, such as soft hyphens, where a word might be cut: else a word is two.
     """
-    text = unescape(text).replace("\xad", "")
+    text = unescape(text)
+    for character in NO_WIDTH:
+        text = text.replace(character, "")
     if preformatted:
         text = text.replace("\0", "\n").replace("\r\n", "\n")
     else:

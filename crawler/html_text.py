@@ -2,7 +2,8 @@
 
 Not Markdown: headings and emphasis carry no marks. Paragraphs are separated by a blank line; list
 items stand on lines of their own with `- `, or their number, indented by depth; the cells of a
-table row are joined by ` | `; a definition is indented below its term.
+table row are joined by ` | `, and an empty one before another keeps its place; a definition is
+indented below its term.
 """
 
 import textwrap
@@ -34,7 +35,10 @@ def render(blocks: list[Block]) -> str:
                 numbers[place.item.parent] += 1
                 ordered = place.item.parent and place.item.parent.tag == "ol"
                 bullet = f"{numbers[place.item.parent]}. " if ordered else "- "
-        text = " ".join(block.text.split()) if place.in_table else block.text
+        text = block.text
+        if place.in_table:
+            n_before = before.column + 1 if separator == " | " else 0
+            text = "| " * (place.column - n_before) + " ".join(text.split())
         if separator != " | ":
             text = textwrap.indent(text, " " * place.indent)
             if bullet:
@@ -49,6 +53,7 @@ class _Place:
     """Where a block stands."""
 
     row: Node | None  # the table row of which it is a cell
+    column: int = 0  # in that row
     indent: int = 0  # columns
     item: Node | None = None  # innermost li or dd
     definitions: Node | None = None  # innermost dl
@@ -86,6 +91,8 @@ def data_tables(blocks: list[Block]) -> set[Node | None]:
 def _place(block: Block) -> _Place:
     place = _Place(table_row(block))
     node: Node | None = block.node
+    if place.row:
+        place.column = (node if node.parent is place.row else node.parent).column
     while node:
         if node.tag in ("li", "dd"):
             place.item = place.item or node

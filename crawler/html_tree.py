@@ -14,8 +14,19 @@ judging elements by the words of their class and id is Readability's.
 import re
 from dataclasses import dataclass, field
 
-from crawler.html_chars import unescape, visible
-from crawler.junk import CHROME, DROPPED, NEVER, judge, names
+from crawler.html_chars import unescape, unescape_attribute, visible
+from crawler.html_tags import (
+    CELL,
+    CELL_ENDS,
+    DRAWINGS,
+    ENDS_DRAWING,
+    HEADINGS,
+    IMPLIED_END,
+    INLINE,
+    SILENT,
+    VOID,
+)
+from crawler.junk import CHROME, DROPPED, NEVER, judge
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -30,36 +41,6 @@ TOKEN = re.compile(
     rf"|<(/?[a-zA-Z][^\s/>]*+)({_ATTRIBUTES})"
     r"|<[!?/][^>]*+>?|(<)|\Z)"
 )
-
-# Elements that neither break a line nor get a node. Unknown elements do both, like div.
-INLINE = names(
-    "a abbr acronym b bdi bdo big blink cite code data del dfn em font i img ins kbd label mark "
-    "nobr o output picture q rb rp rt rtc ruby s samp small source span strike strong sub sup "
-    "time tt u var wbr html body link meta base head"
-)
-# of these, the ones whose tags say nothing: they are passed over
-SILENT = INLINE - {"a", "base", "br", "meta"}
-SILENT |= {f"/{name}" for name in INLINE - {"a"}}
-VOID = names("area col embed hr input param track")
-
-# An element whose start tag ends an open one of the same group, unless a boundary lies between.
-IMPLIED_END = {
-    "li": (frozenset({"li"}), frozenset({"ul", "ol", "menu"})),
-    "dt": (frozenset({"dt", "dd"}), frozenset({"dl"})),
-    "dd": (frozenset({"dt", "dd"}), frozenset({"dl"})),
-    "tr": (frozenset({"tr", "caption", "colgroup"}), frozenset({"table"})),
-    "td": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    "th": (frozenset({"td", "th"}), frozenset({"table", "tr"})),
-    **{
-        section: (frozenset({"thead", "tbody", "tfoot", "caption"}), frozenset({"table"}))
-        for section in ("thead", "tbody", "tfoot")
-    },
-}
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-# of those, the ones that pages have; what they are in is a drawing no more
-ENDS_DRAWING = HEADINGS | names("blockquote dd div dl dt li ol p pre table ul")
-CELL = frozenset({"td", "th", "table"})  # an end tag does not reach out of these, except:
-CELL_ENDS = CELL | {"tr", "tbody", "thead", "tfoot"}
 
 # What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
 JSON_TYPE = re.compile(r'"@type"\s*+:\s*+(?:\[\s*+)?"([\w:/.]{1,60})"')
@@ -82,6 +63,8 @@ class Node:
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by extract.py: of all blocks below
+    cells: int = 0  # of a table row: how many it has, also without text
+    column: int = 0  # of a cell: how many stand before it
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +107,7 @@ def parse(source: str) -> Document:
             builder.raw(raw.lower(), raw_attributes, raw_text)
         elif stray:
             builder.text(stray)
+    builder.leave_drawing()
     builder.break_line()
     builder.document.links = list(builder.links)
     return builder.document
@@ -136,12 +120,19 @@ class _Builder:
         self.document = Document()
         self.links: dict[str, None] = {}
         self.stack: list[Node] = []
+        self.is_after_drawing = False
         self.link_depth = 0  # elements open where the current link began; 0 outside links
         self.pieces: list[str] = []  # of the block being collected; "\0" stands for br
         self.link_pieces: list[str] = []
         self._push("body", "")
 
     def text(self, text: str) -> None:
+        if self.stack[-1].level == NEVER:
+            return
+        if self.is_after_drawing:  # which parts words as a blank does
+            self.is_after_drawing = False
+            if self.pieces and self.pieces[-1][-1:].isalnum() and text[:1].isalnum():
+                self.pieces.append(" ")
         self.pieces.append(text)
         if self.link_depth:
             self.link_pieces.append(text)
@@ -155,43 +146,52 @@ class _Builder:
 
     def start(self, tag: str, attributes: str) -> None:
         if tag == "br":
-            self.pieces.append("\0")
+            if self.stack[-1].level < NEVER:
+                self.pieces.append("\0")
         elif tag == "a":
             # a link ends the one before; an anchor (no href) is ordinary text
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.links[unescape(href[1].strip("\"' \t\r\n"))] = None
+                self.links[unescape_attribute(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
-                self.document.base = unescape(href[1].strip("\"' "))
+                self.document.base = unescape_attribute(href[1].strip("\"' "))
         elif tag == "meta" and OPEN_GRAPH_ARTICLE.search(attributes[:200]):
             self.document.types.add("og:article")
         elif tag not in INLINE:
-            self.break_line()
-            if tag in VOID:
-                return
             if tag in ENDS_DRAWING and self.stack[-1].level == NEVER:
                 self._end_drawing()
             top = self.stack[-1]
+            is_whole = attributes.endswith("/>")
             if top.level == NEVER:  # in a drawing, only the nesting matters
-                if not attributes.endswith("/>") and len(self.stack) < MAX_DEPTH:
+                if tag not in VOID and not is_whole and len(self.stack) < MAX_DEPTH:
                     self.stack.append(Node(tag, top, NEVER, NEVER, "", False))
                 return
+            if tag in DRAWINGS:
+                self.is_after_drawing = True
+            else:
+                self.break_line()
+                if tag in VOID:
+                    return
+                self._end_implied(tag)
             if "schema.org" in attributes:
                 self.document.types.update(ITEM_TYPE.findall(attributes[:1000]))
-            self._end_implied(tag)
             self._push(tag, attributes)
-            if attributes.endswith("/>") and tag in DROPPED:
+            if is_whole and tag in DROPPED:
                 self.stack.pop()
 
     def end(self, tag: str) -> None:
         if tag == "a":
             self.link_depth = 0
         elif tag not in INLINE:
-            self.break_line()
+            if self.stack[-1].level < NEVER:
+                self.break_line()
             for i in range(len(self.stack) - 1, 0, -1):
                 if self.stack[i].tag == tag:
+                    if self.stack[i].level < NEVER:
+                        self.leave_drawing()  # if nobody closed one in it
+                        self.break_line()
                     del self.stack[i:]
                     if i < self.link_depth:  # a link nobody closed ends with its element
                         self.link_depth = 0
@@ -199,13 +199,18 @@ class _Builder:
                 if self.stack[i].tag in CELL and tag not in CELL_ENDS:
                     return
 
+    def leave_drawing(self) -> None:
+        """End a drawing or the like, if we are in one; the text before it goes on."""
+        while self.stack[-1].level == NEVER:
+            self.stack.pop()
+
     def break_line(self) -> None:
         """Close the block being collected."""
         if not self.pieces:
             return
         source = "".join(self.pieces)
         node = self.stack[-1]
-        if node.level < NEVER and not source.isspace():
+        if not source.isspace():
             text = visible(source, node.tag in ("pre", "listing"))
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
@@ -230,7 +235,7 @@ class _Builder:
         for i in range(len(self.stack) - 1, 0, -1):
             if self.stack[i].tag in ("foreignobject", "annotation-xml"):
                 return
-            if self.stack[i].tag in ("svg", "math"):
+            if self.stack[i].tag in DRAWINGS:
                 del self.stack[i:]
                 return
 
@@ -243,5 +248,8 @@ class _Builder:
             own = max(own, CHROME)  # of the site; that of an article holds its headline
         level = parent.level if parent and parent.level > own else own
         node = Node(tag, parent, level, own, name, semantic)
+        if tag in ("td", "th") and parent.tag == "tr":
+            node.column = parent.cells
+            parent.cells += 1
         self.document.nodes.append(node)
         self.stack.append(node)

@@ -11,6 +11,7 @@ has no header, is taken for what it almost always is: not HTTP.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from crawler.coding import CHUNK_SIZE, TooLargeError
@@ -125,9 +126,10 @@ class Reader:
             if self._line(2) not in (b"\r\n", b"\n"):
                 raise AnswerError("bad chunks", "a chunk is longer than it says")
         left = MAX_HEAD_BYTES
-        while (line := self._line(left)) not in (b"\r\n", b"\n", b""):  # the trailer: for nobody
-            left -= len(line)
-        self._end_body()
+        with suppress(AnswerError):  # some close right after the last chunk: nothing is missing
+            while (line := self._line(left)) not in (b"\r\n", b"\n", b""):  # trailer: for nobody
+                left -= len(line)
+            self._end_body()
         return bytes(body)
 
     def _end_body(self) -> None:

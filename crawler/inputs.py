@@ -43,7 +43,7 @@ def _listed(file: Path) -> list[str]:
             data = gzip.decompress(data)
         except (EOFError, gzip.BadGzipFile, ValueError) as error:
             raise ValueError(f"{file} is no list of paths: {error}") from None
-    lines = data.decode("utf-8", "replace").splitlines()
+    lines = data.decode("utf-8-sig", "replace").splitlines()
     paths = [path for line in lines if (path := line.partition("#")[0].strip())]
     if not paths:
         raise ValueError(f"{file} is empty; it must be a list of paths, one a line")

@@ -27,7 +27,7 @@ def names(text: str) -> frozenset[str]:
 
 
 SOFT, HARD, ASIDE, COMMENT, CHROME, NOSCRIPT, NEVER = 1, 2, 3, 4, 5, 6, 7
-DROPPED = names("svg template iframe select object canvas math audio video map")
+DROPPED = names("svg template iframe select datalist object canvas math audio video map")
 TAG_LEVEL = {
     "form": HARD, "fieldset": HARD, "aside": ASIDE, "figcaption": ASIDE, "menu": ASIDE,
     "nav": CHROME, "footer": CHROME, "button": CHROME, "dialog": CHROME, "noscript": NOSCRIPT,

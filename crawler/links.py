@@ -8,18 +8,20 @@ builds no tree; where the page's text is wanted there is `extract.py`.
 import re
 from typing import NamedTuple
 
-from crawler.html_chars import unescape
+from crawler.html_chars import unescape_attribute
 from crawler.urls import link
 
-_ATTRIBUTES = r"""[^>"']*+(?:"[^"]*+(?:"|\Z)[^>"']*+|'[^']*+(?:'|\Z)[^>"']*+)*+"""
+# a quote begins a value only behind its `=`: in `<a href="x"">` or `title=don't` it is a character
+_ATTRIBUTES = r"""[^>=]*+(?:=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^>\s"'][^>\s]*+)?+[^>=]*+)*+"""
 _TAG = re.compile(
-    r"<!--(?:-?>|[^-]*+(?:-(?!->)[^-]*+)*+(?:-->|\Z))"
-    r"|<(?P<raw>script|style|textarea|title|noframes|xmp)\b[^<]*+(?:<(?!/(?P=raw)\b)[^<]*+)*+"
+    r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
+    r"|<(?P<raw>script|style|textarea|title|noframes|xmp)(?=[\s/>])"
+    r"[^<]*+(?:<(?!/(?P=raw)(?:[\s/>]|\Z))[^<]*+)*+"
     rf"|<(?P<tag>[a-z][^\s/>]*+)(?P<attributes>{_ATTRIBUTES})(?:(?P<end>>)|\Z)",
     re.I,
 )
 _TAGS = frozenset(["a", "area", "base", "frame", "iframe", "meta"])
-_ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>][^\s>]*)))?""")
 _REFRESH = re.compile(r"\s*+[\d.]++\s*+[;,]\s*+(?:url\s*+=\s*+)?[\"']?([^\"']+)", re.I)
 _WITH_VALUE = re.compile(r"(?<![\w-])(?:max-[\w-]++|unavailable_after)\s*+:[^,]*")
 _FOR_AGENT = re.compile(r"\s*([a-z*][\w-]*)\s*:")
@@ -59,7 +61,7 @@ def find(text: str, url: str) -> Links:
             target = refresh[1] if refresh else None
         elif attributes.get("name", "").lower() in ("robots", "minigpt"):
             directives.append(attributes.get("content", ""))
-        if target is not None:
+        if target is not None and "<" not in target:  # else nobody closed the quotes
             found[target] = None
     noindex, nofollow = wishes(*directives)
     urls = {} if nofollow else dict.fromkeys(_absolute(target, base or url) for target in found)
@@ -88,7 +90,7 @@ def _attributes(text: str) -> dict[str, str]:
     """Return the attributes of a tag, the first of each name."""
     attributes = {}
     for name, double, single, bare in _ATTRIBUTE.findall(text):
-        attributes.setdefault(name.lower(), unescape(double or single or bare))
+        attributes.setdefault(name.lower(), unescape_attribute(double or single or bare))
     return attributes
 
 

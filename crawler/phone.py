@@ -15,7 +15,7 @@ from collections.abc import Iterator
 # Possessive (`++`, `*+`), so that a run of digits is read once, however long it is.
 CANDIDATE = re.compile(
     r"""
-    (?<![\w+.,:;/\#$€£=^*)-])(?<![\w)]\()(?:(?<!\d[ \u00a0])|(?=\+))
+    (?<![\w+.,;/\#$€£=^*)-])(?<![\d:]:)(?<![\w)]\()(?:(?<!\d[ \u00a0])|(?=\+))
     \+?(?:\(\+?\d{1,5}+\)|\d++)(?:[ \u00a0./–-]?(?:\(\d{1,5}+\)|\d++))*+
     (?:[ ,]{0,2}(?:x|ext\.?|extension|\#)[ .:]?\d{1,6}(?![\w-]))?+
     (?![\w^*=%(]|[.,:/–-]\d|[ \u00a0]\d|\.\w)

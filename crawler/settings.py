@@ -7,6 +7,7 @@ from typing import Any
 from crawler.urls import canonical
 
 SCOPES = ("host", "domain", "any")
+MAX_WAIT_S = 1e6  # far below what operating systems can count
 
 
 def _flag(default: Any, help: str, **argparse_options: Any) -> Any:
@@ -52,9 +53,11 @@ class Settings:
             raise ValueError(f"contact is {self.contact!r}; it must be one line of plain ASCII")
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and not value >= least:
+            most = MAX_WAIT_S if name.endswith("_s") else value
+            if value is not None and not least <= value <= most:
                 flag = name.removeprefix("n_").removesuffix("_s")
-                raise ValueError(f"{flag} is {value}; it must be at least {least}")
+                limit = f"at least {least}" if not value > most else f"at most {most:g}"
+                raise ValueError(f"{flag} is {value}; it must be {limit}")
         for pattern in self.exclude:
             try:
                 re.compile(pattern)

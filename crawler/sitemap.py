@@ -12,7 +12,7 @@ import zlib
 from typing import NamedTuple
 
 from crawler.charset import decode
-from crawler.html_chars import unescape
+from crawler.html_chars import unescape_attribute
 from crawler.urls import link
 
 MAX_CODED_BYTES = 10 * 2**20
@@ -20,7 +20,8 @@ MAX_BYTES = 50 * 2**20  # the protocol's limits, per file: 50 MiB
 MAX_URLS = 50_000
 MAX_LEVELS = 2  # sitemaps that an index names; the protocol has one level
 
-_LOC = re.compile(r"<(?:\w+:)?loc\s*+>\s*+(?:<!\[CDATA\[)?\s*+([^<\]]+)", re.I)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_LOC = re.compile(r"<(?!image:)(?:\w+:)?loc\s*+>\s*+(?:<!\[CDATA\[)?\s*+([^<\]]+)", re.I)
 _LINE = re.compile(r"^[ \t]*+(https?:\S+)", re.M)
 _IS_INDEX = re.compile(r"<(?:\w+:)?sitemapindex[\s>]", re.I)
 
@@ -36,7 +37,9 @@ def read(body: bytes, url: str) -> Sitemap:
     """Return what the sitemap at `url` lists; what is no web address is passed over."""
     text = decode(_unpacked(body))
     if "<" in text[:1000]:
-        found = [unescape(match[1].strip()) for match in _limited(_LOC.finditer(text))]
+        text = _COMMENT.sub("", text)
+        # as in attributes: what XML forbids, `?a=1&section=2`, is written all the same
+        found = [unescape_attribute(match[1].strip()) for match in _limited(_LOC.finditer(text))]
     else:
         found = [match[1] for match in _limited(_LINE.finditer(text))]
     urls = {}

@@ -22,7 +22,7 @@ from crawler.files import write_atomically
 from crawler.funnel import Funnel, Step
 from crawler.shards import Shard
 from crawler.shingles import shingles
-from crawler.steps import BY_ITSELF, Document, Settings, Verdict, read_page
+from crawler.steps import BY_ITSELF, Document, Settings, Verdict, one_spelling, read_page
 
 MIN_LEFT = 100  # characters; a document of which repeats leave less is dropped
 
@@ -49,7 +49,7 @@ def read(shard: Shard, pages: list[warc.Page], settings: Settings, explain: str 
     shard.write_documents("read", documents)
     shard.write_arrays(
         "read",
-        url=np.array([address_digest(document.url) for document in documents], np.uint64),
+        url=np.array([address_digest(one_spelling(d.url)) for d in documents], np.uint64),
         text=np.array([paragraphs.digest(document.text) for document in documents], np.uint64),
         links=np.array(links, np.uint64),
         n_paragraphs=np.array([len(of_one) for of_one in digests], np.int64),

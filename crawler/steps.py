@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urldefrag
 
-from crawler import badwords, language, quality, warc
+from crawler import badwords, language, quality, urls, warc
 from crawler.extract import decode, extract
 
 
@@ -81,7 +80,7 @@ def read_page(page: warc.Page, settings: Settings) -> PageResult:
         else:
             extracted = extract(decode(page.body, page.charset), page.url)
             document.title, document.text = extracted.title, extracted.text
-            links = {urldefrag(link).url for link in extracted.links} - {page.url}
+            links = {one_spelling(link) for link in extracted.links} - {one_spelling(page.url)}
     except (ValueError, RecursionError, MemoryError) as error:
         step, reason = "extract", f"cannot be read: {type(error).__name__}"
     extract_s = time.perf_counter() - start
@@ -93,6 +92,15 @@ def read_page(page: warc.Page, settings: Settings) -> PageResult:
     elif score < settings.min_language:
         step, reason = "language", f"not {settings.language}"
     return PageResult(document, step, reason, links, len(page.body), extract_s, language_s)
+
+
+@lru_cache(maxsize=50_000)  # the pages of a site share most of their links
+def one_spelling(address: str) -> str:
+    """Return the canonical form of an address, or as it stands if it is no web address."""
+    try:
+        return urls.canonical(address)
+    except ValueError:
+        return address
 
 
 # ---- a document by itself ----

@@ -18,7 +18,7 @@ from crawler.earlier import Record, read_record
 from crawler.fetch import Fetcher, FetchError, Response
 from crawler.frontier import Visit
 from crawler.robots import Robots
-from crawler.warc import PAGE_TYPES, Page
+from crawler.warc import PAGE_TYPES, Page, sniffed
 
 # Kinds of error that say nothing about the next try: the network's, not the page's.
 _PASSING = {"no such host", "timeout", "connection refused", "connection broken"}
@@ -71,7 +71,7 @@ def visit_page(
     """Fetch a page and find its links; with a `record`, in `folder`, only if it has changed."""
     conditions = record.conditions if record else None
     try:
-        response = fetcher.get(visit.url, PAGE_TYPES, conditions=conditions)
+        response = fetcher.get(visit.url, PAGE_TYPES | {""}, conditions=conditions)
     except FetchError as error:
         return _failed(visit, error)
     if response.status == 304 and record:
@@ -82,6 +82,7 @@ def visit_page(
     if no_page := _no_page(visit, response):
         return no_page
     content_type, charset = media_type(response.header("content-type"))
+    content_type = content_type or sniffed(response.body)
     if content_type not in PAGE_TYPES:
         return VisitResult(visit, "skipped: no text")
     if _BINARY.match(response.body):

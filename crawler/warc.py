@@ -33,6 +33,11 @@ _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _HTTP_STATUS = re.compile(r"HTTP/\d(?:\.\d)? +(\d{3})(?!\d)")
 _CHUNK = re.compile(rb"[ \t]*[0-9A-Fa-f]{1,15}[ \t]*(?:;[^\n]*)?\r?\n")
 _MARKUP = re.compile(rb"\s*<[!?a-zA-Z]")
+_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:!doctype html|html|head|body|title|script|style|iframe|table"
+    rb"|div|font|h1|p|a|b|br)[\s>])",
+    re.I,
+)
 
 
 class Page(NamedTuple):
@@ -155,10 +160,21 @@ def _page(record: Record) -> Page | None:
     match = _HTTP_STATUS.match(status)
     headers = header_fields(lines)
     content_type, charset = media_type(headers.get("content-type", ""))
-    if not match or match[1] != "200" or content_type not in PAGE_TYPES:
+    if not match or match[1] != "200" or content_type not in PAGE_TYPES | {""}:
         return None
     body = _decoded(record.block[head_end.end() :], headers)
+    content_type = content_type or sniffed(body)
+    if content_type not in PAGE_TYPES:
+        return None
     return Page(record.url, date, content_type, charset, body, False)
+
+
+def sniffed(body: bytes) -> str:
+    """Return the type of a page whose server names none: HTML by its first tag, or "".
+
+    Source: WHATWG MIME Sniffing Standard, section 7.1.
+    """
+    return "text/html" if _HTML.match(body) else ""
 
 
 def _decoded(body: bytes, headers: dict[str, str]) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.charset import decode
+from crawler.charset import KNOWN, LABELS, decode
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -40,9 +40,23 @@ def test_any_bytes_are_decoded(body, charset):
         ("né".encode("utf-16-be"), "utf-16be", "né"),
         (("漢字仮名" + "<p>tag" * 9).encode("utf-16-le"), None, "漢字仮名" + "<p>tag" * 9),
         (b"41", "hex", "41"),
+        ("日本".encode("cp932"), "x-sjis", "日本"),
+        ("日本".encode("cp932"), "Windows-31J", "日本"),
+        ("ไทย".encode("cp874"), "windows-874", "ไทย"),
+        ("שלום".encode("iso8859-8"), "iso-8859-8-i", "שלום"),
+        (b"<meta charset=x-mac-cyrillic>" + "да".encode("mac-cyrillic"), None, "да"),
+        (b"<meta charset=unicode>" + "né".encode(), None, "né"),
+        (b"<!-- <meta charset=shift_jis> --><meta charset=utf-8>" + "né".encode(), None, "né"),
         (b"abc\xff", "utf-8", "abc\ufffd"),
     ],
 )
 def test_charset_comes_from_mark_then_header_then_meta_then_guess(body, charset, text):
     decoded = decode(body, charset)
     assert text is None or decoded.endswith(text)
+
+
+def test_every_label_of_the_table_names_an_encoding_that_is_known():
+    wrong = {
+        label for label, name in LABELS.items() if not KNOWN.fullmatch(codecs.lookup(name).name)
+    }
+    assert wrong == set()

@@ -198,6 +198,17 @@ def test_of_copies_the_page_that_others_link_to_stays(tmp_path):
     assert [document["in_degree"] for document in documents] == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("url", ["http://c.example/%C3%BCb", "http://c.example/üb"])
+def test_links_are_counted_however_they_are_spelled(tmp_path, url):
+    links = "".join(
+        f"<a href='{link}'>x</a>" for link in ("/üb", "HTTP://C.example:80/a/../%c3%bcb#1")
+    )
+    pages = {url: html([*story(1), links]), "http://c.example/2": html([*story(2), links])}
+    path = write_warc(tmp_path / "pages.warc.gz", pages)
+    documents, _ = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
+    assert [document["in_degree"] for document in documents] == [1, 0]
+
+
 def test_repeated_paragraphs_stay_once_and_personal_data_is_masked(cleaned):
     documents, report = cleaned
     text = "\n".join(document["text"] for document in documents)
@@ -292,6 +303,25 @@ def test_explain_takes_a_piece_of_one_page_s_address(archive, capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("https://stories.example/short\n")
     assert "quality         too few words" in shown
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h.example/ünï/7", "http://h.example/a|b", "http://h.example"]
+)
+def test_explain_finds_addresses_as_another_s_crawl_has_written_them(tmp_path, capsys, url):
+    archive = write_warc(tmp_path / "p.warc.gz", {url: html(story(1)), f"{url}0": html(story(2))})
+    run_command(archive, "--profile", "reference", "--explain", url)
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{url}\nurl             kept")
+
+
+def test_explain_means_the_address_that_ends_so(archive, tmp_path, capsys):
+    pages = {f"http://h.example/{i}": html(story(i)) for i in (8, 80, 88)}
+    archive = write_warc(tmp_path / "p.warc.gz", pages)
+    run_command(archive, "--profile", "reference", "--explain", "/8")
+    assert capsys.readouterr().out.startswith("http://h.example/8\n")
+    with pytest.raises(ValueError, match="'' is in 3 of the addresses"):
+        run_command(archive, "--profile", "reference", "--explain", "")
 
 
 def test_explain_lists_addresses_where_none_or_several_are_meant(archive):
@@ -628,12 +658,16 @@ def test_a_folder_gets_one_file_for_each_archive(archive, tmp_path):
     counts = [text_of(path).count("\n") for path in sorted(out.glob("*.jsonl.gz"))]
     assert counts == [4, 0, 1]
     assert json.loads((out / "clean.json").read_bytes())["documents"] == 5
+    (out / "notes.jsonl.gz").write_bytes(b"")
+    clean([other], out, Settings("reference"), workers=1)
+    left = sorted(path.name for path in out.iterdir())
+    assert left == ["00000.jsonl.gz", "clean.json", "notes.jsonl.gz"]
 
 
 def test_lists_of_paths_and_standard_input_are_read(archive, tmp_path, monkeypatch):
     listed = tmp_path / "warc.paths.gz"
     other = write_warc(tmp_path / "o.warc.gz", {"https://b.example/": html(story(9))})
-    listed.write_bytes(gzip.compress(f"# a crawl\n{archive}\n\n{other.name}\n".encode()))
+    listed.write_bytes(gzip.compress(f"\ufeff{archive}\r\n# more\n\n{other.name}\n".encode()))
     ours, theirs = tmp_path / "a" / "d.gz", tmp_path / "b" / "d.gz"
     clean([archive, other], ours, Settings("reference"), workers=1)
     run_command("--paths", listed, "-o", theirs, "--profile", "reference")

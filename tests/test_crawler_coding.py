@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.coding import TooLargeError, decode_chunked, decode_content
+from crawler.coding import TooLargeError, decode_chunked, decode_content, media_type
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -25,6 +25,8 @@ def chunked(data: bytes, size: int) -> bytes:
 def test_every_coding_is_undone(data):
     assert decode_content(data, "") == data
     assert decode_content(data, "Identity") == data
+    assert decode_content(data, "none") == data  # what servers say by mistake
+    assert decode_content(gzip.compress(data), "UTF-8, gzip") == data
     assert decode_content(gzip.compress(data), "gzip") == data
     assert decode_content(gzip.compress(data), "X-GZip") == data
     assert decode_content(zlib.compress(data), "deflate") == data
@@ -78,3 +80,9 @@ def test_a_bomb_is_stopped_at_the_limit():
     with pytest.raises(TooLargeError):
         decode_chunked(chunked(b"abcdef", 2), max_bytes=5)
     assert decode_content(gzip.compress(b"abc"), "gzip", max_bytes=3) == b"abc"
+
+
+def test_a_media_type_is_told_from_its_parameters_and_from_a_second_one():
+    assert media_type("Text/HTML ; Charset='UTF-8'") == ("text/html", "utf-8")
+    assert media_type("text/html, text/html; charset=koi8-r") == ("text/html", "koi8-r")
+    assert media_type("") == ("", None)

@@ -680,6 +680,15 @@ def test_what_is_no_text_but_says_so_is_left_out(run):
         assert run(site).report["skipped"] == {"no text, though it says so": 3}
 
 
+def test_a_page_of_no_type_is_kept_if_it_begins_with_a_tag(run):
+    routes = {"/": page("/a", "/b", "/c"), "/a": (200, {}, b'<p>x <a href="/d">d</a>')}
+    routes |= {"/b": (200, {}, b"{}"), "/c": (200, {"Content-Type": ""}, b"<html>"), "/d": "x"}
+    with LocalSite(routes) as site:
+        done = run(site)
+    assert done.paths == ["/", "/a", "/c", "/d"]
+    assert done.report["skipped"] == {"no text": 1}
+
+
 def test_pages_about_files_are_fetched(run):
     paths = ["/wiki/Node.js", "/files/package.json", "/wiki/File:Map.png", "/a/blob/main/b.svg"]
     routes = {"/": page(*paths, "/photo.png"), **dict.fromkeys(paths, "x")}
@@ -802,7 +811,9 @@ def test_a_defect_of_ours_costs_a_page_and_not_the_crawl(run, monkeypatch):
         {"max_depth": -1},
         {"delay_s": -1.0},
         {"delay_s": float("nan")},
+        {"delay_s": float("inf")},
         {"timeout_s": 0.0},
+        {"timeout_s": 1e12},
         {"max_page_bytes": 0},
         {"n_workers": 0},
         {"scope": "planet"},

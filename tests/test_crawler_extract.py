@@ -52,6 +52,7 @@ def test_links_are_absolute_once_each_and_follow_base():
     page = '<base href="/sub/"><a href="a.html#x">1</a><a href="a.html#x">2</a><a href="http://[">'
     assert extract(page, "http://s.example/d/p.html").links == ["http://s.example/sub/a.html#x"]
     assert extract('<a href=x.html>1</a><a name="here">2</a>').links == ["x.html"]
+    assert extract('<a href="x?a&amp;b=1&section=2">').links == ["x?a&b=1&section=2"]
 
 
 def test_an_article_inside_a_junk_class_is_still_found():
@@ -214,6 +215,25 @@ def test_scripts_styles_and_drawings_are_not_text(open_, close):
     assert extract(page).text == f"{FIRST}\n\n{SECOND}"
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("the <a>docs<svg><g><path/></g></svg></a>. {}", "the docs. {}"),
+        ("Let <math><mi>x</mi></math> be one. {}", "Let be one. {}"),
+        ("one<svg/>two {}", "one two {}"),
+        ("one<svg><text>no<br>no</text></svg>two {}", "one two {}"),
+        ("one <svg><g><select><p>{}", "one\n\n{}"),
+        ("one</p><p>{} two <svg><g>", "one\n\n{} two"),
+        ("<select><option>no<svg></svg>no</select>{}", "{}"),
+        ("<datalist><option>no<option>no</datalist>{}", "{}"),
+        ("{} <div>two <svg><g></div>three", "{}\n\ntwo\n\nthree"),
+    ],
+)
+def test_a_drawing_stands_in_a_line_of_text(html, text):
+    page = f"<p>{html.format(FIRST)}</p><p>{SECOND}</p><p>{THIRD}</p>"
+    assert extract(page).text == f"{text.format(FIRST)}\n\n{SECOND}\n\n{THIRD}"
+
+
 def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
     drawing = "<svg><g><path d='M0 0'><foreignObject><div>in the drawing</div></foreignObject>"
     assert extract(f"{drawing}<p>{FIRST}</p><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
@@ -320,9 +340,17 @@ def test_a_page_cut_off_anywhere_gives_a_beginning_of_its_text(texts, at):
 
 def test_words_are_neither_glued_nor_split():
     page = f"""<p>{FIRST}</p><p>un<b>believ</b>able H<sub>2</sub>O a<span>b</span> one<br>two
-    <img src=x alt="an image">hy&shy;phen</p><div>above<p>below</p>after</div>"""
+    <img src=x alt="an image">hy&shy;ph&#8203;en\ufeff</p><div>above<p>below</p>
+    after&ZeroWidthSpace;</div>"""
     parts = extract(page).text.split("\n\n")
     assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
+
+
+def test_an_empty_cell_keeps_its_place_before_others():
+    page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
+    <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""
+    table = "| Sound | Text\nFrench | yes | no\nLatin | | yes\nGreek | yes"
+    assert extract(page).text == f"{FIRST}\n\n{table}\n\n{SECOND}\n\n{THIRD}"
 
 
 def test_table_cells_may_hold_paragraphs_and_breaks():

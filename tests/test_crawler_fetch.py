@@ -107,6 +107,23 @@ def test_a_connection_closed_by_the_server_meanwhile_is_opened_again(raw_server)
     assert fetcher.get(f"http://{netloc}/").body == b"b"
 
 
+def test_a_kept_connection_with_tls_that_was_reset_is_opened_again(monkeypatch):
+    failures = []
+    ask = Connection.ask
+
+    def failing_ask(self, *args):
+        if failures:
+            raise failures.pop()
+        return ask(self, *args)
+
+    monkeypatch.setattr(Connection, "ask", failing_ask)
+    with LocalSite({"/": "x"}) as site:
+        fetcher = fetcher_for(site)
+        fetcher.get(site.url)
+        failures.append(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+        assert fetcher.get(site.url).body == b"x"
+
+
 @pytest.mark.parametrize(
     ("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)]
 )
@@ -329,6 +346,13 @@ def test_redirects_are_given_to_the_caller():
             response = fetcher.get(f"{site.url}{status}")
             assert (response.status, response.location) == (status, site.url + "next?a")
         assert fetcher.get(site.url).location is None
+
+
+def test_of_two_locations_the_first_counts(raw_server):
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+    netloc = raw_server(head + b"Location: /a\r\nLocation: /a\r\n\r\n")
+    response = Fetcher("test", local_netlocs=[netloc]).get(f"http://{netloc}/")
+    assert response.location == f"http://{netloc}/a"
 
 
 def test_location_is_refused_where_it_is_no_web_address():

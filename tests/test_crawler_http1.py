@@ -110,6 +110,13 @@ def test_some_answers_never_have_a_body(status):
     assert reader.is_reusable
 
 
+def test_a_server_may_close_right_after_the_last_chunk():
+    reader = reader_of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n")
+    reader.read_head()
+    assert reader.read_body(10) == b"abc"
+    assert not reader.is_reusable
+
+
 def test_small_chunks_are_counted():
     data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 100_000
     reader = reader_of(data, *range(0, len(data), 65536))

@@ -171,3 +171,41 @@ def test_what_is_no_link_to_follow(html):
 def test_a_character_reference_of_thousands_of_digits_is_no_trouble():
     page = '<a href="/a&#' + "9" * 5000 + ';b">x</a><a href="/c">y</a>'
     assert "http://example.org/c" in links(page)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="x"">',
+        '<a title="don\'t" " href="x">',
+        "<p title=don't><a href=x>",
+        "<a title=5'10\" href=x>",
+        "<!-- a comment --!><a href=x>",
+        "<title-bar><a href=x></title-bar>",
+        '<a "q" href="x">',
+    ],
+)
+def test_sloppy_markup_hides_no_link(html):
+    after = "<a href='y'>it's</a>"
+    assert links(html + after) == ["http://example.org/a/x", "http://example.org/a/y"]
+
+
+def test_a_quote_that_nobody_closed_makes_no_address_of_the_tags_after_it():
+    html = '<a href="x>x</a> <a href="y">y</a><a href="z">'
+    assert links(html) == ["http://example.org/a/z"]
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ("a=1&section=2&region=3", "a=1&section=2&region=3"),
+        ("a&timestamp=1&current&parameter=2", "a&timestamp=1&current&parameter=2"),
+        ("a&copy=1&amp=2", "a&copy=1&amp=2"),
+        ("a&amp;copy=1&amp;&gt;", "a&copy=1&%3E"),
+        ("a=&eacute;&eacute", "a=%C3%A9%C3%A9"),
+        ("a=&#233;&#xe9", "a=%C3%A9%C3%A9"),
+        ("a&nothing;=&not;", "a&nothing;=%C2%AC"),
+    ],
+)
+def test_what_only_begins_like_a_character_reference_is_none(query, read):
+    assert links(f'<a href="x?{query}">') == [f"http://example.org/a/x?{read}"]

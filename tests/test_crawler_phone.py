@@ -28,6 +28,7 @@ def test_a_number_with_the_shape_of_a_phone_is_found(number):
     for text in (
         number,
         f"It is {number}.",
+        f"Tel:{number}",
         f"({number})",
         f"{number}, or write",
         f"a\n{number}\nb",
@@ -39,6 +40,7 @@ def test_a_number_with_the_shape_of_a_phone_is_found(number):
     "text, number",
     [
         ("Phone: 2125550123", "2125550123"),
+        ("Phone:2125550123", "2125550123"),
         ("phone 555-0123", "555-0123"),
         ("Tel. 555 01 23", "555 01 23"),
         ("please ring 07700900123 after six", "07700900123"),
@@ -63,6 +65,7 @@ def test_a_number_without_shape_needs_a_word(text, number):
         "Order no. 212-555-0123 shipped",
         "between 01.02.2019 and 05.06.2020, 2019-01-02, 01/02/2019 - 05/06/2020",
         "at 12:30:45, 3.141592653589 and 10.12.1.2",
+        "10:212 555 0123 and a::212 555 0123",
         "lat 51.50735, lon -0.12776",
         "a row 100 200 300 4000 500",
         "bits 0110 1010 1110",

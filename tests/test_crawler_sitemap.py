@@ -32,6 +32,16 @@ def test_addresses_are_unescaped_and_made_canonical():
     ]
 
 
+def test_what_only_begins_like_a_character_reference_is_none():
+    assert read(urlset("/?a=1&section=2"), URL).pages == ["http://example.org/?a=1&section=2"]
+
+
+def test_what_is_commented_out_is_not_listed():
+    body = urlset("/a").replace(b"<url>", b"<!-- <url><loc>/old</loc></url> --><url>")
+    assert read(body, URL).pages == ["http://example.org/a"]
+    assert read(b"<urlset><loc>/a</loc><!-- <loc>/old</loc>", URL).pages == ["http://example.org/a"]
+
+
 def test_an_index_lists_sitemaps():
     body = f"{HEAD}<sitemapindex><sitemap><loc>/1.xml</loc></sitemap></sitemapindex>".encode()
     assert read(body, URL) == Sitemap([], ["http://example.org/1.xml"])
@@ -51,7 +61,8 @@ def test_packed_and_cut_short_sitemaps_are_read_as_far_as_they_go():
 
 
 def test_prefixed_names_are_read_and_those_of_images_are_not():
-    body = b"<s:urlset><s:url><s:loc>/a</s:loc><image:loc_x>/no</image:loc_x></s:url></s:urlset>"
+    image = b"<image:image><image:loc>/no</image:loc></image:image>"
+    body = b"<s:urlset><s:url><s:loc>/a</s:loc>%b</s:url></s:urlset>" % image
     assert read(body, URL).pages == ["http://example.org/a"]
 
 

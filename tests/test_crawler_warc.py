@@ -398,6 +398,23 @@ def test_a_body_that_the_archives_writer_has_decoded_is_taken_as_it_is(headers):
     assert pages_of(response(http))[0].body == b"<p>x</p>"
 
 
+@pytest.mark.parametrize(
+    ("body", "is_page"),
+    [
+        (b"<!DOCTYPE html><p>x", True),
+        (b"\xef\xbb\xbf\n <HTML lang=en>", True),
+        (b"<!-- x --><p>", True),
+        (b"<?xml version='1.0'?><rss/>", False),
+        (b"<pre-release>", False),
+        (b"plain text", False),
+        (b"\x89PNG", False),
+    ],
+)
+def test_a_page_of_no_type_is_one_if_it_begins_with_a_tag(body, is_page):
+    pages = pages_of(response(b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n" + body))
+    assert [page.content_type for page in pages] == ["text/html"] * is_page
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(gzip.compress))
 def test_garbage_never_raises_anything_else(data):
