@@ -63,12 +63,13 @@ class Api:
 
     async def models(self, request):
         """List the models."""
-        data = [served.json() for served in self.shelf.models.values()]
+        data = [served.json(self.max_tokens) for served in self.shelf.models.values()]
         return Json({"object": "list", "data": data})
 
     async def model(self, request):
         """Describe a model."""
-        return Json(find_model(self.shelf.models, request.path_params["name"]).json())
+        served = find_model(self.shelf.models, request.path_params["name"])
+        return Json(served.json(self.max_tokens))
 
     async def tokenize(self, request):
         """Cut a text or a conversation into tokens."""

@@ -55,6 +55,7 @@ def test_models_are_listed_with_their_shape(client):
     assert not base.minigpt["assistant"]
     assert chat.minigpt["assistant"]
     assert chat.minigpt["n_positions"] == 128
+    assert chat.minigpt["max_tokens"] == 2048
     assert chat.minigpt["vocab_size"] == 307
     assert client.models.retrieve("chat").id == "chat"
 
