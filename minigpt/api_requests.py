@@ -25,7 +25,8 @@ DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
 
 COMMON = {
     "model", "max_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "stop",
-    "seed", "n", "logprobs", "stream", "stream_options", "return_token_ids",
+    "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "stream", "stream_options",
+    "return_token_ids",
 }  # fmt: skip
 CHAT = COMMON | {"messages", "max_completion_tokens", "top_logprobs"}
 COMPLETION = COMMON | {"prompt", "truncate_prompt_tokens"}
@@ -59,6 +60,8 @@ def read_settings(fields, served):
         top_p=top_p if top_p is None else max(top_p, 1e-9),  # 0: the likeliest alone
         min_p=fields.number("min_p", 0, 1),
         repetition_penalty=fields.number("repetition_penalty", 0.01, 10, 1.0),
+        frequency_penalty=fields.number("frequency_penalty", -2, 2, 0.0),
+        presence_penalty=fields.number("presence_penalty", -2, 2, 0.0),
     )
 
 

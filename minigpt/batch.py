@@ -15,7 +15,7 @@ This knows ids only and checks nothing: sample.py says what may be asked for.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,7 @@ class Row:
         self.prompt, self.window, self.plan = ids, ids[-n_positions:], plan
         self.rng = np.random.default_rng(seed)
         self.seen = set(ids)  # for the repetition penalty
+        self.counts = Counter()  # how often it wrote each id, for the two others
         self.slot = None  # its place in a batch
         self.unread = True  # whether its window has to be read into the cache
         self.logits = None  # (V,) of what comes next, when known
@@ -80,6 +81,7 @@ class Row:
             return False
         self.window.append(id)
         self.seen.add(id)
+        self.counts[id] += 1
         self.n_new += 1
         if self.n_new == self.plan.max_new_tokens:
             self.end("length")

@@ -89,7 +89,7 @@ class Chat:
         *self.messages, question, _ = said
         try:
             return self.ask(question["content"], max(self.temperature, RETRY_TEMPERATURE))
-        except ValueError:  # it fits no more, as with a longer word of the system: it was said still
+        except ValueError:  # with a longer word of the system it may not fit
             self.messages = said
             raise
 

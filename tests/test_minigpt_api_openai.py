@@ -84,6 +84,8 @@ def test_an_answer_is_what_complete_gives_alone(server, client):
         {"top_p": 0.5},
         {"extra_body": {"top_k": 7, "repetition_penalty": 1.3}},
         {"extra_body": {"min_p": 0.3}},
+        {"temperature": 0, "frequency_penalty": 2, "presence_penalty": 2},
+        {"frequency_penalty": -0.5, "presence_penalty": 1.5},
     ):
         answer = ask(client, **settings)
         own = {**settings, **settings.get("extra_body", {})}
