@@ -475,6 +475,23 @@ def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folde
         assert "wants its key" in texts(browser, ".empty")[0]
 
 
+def test_a_view_that_could_not_be_loaded_is_when_its_tab_is_opened_again(page):
+    page.call("Network.enable")
+    try:
+        page.call("Network.setBlockedURLs", urls=["*/tokenizer.js"])  # as if the server were down
+        go(page, "tokenizer")
+        page.wait_until("document.querySelector('#tokenizer .problem')")
+        assert "could not be loaded" in texts(page, "#tokenizer")[0]
+    finally:
+        page.call("Network.setBlockedURLs", urls=[])
+        page.call("Network.disable")
+    go(page, "chat")
+    go(page, "tokenizer")
+    page.wait_until("document.querySelector('#tokenizer textarea')")
+    assert "could not be loaded" not in texts(page, "#tokenizer")[0]
+    page.events.clear()  # which hold the failure
+
+
 def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):
     from playground_server import serving
 

@@ -63,7 +63,7 @@ async function show(name) {
   if (current === name) return;
   if (current) {
     scrolled[current] = window.scrollY;
-    views[current].then((view) => view?.hide());
+    views[current]?.then((view) => view?.hide());
   }
   current = name;
   for (const tab of tabs) {
@@ -85,9 +85,11 @@ async function mount(name) {
   const root = document.getElementById(name);
   try {
     const module = await import(`./${name}.js`);
+    fill(root); // it may say that this went wrong before
     return module.mount(root, context);
   } catch (error) {
     console.warn(error);
+    views[name] = null; // it is loaded once more when the tab is opened again
     fill(root, el("p", { class: "problem" }, "This view could not be loaded. Reload the page."));
     return null;
   }
