@@ -62,7 +62,7 @@ class Row:
         self.slot = None  # its place in a batch
         self.unread = True  # whether its window has to be read into the cache
         self.logits = None  # (V,) of what comes next, when known
-        self.n_new, self.error = 0, None
+        self.n_new, self.error, self.stopped_by = 0, None, None  # by an id to stop at
         self.finish_reason = None if plan.max_new_tokens else "length"
 
     @property
@@ -77,6 +77,7 @@ class Row:
     def append(self, id):
         """Take the next id; return whether it belongs to the text, as one to stop at does not."""
         if id in self.plan.stop:
+            self.stopped_by = id
             self.end("stop")
             return False
         self.window.append(id)

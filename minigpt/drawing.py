@@ -83,6 +83,11 @@ def token_of(row, id):
     n_top = row.plan.n_top
     if id is None or n_top is None:
         return None if id is None else Token(id)
-    logprobs = log_softmax(row.logits[: row.plan.n_vocab])
+    return score(row.logits[: row.plan.n_vocab], id, n_top)
+
+
+def score(logits, id, n_top):
+    """Return the Token of an id with its log-probability by logits (V,), and the likeliest."""
+    logprobs = log_softmax(logits)
     top = likeliest(logprobs, n_top) if n_top else ()
     return Token(id, float(logprobs[id]), tuple((int(t), float(logprobs[t])) for t in top))

@@ -80,6 +80,7 @@ BOTH = [  # changes of a body, the field that the error names
     ({"\n": 0}, "\n"),
 ]
 CHAT_ONLY = [
+    ({"echo": True}, "echo"),
     ({"messages": None}, "messages"),
     ({"messages": "hello"}, "messages"),
     ({"messages": []}, "messages"),
@@ -140,8 +141,9 @@ COMPLETION_ONLY = [
     ({"logprobs": True}, "logprobs"),
     ({"prompt": ["a"] * 64, "logprobs": 5, "max_tokens": 2048}, "logprobs"),
     ({"truncate_prompt_tokens": 0}, "truncate_prompt_tokens"),
-    ({"echo": True}, "echo"),
+    ({"echo": "yes"}, "echo"),
     ({"echo": 0}, "echo"),
+    ({"prompt": ["a b"] * 64, "echo": True, "logprobs": 20, "max_tokens": 97}, "logprobs"),
     ({"best_of": 2}, "best_of"),
     ({"best_of": True}, "best_of"),
     ({"suffix": "x"}, "suffix"),
