@@ -11,6 +11,9 @@ came to its end, the token that ended it stands in the lists, too, as vLLM has i
 Source: OpenAI's API reference, "Create completion (legacy)", `echo`.
 """
 
+import numpy as np
+
+from minigpt.api_errors import ApiError
 from minigpt.backend import to_numpy
 from minigpt.drawing import Token, score
 
@@ -26,5 +29,7 @@ def echo(asked, k):
     tokens = [] if start else [Token(ids[0])]
     if len(ids) > 1:
         logits = to_numpy(model.logits(ids[:-1]))[:, : tokenizer.n_vocab]  # (T - 1, V)
+        if not np.isfinite(logits).all():
+            raise ApiError(500, "the model's scores are not finite; its weights must be damaged")
         tokens += [score(*pair, asked.n_top) for pair in zip(logits, ids[1:], strict=True)]
     return text, tokens
