@@ -93,6 +93,16 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => viol
 """
 
 
+def test_on_the_narrowest_phone_or_at_400_percent_no_view_is_wider_than_the_screen(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.resize(320, 568)
+    for view in ("chat", "compare", "tokenizer", "training"):
+        go(page, view)
+        page.wait_until(f"document.querySelector('#{view} :is(h2, .ask)')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_serious_problem(page, dark):
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python, of the test extra")

@@ -302,7 +302,7 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
             "The disk is full. What the server prints says more; try again.",
             "Try again",
         ),
-        ("answer(400, 'at most 100 fit')", "at most 100 fit", "Edit"),
+        ("answer(400, 'at most 100 fit')", "at most 100 fit.", "Edit"),
         ("new Response('', {status: 418})", "The server refused (status 418).", "Ask again"),
         (
             'new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')',
@@ -335,6 +335,8 @@ def test_a_message_too_long_for_the_window_says_so(page):
     assert texts(page, ".problem button") == ["Edit"]  # asking the same again could not help
     page.click("[data-key=retry]")
     assert focus(page) == "Edit message"
+    if page.evaluate("CSS.supports('field-sizing: content')"):  # as much of it as there is room for
+        assert page.evaluate("document.activeElement.clientHeight > 0.4 * window.innerHeight")
     page.evaluate("document.activeElement.select()")
     page.type("rain")
     page.press("Enter")
