@@ -15,11 +15,13 @@ Source: OpenAI's API reference; WHATWG's HTML standard, "Server-sent events".
 
 import asyncio
 import contextlib
+import time
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
+from minigpt.api_echo import echo
 from minigpt.api_errors import ApiError, busy, unavailable
 from minigpt.api_fields import find_model, read_json
 from minigpt.api_guard import say_where
@@ -41,6 +43,7 @@ class Api:
         """`max_tokens`, `timeout_s`: that one answer may have, and take."""
         self.shelf, self.max_tokens, self.timeout_s = shelf, max_tokens, timeout_s
         self.closing, self.wakeups, self.writings = False, None, set()
+        self.scoring = asyncio.Lock()  # of prompts: a large model's scores take much memory
 
     def routes(self):
         """Return the routes."""
@@ -63,12 +66,13 @@ class Api:
 
     async def models(self, request):
         """List the models."""
-        data = [served.json() for served in self.shelf.models.values()]
+        data = [served.json(self.max_tokens) for served in self.shelf.models.values()]
         return Json({"object": "list", "data": data})
 
     async def model(self, request):
         """Describe a model."""
-        return Json(find_model(self.shelf.models, request.path_params["name"]).json())
+        served = find_model(self.shelf.models, request.path_params["name"])
+        return Json(served.json(self.max_tokens))
 
     async def tokenize(self, request):
         """Cut a text or a conversation into tokens."""
@@ -93,13 +97,23 @@ class Api:
             raise unavailable("the server is shutting down")
         if self.wakeups is None:
             self.wakeups = Wakeups(asyncio.get_running_loop())
-        reply = reply_class(asked)
+        reply = reply_class(asked, asked.echo and await self._echoes(asked, request))
         try:
             return Answer(self, Writing(asked, self.wakeups), reply)
         except ValueError as error:
             raise ApiError(400, str(error)) from None
         except Exception as error:
             raise as_api_error(error) from None
+
+    async def _echoes(self, asked, request):
+        """Return each prompt as it is given back, scored one at a time for all who ask."""
+        made, end = [], time.monotonic() + self.timeout_s
+        for k in range(len(asked.requests)):
+            async with self.scoring:
+                if time.monotonic() > end or self.closing or await request.is_disconnected():
+                    raise unavailable("the time was over before all prompts were scored")
+                made.append(await run_in_threadpool(echo, asked, k))
+        return made
 
     def close(self):
         """Take no more requests, and end what is being written."""

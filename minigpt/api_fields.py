@@ -22,9 +22,9 @@ IGNORED = {
 }  # fmt: skip
 # fields of OpenAI's that are not supported, with values that ask for nothing; null never does
 NOTHING = {
-    "frequency_penalty": (0,), "presence_penalty": (0,), "logit_bias": ({},), "echo": (False,),
-    "suffix": ("",), "best_of": (1,), "tools": ([],), "functions": ([],), "tool_choice": ("none",),
-    "function_call": ("none",), "response_format": ({"type": "text"},), "modalities": (["text"],),
+    "logit_bias": ({},), "echo": (False,), "suffix": ("",), "best_of": (1,), "tools": ([],),
+    "functions": ([],), "tool_choice": ("none",), "function_call": ("none",),
+    "response_format": ({"type": "text"},), "modalities": (["text"],),
     "audio": (), "prediction": (), "reasoning_effort": ("none",), "verbosity": (),
     "web_search_options": (), "prompt_cache_retention": (),
 }  # fmt: skip

@@ -47,7 +47,7 @@ class Guard:
         self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, max_open=800, log=None
     ):
         """`max_open`: requests that may be answered at the same time; `log` takes lines."""
-        self.app, self.host, self.api_key, self.log = app, host, api_key, log
+        self.app, self.host, self.api_key, self.log = app, host.lower(), api_key, log
         self.body_timeout_s, self.max_open, self.n_open = body_timeout_s, max_open, 0
         self.max_held_bytes, self.held_bytes = MAX_HELD_BYTES, 0
 

@@ -50,8 +50,8 @@ class Served:
         stats = self.engine.stats()
         return stats["running"] + stats["waiting"] > 0
 
-    def json(self):
-        """Return the model as /v1/models lists it."""
+    def json(self, max_tokens):
+        """Return the model as /v1/models lists it; its answers have at most so many tokens."""
         c = self.model.config
         shape = {name: getattr(c, name) for name in ("n_positions", "n_layer", "n_head")}
         return {
@@ -63,6 +63,7 @@ class Served:
                 "assistant": self.assistant,
                 "vocab_size": self.tokenizer.n_vocab,
                 "parameters": len(self.model.params.flat),
+                "max_tokens": max_tokens,
                 **shape,
             },
         }

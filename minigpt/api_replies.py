@@ -4,7 +4,8 @@ A Reply is one answer. While streaming, `chunk` makes one object of all the piec
 the last one, so that whoever reads slowly gets fewer and larger chunks; `whole` makes one object
 of all there are. With return_token_ids there are `prompt_token_ids` and `token_ids`, as vLLM names
 them; log-probabilities have the token's id too. In /v1/completions these have OpenAI's old shape,
-whose `text_offset` counts from where the new text begins, and beside it `content`, as in a chat.
+whose `text_offset` counts from where the answer's text begins, and beside it `content`, as in a
+chat.
 
 Source: OpenAI's API reference, "The chat completion object", "The chat completion chunk object",
 "The completion object".
@@ -30,10 +31,15 @@ def encode_json(value):
 
 
 class Choice:
-    """One of the texts of a Reply: what came of it and was not given out yet."""
+    """One of the texts of a Reply: what came of it and was not given out yet.
 
-    def __init__(self, index):
-        self.index, self.texts, self.tokens, self.finish_reason = index, [], [], None
+    With `echo` it begins with a prompt's (text, Tokens), and the Token that ended it counts.
+    """
+
+    def __init__(self, index, echo=None):
+        self.index, self.tokens, self.finish_reason = index, [], None
+        self.texts, self.echo = ([echo[0]], echo[1]) if echo else ([], [])
+        self.shows_end, self.end = echo is not None, None
         self.n_tokens, self.n_chars, self.given_out = 0, 0, False
 
     def add(self, piece):
@@ -44,18 +50,21 @@ class Choice:
             self.tokens.append(piece.token)
             self.n_tokens += 1
         self.finish_reason = piece.finish_reason
+        self.end = piece.end if self.shows_end else None
 
     def take(self):
-        """Return (text, tokens) since the last time."""
-        taken = "".join(self.texts), self.tokens
-        self.texts, self.tokens = [], []
+        """Return (text, tokens, those to be shown with their log-probabilities) since last time."""
+        shown = [*self.echo, *self.tokens, *([self.end] if self.end else [])]
+        taken = "".join(self.texts), self.tokens, shown
+        self.texts, self.tokens, self.echo, self.end = [], [], [], None
         return taken
 
 
 class Reply:
     """The answer to an Asked; subclasses say how a choice looks."""
 
-    def __init__(self, asked):
+    def __init__(self, asked, echoes=None):
+        """`echoes`: (text, Tokens) of each prompt, where they are asked for; see api_echo.py."""
         self.asked, self.text_of = asked, asked.served.text_of
         self.head = {
             "id": f"{self.id_prefix}-{secrets.token_hex(12)}",
@@ -63,7 +72,8 @@ class Reply:
             "created": int(time.time()),
             "model": asked.served.name,
         }
-        self.choices = [Choice(i) for i in range(asked.n * len(asked.requests))]
+        echoes = echoes or [None] * len(asked.requests)
+        self.choices = [Choice(i, echoes[i // asked.n]) for i in range(asked.n * len(echoes))]
         self.shows_tokens = asked.n_top is not None or asked.return_token_ids
 
     def add(self, k, pieces):
@@ -119,10 +129,10 @@ class Reply:
         return {"prompt_token_ids": prompts[0] if len(prompts) == 1 else prompts}
 
     def _choice(self, choice):
-        text, tokens = choice.take()
+        text, tokens, shown = choice.take()
         logprobs = None
-        if self.asked.n_top is not None and (tokens or not self.asked.stream):
-            logprobs = self.logprobs(choice, tokens)
+        if self.asked.n_top is not None and (shown or not self.asked.stream):
+            logprobs = self.logprobs(choice, shown)
         made = self.choice(choice.index, text) | {
             "logprobs": logprobs, "finish_reason": choice.finish_reason
         }  # fmt: skip
@@ -140,7 +150,8 @@ class Reply:
 
     def _entry(self, id, logprob):
         text, data = self.text_of(id)
-        return {"token": text, "id": id, "logprob": max(logprob, LEAST_LOGPROB), "bytes": data}
+        logprob = None if logprob is None else max(logprob, LEAST_LOGPROB)
+        return {"token": text, "id": id, "logprob": logprob, "bytes": data}
 
 
 class ChatReply(Reply):
@@ -190,7 +201,9 @@ class CompletionReply(Reply):
             "tokens": [entry["token"] for entry in content],
             "token_logprobs": [entry["logprob"] for entry in content],
             "top_logprobs": [
-                {top["token"]: top["logprob"] for top in reversed(entry["top_logprobs"])}
+                None
+                if entry["logprob"] is None
+                else {top["token"]: top["logprob"] for top in reversed(entry["top_logprobs"])}
                 for entry in content
             ],
             "text_offset": offsets,

@@ -25,15 +25,19 @@ DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
 
 COMMON = {
     "model", "max_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "stop",
-    "seed", "n", "logprobs", "stream", "stream_options", "return_token_ids",
+    "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "stream", "stream_options",
+    "return_token_ids",
 }  # fmt: skip
 CHAT = COMMON | {"messages", "max_completion_tokens", "top_logprobs"}
-COMPLETION = COMMON | {"prompt", "truncate_prompt_tokens"}
+COMPLETION = COMMON | {"prompt", "echo", "truncate_prompt_tokens"}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A checked body: a Request for each prompt, and how the answer shall look."""
+    """A checked body: a Request for each prompt, and how the answer shall look.
+
+    `echo`: how many ids at the start of each prompt are not given back; None: it is not at all.
+    """
 
     served: object
     requests: list
@@ -43,6 +47,7 @@ class Asked:
     stream: bool
     include_usage: bool
     return_token_ids: bool
+    echo: list | None
 
 
 # ---- what is common ----------------------------------------------------------------------------
@@ -59,6 +64,8 @@ def read_settings(fields, served):
         top_p=top_p if top_p is None else max(top_p, 1e-9),  # 0: the likeliest alone
         min_p=fields.number("min_p", 0, 1),
         repetition_penalty=fields.number("repetition_penalty", 0.01, 10, 1.0),
+        frequency_penalty=fields.number("frequency_penalty", -2, 2, 0.0),
+        presence_penalty=fields.number("presence_penalty", -2, 2, 0.0),
     )
 
 
@@ -97,7 +104,7 @@ def read_stream(fields):
     return stream, Fields(options, options).boolean("include_usage")
 
 
-def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
+def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s, echo=None):
     """Return the Asked of a body whose prompts are ids already."""
     stream, include_usage = read_stream(fields)
     n = fields.number("n", 1, MAX_N, 1, whole=True)
@@ -105,7 +112,8 @@ def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
         param = "prompt" if len(prompts) > 1 else "n"
         raise invalid(param, f"{n} texts for each of {len(prompts)} prompts are too many; "
                       f"they must be at most {MAX_ROWS} together")  # fmt: skip
-    check_logprobs(n * len(prompts) * max_new_tokens, n_top, "top_logprobs" if chat else "logprobs")
+    n_tokens = n * (len(prompts) * max_new_tokens + (0 if echo is None else sum(map(len, prompts))))
+    check_logprobs(n_tokens, n_top, "top_logprobs" if chat else "logprobs")
     seed = fields.number("seed", -(2**63), 2**63 - 1, whole=True)
     settings, stop = read_settings(fields, served), (*served.end_ids, *read_stop(fields))
     requests = [
@@ -116,8 +124,9 @@ def asked(fields, served, prompts, max_new_tokens, n_top, chat, timeout_s):
         for prompt in prompts
     ]  # fmt: skip
     return Asked(
-        served, requests, chat, n, n_top, stream, include_usage, fields.boolean("return_token_ids")
-    )
+        served, requests, chat, n, n_top, stream, include_usage,
+        fields.boolean("return_token_ids"), echo,
+    )  # fmt: skip
 
 
 def check_logprobs(n_tokens, n_top, name):
@@ -171,7 +180,8 @@ def read_completion(body, models, max_tokens, timeout_s):
     """Return the Asked of a body of /v1/completions."""
     fields = Fields(body, COMPLETION)
     served = find_model(models, fields.required("model"))
-    prompts = read_prompts(fields.required("prompt"), served)
+    given = read_prompts(fields.required("prompt"))
+    prompts = [prompt_ids(p, served) for p in given]
     T = served.model.config.n_positions
     keep = fields.number("truncate_prompt_tokens", -1, T, whole=True)
     if keep is not None:
@@ -186,11 +196,16 @@ def read_completion(body, models, max_tokens, timeout_s):
     default = min(DEFAULT_COMPLETION_TOKENS, max_tokens)
     max_new = fields.number("max_tokens", 0, max_tokens, default, whole=True)
     n_top = fields.number("logprobs", 0, MAX_TOP, whole=True)
-    return asked(fields, served, prompts, max_new, n_top, False, timeout_s)
+    echo = None
+    if fields.boolean("echo"):  # all but the separator that was put before a text
+        separator = served.tokenizer.special_tokens.get(SEPARATOR)
+        pairs = zip(given, prompts, strict=True)
+        echo = [int(isinstance(p, str) and ids[0] == separator) for p, ids in pairs]
+    return asked(fields, served, prompts, max_new, n_top, False, timeout_s, echo)
 
 
-def read_prompts(prompt, served):
-    """Return a list of lists of ids."""
+def read_prompts(prompt):
+    """Return a list of texts and lists of ids, which are not checked yet."""
     if isinstance(prompt, str) or (
         isinstance(prompt, list) and prompt and not isinstance(prompt[0], (str, list))
     ):
@@ -200,7 +215,7 @@ def read_prompts(prompt, served):
         raise invalid("prompt", message, "invalid_type")
     if len(prompt) > MAX_ROWS:
         raise invalid("prompt", f"prompt has {len(prompt)} texts; it must have at most {MAX_ROWS}")
-    return [prompt_ids(p, served) for p in prompt]
+    return prompt
 
 
 def prompt_ids(prompt, served):

@@ -15,7 +15,7 @@ This knows ids only and checks nothing: sample.py says what may be asked for.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,10 +58,11 @@ class Row:
         self.prompt, self.window, self.plan = ids, ids[-n_positions:], plan
         self.rng = np.random.default_rng(seed)
         self.seen = set(ids)  # for the repetition penalty
+        self.counts = Counter()  # how often it wrote each id, for the two others
         self.slot = None  # its place in a batch
         self.unread = True  # whether its window has to be read into the cache
         self.logits = None  # (V,) of what comes next, when known
-        self.n_new, self.error = 0, None
+        self.n_new, self.error, self.stopped_by = 0, None, None  # by an id to stop at
         self.finish_reason = None if plan.max_new_tokens else "length"
 
     @property
@@ -76,10 +77,12 @@ class Row:
     def append(self, id):
         """Take the next id; return whether it belongs to the text, as one to stop at does not."""
         if id in self.plan.stop:
+            self.stopped_by = id
             self.end("stop")
             return False
         self.window.append(id)
         self.seen.add(id)
+        self.counts[id] += 1
         self.n_new += 1
         if self.n_new == self.plan.max_new_tokens:
             self.end("length")

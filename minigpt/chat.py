@@ -85,8 +85,13 @@ class Chat:
         """
         if not self.messages:
             raise ValueError("nothing was asked yet; ask something first")
-        *self.messages, question, _ = self.messages
-        return self.ask(question["content"], max(self.temperature, RETRY_TEMPERATURE))
+        said = self.messages
+        *self.messages, question, _ = said
+        try:
+            return self.ask(question["content"], max(self.temperature, RETRY_TEMPERATURE))
+        except ValueError:  # with a longer word of the system it may not fit
+            self.messages = said
+            raise
 
     def clear(self):
         """Forget what was said."""

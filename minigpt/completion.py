@@ -10,7 +10,7 @@ from numbers import Integral
 
 from minigpt.batch import Batch
 from minigpt.distribution import Settings, check_integer
-from minigpt.drawing import Token
+from minigpt.drawing import Token, token_of
 from minigpt.sample import check_plan, new_rows
 from minigpt.stream import TextStream
 
@@ -21,13 +21,15 @@ class Piece:
 
     `row`: which of the completions, from 0. `text` may be empty: it is held back or over. `token`
     is the Token drawn, None in a row's last piece if it ended without one. `finish_reason` is None
-    until the row's last piece: "stop" after a stop id or string, "length" at max_new_tokens.
+    until the row's last piece: "stop" after a stop id or string, "length" at max_new_tokens. `end`
+    is the Token of a stop id that ended the row.
     """
 
     row: int
     text: str
     token: Token | None = None
     finish_reason: str | None = None
+    end: Token | None = None
 
 
 def encode_prompt(tokenizer, prompt, special=False):
@@ -65,7 +67,8 @@ class Completion:
             text += stream.close()
             if stream.stopped:  # it came with the last character, which was not whole
                 row.end("stop")
-        return Piece(self.number, text, token, row.finish_reason)
+        end = token_of(row, row.stopped_by) if token is None else None
+        return Piece(self.number, text, token, row.finish_reason, end)
 
     def cut(self):
         """End the row here; return its last Piece."""

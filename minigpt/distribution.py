@@ -2,12 +2,13 @@
 
 Read plain_sample.py first, which knows temperature alone. Other settings keep the model from
 repeating itself, and unlikely symbols from being drawn at all: there are many of them, and together
-they are drawn too often. The order is repetition penalty, temperature, top-k, top-p, min-p; each
-works on what the one before it left. This knows no text.
+they are drawn too often. The order is repetition, frequency and presence penalty, temperature,
+top-k, top-p, min-p; each works on what the one before it left. This knows no text.
 
 Sources: Fan et al. 2018, "Hierarchical Neural Story Generation" (top-k); Holtzman et al. 2020,
 "The Curious Case of Neural Text Degeneration" (top-p, or nucleus); Nguyen et al. 2024, "Turning
-Up the Heat: Min-p Sampling" (min-p); Keskar et al. 2019, "CTRL", section 4.1 (repetition penalty).
+Up the Heat: Min-p Sampling" (min-p); Keskar et al. 2019, "CTRL", section 4.1 (repetition penalty);
+OpenAI's API reference, "Frequency and presence penalties".
 """
 
 import math
@@ -26,6 +27,8 @@ class Settings:
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
 
     def check(self, vocab_size):
         """Raise ValueError for a setting outside its range."""
@@ -44,6 +47,10 @@ class Settings:
             raise ValueError(f"min_p is {self.min_p}; it must be at least 0 and at most 1")
         if not (is_number(penalty) and 0 < penalty < math.inf):
             raise ValueError(f"repetition_penalty is {penalty}; it must be above 0, 1 for none")
+        for name in ("frequency_penalty", "presence_penalty"):
+            value = getattr(self, name)
+            if not (is_number(value) and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}; it must be a number, 0 for none")
 
 
 def is_number(x):
@@ -79,6 +86,17 @@ def penalise(logits, seen, penalty):
     logits = np.array(logits, dtype=np.float64)
     before = logits[seen]
     logits[seen] = np.where(before > 0, before / penalty, before * penalty)
+    return logits
+
+
+def penalise_counts(logits, counts, frequency, presence):
+    """Return logits (V,) less `frequency` for each time that an id was written, by `counts`.
+
+    Of each id that was written at all `presence` is taken once more.
+    """
+    logits = np.array(logits, dtype=np.float64)
+    ids, times = list(counts), np.array([*counts.values()], dtype=np.float64)  # (n,) each
+    logits[ids] -= frequency * times + presence
     return logits
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigpt.distribution import draw, likeliest, log_softmax, next_token_probabilities, penalise
+from minigpt.distribution import (
+    draw,
+    likeliest,
+    log_softmax,
+    next_token_probabilities,
+    penalise,
+    penalise_counts,
+)
 
 DRAWN = 1 << 16  # probabilities that are computed at a time, few enough for a core's cache
 
@@ -56,6 +63,12 @@ def draw_ids(rows, logits, settings):
         seen = [[id for id in row.seen if id < logits.shape[1]] for row in rows]
         penalty = settings.repetition_penalty
         logits = np.stack([penalise(*each, penalty) for each in zip(logits, seen, strict=True)])
+    if settings.frequency_penalty or settings.presence_penalty:
+        both = settings.frequency_penalty, settings.presence_penalty
+        counts = [row.counts for row in rows]  # only of ids that were drawn, all below V
+        logits = np.stack(
+            [penalise_counts(*each, *both) for each in zip(logits, counts, strict=True)]
+        )
     if settings.temperature == 0:
         ids = logits.argmax(axis=1).tolist()
     else:
@@ -70,6 +83,11 @@ def token_of(row, id):
     n_top = row.plan.n_top
     if id is None or n_top is None:
         return None if id is None else Token(id)
-    logprobs = log_softmax(row.logits[: row.plan.n_vocab])
+    return score(row.logits[: row.plan.n_vocab], id, n_top)
+
+
+def score(logits, id, n_top):
+    """Return the Token of an id with its log-probability by logits (V,), and the likeliest."""
+    logprobs = log_softmax(logits)
     top = likeliest(logprobs, n_top) if n_top else ()
     return Token(id, float(logprobs[id]), tuple((int(t), float(logprobs[t])) for t in top))

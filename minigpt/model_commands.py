@@ -4,6 +4,7 @@
 status. Imports that take a while are inside of these functions, so that `--help` answers at once.
 """
 
+import dataclasses
 import sys
 
 from minigpt.config import add_paths, require
@@ -112,6 +113,10 @@ def add_sample_flags(parser):
     add = group.add_argument
     add("--repetition-penalty", type=float, default=1.0, metavar="X",
         help="above 1: what stands in the text already is less likely (%(default)s)")  # fmt: skip
+    add("--frequency-penalty", type=float, default=0.0, metavar="X",
+        help="taken from a symbol's score each time that it was written (%(default)s)")  # fmt: skip
+    add("--presence-penalty", type=float, default=0.0, metavar="X",
+        help="taken from it once, however often that was (%(default)s)")  # fmt: skip
     add("--temperature", type=float, default=0.8, metavar="X",
         help="below 1: the likely is likelier; 0: always the likeliest (%(default)s)")  # fmt: skip
     add("--top-k", type=int, metavar="K", help="draw from the K likeliest symbols only")
@@ -159,13 +164,14 @@ def add_evaluate_flags(parser):
 def sample(args):
     from minigpt import complete, load, show
     from minigpt.completion import encode_prompt
+    from minigpt.distribution import Settings
 
     require(args.samples >= 1, "samples", args.samples, "be at least 1")
     require((args.logprobs or 0) >= 0, "logprobs", args.logprobs, "be at least 0")
     model, tokenizer = load(args.model, args.device)
     start = tokenizer.eot_token
     ids = [start, *encode_prompt(tokenizer, args.prompt, args.special)]
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    names = [field.name for field in dataclasses.fields(Settings)]
     pieces = complete(
         model, tokenizer, ids, args.max_new_tokens, [start, *args.stop], args.samples, args.seed,
         args.logprobs, **{name: getattr(args, name) for name in names},

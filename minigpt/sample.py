@@ -29,7 +29,7 @@ __all__ = [
 
 def generate(
     model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, min_p=None,
-    repetition_penalty=1.0, stop=(), seed=None,
+    repetition_penalty=1.0, stop=(), seed=None, frequency_penalty=0.0, presence_penalty=0.0,
 ):  # fmt: skip
     """Yield up to `max_new_tokens` ids that continue `ids`, one by one; end before one in `stop`.
 
@@ -39,7 +39,9 @@ def generate(
     ValueError, before the first id, for settings out of range and for ids that are no symbols; for
     scores that are no numbers, when they come.
     """
-    settings = Settings(temperature, top_k, top_p, min_p, repetition_penalty)
+    settings = Settings(
+        temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty
+    )
     batch = is_batch(ids)
     generation = Generation(model, ids if batch else [ids], max_new_tokens, settings, stop, seed)
 

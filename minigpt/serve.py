@@ -8,6 +8,7 @@ API, api_guard.py for who may ask, playground_api.py for the page's own endpoint
 
 import asyncio
 import contextlib
+import errno
 import math
 import mimetypes
 import os
@@ -246,7 +247,8 @@ def listen(host, port):
         except OSError as error:
             listener.close()
             last = error
-    cure = "--host" if isinstance(last, socket.gaierror) else "--port"
+    no_address = isinstance(last, socket.gaierror) or last.errno == errno.EADDRNOTAVAIL
+    cure = "--host" if no_address else "--port"
     raise OSError(f"{host}:{port} cannot be listened at: {last.strerror}; give another {cure}")
 
 

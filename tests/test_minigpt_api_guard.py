@@ -73,6 +73,13 @@ def test_http_1_0_without_a_host_is_refused(server):
     is_refused(exchange(server.port, b"GET /v1/models HTTP/1.0\r\n\r\n"), 403)
 
 
+def test_a_host_is_the_same_however_its_letters_are_written(folders):
+    with serving(*folders, host="MyBox.local") as server:
+        for host in ("mybox.local", "MYBOX.LOCAL:80", "localhost"):
+            assert get(server.port, "/v1/models", Host=host).status == 200
+        is_refused(get(server.port, "/v1/models", Host="yourbox.local"), 403, "host_not_allowed")
+
+
 def test_hosts_are_compared_by_name():
     assert host_name("LOCALHOST:80") == "localhost"
     assert host_name("[::1]:80") == "::1"

@@ -7,6 +7,7 @@ from playground_server import make_models, serving
 
 from minigpt import complete
 from minigpt.chat_format import END, render_prompt
+from minigpt.distribution import log_softmax
 
 HELLO = [{"role": "user", "content": "the list"}]
 
@@ -55,6 +56,7 @@ def test_models_are_listed_with_their_shape(client):
     assert not base.minigpt["assistant"]
     assert chat.minigpt["assistant"]
     assert chat.minigpt["n_positions"] == 128
+    assert chat.minigpt["max_tokens"] == 2048
     assert chat.minigpt["vocab_size"] == 307
     assert client.models.retrieve("chat").id == "chat"
 
@@ -83,6 +85,8 @@ def test_an_answer_is_what_complete_gives_alone(server, client):
         {"top_p": 0.5},
         {"extra_body": {"top_k": 7, "repetition_penalty": 1.3}},
         {"extra_body": {"min_p": 0.3}},
+        {"temperature": 0, "frequency_penalty": 2, "presence_penalty": 2},
+        {"frequency_penalty": -0.5, "presence_penalty": 1.5},
     ):
         answer = ask(client, **settings)
         own = {**settings, **settings.get("extra_body", {})}
@@ -288,6 +292,84 @@ def test_a_prompt_may_be_cut_to_the_window(openai, client):
     cut = go_on(client, ids, extra_body={"truncate_prompt_tokens": -1})
     assert cut.usage.prompt_tokens == 128
     assert cut.choices[0].text == go_on(client, ids[-128:]).choices[0].text
+
+
+# ---- echo ----------------------------------------------------------------------------------------
+
+
+def scores(served, ids):
+    """Return for each id after those before it (its log-probability, that of the likeliest)."""
+    logits = served.model.logits(ids)[:, : served.tokenizer.n_vocab]
+    each = [log_softmax(row) for row in logits[:-1]]
+    return [(row[id], row.max()) for row, id in zip(each, ids[1:], strict=True)]
+
+
+def test_an_echo_gives_the_prompt_back_with_how_likely_it_was(server, client):
+    served, text = server.shelf.models["base"], "the größte list"
+    written = go_on(client, text, logprobs=1).choices[0]
+    found = go_on(client, text, logprobs=1, echo=True)
+    [choice], old = found.choices, found.choices[0].logprobs
+    assert choice.text == text + written.text
+    assert found.usage == go_on(client, text).usage  # what was given back was not written
+    ids = served.tokenizer.encode_ordinary(text)
+    expected = scores(served, [served.tokenizer.eot_token, *ids])
+    n = len(ids)
+    assert [entry["id"] for entry in old.content[:n]] == ids
+    assert old.token_logprobs[:n] == pytest.approx([p for p, _ in expected], abs=1e-4)
+    best = [max(top.values()) for top in old.top_logprobs[:n]]
+    assert best == pytest.approx([most for _, most in expected], abs=1e-4)
+    assert old.tokens[n:] == written.logprobs.tokens
+    assert old.token_logprobs[n:] == written.logprobs.token_logprobs
+    assert old.text_offset[n:] == [len(text) + at for at in written.logprobs.text_offset]
+    assert go_on(client, text, echo=True).choices[0].logprobs is None
+
+
+def test_an_echo_of_ids_has_no_probability_of_the_first(server, client):
+    served, ids = server.shelf.models["base"], [7, 260, 3, 41]
+    [choice] = go_on(client, ids, logprobs=0, echo=True, max_tokens=1).choices
+    old = choice.logprobs
+    assert [entry["id"] for entry in old.content[:4]] == ids
+    assert (old.token_logprobs[0], old.top_logprobs[0]) == (None, None)
+    expected = [p for p, _ in scores(served, ids)]
+    assert old.token_logprobs[1:4] == pytest.approx(expected, abs=1e-4)
+    assert len(old.tokens) == 5
+    one = go_on(client, [7], logprobs=0, echo=True, max_tokens=0).choices[0]
+    assert one.logprobs.token_logprobs == [None]
+    nothing = go_on(client, "", logprobs=0, echo=True, max_tokens=0).choices[0]
+    assert (nothing.text, nothing.logprobs.tokens) == ("", [])
+    full = [i % 250 for i in range(128)]  # the window
+    assert len(go_on(client, full, logprobs=0, echo=True).choices[0].logprobs.tokens) == 136
+
+
+def test_an_echo_holds_the_token_that_ended_it_as_who_counts_from_the_end_expects(
+    server, client, monkeypatch
+):
+    served = server.shelf.models["base"]
+    first = go_on(client, temperature=0, logprobs=0).choices[0].logprobs.content[0]
+    monkeypatch.setattr(served, "end_ids", (first["id"],))
+    [choice] = go_on(client, temperature=0, logprobs=0, echo=True, max_tokens=1).choices
+    assert (choice.text, choice.finish_reason) == ("the list", "stop")
+    assert choice.logprobs.content[-1] == first
+    shown = go_on(client, temperature=0, logprobs=0).choices[0]
+    assert shown.logprobs.tokens == []  # without an echo it is not part of what was written
+
+
+def test_echoes_of_several_prompts_come_in_a_stream_too(client):
+    ask = {"prompt": ["the list", "a key", [7, 8]], "n": 2, "echo": True, "logprobs": 2}
+    ask["extra_body"] = {"return_token_ids": True}
+    whole = go_on(client, **ask).choices
+    texts, tokens, offsets = ([""] * 6, *([[] for _ in range(6)] for _ in range(2)))
+    for chunk in go_on(client, stream=True, **ask):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.text
+            if choice.logprobs:
+                tokens[choice.index] += choice.logprobs.content
+                offsets[choice.index] += choice.logprobs.text_offset
+    assert texts == [choice.text for choice in whole]
+    assert tokens == [choice.logprobs.content for choice in whole]
+    assert offsets == [choice.logprobs.text_offset for choice in whole]
+    for choice in whole:
+        assert choice.token_ids == [entry["id"] for entry in choice.logprobs.content][-8:]
 
 
 # ---- errors --------------------------------------------------------------------------------------

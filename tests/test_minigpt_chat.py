@@ -96,6 +96,17 @@ def test_retry_answers_the_same_question_otherwise_and_clear_forgets(chat):
         chat.retry()
 
 
+def test_a_retry_that_does_not_fit_the_window_forgets_nothing(chat):
+    list(chat.ask("the?"))
+    before = list(chat.messages)
+    chat.system = "word " * 200
+    with pytest.raises(ValueError, match="with what the system says"):
+        chat.retry()
+    assert chat.messages == before
+    chat.system = None
+    assert list(chat.retry())
+
+
 def test_retry_at_temperature_0_draws_and_each_retry_with_another_seed(chat, monkeypatch):
     seen = []
     monkeypatch.setattr(

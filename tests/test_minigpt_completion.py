@@ -132,6 +132,8 @@ def test_ids_and_strings_may_both_stop():
     assert [p.token.id for p in pieces if p.token] == ids[: ids.index(stop)]
     assert pieces[-1].finish_reason == "stop"
     assert pieces[-1].token is None
+    assert pieces[-1].end.id == stop
+    assert not any(p.end for p in pieces[:-1])
 
 
 def test_only_ids_that_the_tokenizer_has_are_drawn():

@@ -75,6 +75,7 @@ prompts = st.one_of(
 drawings = st.sampled_from([
     Settings(), Settings(0.8), Settings(0.0), Settings(0.7, top_k=20), Settings(top_p=0.9),
     Settings(min_p=0.05, repetition_penalty=1.3), Settings(2.0, 100, 0.8),
+    Settings(frequency_penalty=0.7, presence_penalty=-0.3),
 ])  # fmt: skip
 requests = st.builds(
     Request,

@@ -322,6 +322,7 @@ def test_sample_without_a_prompt_begins_a_document(capsys, model_folder):
         ("--top-k 100000", "top_k is 100000; it must be at most 300, the number of symbols"),
         ("--min-p -1", "min_p is -1.0; it must be at least 0 and at most 1"),
         ("--repetition-penalty 0", "repetition_penalty is 0.0; it must be above 0, 1 for none"),
+        ("--presence-penalty nan", "presence_penalty is nan; it must be a number, 0 for none"),
         ("--samples 0", "samples is 0; it must be at least 1"),
         ("--logprobs -1", "logprobs is -1; it must be at least 0"),
         ("--seed -1", "seed is -1; it must be at least 0"),

@@ -20,7 +20,7 @@ from minigpt import batch as batch_module
 from minigpt import plain_sample
 from minigpt.batch import Batch
 from minigpt.decode import Decoder
-from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise
+from minigpt.distribution import Settings, draw, likeliest, log_softmax, penalise, penalise_counts
 from minigpt.sample import (
     Generation,
     check_plan,
@@ -132,6 +132,12 @@ def test_a_penalty_divides_what_is_positive_and_multiplies_what_is_negative():
     assert logits.tolist() == [4.0, -4.0, 4.0, -4.0, 0.0]  # what was given is not changed
 
 
+def test_what_was_written_is_penalised_for_each_time_and_once_for_all():
+    logits = np.array([4.0, -4.0, 0.5], np.float32)
+    assert penalise_counts(logits, {1: 3, 2: 1}, 0.25, 1.5).tolist() == [4.0, -6.25, -1.25]
+    assert penalise_counts(logits, {}, 2, 2).tolist() == logits.tolist() == [4.0, -4.0, 0.5]
+
+
 @untimed
 @given(logits=logits_lists)
 def test_log_probabilities_are_the_logarithms_of_the_softmax(logits):
@@ -211,6 +217,7 @@ PROMPTS = [[7], [1, 2, 3], list(range(100, 140)), [299, 0, 4, 4, 8, 1, 2, 3], [5
 SETTINGS = [
     {}, {"temperature": 0}, {"temperature": 0.7, "top_k": 20}, {"top_p": 0.9},
     {"min_p": 0.05, "repetition_penalty": 1.3}, {"temperature": 2.0, "top_k": 100, "top_p": 0.8},
+    {"frequency_penalty": 0.4, "presence_penalty": -0.2}, {"temperature": 0, "presence_penalty": 1},
 ]  # fmt: skip
 
 
@@ -346,6 +353,19 @@ def test_a_high_penalty_keeps_the_model_from_repeating_itself():
     assert 7 not in penalised[:50]  # the prompt counts too
 
 
+@pytest.mark.parametrize(("frequency", "presence"), [(0.3, 0.0), (0.0, 2.0), (0.1, 0.5), (-2.0, 0)])
+def test_the_penalties_count_what_was_written_and_not_the_prompt(frequency, presence):
+    model, prompt = lively_model(), [7, 7, 7, 3]
+    penalties = {"frequency_penalty": frequency, "presence_penalty": presence}
+    written = list(generate(model, prompt, 10, 0, **penalties))
+    for i, id in enumerate(written):
+        scores = model.logits(prompt + written[:i])[-1].astype(np.float64)
+        for other in set(written[:i]):
+            scores[other] -= frequency * written[:i].count(other) + presence
+        assert id == scores.argmax()
+    assert list(generate(model, prompt, 10, 0)) != written
+
+
 def test_the_same_seed_gives_the_same_ids_and_other_seeds_others(device):
     model = small_model(device)
 
@@ -413,6 +433,8 @@ def test_ids_come_one_by_one_as_plain_integers():
         ({"repetition_penalty": 0}, "repetition_penalty is 0; it must be above 0, 1 for none"),
         ({"repetition_penalty": -1.0}, "repetition_penalty is -1.0"),
         ({"repetition_penalty": float("nan")}, "repetition_penalty is nan"),
+        ({"frequency_penalty": float("inf")}, "frequency_penalty is inf; it must be a number"),
+        ({"presence_penalty": "much"}, "presence_penalty is much; it must be a number, 0 for none"),
         ({"seed": -1}, "seed is -1; it must be at least 0"),
         ({"seed": "x"}, "seed is 'x'"),
         ({"ids": [[1], [2]], "seed": [1]}, "seed holds 1 numbers; it must hold 2, one for a row"),

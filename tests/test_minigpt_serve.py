@@ -165,7 +165,7 @@ def test_make_chat_serves_what_was_trained(out, tmp_path):
         (["{out}", "--timeout-s", "-1"], "timeout_s is -1"),
         (["{out}", "--timeout-s", "nan"], "timeout_s is nan"),
         (["{out}", "--host", "0.0.0.0"], "--api-key"),
-        (["{out}", "--host", "192.0.2.1", "--api-key", "k"], "cannot be listened at"),
+        (["{out}", "--host", "192.0.2.1", "--api-key", "k"], "give another --host"),
         (["{out}", "--api-key", "two words"], "API key"),
         (["{out}", "--device", "abacus"], "device"),
         (["{out}", "--documents", "{out}/nope"], "does not exist"),
@@ -400,6 +400,9 @@ def test_damaged_weights_are_said_to_be(tmp_path, stream, capsys):
         assert b"not finite" in answer.body
         assert b"[DONE]" not in answer.body
         assert b'"server_error"' in answer.body
+        scored = post(server.port, COMPLETION, asked | {"echo": True, "logprobs": 1})
+        assert scored.status == 500
+        assert b"not finite" in scored.body
     assert "ValueError" in capsys.readouterr().err
 
 

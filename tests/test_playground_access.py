@@ -17,6 +17,11 @@ def test_everything_goes_by_keyboard(page):
     page.press("ArrowRight")
     assert focus(page) == "Side by side"
     page.wait_until("document.querySelector('#compare .composer')")
+    page.evaluate("document.body.style.minHeight = '3000px'; 0")
+    page.press(" ")  # it chooses the view that is seen already, and scrolls nothing
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert page.evaluate("window.scrollY") == 0
+    page.evaluate("document.body.style.minHeight = ''; 0")
     page.press("ArrowLeft")
     assert focus(page) == "Chat"
     tab_to(page, "Message")
@@ -86,6 +91,16 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => viol
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))
 """
+
+
+def test_on_the_narrowest_phone_or_at_400_percent_no_view_is_wider_than_the_screen(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.resize(320, 568)
+    for view in ("chat", "compare", "tokenizer", "training"):
+        go(page, view)
+        page.wait_until(f"document.querySelector('#{view} :is(h2, .ask)')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -302,7 +302,7 @@ def test_when_the_server_breaks_off_what_came_is_kept_and_can_be_asked_again(pag
             "The disk is full. What the server prints says more; try again.",
             "Try again",
         ),
-        ("answer(400, 'at most 100 fit')", "at most 100 fit", "Edit"),
+        ("answer(400, 'at most 100 fit')", "at most 100 fit.", "Edit"),
         ("new Response('', {status: 418})", "The server refused (status 418).", "Ask again"),
         (
             'new Response(\'data: {"error": {"message": "time is up"}}\\n\\n\')',
@@ -335,6 +335,8 @@ def test_a_message_too_long_for_the_window_says_so(page):
     assert texts(page, ".problem button") == ["Edit"]  # asking the same again could not help
     page.click("[data-key=retry]")
     assert focus(page) == "Edit message"
+    if page.evaluate("CSS.supports('field-sizing: content')"):  # as much of it as there is room for
+        assert page.evaluate("document.activeElement.clientHeight > 0.4 * window.innerHeight")
     page.evaluate("document.activeElement.select()")
     page.type("rain")
     page.press("Enter")
@@ -387,10 +389,17 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         browser.open(server.url + "/")
         browser.wait_until("document.querySelector('.hello')")
         browser.wait_until("!document.querySelector('#chat').hidden")
+        (tmp_path / "conversations").mkdir()
+        line = {"asks": "known", "kind": "module", "name": "lantern",
+                "messages": [{"content": "What is a lantern?"}]}  # fmt: skip
+        (tmp_path / "conversations" / "questions.jsonl").write_text(json.dumps(line))
         shutil.copytree(folders[1], tmp_path / "chat")
         serves(server, "chat")
         browser.evaluate("window.dispatchEvent(new Event('focus')); 0")
         browser.wait_until("document.querySelector('.suggestions')")
+        # what it was taught stood in no file when the page was opened
+        browser.wait_until("document.querySelector('.suggestions').innerText.includes('lantern')")
+        assert texts(browser, ".taught summary") == ["The names that it was taught: 1"]
         go(browser, "compare")
         browser.wait_until("document.querySelector('#compare .chip')")
         assert texts(browser, "#compare .chip") == ["chat"]
@@ -457,7 +466,7 @@ def test_a_checkpoint_of_a_model_that_is_listed_changes_nothing_of_the_page(page
 def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folders):
     from playground_server import serving
 
-    with serving(*folders, api_key="the key") as server:
+    with serving(*folders, api_key="the-key") as server:
         browser.open(server.url + "/")
         for _ in ("the models", "the training of one of them"):
             browser.wait_until("document.querySelector('dialog #key')")
@@ -466,6 +475,23 @@ def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folde
             browser.wait_until("!closing.isConnected")
         assert texts(browser, ".hello") == ["The models could not be listed"]
         assert "wants its key" in texts(browser, ".empty")[0]
+
+
+def test_a_view_that_could_not_be_loaded_is_when_its_tab_is_opened_again(page):
+    page.call("Network.enable")
+    try:
+        page.call("Network.setBlockedURLs", urls=["*/tokenizer.js"])  # as if the server were down
+        go(page, "tokenizer")
+        page.wait_until("document.querySelector('#tokenizer .problem')")
+        assert "could not be loaded" in texts(page, "#tokenizer")[0]
+    finally:
+        page.call("Network.setBlockedURLs", urls=[])
+        page.call("Network.disable")
+    go(page, "chat")
+    go(page, "tokenizer")
+    page.wait_until("document.querySelector('#tokenizer textarea')")
+    assert "could not be loaded" not in texts(page, "#tokenizer")[0]
+    page.events.clear()  # which hold the failure
 
 
 def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path):
@@ -485,9 +511,9 @@ def test_without_a_model_the_page_says_what_to_run(browser, playground, tmp_path
 def test_a_server_with_a_key_asks_for_it_once(browser, folders):
     from playground_server import serving
 
-    with serving(*folders, api_key="the key") as server:
+    with serving(*folders, api_key="the-key") as server:
         browser.open(server.url + "/")
-        for key in ("another", "the key"):
+        for key in ("another", "the-key"):
             browser.wait_until("document.querySelector('dialog #key')")
             browser.click("#key")
             browser.type(key)
@@ -495,6 +521,40 @@ def test_a_server_with_a_key_asks_for_it_once(browser, folders):
             browser.wait_until("!document.querySelector('dialog #key')?.value")
         browser.wait_until("document.querySelector('.suggestions')")
         ask(browser, "rain")
+        finished(browser, 1)
+        assert texts(browser, ".answer .problem") == []
+
+
+def test_a_key_that_no_header_can_hold_is_refused_where_it_is_written(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders, api_key="the-key") as server:
+        browser.open(server.url + "/")
+        browser.wait_until("document.querySelector('dialog #key')")
+        browser.type("der schlüssel")
+        browser.press("Enter")
+        assert browser.evaluate("document.querySelector('#key').validity.patternMismatch")
+        browser.evaluate("document.querySelector('#key').select(); 0")
+        browser.type(" the-key ")  # as it was copied
+        browser.press("Enter")
+        browser.wait_until("document.querySelector('.suggestions')")
+
+
+def test_no_longer_answer_is_asked_for_than_the_server_writes(browser, folders):
+    from playground_server import serving
+
+    with serving(*folders, max_tokens=5) as server:
+        with browser.beginning_with("localStorage.clear()"):
+            browser.open(server.url + "/")
+        ask(browser, "rain")
+        finished(browser, 1)
+        assert texts(browser, ".answer .problem") == []
+        assert "5 tokens" in texts(browser, ".about")[0]
+        assert "cut at max tokens" in texts(browser, ".about")[0]
+        browser.click("[data-key=tokens]")
+        browser.click(".token", 1)
+        browser.click(".alternatives button")
+        browser.wait_until("document.querySelector('.leaves')")
         finished(browser, 1)
         assert texts(browser, ".answer .problem") == []
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playground_page import ask, finished, focus, texts
+from playground_page import ask, finished, focus, reply, texts
 
 pytest_plugins = ["playground_fixtures"]
 
@@ -37,6 +37,19 @@ def test_conversations_are_renamed_and_deleted_and_brought_back(page):
     page.press("Enter")
     assert texts(page, ".conversations .open") == ["snow", "Weather"]
     assert texts(page, ".question") == ["rain"]
+
+
+def test_a_deletion_of_a_title_without_a_blank_is_undone_by_a_word_on_one_line(page):
+    reply(page, "so it is")
+    ask(page, "x" * 200)
+    finished(page, 1)
+    page.click(".conversations [title^=Delete]")
+    page.wait_until("document.querySelector('.undo .link')")
+    page.evaluate("(window.word = document.createRange())"
+                  ".selectNodeContents(document.querySelector('.undo .link'))")  # fmt: skip
+    assert page.evaluate("word.getClientRects().length") == 1
+    assert page.evaluate("document.querySelector('.undo').scrollWidth <= "
+                         "document.querySelector('.sidebar').clientWidth")  # fmt: skip
 
 
 def test_conversations_are_exported_as_lines_and_imported_again(page):

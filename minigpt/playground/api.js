@@ -91,9 +91,9 @@ async function refusal(response) {
     return Object.assign(problem(MODEL_GONE), { modelGone: true });
   }
   if (response.status !== 400 || !sentence) {
-    return problem(sentence ?? `The server refused (status ${response.status}).`);
+    return problem(ended(sentence ?? `The server refused (status ${response.status})`));
   }
-  return Object.assign(problem(withoutField(sentence, error.param)), { refused: true });
+  return Object.assign(problem(ended(withoutField(sentence, error.param))), { refused: true });
 }
 
 // A field's name, as in "messages: ...", says something to a program only.
@@ -101,6 +101,8 @@ function withoutField(sentence, field) {
   if (!sentence.startsWith(`${field}: `)) return sentence;
   return capitalised(sentence.slice(field.length + 2));
 }
+
+const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

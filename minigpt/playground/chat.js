@@ -168,13 +168,16 @@ export function mount(root, context) {
   );
   fillPicker(picker, context.models, conversation.model);
   open(conversation, { quietly: true });
+  const suggestAnew = () =>
+    context.suggestions.then((found) => {
+      suggestions = found;
+      describe();
+    });
+  suggestAnew();
   window.addEventListener("models", () => {
     fillPicker(picker, context.models, picker.value || conversation.model);
     describe();
-  });
-  context.suggestions.then((found) => {
-    suggestions = found;
-    describe();
+    suggestAnew();
   });
   // what has come of an answer is kept however the page is left
   window.addEventListener("pagehide", saveRunning);

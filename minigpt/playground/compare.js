@@ -113,9 +113,8 @@ export function mount(root, context) {
       columns,
     ),
   );
-  drawChoice();
-  window.addEventListener("models", drawChoice);
-  context.suggestions.then((found) => {
+  async function drawExamples() {
+    const found = await context.suggestions;
     if (threads.length) return;
     const [question] = suggested("assistant", found).slice(found.known ? 1 : 0);
     const [beginning] = suggested("base", found);
@@ -124,7 +123,16 @@ export function mount(root, context) {
       [question[0], "A question: which of them answers it?"],
       [beginning[0], "The beginning of a text: which of them goes on with it?"],
     ];
+    const restoreFocus = rememberFocus(examples);
     fill(examples, suggestionList(both, ask));
+    restoreFocus();
+  }
+
+  drawChoice();
+  drawExamples();
+  window.addEventListener("models", () => {
+    drawChoice();
+    drawExamples();
   });
   return { show: training.show, hide: training.hide };
 }

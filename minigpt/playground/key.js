@@ -18,7 +18,14 @@ export const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {
 // Ask for the key; give whether there is one now.
 export function askForKey() {
   asking ??= new Promise((resolve) => {
-    const input = el("input", { type: "password", id: "key", autocomplete: "off", required: true });
+    const input = el("input", {
+      type: "password",
+      id: "key",
+      autocomplete: "off",
+      required: true,
+      pattern: "\\s*[!-~]+\\s*", // what a header can hold, and what the server lets a key be
+      title: "A key is of ASCII characters, without blanks.",
+    });
     const form = el(
       "form",
       { method: "dialog" },

@@ -7,7 +7,8 @@
 //   models     what /v1/models lists; [] where there is none yet
 //   problem    why they could not be listed, or null
 //   findModels lists them anew; where there are others, the window gets the event "models"
-//   suggestions  a promise of what to ask them: see playground_suggestions.py
+//   suggestions  a promise of what to ask them, another one where there are other models: see
+//              playground_suggestions.py
 //   announce   says a sentence to who listens instead of looking
 
 import * as api from "./api.js";
@@ -19,7 +20,14 @@ const views = {}; // name -> promise of what mount returned
 const scrolled = {}; // name -> how far down the view was when it was left
 let current = null;
 
-const context = { api, models: [], problem: null, findModels, announce };
+const context = {
+  api,
+  models: [],
+  problem: null,
+  findModels,
+  suggestions: Promise.resolve({}),
+  announce,
+};
 
 let sentences = []; // said at the same moment, as by three answers that are stopped: all are heard
 function announce(text) {
@@ -40,7 +48,9 @@ async function findModels() {
     const others = told(data) !== told(context.models);
     context.models.splice(0, Infinity, ...data); // the same list: views hold it
     context.problem = null;
-    if (others) window.dispatchEvent(new Event("models"));
+    if (!others) return;
+    context.suggestions = api.get("/playground/api/suggestions").catch(() => ({}));
+    window.dispatchEvent(new Event("models"));
   } catch (error) {
     context.problem = error.message;
   }
@@ -53,7 +63,7 @@ async function show(name) {
   if (current === name) return;
   if (current) {
     scrolled[current] = window.scrollY;
-    views[current].then((view) => view?.hide());
+    views[current]?.then((view) => view?.hide());
   }
   current = name;
   for (const tab of tabs) {
@@ -75,9 +85,11 @@ async function mount(name) {
   const root = document.getElementById(name);
   try {
     const module = await import(`./${name}.js`);
+    fill(root); // it may say that this went wrong before
     return module.mount(root, context);
   } catch (error) {
     console.warn(error);
+    views[name] = null; // it is loaded once more when the tab is opened again
     fill(root, el("p", { class: "problem" }, "This view could not be loaded. Reload the page."));
     return null;
   }
@@ -91,7 +103,9 @@ for (const tab of tabs) {
     const i = tabs.indexOf(tab);
     const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (to === undefined) {
-      if (event.key === " ") tab.click();
+      if (event.key !== " ") return;
+      event.preventDefault(); // or the page would scroll
+      tab.click();
       return;
     }
     event.preventDefault();
@@ -118,9 +132,6 @@ window.addEventListener("popstate", () => show(fromAddress()));
 
 await findModels();
 if (context.problem) announce(context.problem);
-context.suggestions = context.problem
-  ? Promise.resolve({})
-  : api.get("/playground/api/suggestions").catch(() => ({}));
 show(fromAddress());
 // somebody comes back from the terminal, where `make train` may have made another model
 window.addEventListener("focus", findModels);

@@ -107,10 +107,12 @@ window.addEventListener("storage", ({ key }) => {
 });
 
 // Give the settings for a model of /v1/models: {temperature, top_p, top_k, min_p,
-// repetition_penalty, max_tokens, seed}, null where nothing is sent.
+// repetition_penalty, max_tokens, seed}, null where nothing is sent. No answer is asked for that is
+// longer than the server (serve --max-tokens) writes.
 export function settingsFor({ minigpt }) {
   const standard = TEMPERATURE[minigpt.assistant ? "assistant" : "base"];
-  return { ...settings, temperature: settings.temperature ?? standard };
+  const max_tokens = Math.min(settings.max_tokens, minigpt.max_tokens ?? Infinity);
+  return { ...settings, temperature: settings.temperature ?? standard, max_tokens };
 }
 
 // Show the dialog; the browser itself says what is out of range, and does not let it through. The
