@@ -329,6 +329,20 @@ def test_a_seed_on_the_gpu_gives_each_call_its_own_zeros(xp):
     assert 0.4 < (zeros()[0] != first[0]).mean() < 0.6
 
 
+@for_every_type
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (2, 3, 16)])  # one by one, and 16 bytes at a time
+def test_what_goes_past_a_layer_is_added_in_the_same_kernel(xp, dtype, rate, shape):
+    x, past = normal(xp, dtype, 0, *shape), normal(xp, dtype, 1, *shape)
+    draw = xp.asarray([3])
+    dropped, _ = cuda_ops.dropout_forward(x.astype("float64"), rate, Seed(draw))
+    with mock.patch.object(kernels, "launch", wraps=kernels.launch) as launch:
+        out, cache = cuda_ops.dropout_forward(x, rate, Seed(draw), past)
+    assert launch.call_count == 1 and out.dtype == x.dtype
+    assert relative(out, wide(dropped) + wide(past)) < DTYPES[dtype]
+    assert (cache is None) == (rate == 0)
+
+
 def test_a_generator_gives_its_next_zeros_each_time(xp):
     x, rng = xp.ones((50, 40)), np.random.default_rng(0) if xp is np else xp.random.default_rng(0)
     a, b = (to_numpy(cuda_ops.dropout_forward(x, 0.5, rng)[0] == 0) for _ in range(2))

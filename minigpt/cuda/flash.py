@@ -7,10 +7,10 @@ in flash_*.cu. Source: Dao 2023, "FlashAttention-2".
 import math
 
 from minigpt.cuda import kernels
+from minigpt.cuda.dropout import NO_DRAW
 from minigpt.cuda.kernels import launch, wide_type
 
 HEADS = (64, 128)  # sizes
-NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
 MOST_BLOCKS_ALONG_Y = 65535  # CUDA's limit; there is one for each head of each window
 TILES = {64: 128, 128: 64}  # rows that a block has, by the size of heads: TILE in tiles.cuh
 # with how many rows of the other side it works at once, at most: KEYS, and QUERIES of one kernel
