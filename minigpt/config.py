@@ -39,6 +39,7 @@ class ModelConfig:
         require(0 <= self.dropout < 1, "dropout", self.dropout, "be at least 0 and below 1")
         epsilon = self.layer_norm_epsilon
         require(epsilon > 0, "layer_norm_epsilon", epsilon, "be above 0")
+        require(epsilon < math.inf, "layer_norm_epsilon", epsilon, "be finite")
         divides = self.n_embd % self.n_head == 0
         require(divides, "n_head", self.n_head, f"divide n_embd, which is {self.n_embd}")
 
@@ -95,7 +96,8 @@ class TrainConfig:
         )  # fmt: skip
         for name in at_least_0:
             require(getattr(self, name) >= 0, name, getattr(self, name), "be at least 0")
-        require(self.epochs < math.inf, "epochs", self.epochs, "be finite")
+        for name in ("epochs", "learning_rate", "min_learning_rate", "weight_decay", "epsilon"):
+            require(getattr(self, name) < math.inf, name, getattr(self, name), "be finite")
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
             require(0 <= beta < 1, name, beta, "be at least 0 and below 1")

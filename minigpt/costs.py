@@ -47,6 +47,8 @@ def training_memory(model, train, workers):
         "loss": FLOAT * len(parts) * (loss + most * C),
         # of a block: what it computes with, or the scores of its queries
         "workspace": FLOAT * len(parts) * (8 * C * C + most * max(12 * C, 4 * C + scores)),
+        # ids and targets of all windows of an update, 8 bytes each, which every worker reads
+        "windows": 16 * train.windows_per_step() * T * len(parts),
         "libraries": LIBRARIES + WORKER * (len(parts) - 1),
     }
 

@@ -62,16 +62,22 @@ def check_memory(model, train, device, force=False, packed=False):
 def what_would_fit(model, train, free, device, packed=False):
     """Return advice: a smaller batch with the same gradient if that is enough, else the model."""
     n_windows = train.windows_per_step()
-    for batch_size in range(train.batch_size - 1, 0, -1):
-        if n_windows % batch_size == 0:
-            accumulate = n_windows // batch_size
-            smaller = replace(train, batch_size=batch_size, accumulate=accumulate)
-            if total(model, smaller, device, packed) <= free:
-                return f"--batch-size {batch_size} --accumulate {accumulate} would"
+
+    def fits(batch_size):
+        smaller = replace(train, batch_size=batch_size)
+        return total(model, smaller, device, packed) <= free
+
+    most, too_many = 0, train.batch_size  # by halves: somebody may have asked for a billion
+    while too_many - most > 1:
+        middle = (most + too_many) // 2
+        most, too_many = (middle, too_many) if fits(middle) else (most, middle)
+    for batch_size in range(most, 0, -1):
+        if n_windows % batch_size == 0 and fits(batch_size):
+            return f"--batch-size {batch_size} --accumulate {n_windows // batch_size} would"
     least = total(model, replace(train, batch_size=1, workers=1), device, packed)
     return (
         f"one window at a time would need {format_bytes(least)}; take a smaller preset, fewer "
-        f"--n-layer, a smaller --n-embd or --n-positions"
+        f"--n-layer, a smaller --n-embd, --n-positions or --accumulate"
     )
 
 

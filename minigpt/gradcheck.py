@@ -76,6 +76,12 @@ def op_cases(ops, xp):
     def dropout_forward(x):  # the same generator each time, so the same zeros
         return ops.dropout_forward(x, 0.3, xp.random.default_rng(1))
 
+    def dropped_forward(x, past):
+        return ops.dropout_forward(x, 0.3, xp.random.default_rng(1), past)
+
+    def dropped_backward(dout, cache):
+        return ops.dropout_backward(dout, cache), dout
+
     def attention_dropout_forward(qkv):
         return ops.attention_forward(qkv, H, 0.3, xp.random.default_rng(1))
 
@@ -95,6 +101,9 @@ def op_cases(ops, xp):
         ),
         "gelu": (ops.gelu_forward, single(ops.gelu_backward), [normal(B, T, C)]),
         "dropout": (dropout_forward, single(ops.dropout_backward), [normal(B, T, C)]),
+        "dropout in a block": (
+            dropped_forward, dropped_backward, [normal(B, T, C), normal(B, T, C)],
+        ),
         "attention": (
             lambda qkv: ops.attention_forward(qkv, H),
             single(ops.attention_backward), [normal(B, T, 3 * C)],

@@ -154,15 +154,17 @@ def gelu_backward(dout, cache):
 # ---- dropout: zero some activations while training, so that none is relied upon -------------
 
 
-def dropout_forward(x, rate, rng):
-    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate).
+def dropout_forward(x, rate, rng, past=None):
+    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate), and add `past`.
 
-    The scale keeps the mean as it was. Without an `rng`, or at rate 0, x passes unchanged.
+    The scale keeps the mean as it was. Without an `rng`, or at rate 0, x passes unchanged. `past`
+    is what goes past a layer in a residual network, of x's shape, or None.
     """
-    if rng is None or rate == 0:
-        return x, None
-    keep = (rng.random(x.shape, dtype=x.dtype) >= rate) / x.dtype.type(1 - rate)  # 0 or 1/(1-rate)
-    return x * keep, keep
+    keep = None
+    if rng is not None and rate:
+        keep = (rng.random(x.shape, dtype=x.dtype) >= rate) / x.dtype.type(1 - rate)
+        x = x * keep  # 0 or 1 / (1 - rate)
+    return x if past is None else past + x, keep
 
 
 def dropout_backward(dout, cache):

@@ -161,12 +161,12 @@ def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
         def __init__(self, seed):
             self.seed = seed
 
-    def dropout_forward(x, rate, rng):
+    def dropout_forward(x, rate, rng, past=0):
         if rng is None:
-            return x, None
+            return x + past, None
         # stands for zeros that follow from the seed
         keep = np.sin(np.arange(x.shape[-1]) * (rng.seed % 1009))  # (C,)
-        return x * keep.astype(x.dtype), keep
+        return x * keep.astype(x.dtype) + past, keep
 
     def dropout_backward(dout, keep):
         return dout if keep is None else dout * keep.astype(dout.dtype)

@@ -28,6 +28,7 @@ from minigpt.presets import get_preset
         ("dropout", float("nan"), "be at least 0 and below 1"),
         ("layer_norm_epsilon", 0.0, "be above 0"),
         ("layer_norm_epsilon", float("nan"), "be above 0"),
+        ("layer_norm_epsilon", float("inf"), "be finite"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused_with_value_and_rule(name, value, rule):
@@ -44,7 +45,7 @@ def test_a_model_that_cannot_be_is_refused_with_value_and_rule(name, value, rule
         ("warmup_steps sample_every workers seed", -1, "be at least 0"),
         ("save_every_s epochs", -1.0, "be at least 0"),
         ("patience", -1, "be at least 0"),
-        ("epochs", float("inf"), "be finite"),
+        ("epochs learning_rate min_learning_rate weight_decay epsilon", float("inf"), "be finite"),
         ("beta1 beta2", 1.0, "be at least 0 and below 1"),
         ("beta1 beta2", -0.1, "be at least 0 and below 1"),
         ("epsilon", 0.0, "be above 0"),

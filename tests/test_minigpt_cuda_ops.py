@@ -167,7 +167,7 @@ def test_attention_is_that_of_float64(xp, dtype, B, T, H, D, seed, packed):
 
 
 @settings(deadline=None, max_examples=6, derandomize=True)
-@given(B=st.integers(1, 2), T=st.integers(1, 150), H=st.integers(1, 2),
+@given(B=st.integers(1, 2), T=st.integers(1, 300), H=st.integers(1, 2),
        D=st.sampled_from([64, 128]), seed=seeds)  # fmt: skip
 def test_flash_attention_is_that_of_float64(xp, B, T, H, D, seed):
     qkv = normal(xp, "bfloat16", seed, B, T, 3 * H * D)
@@ -178,11 +178,12 @@ def test_flash_attention_is_that_of_float64(xp, B, T, H, D, seed):
 
 @pytest.mark.parametrize("D", [64, 128])
 def test_flash_attention_never_looks_ahead_and_takes_large_scores(xp, D):
-    qkv = normal(xp, "bfloat16", 0, 1, 130, 3 * D)
-    other = qkv.copy()
-    other[:, 65:] = 7
+    qkv = normal(xp, "bfloat16", 0, 1, 260, 3 * D)
     out, _ = cuda_ops.attention_forward(qkv, 1)
-    assert bool((cuda_ops.attention_forward(other, 1)[0][:, :65] == out[:, :65]).all())
+    for n in (65, 165):
+        other = qkv.copy()
+        other[:, n:] = 7
+        assert bool((cuda_ops.attention_forward(other, 1)[0][:, :n] == out[:, :n]).all())
     huge = (qkv.astype("float32") * 1e4).astype(qkv.dtype)
     out, cache = cuda_ops.attention_forward(huge, 1)
     for x in (out, cuda_ops.attention_backward(qkv[..., :D], cache)):
@@ -328,6 +329,20 @@ def test_a_seed_on_the_gpu_gives_each_call_its_own_zeros(xp):
     assert 0.4 < (zeros()[0] != first[0]).mean() < 0.6
 
 
+@for_every_type
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (2, 3, 16)])  # one by one, and 16 bytes at a time
+def test_what_goes_past_a_layer_is_added_in_the_same_kernel(xp, dtype, rate, shape):
+    x, past = normal(xp, dtype, 0, *shape), normal(xp, dtype, 1, *shape)
+    draw = xp.asarray([3])
+    dropped, _ = cuda_ops.dropout_forward(x.astype("float64"), rate, Seed(draw))
+    with mock.patch.object(kernels, "launch", wraps=kernels.launch) as launch:
+        out, cache = cuda_ops.dropout_forward(x, rate, Seed(draw), past)
+    assert launch.call_count == 1 and out.dtype == x.dtype
+    assert relative(out, wide(dropped) + wide(past)) < DTYPES[dtype]
+    assert (cache is None) == (rate == 0)
+
+
 def test_a_generator_gives_its_next_zeros_each_time(xp):
     x, rng = xp.ones((50, 40)), np.random.default_rng(0) if xp is np else xp.random.default_rng(0)
     a, b = (to_numpy(cuda_ops.dropout_forward(x, 0.5, rng)[0] == 0) for _ in range(2))
@@ -345,7 +360,8 @@ class Drawn:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "T", "D"), [("float32", 9, 8), ("bfloat16", 9, 8), ("bfloat16", 70, 64)]
+    ("dtype", "T", "D"),
+    [("float32", 9, 8), ("bfloat16", 9, 8), ("bfloat16", 150, 64), ("bfloat16", 70, 128)],
 )
 def test_attention_drops_what_the_same_draw_drops_elsewhere(xp, dtype, T, D):
     B, H = 2, 2

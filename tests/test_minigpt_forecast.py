@@ -54,6 +54,19 @@ def test_the_advice_keeps_the_windows_of_an_update(free):
     assert what_would_fit(MODEL, train, free_bytes, CPU) == "--batch-size 6 --accumulate 2 would"
 
 
+def test_the_advice_for_a_billion_windows_is_there_at_once(free):
+    train = replace(TRAIN, batch_size=10**12, accumulate=3, workers=2)
+    free_bytes = training_bytes(MODEL, replace(train, batch_size=1000), 2)
+    expected = f"--batch-size 1000 --accumulate {3 * 10**9} would"
+    assert what_would_fit(MODEL, train, free_bytes, CPU) == expected
+
+
+def test_so_many_windows_an_update_that_their_ids_do_not_fit_are_refused(free):
+    free(10**10)
+    with pytest.raises(ValueError, match=r"the run needs about 256 GB .* or --accumulate"):
+        check_memory(MODEL, replace(TRAIN, batch_size=1, accumulate=10**9, workers=2), CPU)
+
+
 def test_what_fits_with_no_batch_is_told_to_be_smaller(free):
     free(10**9)
     with pytest.raises(ValueError, match=r"one window at a time would need .* smaller preset"):

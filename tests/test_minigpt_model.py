@@ -274,9 +274,9 @@ def test_dropout_is_where_gpt2_has_it(device):
     """On the embedding, the attention's weights, and what attention and mlp add."""
     rates = []
 
-    def dropout_forward(x, rate, rng):
+    def dropout_forward(x, rate, rng, past=None):
         rates.append(rate)
-        return device.ops.dropout_forward(x, rate, rng)
+        return device.ops.dropout_forward(x, rate, rng, past)
 
     def attention_forward(qkv, n_head, dropout, rng, segments):
         rates.append(("attention", dropout))

@@ -185,6 +185,17 @@ def test_dropout_without_a_generator_or_a_rate_is_the_identity(xp, ops):
         out, cache = ops.dropout_forward(x, rate, rng)
         close(out, x, 0)
         close(ops.dropout_backward(dout, cache), dout, 0)
+        out, cache = ops.dropout_forward(x, rate, rng, past=dout)
+        close(out, x + dout, 0)
+        close(ops.dropout_backward(dout, cache), dout, 0)
+
+
+def test_what_goes_past_dropout_is_added_after_it(xp, ops):
+    x, past = normal(xp, 30, 40), normal(xp, 30, 40, seed=1)
+    dropped, _ = ops.dropout_forward(x, 0.5, random_generator(xp, 1))
+    out, cache = ops.dropout_forward(x, 0.5, random_generator(xp, 1), past)
+    close(out, dropped + past, 0)
+    close(ops.dropout_backward(x, cache), dropped)
 
 
 # ---- softmax --------------------------------------------------------------------------------

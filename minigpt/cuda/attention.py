@@ -7,7 +7,7 @@ and as the second does dropout. The plain form is ops.attention_forward.
 import math
 
 from minigpt.cuda import flash, gemm, kernels
-from minigpt.cuda.dropout import next_seed
+from minigpt.cuda.dropout import NO_DRAW, next_seed
 from minigpt.cuda.kernels import int32, launch, wide_type, width
 from minigpt.ops import split_heads
 
@@ -50,7 +50,7 @@ def scores_forward(qkv, n_head, draw, segments):
     launch(
         "causal_softmax_forward", qkv.dtype, math.ceil(B * H * T / ROWS), 32 * ROWS,
         scores, att, dropped, None if segments is None else int32(segments),
-        *(draw or flash.NO_DRAW), B * H * T, H, T, W=width(T, att, scores, dropped),
+        *(draw or NO_DRAW), B * H * T, H, T, W=width(T, att, scores, dropped),
     )  # fmt: skip
     out = kernels.empty(qkv, (B, T, H, D))
     gemm.matmul(att if dropped is None else dropped, v, out=out.transpose(0, 2, 1, 3))
@@ -71,7 +71,7 @@ def scores_backward(dout, cache):
     dscores = datt if datt.dtype == qkv.dtype else kernels.empty(qkv, datt.shape)  # in place
     launch(
         "causal_softmax_backward", qkv.dtype, math.ceil(B * H * T / ROWS), 32 * ROWS,
-        datt, att, dscores, *(draw or flash.NO_DRAW), 1 / math.sqrt(D), B * H * T, T,
+        datt, att, dscores, *(draw or NO_DRAW), 1 / math.sqrt(D), B * H * T, T,
         W=width(T, att, datt, dscores),
     )  # fmt: skip
     gemm.matmul(dscores, k, out=dq)

@@ -8,6 +8,7 @@ from minigpt.cuda import kernels
 from minigpt.cuda.kernels import flat_launch
 
 HIGH = 1 << 62  # seeds are below
+NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
 
 
 class Seed:
@@ -33,24 +34,24 @@ def next_seed(rng):
     return rng.integers(0, HIGH, size=1), 0
 
 
-def dropout_forward(x, rate, rng):
-    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate).
+def dropout_forward(x, rate, rng, past=None):
+    """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate), and add `past`.
 
-    Without an `rng`, or at rate 0, x passes unchanged.
+    Without an `rng`, or at rate 0, x passes unchanged. `past` is of x's shape, or None.
     """
-    if rng is None or rate == 0:
-        return x, None
-    draw = (*next_seed(rng), float(rate))
-    return drop(x, draw), draw
+    draw = (*next_seed(rng), float(rate)) if rng is not None and rate else None
+    return drop(x, draw, past), draw
 
 
 def dropout_backward(dout, cache):
     """Return dx: nothing through the zeros."""
-    return dout if cache is None else drop(dout, cache)
+    return drop(dout, cache)
 
 
-def drop(x, draw):
-    x = kernels.contiguous(x)
+def drop(x, draw, past=None):
+    if draw is None and past is None:
+        return x
+    x, past = kernels.contiguous(x), None if past is None else kernels.contiguous(past)
     out = kernels.empty(x, x.shape)
-    flat_launch("dropout", [x, out], *draw)
+    flat_launch("dropout", [x, out, past], *(draw or NO_DRAW))
     return out

@@ -7,12 +7,14 @@ in flash_*.cu. Source: Dao 2023, "FlashAttention-2".
 import math
 
 from minigpt.cuda import kernels
+from minigpt.cuda.dropout import NO_DRAW
 from minigpt.cuda.kernels import launch, wide_type
 
 HEADS = (64, 128)  # sizes
-NO_DRAW = (None, 0, 0.0)  # no seed, no call, no rate: there is no dropout
 MOST_BLOCKS_ALONG_Y = 65535  # CUDA's limit; there is one for each head of each window
-TILE = 64  # rows that a block of 128 threads has, 16 for each warp
+TILES = {64: 128, 128: 64}  # rows that a block has, by the size of heads: TILE in tiles.cuh
+# with how many rows of the other side it works at once, at most: KEYS, and QUERIES of one kernel
+OTHER = {"flash_forward": 64, "flash_backward_keys": 32, "flash_backward_queries": 32}
 
 
 def fits(qkv, n_head):
@@ -23,9 +25,13 @@ def fits(qkv, n_head):
     return qkv.dtype.name == "bfloat16" and right_size and is_aligned and fits_grid
 
 
-def shared_bytes(D, resident, other):
-    """Return the shared memory for `resident` and twice two times `other` rows of D bf16."""
-    return (resident + 4 * other) * D * 2
+def shared_bytes(name, D, resident):
+    """Return the shared memory of a kernel: rows of D bf16, `resident` times those of a block, and
+    twice two times those of the other side. Of each of these one kernel has two float32 besides.
+    """
+    other = 4 * OTHER[name]
+    statistics = 4 * other if name == "flash_backward_keys" else 0
+    return (resident * TILES[D] + other) * D * 2 + statistics
 
 
 def flash_forward(qkv, n_head, draw=None):
@@ -39,9 +45,9 @@ def flash_forward(qkv, n_head, draw=None):
     out = kernels.empty(qkv, (B, T, C))
     lse = kernels.empty(qkv, (B, n_head, T), wide_type(qkv.dtype))
     launch(
-        "flash_forward", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
+        "flash_forward", qkv.dtype, (math.ceil(T / TILES[D]), B * n_head), 128,
         qkv, out, lse, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
-        shared=shared_bytes(D, TILE, TILE), D=D, DROPOUT=int(draw is not None), W=8,
+        shared=shared_bytes("flash_forward", D, 1), D=D, DROPOUT=int(draw is not None), W=8,
     )  # fmt: skip
     return out, (qkv, n_head, out, lse, draw)
 
@@ -59,12 +65,10 @@ def flash_backward(dout, cache):
         "flash_delta", qkv.dtype, math.ceil(rows * D / 8 / 128), 128,
         dout, out, delta, rows, T, n_head, D=D, W=8,
     )  # fmt: skip
-    other = TILE if D == 64 else TILE // 2
-    shared = shared_bytes(D, 2 * TILE, other)
-    for kernel, statistics in (("keys", 4 * other * 4), ("queries", 0)):
+    for name in ("flash_backward_keys", "flash_backward_queries"):
         launch(
-            f"flash_backward_{kernel}", qkv.dtype, (math.ceil(T / TILE), B * n_head), 128,
+            name, qkv.dtype, (math.ceil(T / TILES[D]), B * n_head), 128,
             qkv, dout, lse, delta, dqkv, T, n_head, 1 / math.sqrt(D), *(draw or NO_DRAW),
-            shared=shared + statistics, D=D, DROPOUT=int(draw is not None), W=8,
+            shared=shared_bytes(name, D, 2), D=D, DROPOUT=int(draw is not None), W=8,
         )  # fmt: skip
     return dqkv

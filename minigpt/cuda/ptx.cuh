@@ -12,6 +12,9 @@ __device__ inline unsigned short rounded_bits(float x) {
 #endif
 }
 
+// Stands in what is seldom done, as the compiler would otherwise do it always and choose afterwards.
+__device__ inline void as_a_branch() { asm volatile(""); }
+
 // Shared memory whose size is given at the launch.
 #define DYNAMIC_SHARED(type, name)           \
     extern __shared__ int4 dynamic_shared[]; \

@@ -10,6 +10,8 @@ inline unsigned rounded_pair(float first, float second) {
     return rounded_bits(first) | (unsigned)rounded_bits(second) << 16;
 }
 
+inline void as_a_branch() {}
+
 #define DYNAMIC_SHARED(type, name) type *const name = (type *)emulator::dynamic_shared
 
 inline void copy_async(void *to, const void *from, bool exists) {
