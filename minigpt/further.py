@@ -1,11 +1,11 @@
 """What else may be asked of a name that is taught: what was not taught of it, what follows.
 
-Of a function is taught what it does, how it is called and which module it is in, of a class and a
-module only what they are; and a function whose arguments are long, or that several modules have, is
-short of a fact. Asked for what it was never told, a model makes something up: so it is asked for
-that, too, and the answer says so.
+Of a function is taught what it does, how it is called and which module it is in, of a class, a
+method and a module only what they are; and a function whose arguments are long, or that several
+modules have, is short of a fact. Asked for what it was never told, a model makes something up: so
+it is asked for that, too, and the answer says so.
 
-    signature   the arguments of a class, and of a function that is short of them
+    signature   the arguments of a class or method, and of a function that is short of them
     home        the module, of a name that more than one module has; where the whole name is
                 given, as json.dumps, the module follows
     return      what a function returns, which follows where its sentence says it
@@ -115,6 +115,8 @@ NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
 RETURNS = re.compile(r"\b[Rr]eturn(s|ing)?\b")
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
+NAMED = ("function", "class", "method")  # kinds of what a module has
+
 # Times that it is asked for in a round: what has to be known of each name by itself, what not.
 LEARNED, PLAIN = 12, 2
 
@@ -124,7 +126,7 @@ class Further:
     """One thing to ask of a name that is taught, and what to say to it."""
 
     asks: str  # signature, home, return, functions, methods or other
-    kind: str  # of the name: module, class, function; home for one without its module
+    kind: str  # of the name: module, class, method, function; home for one without its module
     name: str
     text: str
     times: int  # that it is asked for in a round
@@ -147,9 +149,14 @@ def return_text(text):
     return text if RETURNS.search(text) else RETURNED
 
 
-def module_of(name):
-    """Return the module in which the function or the class `name` is, as facts.full_name has it."""
-    return name.rpartition(".")[0] or "builtins"
+def module_of(name, kind="function"):
+    """Return the module of the function, class or method `name`, as facts.full_name has it."""
+    return "builtins" if kind == "method" else name.rpartition(".")[0] or "builtins"
+
+
+def tells_contents(text):
+    """Tell whether the fact about a module is what it has: pydoc_page.contents."""
+    return text.startswith("it has the ")
 
 
 def further(facts):
@@ -174,10 +181,15 @@ def further(facts):
         elif f.kind == "class":
             add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
             add("methods", f.kind, f.name, CONTENTS, PLAIN)
-        elif f.kind == "module" and not f.text.startswith("it has the "):
+        elif f.kind == "method":
+            add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+            text = return_text(f.text)
+            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
+        elif f.kind == "module" and not tells_contents(f.text):
             add("functions", f.kind, f.name, CONTENTS, PLAIN)
-        if f.kind in ("class", "function") and ("." in f.name or f.name not in called):
-            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", PLAIN, follows=True)
-        if f.kind in ("function", "class", "module"):
+        if f.kind in NAMED and ("." in f.name or f.name not in called):
+            home = module_of(f.name, f.kind)
+            add("home", f.kind, f.name, f"it is in {home}.", PLAIN, follows=True)
+        if f.kind in (*NAMED, "module"):
             add("other", f.kind, f.name, OTHER, PLAIN)
     return list(found.values())

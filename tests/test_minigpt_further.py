@@ -9,7 +9,8 @@ from test_minigpt_chat_data import bare, without_filling
 
 from minigpt import further as module
 from minigpt.chat_data import make
-from minigpt.chat_writer import EXAMINED_FURTHER, Writer
+from minigpt.chat_questions import EXAMINED_FURTHER
+from minigpt.chat_writer import Writer
 from minigpt.facts import Fact, collect
 from minigpt.further import ARGUMENTS, CONTENTS, OTHER, RETURNED, SHARED, further
 from minigpt.phrasings import TRAINED, declines
@@ -73,6 +74,15 @@ def test_of_a_class_and_a_module_what_they_are_was_taught_and_no_more():
     }
     has = Fact("module", "keys", "it has the functions find, turn.", "")
     assert {asks for asks, _ in said_of([has])} == {"other"}  # what is in it was taught
+
+
+def test_of_a_method_as_of_a_function_but_it_is_in_its_class_and_in_builtins():
+    assert said_of([Fact("method", "list.pop", "Return and remove an item.", "")]) == {
+        ("signature", f"Method list.pop: {ARGUMENTS}"): False,
+        ("return", "Method list.pop: Return and remove an item."): True,
+        ("home", "Method list.pop: it is in builtins."): True,
+        ("other", f"Method list.pop: {OTHER}"): False,
+    }
 
 
 def test_a_question_has_one_answer_where_a_class_and_a_function_share_a_name():
