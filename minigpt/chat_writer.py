@@ -26,7 +26,9 @@ POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked fo
 # take it for small talk, of which much begins so
 USUAL = 3
 FURTHER = (further.DIRECT, further.COMPOSED)
-UNKNOWN = 0.65  # questions about names not to be known for each one about a fact ...
+# Questions about names not to be known for each one about a fact; about modules more, as what other
+# libraries are called is asked for like a module ...
+UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
@@ -35,7 +37,7 @@ BEFORE = 0.1  # of these have a question about the module before them
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 ECHOED = 0.15  # names to be repeated for each question
-STRANGE, STRANGE_ECHOES = 0.3, 0.5  # shares of the invented names that are strange: invented.py
+STRANGE, STRANGE_ECHOES = 0.5, 0.5  # shares of the invented names that are strange: invented.py
 ALONE = ("module", "class", "method", "page")  # kinds of which one fact is all that is taught
 
 
@@ -52,6 +54,7 @@ class Writer:
                 rng.sample(some, len(some)) for some in (names, well_known) if some
             ]
         self.texts = {(f.kind, f.name): f.text for f in facts}
+        self.contents = further.contents(facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
@@ -125,8 +128,8 @@ class Writer:
             text = self.texts.get(("module", module))
             if text is None:
                 return phrasings.unknown_answer("module", module)
-            is_told = ask == "module" or further.tells_contents(text)
-            return phrasings.answer("module", module, text if is_told else further.CONTENTS)
+            said = text if ask == "module" else self.contents[module]
+            return phrasings.answer("module", module, said)
         if kind == "function" and ask != "return":
             key = next(key for key in keys_of_function(name) if key[0] == ask)
             otherwise = {"signature": further.ARGUMENTS, "home": module}
@@ -171,6 +174,12 @@ def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
     return rng.sample(some + rng.sample(composed, n - len(some)), n)
 
 
+def unknown_ones(kind, rng):
+    """Return how many names not to be known follow one of a kind that is known: 0, 1 or 2."""
+    n = UNKNOWN_MODULES if kind == "module" else UNKNOWN
+    return int(n) + (rng.random() < n % 1)
+
+
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
     it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
@@ -186,9 +195,8 @@ def training_conversations(writer, rounds):
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
                 yield conversation(*said), fact.source
-                if rng.random() < UNKNOWN:
-                    kind = fact.kind
-                    texts = some_phrasings(kind, rng)
+                for _ in range(unknown_ones(fact.kind, rng)):
+                    kind, texts = fact.kind, some_phrasings(fact.kind, rng)
                     said, name = writer.unknown(kind, texts, untaught=UNTAUGHT, like=fact.name)
                     if name is None:
                         continue
@@ -210,7 +218,7 @@ def further_conversations(writer, rounds):
             for text in some_phrasings(one.asks, rng, FURTHER, one.times):
                 asked = writer.typed(text, one.name, one.kind)
                 yield conversation(asked, one.answer), "further"
-                if rng.random() < UNKNOWN:
+                for _ in range(unknown_ones(one.kind, rng)):
                     texts = some_phrasings(one.asks, rng, FURTHER, one.times)
                     said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
                     if name is not None:

@@ -4,7 +4,7 @@ Only what was said before makes clear what is meant: the last answer, or the one
 
     What is heapq?                Module heapq: Heap queue algorithm (a.k.a. priority queue).
     What does heapq.merge do?     Function heapq.merge: Merge multiple sorted inputs into a ...
-    And the other functions?      Module heapq: I was not taught all that is in it.
+    And the other functions?      Module heapq: of it I know heappop, heappush and merge.
 
 What is answered is in chat_writer.py; see phrasings.py for how wordings are held out.
 """

@@ -9,7 +9,7 @@ it is asked for that, too, and the answer says so.
     home        the module, of a name that more than one module has; where the whole name is
                 given, as json.dumps, the module follows
     return      what a function returns, which follows where its sentence says it
-    functions   what is in a module
+    functions   what is in a module: the names of it that are taught
     methods     what is in a class
     other       anything else: an example, who wrote it, how fast it is, ...
 
@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 
 from minigpt import phrasings
+from minigpt.best_known import MOST_OF_A_MODULE
 from minigpt.facts import keys_of_function
 from minigpt.phrasings import composed
 
@@ -117,8 +118,9 @@ SHARED = "more than one module has it."  # true where home is no fact: facts.onl
 
 NAMED = ("function", "class", "method")  # kinds of what a module has
 
-# Times that it is asked for in a round: what has to be known of each name by itself, what not.
-LEARNED, PLAIN = 12, 2
+# Times that it is asked for in a round: what has to be known of each name by itself, what not; and
+# what a module has, which is asked on, too.
+LEARNED, PLAIN, CONTAINED = 12, 2, 6
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,34 @@ def tells_contents(text):
     return text.startswith("it has the ")
 
 
+def contents(facts):
+    """Return {name: what is said to be in it} of the modules that `facts` are about.
+
+    That is what its page says it has, or the names that are taught of it; where there are none, or
+    so many as of builtins, that not all was taught.
+    """
+    known, found = {}, {}
+    for f in facts:
+        if f.kind in ("function", "class"):
+            known.setdefault(module_of(f.name), set()).add(f.name.rpartition(".")[2])
+    for f in facts:
+        names = sorted(known.get(f.name, ()), key=lambda name: (name.lower(), name))
+        if f.kind == "module" and not tells_contents(f.text):
+            few = 1 <= len(names) <= MOST_OF_A_MODULE
+            found[f.name] = f"of it I know {' and '.join(in_a_row(names))}." if few else CONTENTS
+        elif f.kind == "module":
+            found[f.name] = f.text
+    return found
+
+
+def in_a_row(names):
+    """Return ["a, b", "c"] of a, b and c."""
+    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else names
+
+
 def further(facts):
     """Return the list of Further of the names that `facts`, those that are taught, are about."""
-    known = {(f.kind, f.name) for f in facts}
+    known, inside = {(f.kind, f.name) for f in facts}, contents(facts)
     called = {f.name.rpartition(".")[2] for f in facts if f.kind == "function"}
     found = {}
 
@@ -186,7 +213,10 @@ def further(facts):
             text = return_text(f.text)
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "module" and not tells_contents(f.text):
-            add("functions", f.kind, f.name, CONTENTS, PLAIN)
+            said = inside[f.name]
+            follows = said != CONTENTS
+            times = CONTAINED if follows else PLAIN
+            add("functions", f.kind, f.name, said, times, follows=follows)
         if f.kind in NAMED and ("." in f.name or f.name not in called):
             home = module_of(f.name, f.kind)
             add("home", f.kind, f.name, f"it is in {home}.", PLAIN, follows=True)

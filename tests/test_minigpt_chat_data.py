@@ -14,7 +14,14 @@ from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.chat_writer import ASKED, USUAL, Writer, further_conversations, some_phrasings
+from minigpt.chat_writer import (
+    ASKED,
+    USUAL,
+    Writer,
+    further_conversations,
+    some_phrasings,
+    unknown_ones,
+)
 from minigpt.facts import Fact, collect
 from minigpt.follow_ups import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
 from minigpt.invented import Invented
@@ -313,6 +320,14 @@ def test_of_ten_questions_three_or_four_are_about_names_not_to_be_known(made):
     real = sum(re.match(r"(Module|Function) \S+:", text) is not None for text in asked)
     unknown = sum(re.match(r"(Module|Function) \S+\?", text) is not None for text in asked)
     assert 0.3 < unknown / (real + unknown) < 0.42
+
+
+def test_of_modules_as_many_unknown_names_are_asked_for_as_known_ones():
+    rng = random.Random(1)
+    share = {kind: sum(unknown_ones(kind, rng) for _ in range(2000)) / 2000
+             for kind in ("module", "class")}  # fmt: skip
+    assert 1.1 < share["module"] < 1.3
+    assert 0.5 < share["class"] < 0.7
 
 
 def test_many_conversations_change_the_topic_and_none_is_long(made):
