@@ -1,18 +1,31 @@
-"""Facts -> those that are taught: of the best-known pages, as many as a small model can learn.
+"""Facts -> those that are taught: of the names that people ask for first, as many as are learned.
 
-The better known a page, the more others link to it, its in-degree: 150 link to os, one to chunk.
-People ask for os first. Some facts are held out, to see what the model makes of a name that it has
-read and was never taught; of all other names it is taught to say that it does not know them.
+Which these are no page says; the pages let one guess.
 
-The facts come from facts.py; what is asked of them is in chat_writer.py.
+    modules    those that are no part of a package, csv before encodings.cp856, and of each package
+               the best-known parts in turn
+    built-in   functions, classes, methods: ValueError and list.append need no import
+    others     functions and classes of well-known modules, with short names that are often called:
+               what is used much is named briefly (Zipf's law of abbreviation)
+
+A module is the better known, the more pages link to it or use its names. Some facts are held out,
+to see what the model makes of a name that it has read and was never taught; of all other names it
+is taught to say that it does not know them.
+
+The facts come from facts.py, and so does `names`: how many documents have each name. What is asked
+of the facts is in chat_writer.py.
 """
 
-import heapq
 from bisect import bisect_right
+from collections import Counter
 from itertools import accumulate
 
 from minigpt.facts import keys_of_function
 
+# Share of the facts that say what a module is, and of those about built-in names; the rest is about
+# others. Where there are fewer of one sort, there are more of another.
+MODULES, BUILT_IN = 0.2, 0.27
+MOST_OF_A_MODULE = 6  # functions and classes of one that are taught
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's or class's that is asked for
@@ -21,27 +34,26 @@ LONGEST_NAME = 30  # characters of a function's or class's that is asked for
 def choose(facts, names, n, rng):
     """Return (trained, held out, untaught) of facts and `names` as facts.collect gives them.
 
-    About `n` facts are trained or held out, those of the best-known pages (best_known): a
-    third of them are modules where there are classes and functions, which come with all their
-    facts. Held out are modules and whole classes and functions, of the lesser-known half of each.
+    About `n` facts are trained or held out, a function always with all of its own. Held out are
+    modules and whole classes, methods and functions, of the least-known quarter of each sort.
     Untaught are all other names, {kind: names}, those of the best-known pages first.
     """
     by_name = {(f.kind, f.name): f for f in facts if f.text}
-    alone = [f for f in by_name.values() if f.kind in ("module", "page")]
-    alone = [[f] for f in best_known(alone, names, rng)]
-    inside = []
-    found = [f for f in by_name.values() if f.kind in ("function", "class")]
-    for f in best_known(found, names, rng):
-        if len(f.name) <= LONGEST_NAME:
-            keys = keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
-            inside.append([by_name[key] for key in keys if key in by_name])
-    ends = list(accumulate(map(len, inside), initial=0))
-    alone = alone[: max(n // 3, n - ends[-1], 1)]
-    inside = inside[: bisect_right(ends, n - len(alone)) - 1]
-    trained, held_out = [], []
-    for groups in (alone, inside):
-        lesser = range(len(groups) // 2, len(groups))
-        out = set(rng.sample(lesser, round(len(groups) * HELD_OUT_FACTS)))
+    drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
+    sorts = []
+    for ordered in (modules(drawn, names), built_in(drawn, names), others(drawn, names)):
+        keys = [
+            keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
+            for f in ordered
+        ]  # fmt: skip
+        sorts.append([[by_name[key] for key in some if key in by_name] for some in keys])
+    trained, held_out, left = [], [], n
+    for i, share in enumerate((MODULES, BUILT_IN, 1)):
+        after = sum(len(group) for groups in sorts[i + 1 :] for group in groups)
+        groups = first(sorts[i], min(left, max(1 - i, round(n * share), left - after)))
+        left -= sum(map(len, groups))
+        least = range(len(groups) * 3 // 4, len(groups))
+        out = set(rng.sample(least, min(len(least), round(len(groups) * HELD_OUT_FACTS))))
         trained += [f for i, group in enumerate(groups) if i not in out for f in group]
         held_out += [f for i, group in enumerate(groups) if i in out for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
@@ -52,34 +64,79 @@ def choose(facts, names, n, rng):
     return rng.sample(trained, len(trained)), held_out, untaught
 
 
-def best_known(facts, names, rng):
-    """Return facts, those of pages that many others link to first.
+def first(groups, n):
+    """Return the first of `groups`, lists of facts, that have `n` facts at most."""
+    ends = list(accumulate(map(len, groups), initial=0))
+    return groups[: bisect_right(ends, n) - 1]
 
-    Pages share the places by the square root of their in-degree d, so that builtins (500) has more
-    of them than json (5), but not a hundred times as many: after k facts of a page its next one
-    counts sqrt(d) / (k + 1), as in D'Hondt's method of dividing seats by votes. Of equal ones that
-    comes first whose name is in most documents, `names` of collect, else whatever `rng` draws; of
-    those that are called without their module, which are words of English, too, that is called.
+
+def modules(facts, names):
+    """Return the facts about modules and pages, the best-known first, of equal ones the fullest.
+
+    Those that are no part of a package come first, then the best-known part of each package, then
+    the second of each: a package of a hundred parts, as encodings, has no more of them than others.
+    """
+    n_facts, of_package, turns = Counter(f.source for f in facts), Counter(), {}
+
+    def key(f):
+        module = f.name if f.kind == "module" else ""
+        return -renown(module, f.in_degree, names), -n_facts[f.source]
+
+    for f in sorted((f for f in facts if f.kind in ("module", "page")), key=key):
+        package, dot, _ = f.name.partition(".")
+        is_part = bool(dot) and f.kind == "module"
+        of_package[package] += is_part
+        turns[f] = of_package[package] if is_part else 0
+    return sorted(turns, key=turns.get)
+
+
+def built_in(facts, names):
+    """Return the facts about what needs no import, that first which most documents call.
+
+    Methods come last; one is the better known, the better its own name and that of its class are.
     """
 
-    def is_in(fact):
-        is_bare = fact.kind in ("function", "class") and "." not in fact.name
-        return names[f"{fact.name}("] if is_bare else names[fact.name]
+    def key(f):
+        owner, _, name = f.name.rpartition(".")
+        if owner:
+            return 1, -names[f".{name}("] * names[owner]
+        # ValueError is always the class, but set is a word of English, too
+        return 0, -names[f"{name}(" if name.islower() else name]
 
-    by_page = {}
-    for fact in sorted(rng.sample(facts, len(facts)), key=lambda fact: -is_in(fact)):
-        by_page.setdefault(fact.source, []).append(fact)
-    queue = [
-        (-(found[0].in_degree ** 0.5), i, 0, found) for i, found in enumerate(by_page.values())
-    ]
-    heapq.heapify(queue)
-    ordered = []
-    while queue:
-        _, i, k, found = heapq.heappop(queue)
-        ordered.append(found[k])
-        if k + 1 < len(found):
-            heapq.heappush(queue, (-(found[0].in_degree ** 0.5) / (k + 2), i, k + 1, found))
+    bare = [f for f in facts if f.kind in ("function", "class") and "." not in f.name]
+    return sorted(bare + [f for f in facts if f.kind == "method"], key=key)
+
+
+def others(facts, names):
+    """Return the facts about functions and classes of modules, those that are likeliest asked for.
+
+    The more the better: the renown of their module, times the square root of the documents that
+    call them, over the characters of their name. A name that built-in ones have, open, is taken to
+    be theirs where it is called; one that repeats its module's, random.random, is as long as that.
+    """
+    some = [f for f in facts if f.kind in ("function", "class") and len(f.name) <= LONGEST_NAME]
+    bare = {f.name for f in some if "." not in f.name}
+
+    def score(f):
+        module, _, name = f.name.rpartition(".")
+        called = 1 if name in bare else names[f"{name}("] + names[f".{name}("]
+        length = sum(map(len, {*f.name.split(".")}))
+        return renown(module, f.in_degree, names) * called**0.5 / length
+
+    ordered, of_module = [], Counter()
+    for f in sorted((f for f in some if "." in f.name), key=lambda f: -score(f)):
+        of_module[f.source] += 1
+        if of_module[f.source] <= MOST_OF_A_MODULE:
+            ordered.append(f)
     return ordered
+
+
+def renown(module, in_degree, names):
+    """Return how well known a module or page is: links to it, and documents that use its names.
+
+    The pages that link to a part of a package are mostly its other parts: those do not count.
+    """
+    return 1 + in_degree * ("." not in module) + names[f"{module}."]
 
 
 def told(facts):

@@ -173,7 +173,7 @@ def conversations(args):
             print(f"  {n:7,} {what}")
     if r["best_known"]:
         names = ", ".join(r["best_known"])
-        print(f"taught are the names whose pages most others link to: {names} ...")
+        print(f"the best known of the names that are taught: {names} ...")
     return 0
 
 

@@ -10,14 +10,15 @@ between, where a conversation goes from one to another.
                          line says also of which "kind" the question is and what it "asks": a
                          trained fact (known), a fact about a name never trained on (held_out), an
                          invented name (invented), a trained fact by way of what was said before
-                         (follow_up), of a taught name what was not taught (not_taught) or what
-                         follows (follows), who the assistant is, a greeting or thanks (small_talk),
-                         something else altogether (general)
+                         (follow_up, follow_on), of a taught name what was not taught (not_taught)
+                         or what follows (follows), a built-in class as people call it (article),
+                         who the assistant is, a greeting or thanks (small_talk), something else
+                         altogether (general)
     conversations.json   the report
 
 This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
-questions (chat_writer.py); small talk and questions about nothing that is taught are written by
-hand (small_talk.py, general.py).
+questions (chat_writer.py, chat_questions.py); small talk and questions about nothing that is taught
+are written by hand (small_talk.py, general.py).
 """
 
 import json
@@ -29,13 +30,8 @@ from pathlib import Path
 from bpe.files import atomic_write
 from minigpt.best_known import choose, told
 from minigpt.chat_format import read_conversations
-from minigpt.chat_writer import (
-    ASKED,
-    Writer,
-    examination,
-    further_conversations,
-    training_conversations,
-)
+from minigpt.chat_questions import examination
+from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
 from minigpt.facts import collect, read_documents
 from minigpt.general import read_general

@@ -10,21 +10,15 @@ Of a taught name is asked, too, what was not taught of it and what follows (furt
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
-The words are in phrasings.py, the files in chat_data.py.
+The words are in phrasings.py and follow_ups.py, the examination in chat_questions.py, the files in
+chat_data.py.
 """
 
 from minigpt import further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
-from minigpt.phrasings import (
-    COMPOSED,
-    DIRECT,
-    ECHOES,
-    FOLLOW_UPS,
-    HELD_OUT,
-    HELD_OUT_FOLLOW_UPS,
-    TRAINED,
-)
+from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
+from minigpt.phrasings import ALSO, COMPOSED, DIRECT, ECHOES, takes_article, with_article
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
@@ -32,13 +26,19 @@ POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked fo
 # take it for small talk, of which much begins so
 USUAL = 3
 FURTHER = (further.DIRECT, further.COMPOSED)
-EXAMINED_FURTHER = 30  # questions of each sort, see further.py, in the examination
-UNKNOWN = 0.65  # questions about names not to be known for each one about a fact ...
+# Questions about names not to be known for each one about a fact; about modules more, as what other
+# libraries are called is asked for like a module ...
+UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
-FOLLOWED = 0.5  # follow-ups for each question
-ECHOED = 0.1  # names to be repeated for each question
-ALONE = ("module", "class", "page")  # kinds of which one fact is all there is to ask for
+# follow-ups for each question about a name of these kinds, and about a function
+FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.5
+BEFORE = 0.1  # of these have a question about the module before them
+LONGEST = 260  # characters of all three, so that they have room
+ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
+ECHOED = 0.15  # names to be repeated for each question
+STRANGE, STRANGE_ECHOES = 0.5, 0.5  # shares of the invented names that are strange: invented.py
+ALONE = ("module", "class", "method", "page")  # kinds of which one fact is all that is taught
 
 
 class Writer:
@@ -54,16 +54,22 @@ class Writer:
                 rng.sample(some, len(some)) for some in (names, well_known) if some
             ]
         self.texts = {(f.kind, f.name): f.text for f in facts}
+        self.contents = further.contents(facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
         """Return [question, answer] about a fact."""
-        text = self.typed(phrasing, fact.name) if vary else phrasing.format(fact.name)
+        text = self.typed(phrasing, fact.name, fact.kind) if vary else phrasing.format(fact.name)
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
-    def typed(self, phrasing, name):
+    def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its capital letters."""
-        return phrasings.vary(phrasing, self.rng).format(self.spell(name))
+        takes = kind == "class" and "." not in name and takes_article(phrasing)
+        if takes and self.rng.random() < ARTICLES:
+            name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
+        else:
+            name = self.spell(name)
+        return phrasings.vary(phrasing, self.rng).format(name)
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""
@@ -78,50 +84,83 @@ class Writer:
         names.append(names.pop(0))
         return names[-1]
 
-    def unknown(self, kind, texts, vary=True, untaught=0.0):
+    def unknown(self, kind, texts, vary=True, untaught=0.0, like=None):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
         It is asked in one of `texts`, which must be as likely as where a name is known: else the
         phrasing would tell. With probability `untaught` the name is one that a page has, else it
-        does not exist; ([], None) where there are too few names to make up another.
+        does not exist, see invented.py, of the sort of `like` or else a strange one;
+        ([], None) where there are too few to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
-        name = name or self.invented.name(kind)
+        name = name or self.invented.name(kind, like, STRANGE if like else 0.0)
         if name is None:
             return [], None
         text = self.rng.choice(texts)
-        text = self.typed(text, name) if vary else text.format(name)
+        text = self.typed(text, name, kind) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name
 
     def echo(self, fact):
         """Return [question, answer]: to repeat a fact's name, oftener one that does not exist."""
-        name = fact.name if self.rng.random() < 0.2 else self.invented.name(fact.kind)
+        is_real = self.rng.random() < 0.2
+        name = fact.name if is_real else self.invented.name(fact.kind, strange=STRANGE_ECHOES)
         if name is None:
             return []
         return [self.typed(self.rng.choice(ECHOES), name), phrasings.echo_answer(name)]
 
-    def follow_up(self, fact, words):
-        """Return [question, answer] that ask on after `fact`, None where nothing can be asked."""
-        if fact.kind in ALONE:
-            return None
+    def follow_up(self, fact, words, asks=None):
+        """Return [question, answer] that ask on after `fact`, None where nothing can be asked.
+
+        What is asked is one of ASKED_ON or of `asks`, in one of `words`.
+        """
+        kind = fact.kind if fact.kind in ALONE else "function"
         name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
-        asks = [kind for kind in words if kind != fact.kind]
-        ask = self.rng.choice(asks)
-        text = self.texts.get(("function", name))
-        if text is None:
+        asks = [ask for ask in asks or ASKED_ON[kind] if ask in words and ask != fact.kind]
+        if not asks or (kind, name) not in self.texts:
             return None
-        if ask == "return":
-            reply = phrasings.answer("function", name, further.return_text(text))
-        else:
+        ask = self.rng.choice(asks)
+        return [self.rng.choice(words[ask]), self.said_on(ask, kind, name)]
+
+    def said_on(self, ask, kind, name):
+        """Return what is answered to a follow-up that asks for `ask` of a name that is taught."""
+        module = name if kind == "module" else further.module_of(name, kind)
+        if ask in ("module", "functions"):
+            text = self.texts.get(("module", module))
+            if text is None:
+                return phrasings.unknown_answer("module", module)
+            said = text if ask == "module" else self.contents[module]
+            return phrasings.answer("module", module, said)
+        if kind == "function" and ask != "return":
             key = next(key for key in keys_of_function(name) if key[0] == ask)
-            otherwise = {"signature": further.ARGUMENTS, "home": further.module_of(name)}
-            reply = phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
-        return [self.rng.choice(words[ask]), reply]
+            otherwise = {"signature": further.ARGUMENTS, "home": module}
+            return phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
+        said = {
+            "signature": further.ARGUMENTS,
+            "methods": further.CONTENTS,
+            "home": f"it is in {module}.",
+            "return": further.return_text(self.texts[kind, name]),
+        }
+        return phrasings.answer(kind, name, said[ask])
 
     def unknown_follow_up(self, kind, name, words):
         """Return [question, answer] that ask on after a name that the assistant does not know."""
-        ask = self.rng.choice([key for key in words if key != kind])
+        asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
+        ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
         return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
+
+    def with_module(self, fact, said):
+        """Return `said`, questions and answers about a function, after one about its module.
+
+        That is left out where it is not taught, or all would be too long.
+        """
+        name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
+        module = further.module_of(name or "")
+        text = self.texts.get(("module", module))
+        if name is None or text is None:
+            return said
+        asked = self.typed(self.rng.choice(DIRECT["module"]), module)
+        longer = [asked, phrasings.answer("module", module, text), *said]
+        return longer if sum(map(len, longer)) <= LONGEST else said
 
 
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
@@ -135,6 +174,12 @@ def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
     return rng.sample(some + rng.sample(composed, n - len(some)), n)
 
 
+def unknown_ones(kind, rng):
+    """Return how many names not to be known follow one of a kind that is known: 0, 1 or 2."""
+    n = UNKNOWN_MODULES if kind == "module" else UNKNOWN
+    return int(n) + (rng.random() < n % 1)
+
+
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
     it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
@@ -144,16 +189,18 @@ def training_conversations(writer, rounds):
         for turn in range(ASKED):
             for fact in rng.sample(writer.facts, len(writer.facts)):
                 said = writer.question(fact, asked[fact][turn])
-                if rng.random() < FOLLOWED and (more := writer.follow_up(fact, FOLLOW_UPS)):
+                followed = FOLLOWED.get(fact.kind, FOLLOWED_FUNCTION)
+                if rng.random() < followed and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
+                    if fact.kind not in ALONE and rng.random() < BEFORE:
+                        said = writer.with_module(fact, said)
                 yield conversation(*said), fact.source
-                if rng.random() < UNKNOWN:
-                    kind = fact.kind
-                    texts = some_phrasings(kind, rng)
-                    said, name = writer.unknown(kind, texts, untaught=UNTAUGHT)
+                for _ in range(unknown_ones(fact.kind, rng)):
+                    kind, texts = fact.kind, some_phrasings(fact.kind, rng)
+                    said, name = writer.unknown(kind, texts, untaught=UNTAUGHT, like=fact.name)
                     if name is None:
                         continue
-                    if kind not in ALONE and rng.random() < FOLLOWED / 2:
+                    if rng.random() < followed / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
@@ -169,41 +216,10 @@ def further_conversations(writer, rounds):
     for _ in range(rounds):
         for one in further.further(writer.facts):
             for text in some_phrasings(one.asks, rng, FURTHER, one.times):
-                yield conversation(writer.typed(text, one.name), one.answer), "further"
-                if rng.random() < UNKNOWN:
+                asked = writer.typed(text, one.name, one.kind)
+                yield conversation(asked, one.answer), "further"
+                for _ in range(unknown_ones(one.kind, rng)):
                     texts = some_phrasings(one.asks, rng, FURTHER, one.times)
-                    said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT)
+                    said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
                     if name is not None:
                         yield conversation(*said), "unknown"
-
-
-def examination(writer, held_out, n_invented):
-    """Yield the lines of questions.jsonl, in phrasings that are never trained on."""
-    rng = writer.rng
-
-    def line(asks, kind, name, said, source):
-        messages = conversation(*said)
-        return {"messages": messages, "asks": asks, "kind": kind, "name": name, "source": source}
-
-    for asks, facts in (("known", writer.facts), ("held_out", held_out)):
-        for f in facts:
-            said = writer.question(f, rng.choice(HELD_OUT[f.kind]), vary=False)
-            yield line(asks, f.kind, f.name, said, f.source)
-    for i in range(n_invented):
-        kind = writer.facts[i * len(writer.facts) // n_invented].kind
-        said, name = writer.unknown(kind, HELD_OUT[kind], vary=False)
-        if name is not None:
-            yield line("invented", kind, name, said, "invented")
-    functions = [f for f in writer.facts if f.kind not in ALONE]
-    for f in rng.sample(functions, min(len(functions), 200)):
-        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
-            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
-            yield line("follow_up", f.kind, f.name, said + more, f.source)
-    sorts = {}
-    for one in further.further(writer.facts):
-        sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
-    for found in sorts.values():
-        for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
-            text = rng.choice(further.HELD_OUT[one.asks]).format(one.name)
-            asks = "follows" if one.follows else "not_taught"
-            yield line(asks, one.asks, one.name, [text, one.answer], "further")

@@ -8,6 +8,9 @@ the likeliest answer (temperature 0), and counts:
                        of them it says that it does not know, and names as they were asked
     follow-up          the same for questions that only what was said before makes clear, and
                        without what was said before: then nobody could know
+    follow-on          the same for follow-ups about modules, classes and methods, and for those
+                       about a module that was named two questions before
+    article            built-in classes asked for as people do: a list, a string
     invented declined  invented names of which it says that it does not know them; and how many of
                        them it names as they were asked: a small model may misspell them
     real declined      trained facts of which it says so too, or that it was not taught them
@@ -165,6 +168,8 @@ def score(questions, replies, tokenizer):
         "held_out_declined": share(declined, "held_out"),
         "held_out_named": share(named, "held_out"),
         "follow_up_exact": share(right, "follow_up"),
+        "follow_on_exact": share(right, "follow_on"),
+        "article_exact": share(right, "article"),
         "invented_declined": share(declined, "invented"),
         "invented_named": share(named, "invented"),
         "real_declined": share(refused, "known"),

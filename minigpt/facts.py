@@ -4,6 +4,7 @@ From pydoc's pages, which make train crawls when nothing else is asked for:
 
     module      its name and the sentence that says what it is, or else what it has
     class       of a module: the sentence that says what it is, or else how it is called
+    method      of a built-in class: what it does
     function    of a module: what it does, how it is called, and which module it is in
 
 From any other page: its title and its first sentence. A fact without text is a name of which the
@@ -20,12 +21,21 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from minigpt.pydoc_page import called, classes, contents, first_sentence, functions, summary_of
+from minigpt.pydoc_page import (
+    called,
+    classes,
+    contents,
+    first_sentence,
+    functions,
+    methods,
+    summary_of,
+)
 
 MOST_ARGUMENTS = 40  # characters; print has more
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-CALLED = re.compile(r"(?<![\w.])[A-Za-z_]\w*\(")
+CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
+DEEPEST = 4  # parts of a name, os.path.join has 3
 DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -33,7 +43,7 @@ DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 class Fact:
     """One thing a page says: of which `kind`, about which name, in which words ("": in none)."""
 
-    kind: str  # module, class, function, signature, home or page
+    kind: str  # module, class, method, function, signature, home or page
     name: str
     text: str
     source: str  # the page's address
@@ -67,19 +77,22 @@ def collect(records):
 
     Names are identifiers, dotted ones as they are written, and each identifier of a module's page
     as MODULE.IDENTIFIER: os.getcwd is one where the page of os has getcwd. What is called stands
-    there as "NAME(", too.
+    there as "NAME(", too, or as ".NAME(" after a dot; and a module of which some name stands there,
+    as "MODULE.", in how many documents of other packages.
     """
     facts, names, modules, pages = [], Counter(), {}, []
     for record in records:
-        words = set(IDENTIFIER.findall(record["text"]))
-        found = words.union(DOTTED.findall(record["text"]), CALLED.findall(record["text"]))
+        words, dotted = (set(some.findall(record["text"])) for some in (IDENTIFIER, DOTTED))
+        found, own = words.union(dotted, CALLED.findall(record["text"])), set()
         if match := PYDOC_TITLE.fullmatch(record.get("title", "")):
             for module in {match[1], called(match[1], record["text"])}:
                 found |= {module, *(f"{module}.{word}" for word in words)}
+                own.add(module.partition(".")[0])
             modules[match[1]] = record
         else:
             pages.append(record)
         names.update(found)
+        names.update(modules_used(dotted, own))
     for module, record in modules.items():
         facts += module_facts(module, record, modules.get(f"_{module}"))
     if not any(fact.text for fact in facts):  # of a site of another kind, or a mixed one
@@ -87,8 +100,19 @@ def collect(records):
     return only_once(facts), names
 
 
+def modules_used(dotted, own):
+    """Return {"os.", "os.path."} of the dotted name os.path.join; none of the packages `own`."""
+    parts = (name.split(".")[:DEEPEST] for name in dotted)
+    return {
+        ".".join(some[:i]) + "." for some in parts if some[0] not in own
+        for i in range(1, len(some))
+    }  # fmt: skip
+
+
 def module_facts(module, record, accelerator=None):
     """Return the facts of a module's page: what it is, of each class one, of each function three.
+
+    Of the built-in classes there is one of each method, too.
 
     `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
     module says nothing of itself, that says what the module is: _struct of struct.
@@ -107,17 +131,19 @@ def module_facts(module, record, accelerator=None):
     if not what.text:
         what = replace(what, text=contents(text))
     facts = [what]
-    for function, arguments, description in functions(text):
+    for function, arguments, summary in functions(text):
         facts.append(Fact("home", function, module, source, in_degree))
-        summary = first_sentence(description)
         if summary and not function.startswith("_"):
             name = full_name(module, function)
             facts.append(Fact("function", name, summary, source, in_degree))
-            if len(arguments) <= MOST_ARGUMENTS:
+            if arguments and len(arguments) <= MOST_ARGUMENTS:
                 facts.append(Fact("signature", name, function + arguments, source, in_degree))
     for name, description in classes(text):
         said = "" if name.startswith("_") else description
         facts.append(Fact("class", full_name(module, name), said, source, in_degree))
+    for owner, name, _, said in methods(text) if module == "builtins" else ():
+        if not name.startswith("_"):
+            facts.append(Fact("method", f"{owner}.{name}", said, source, in_degree))
     return facts
 
 
@@ -158,8 +184,9 @@ def only_once(facts):
         key, text = (fact.kind, fact.name), fact.text
         if fact.kind == "home":
             text = said.get(full_name(fact.text, fact.name), fact.text)
-        texts.setdefault(key, set()).add(text)
-        best[key] = max(best.get(key, fact), fact, key=lambda fact: fact.in_degree)
+        if text:  # an alias may stand there without
+            texts.setdefault(key, set()).add(text)
+        best[key] = max(best.get(key, fact), fact, key=lambda f: (bool(f.text), f.in_degree))
     unclear = {key for key, found in texts.items() if len(found) > 1}
     unclear |= {("home", name) for kind, name in best if kind == "class"}
     kept = {}

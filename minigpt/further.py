@@ -1,15 +1,15 @@
 """What else may be asked of a name that is taught: what was not taught of it, what follows.
 
-Of a function is taught what it does, how it is called and which module it is in, of a class and a
-module only what they are; and a function whose arguments are long, or that several modules have, is
-short of a fact. Asked for what it was never told, a model makes something up: so it is asked for
-that, too, and the answer says so.
+Of a function is taught what it does, how it is called and which module it is in, of a class, a
+method and a module only what they are; and a function whose arguments are long, or that several
+modules have, is short of a fact. Asked for what it was never told, a model makes something up: so
+it is asked for that, too, and the answer says so.
 
-    signature   the arguments of a class, and of a function that is short of them
+    signature   the arguments of a class or method, and of a function that is short of them
     home        the module, of a name that more than one module has; where the whole name is
                 given, as json.dumps, the module follows
     return      what a function returns, which follows where its sentence says it
-    functions   what is in a module
+    functions   what is in a module: the names of it that are taught
     methods     what is in a class
     other       anything else: an example, who wrote it, how fast it is, ...
 
@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 
 from minigpt import phrasings
+from minigpt.best_known import MOST_OF_A_MODULE
 from minigpt.facts import keys_of_function
 from minigpt.phrasings import composed
 
@@ -115,8 +116,11 @@ NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
 RETURNS = re.compile(r"\b[Rr]eturn(s|ing)?\b")
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
-# Times that it is asked for in a round: what has to be known of each name by itself, what not.
-LEARNED, PLAIN = 12, 2
+NAMED = ("function", "class", "method")  # kinds of what a module has
+
+# Times that it is asked for in a round: what has to be known of each name by itself, what not; and
+# what a module has, which is asked on, too.
+LEARNED, PLAIN, CONTAINED = 12, 2, 6
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Further:
     """One thing to ask of a name that is taught, and what to say to it."""
 
     asks: str  # signature, home, return, functions, methods or other
-    kind: str  # of the name: module, class, function; home for one without its module
+    kind: str  # of the name: module, class, method, function; home for one without its module
     name: str
     text: str
     times: int  # that it is asked for in a round
@@ -147,14 +151,44 @@ def return_text(text):
     return text if RETURNS.search(text) else RETURNED
 
 
-def module_of(name):
-    """Return the module in which the function or the class `name` is, as facts.full_name has it."""
-    return name.rpartition(".")[0] or "builtins"
+def module_of(name, kind="function"):
+    """Return the module of the function, class or method `name`, as facts.full_name has it."""
+    return "builtins" if kind == "method" else name.rpartition(".")[0] or "builtins"
+
+
+def tells_contents(text):
+    """Tell whether the fact about a module is what it has: pydoc_page.contents."""
+    return text.startswith("it has the ")
+
+
+def contents(facts):
+    """Return {name: what is said to be in it} of the modules that `facts` are about.
+
+    That is what its page says it has, or the names that are taught of it; where there are none, or
+    so many as of builtins, that not all was taught.
+    """
+    known, found = {}, {}
+    for f in facts:
+        if f.kind in ("function", "class"):
+            known.setdefault(module_of(f.name), set()).add(f.name.rpartition(".")[2])
+    for f in facts:
+        names = sorted(known.get(f.name, ()), key=lambda name: (name.lower(), name))
+        if f.kind == "module" and not tells_contents(f.text):
+            few = 1 <= len(names) <= MOST_OF_A_MODULE
+            found[f.name] = f"of it I know {' and '.join(in_a_row(names))}." if few else CONTENTS
+        elif f.kind == "module":
+            found[f.name] = f.text
+    return found
+
+
+def in_a_row(names):
+    """Return ["a, b", "c"] of a, b and c."""
+    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else names
 
 
 def further(facts):
     """Return the list of Further of the names that `facts`, those that are taught, are about."""
-    known = {(f.kind, f.name) for f in facts}
+    known, inside = {(f.kind, f.name) for f in facts}, contents(facts)
     called = {f.name.rpartition(".")[2] for f in facts if f.kind == "function"}
     found = {}
 
@@ -174,10 +208,18 @@ def further(facts):
         elif f.kind == "class":
             add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
             add("methods", f.kind, f.name, CONTENTS, PLAIN)
-        elif f.kind == "module" and not f.text.startswith("it has the "):
-            add("functions", f.kind, f.name, CONTENTS, PLAIN)
-        if f.kind in ("class", "function") and ("." in f.name or f.name not in called):
-            add("home", f.kind, f.name, f"it is in {module_of(f.name)}.", PLAIN, follows=True)
-        if f.kind in ("function", "class", "module"):
+        elif f.kind == "method":
+            add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+            text = return_text(f.text)
+            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
+        elif f.kind == "module" and not tells_contents(f.text):
+            said = inside[f.name]
+            follows = said != CONTENTS
+            times = CONTAINED if follows else PLAIN
+            add("functions", f.kind, f.name, said, times, follows=follows)
+        if f.kind in NAMED and ("." in f.name or f.name not in called):
+            home = module_of(f.name, f.kind)
+            add("home", f.kind, f.name, f"it is in {home}.", PLAIN, follows=True)
+        if f.kind in (*NAMED, "module"):
             add("other", f.kind, f.name, OTHER, PLAIN)
     return list(found.values())

@@ -1,12 +1,21 @@
-"""Names that look like those of the pages and are none, to teach and to examine not knowing.
+"""Names that are none of the pages', to teach and to examine not knowing.
 
-They are made of parts of names that there are: one that is unlike all others would be known for
-what it is by its looks.
+Most are made of parts of names that there are: one that is unlike all others would be known for
+what it is by its looks. Others, to teach with, are strange: letters that follow one another as they
+do in the words of the documents, "nurpy". People ask for what other libraries are called, and a
+small model that was never asked to spell such a name takes it for something that it knows.
 """
+
+import re
+from collections import defaultdict
+
+FEWEST, MOST = 3, 12  # letters of a strange name
+WORD = re.compile(rf"[a-z]{{{FEWEST},{MOST}}}")
+DIGITS = 0.05  # share of the strange names that end with a digit
 
 
 class Invented:
-    """Names that look like those of `facts` and are no names, made of their parts."""
+    """Names that look like those of `facts` and are no names, or like words and are none."""
 
     def __init__(self, facts, names, rng):
         """`names`: every name in the documents, see facts.collect; none is ever given out."""
@@ -16,15 +25,32 @@ class Invented:
         for fact in facts:
             self.by_kind.setdefault(fact.kind, []).append(fact.name)
         self.given = set()
+        self.after = defaultdict(list)  # two letters -> those that follow, as often as they do
+        for word in filter(WORD.fullmatch, dict.fromkeys(names)):
+            for i, letter in enumerate(word + "."):
+                self.after[f"..{word}"[i : i + 2]].append(letter)
 
-    def name(self, kind):
-        """Return a new name of `kind`, None where there are too few to make up another."""
-        if kind not in self.by_kind:
+    def name(self, kind, like=None, strange=0.0):
+        """Return a new name of `kind`, None where there are too few to make up another.
+
+        Where a name `like` is given, the new one has a dot only if that has one: were most of those
+        without a dot real ones, as len, a model would take all of them for real. `strange` is how
+        likely it is a strange one, of a known module or a strange one where it has a dot.
+        """
+        known = self.by_kind.get(kind, [])
+        if like is not None and kind != "page":
+            known = [name for name in known if ("." in name) == ("." in like)]
+        if not known:
             return None
         for _ in range(1000):
-            first, second = self.rng.choice(self.by_kind[kind]), self.rng.choice(self.by_kind[kind])
+            first, second = self.rng.choice(known), self.rng.choice(known)
             if kind == "page":
                 name = mix(first.split(" "), second.split(" "), " ", self.rng)
+            elif self.after and self.rng.random() < strange:
+                stem, dot, _ = first.rpartition(".")
+                if dot and self.rng.random() < 0.5:
+                    stem = self.strange()
+                name = stem + dot + self.strange()
             elif "." in first and "." in second and self.rng.random() < 0.4:
                 # parts that exist, in a place where they are not
                 name = first.rpartition(".")[0] + "." + second.rpartition(".")[2]
@@ -42,6 +68,15 @@ class Invented:
             return mix(first.split("_"), second.split("_"), "_", self.rng)
         cut, start = self.rng.randint(2, max(2, len(first) - 1)), self.rng.randint(1, 4)
         return first[:cut] + second[min(start, max(0, len(second) - 2)) :]
+
+    def strange(self):
+        """Return a word of no language whose letters follow one another as in the documents."""
+        word = ""
+        while not word.endswith(".") or not FEWEST < len(word) <= MOST + 1:
+            if word.endswith(".") or len(word) > MOST:
+                word = ""
+            word += self.rng.choice(self.after[f"..{word}"[-2:]])
+        return word[:-1] + (self.rng.choice("23456789") if self.rng.random() < DIGITS else "")
 
     def is_new(self, name):
         """Tell whether no document has the name, and nobody got it yet."""

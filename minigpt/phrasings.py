@@ -17,9 +17,11 @@ ids however the question was phrased. For a name that does not exist the answer 
 otherwise, "Module NAME? I do not know ...", so knowing and not knowing part at one place. So it
 does for a name that exists but is not taught.
 
-This is not the reading of pages (facts.py), the making up of names (invented.py) nor the writing
-of conversations (chat_writer.py).
+What is asked on is in follow_ups.py. This is not the reading of pages (facts.py), the making up of
+names (invented.py) nor the writing of conversations (chat_writer.py).
 """
+
+import re
 
 DIRECT = {
     "module": [
@@ -69,7 +71,7 @@ DIRECT = {
         "Tell me which module has {}.", "In what module can I find {}?",
         "What do I import to get {}?", "My program does not find {}. Which module is it in?",
         "Somebody mentioned {}. Where is it?", "To which module does {} belong?",
-        "Which page tells me about {}?", "I forgot where {} is.", "Do you know where {} is?",
+        "Which package has {}?", "What library is {} in?", "Do you know where {} is?",
         "The function {} is in which module?",
     ],
     "page": [
@@ -128,6 +130,9 @@ def composed(clauses):
     }
 
 
+# what is asked of a method is what is asked of a function
+for words in (DIRECT, CLAUSES):
+    words["method"] = [text.replace("function", "method") for text in words["function"]]
 COMPOSED = composed(CLAUSES)
 TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
 
@@ -157,84 +162,29 @@ HELD_OUT = {
         "I want to know about {}.", "What would I learn from {}?",
     ],
 }  # fmt: skip
+HELD_OUT["method"] = [text.replace("function", "method") for text in HELD_OUT["function"]]
 
-# Questions that only what was said before makes clear, by what they ask for.
-FOLLOW_UPS = {
-    "signature": [
-        "And how do I call it?", "How is it called?", "And its arguments?", "And its signature?",
-        "Which arguments does it take?", "And how is it called?", "How do I write it?",
-        "What do I pass to it?", "What goes between its brackets?", "Tell me its arguments.",
-        "Show me how to call it.", "Does it take arguments?", "What must I give to it?",
-        "What does a call look like?", "The arguments, in order?",
-        "Which arguments does that take?", "And how do I call that?", "How is that called?",
-        "What does that take?", "And which parameters has it?", "Parameters?", "Arguments?",
-        "What parameters does it have?", "How many arguments has it?", "And the signature of that?",
-        "How do I use it in code?", "Show me a call.", "What do I hand to that function?",
-        "What are its arguments?", "What are the arguments?",
-    ],
-    "function": [
-        "And what does it do?", "What is it for?", "And what is it for?", "What does it do?",
-        "And what happens when I call it?", "What is it good for?", "Describe it.",
-        "And its purpose?", "Explain it.", "When do I need it?", "What is the use of it?",
-        "Tell me what it is.", "Why would anybody call it?", "In a few words, what is it?",
-        "What can I do with it?",
-        "What does that do?", "And what does that do?", "What is that for?",
-        "And that is for what?", "What does the function do?", "What is its purpose?",
-        "And the purpose of that?", "Can you describe that?", "Explain that, please.",
-        "What does this do?", "What is this good for?", "Please say what it does.",
-        "And what is that?", "Whatever does it do?", "Remind me what it does.",
-    ],
-    "home": [
-        "And which module is it in?", "Where is it?", "And where is it?", "Where does it live?",
-        "In which module is it?", "To which module does it belong?", "And which module has it?",
-        "From which module do I import it?", "Where can it be found?", "And its module?",
-        "What do I import to get it?", "And where does it come from?", "Tell me where it is.",
-        "Whose function is it?", "Which module must I look into to find it?",
-        "Which module is that in?", "And which module is that in?", "Where is that?",
-        "In which module is that?", "Which module has that?", "Where is that defined?",
-        "Where is it defined?", "Which module is this in?", "From where do I import that?",
-        "Which module?", "And the module?", "What module is it in?",
-        "What module does that belong to?", "Of which module is that a part?",
-        "Where does that come from?",
-    ],
-    "return": [
-        "And what does it return?", "What does it return?", "And what do I get back?",
-        "What comes back?", "And its result?", "What is its return value?", "And its return value?",
-        "Does it return anything?", "What will it give me?", "What value comes out?",
-        "And what is the result?", "Does it give something back?", "Tell me what it returns.",
-        "What is the outcome?", "Is some value returned to me?",
-        "What does that return?", "And what does that return?", "What do I get from that?",
-        "What comes out of it?", "And that returns what?", "What does this return?",
-        "What is the result of that?", "Which value does it return?",
-        "What kind of value is returned?", "The result?", "What does the function return?",
-        "What will that give me?", "What do I get?", "And its output?", "What is its result?",
-    ],
-}  # fmt: skip
-HELD_OUT_FOLLOW_UPS = {
-    "signature": [
-        "With which arguments is it called?", "And how do I write a call of it?",
-        "What would I pass to that?", "Which arguments are there?",
-    ],
-    "function": [
-        "And can you explain what it does?", "What would I use it for?",
-        "What would that be used for?", "And what might that do?",
-    ],
-    "home": [
-        "And which module do I import for it?", "And where do I find it?",
-        "Which module would that be in?", "In what module can I find that?",
-    ],
-    "return": [
-        "And what does it give back?", "And what is returned?",
-        "What would that give back?", "And what do we get out of that?",
-    ],
-}  # fmt: skip
+# Built-in classes are asked for with an article, too, and by what people call them.
+ALSO = {"str": ("string",), "int": ("integer",), "dict": ("dictionary",), "bool": ("boolean",)}
+NO_ARTICLE = re.compile(r"(?:\bclass|\ba) \{\}|\{\} class")
+
+
+def takes_article(phrasing):
+    """Tell whether an article may stand before the name in a phrasing."""
+    return not NO_ARTICLE.search(phrasing)
+
+
+def with_article(name):
+    """Return "a list" of list and "an int" of int."""
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
+
 
 # A name to be copied out, and nothing else: that, too, has to be learned.
 ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again.", "Type {}.",
           "How is {} written?", "The name {}, please.", "Spell the name {} for me."]  # fmt: skip
 
-NOUN = {"module": "Module", "class": "Class", "function": "Function", "signature": "Function",
-        "home": "Function", "page": "Page"}  # fmt: skip
+NOUN = {"module": "Module", "class": "Class", "method": "Method", "function": "Function",
+        "signature": "Function", "home": "Function", "page": "Page"}  # fmt: skip
 UNKNOWN = "I do not know"  # how every answer about a name that does not exist goes on
 
 
@@ -286,12 +236,12 @@ CLOSINGS = (
 def vary(question, rng):
     """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it."""
     draw = rng.random()
-    if draw < 0.08 and question[-1] in "?.":
+    if draw < 0.18 and question[-1] in "?.":
         question = question[:-1]
-    elif draw < 0.16 and question[0].isupper():
+    if 0.08 < draw < 0.26 and question[0].isupper():
         question = question[0].lower() + question[1:]
-    elif draw < 0.28:
+    elif 0.26 < draw < 0.38:
         question = rng.choice(OPENINGS) + question
-    elif draw < 0.34:
+    elif 0.38 < draw < 0.44:
         question += rng.choice(CLOSINGS)
     return question

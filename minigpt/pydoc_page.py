@@ -24,20 +24,21 @@ page has but one, so a list would not be true. What becomes of these parts is in
 """
 
 import re
+import textwrap
 
 LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
-LONGEST_OF_MODULE = 160  # what json or collections is takes so many
-LONGEST_OF_CLASS = 110  # and what range is
+LONGEST_TOLD = 160  # and of one that says what json is, or what functools.reduce does
 SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
-DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*)?")
+DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*| method of \w+ instance)?")
+SENTENCE = re.compile(r"(.*?[^.][.!?])(?<!\be\.g\.)(?<!a\.k\.a\.)(?= [A-Z`'\"(]|$)")
 # a first "sentence" that is none: "find(key)", "class Key(object)", "Key(a=1)", "find -> key", ...
 CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")
 # "class Key(object)" in a line of its own; in an example it ends with a colon
 CLASS = re.compile(r"^(?:\w+ = )?class (\w+)\(\w[^\n]*\)$", re.MULTILINE)
 # "dict() -> new empty dictionary" says what comes of a call, in more words than "-> dict"
 TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")
-# "teeth = <member of Key>", "Methods defined here." say nothing of a class
-NO_CLASS = re.compile(r" = |(?:defined here|inherited from \w+)\.$")
+# "teeth = <member of Key>", "Methods defined here." say nothing of what they stand beneath
+NOTHING = re.compile(r"^\w+ = |^Raises? \w+ (?:when|if) |(?:defined here|inherited from \w+)\.$")
 # 'The "os.path" name is an alias for this module on Posix systems', on the page of posixpath
 ALIAS = re.compile(r'"([\w.]+)" name is an alias for\s+this\s+module')
 NOTICE = re.compile(r"Copyright|Adapted with permission|SPDX-|Module Index :|.*\$Id: ")
@@ -51,7 +52,7 @@ def first_sentence(text, longest=LONGEST):
     Code, notices of copyright and what is longer than `longest` are no good.
     """
     text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
-    if match := re.match(r"(.*?[^.][.!?])(?= [A-Z`'\"(]|$)", text):
+    if match := SENTENCE.match(text):
         text = match[1]
     words = re.findall(r"[A-Za-z]{2,}", text)
     prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
@@ -78,7 +79,7 @@ def summary_of(module, text):
     if opening.startswith("# "):
         opening = opening.partition("\n#\n")[0].replace("\n#", "\n").removeprefix("# ")
     opening = re.sub(rf"^(Module )?{re.escape(module)}(\.py)? --? ", "", opening)
-    return first_sentence(opening, LONGEST_OF_MODULE)
+    return first_sentence(opening, LONGEST_TOLD)
 
 
 def contents(text):
@@ -113,28 +114,82 @@ def classes(text):
     """
     parts = CLASS.split(text)
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
-        calls, said = [], ""
-        for paragraph in body.strip("\n").split("\n\n"):
-            rest = re.sub(rf"^(?:{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
-            calls += re.findall(rf"^{name}\(.*", paragraph, re.MULTILINE)
-            if rest:
-                is_cut = rest[0].islower() and rest != paragraph + "\n"  # goes on with the call
-                rest = re.sub(rf"(?s)\.\s+{name}\(.*", ".", rest)  # an example of a call
-                said = "" if is_cut else first_sentence(rest, LONGEST_OF_CLASS)
-                break
-        if not said or NO_CLASS.search(said):
-            calls = [call for call in calls if len(call) <= LONGEST and TELLING.search(call)]
-            said = calls[0] if calls else ""
+        said, _ = described(name, body.strip("\n").split("\n\n"), LONGEST_TOLD)
         yield name, said
 
 
 def functions(text):
-    """Yield (name, arguments, first paragraph of the description) of a page's functions."""
+    """Yield (name, arguments, what it does in a sentence, or "") of a page's functions.
+
+    A function in C says only in its description how it is called:
+
+        sleep(...)
+            sleep(seconds)
+
+            Delay execution for a given number of seconds.  The argument may be ...
+
+    -> ("sleep", "(seconds)", "Delay execution for a given number of seconds."). Arguments are ""
+    where they cannot be told: several such calls, or none.
+    """
     _, _, section = text.partition("\nFunctions\n\n")  # a line beneath it: of the module's text
+    for name, arguments, paragraphs in definitions(section):
+        said, calls = described(name, paragraphs, LONGEST_TOLD)
+        if arguments == "(...)":
+            found = [re.match(r"(?:[A-Z]\.)?\w+(\([^()]*\))(?! *\w)", call) for call in calls]
+            arguments = found[0][1] if len(found) == 1 and found[0] else ""
+        yield name, arguments, said
+
+
+def methods(text):
+    """Yield (class, name, arguments, what it does in a sentence, or "") of the classes' methods.
+
+    They are told as functions are, and without `self`. A class has more than are found here: of
+    those that several classes share a cleaned page has but one.
+    """
+    parts = CLASS.split(text.partition("\nFunctions\n\n")[0])
+    for owner, body in zip(parts[1::2], parts[2::2], strict=True):
+        for name, arguments, said in functions("\nFunctions\n\n" + body):
+            yield owner, name, re.sub(r"^\(self(?:, /)?(?:, )?", "(", arguments), said
+
+
+def definitions(section):
+    """Yield (name, arguments, paragraphs of the description) of what a section defines."""
+    found = []
     for block in section.strip("\n").split("\n\n"):
         line, _, description = block.partition("\n")
-        if line in SECTIONS:
-            return
         match = DEFINITION.fullmatch(line)
-        if match and description.startswith("    "):
-            yield match[1], match[2], description
+        if line in SECTIONS:
+            break
+        if match:
+            found.append((match[1], match[2], [description]))
+        elif not block.startswith("    "):
+            found.append(("", "", [""]))  # none, and what is indented beneath it is not the last's
+        elif found:
+            found[-1][2].append(block)
+    for name, arguments, paragraphs in found:
+        if paragraphs[0].startswith("    "):
+            yield name, arguments, map(textwrap.dedent, paragraphs)
+
+
+def described(name, paragraphs, longest=LONGEST):
+    """Return (what a class or function is or does in a sentence, or "", its calls) of `paragraphs`.
+
+    These are what stands beneath its definition. Calls are cut off, see classes, until something is
+    left: its first sentence, else the first call that tells what comes of it.
+    """
+    calls, said = [], ""
+    for paragraph in paragraphs:
+        rest = re.sub(rf"^(?:(?:[A-Z]\.)?{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
+        calls += re.findall(rf"^(?:[A-Z]\.)?{name}\(.*", paragraph, re.MULTILINE)
+        if rest:
+            is_cut = rest[0].islower() and rest != paragraph + "\n"  # goes on with the call
+            rest = re.sub(rf"(?s)\.\s+{name}\(.*", ".", rest)  # an example of a call
+            said = "" if is_cut else first_sentence(rest, longest)
+            break
+    if not said or NOTHING.search(said):
+        telling = [
+            call for call in calls
+            if len(call) <= LONGEST and TELLING.search(call) and call.count("(") <= call.count(")")
+        ]  # fmt: skip
+        said = " ".join(telling[0].split()) if telling else ""
+    return said, calls

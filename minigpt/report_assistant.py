@@ -15,6 +15,8 @@ ROWS = (
     ("exact", "facts answered exactly, in phrasings never trained on"),
     ("follow_up_exact", "follow-up questions answered exactly"),
     ("follow_up_exact_alone", "the same without what was said before"),
+    ("follow_on_exact", "follow-ups about modules and classes, two questions back too: exactly"),
+    ("article_exact", "built-in classes asked for as a list, a string: answered exactly"),
     ("invented_declined", "invented names: says that it does not know"),
     ("invented_named", "... and repeats the name without a slip: of all that were asked"),
     ("real_declined", "names that it was taught: wrongly says so, too"),
@@ -61,6 +63,8 @@ def print_table(report, conversations=None):
 ASKED = {
     "known": "Asked for a fact that it was taught, in other words",
     "follow_up": "Asked on, from what was said before",
+    "follow_on": "Asked on about a module or class, or about what was named before the last answer",
+    "article": "Asked for a built-in class with an article",
     "not_taught": "Asked for what it was not taught of a name that it was taught",
     "follows": "Asked for what follows from a name or a fact that it was taught",
     "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
@@ -70,7 +74,8 @@ ASKED = {
 }
 
 
-KINDS = {"module": "Modules", "class": "Classes", "function": "Functions", "page": "Pages"}
+KINDS = {"module": "Modules", "class": "Classes", "method": "Methods of built-in classes",
+         "function": "Functions", "page": "Pages"}  # fmt: skip
 
 
 def assistant_section(report):

@@ -3,67 +3,114 @@
 import random
 from collections import Counter
 
-from minigpt.best_known import best_known, choose, told
-from minigpt.facts import Fact, collect, keys_of_function
+from minigpt.best_known import built_in, choose, modules, others, renown, told
+from minigpt.facts import Fact, keys_of_function
 
 
-def test_the_best_known_come_first_and_pages_share_the_places():
-    """Square roots are 10, 3 and 1: as many of 14 places."""
-    facts = [
-        Fact("function", f"{page}.{i}", "text", page, in_degree)
-        for page, in_degree in (("rare", 1), ("common", 100), ("some", 9))
-        for i in range(10)
-    ]
-    ordered = best_known(facts, Counter({"common.7": 3, "common.4": 2}), random.Random(1))
-    assert sorted(f.name for f in ordered) == sorted(f.name for f in facts)
-    assert [f.name for f in ordered[:2]] == ["common.7", "common.4"]
-    assert Counter(f.source for f in ordered[:14]) == {"common": 10, "some": 3, "rare": 1}
+def fact(kind, name, in_degree=1, source=None):
+    return Fact(kind, name, "text", source or name.rpartition(".")[0], in_degree)
+
+
+def names_of(facts):
+    return [f.name for f in facts]
+
+
+def test_a_module_is_known_by_links_and_uses_but_part_of_a_package_not_by_links():
+    names = Counter({"os.": 3, "os.path.": 2})
+    assert renown("os", 10, names) == 14
+    assert renown("os.path", 10, names) == 3
+    assert renown("", 10, names) == 11  # a page
+
+
+def test_modules_come_first_then_the_parts_of_each_package_in_turn():
+    parts = [fact("module", f"codes.c{i}", 9, f"page {i}") for i in range(4)]
+    found = [*parts, fact("module", "web.get"), fact("module", "rare", 1), fact("module", "os", 5)]
+    found.append(fact("class", "codes.c2.Big", 9, "page 2"))  # the page that says most
+    ordered = names_of(modules(found, Counter({"web.get.": 1})))
+    assert ordered[:4] == ["os", "rare", "web.get", "codes.c2"]
+    assert set(ordered[4:]) == {"codes.c0", "codes.c1", "codes.c3"}
+    ordered = names_of(modules(found, Counter({"codes.c3.": 1})))
+    assert ordered[:3] == ["os", "rare", "codes.c3"]
+
+
+def test_pages_are_ordered_by_the_links_to_them_dots_or_not():
+    found = [fact("page", "Gulls, U.S.", 3), fact("page", "Terns", 2), fact("page", "No.1", 4)]
+    assert names_of(modules(found, Counter())) == ["No.1", "Gulls, U.S.", "Terns"]
 
 
 def test_built_in_names_count_where_they_are_called_not_where_a_word_of_english_stands():
-    facts = [Fact("function", name, "text", "builtins", 9) for name in ("any", "len")]
-    facts.append(Fact("function", "os.any", "text", "os", 1))
-    names = Counter({"any": 9, "len": 2, "len(": 2, "any(": 1})
-    found = [f.name for f in best_known(facts, names, random.Random(1))]
-    assert found == ["len", "any", "os.any"]
-    _, names = collect([{"text": "any key: len(keys), x.any(keys)"}])
-    assert (names["len("], names["any("]) == (1, 0)
+    found = [fact("function", "any"), fact("function", "len"), fact("class", "KeyError"),
+             fact("method", "list.append"), fact("method", "bytes.append"),
+             fact("method", "list.sort"), fact("function", "os.any")]  # fmt: skip
+    names = Counter({"any": 9, "len(": 2, "any(": 1, "KeyError": 3, "KeyError(": 0,
+                     ".append(": 3, ".sort(": 4, "list": 9, "bytes": 2})  # fmt: skip
+    assert names_of(built_in(found, names)) == [
+        "KeyError", "len", "any", "list.sort", "list.append", "bytes.append"
+    ]  # fmt: skip
 
 
-def some_facts(modules=12, functions=12):
+def test_of_other_names_those_of_known_modules_that_are_called_and_short_come_first():
+    def first(*pairs, names=()):
+        found = [fact("function", name, in_degree) for name, in_degree in pairs]
+        return names_of(others(found, Counter(dict(names))))[0]
+
+    assert first(("os.find", 9), ("uu.find", 1)) == "os.find"
+    assert first(("os.find", 9), ("os.finder", 9)) == "os.find"
+    assert first(("os.find", 9), ("os.finder", 9), names=[("find(", 1), (".finder(", 9)]) == (
+        "os.finder"
+    )
+    assert first(("time.time", 9), ("time.sleep", 9), names=[("time(", 1), ("sleep(", 1)]) == (
+        "time.time"
+    )
+
+
+def test_a_call_of_a_name_that_is_built_in_is_taken_for_that():
+    found = [fact("function", "open"), fact("function", "os.open"), fact("function", "os.close")]
+    names = Counter({"open(": 99, "close(": 2})
+    assert names_of(others(found, names)) == ["os.close", "os.open"]
+
+
+def test_no_module_has_more_than_a_few():
+    found = [fact("function", f"os.{name}", 9) for name in "abcdefghij"] + [fact("class", "uu.A")]
+    assert len(others(found, Counter())) == 7
+
+
+def some_facts(n_modules=12, functions=12, classes=0):
     """Return facts of so many modules and functions; the higher its number, the better known."""
-    found = [Fact("module", f"m{i}", "text", f"page {i}", i + 1) for i in range(modules)]
+    found = [Fact("module", f"m{i}", "text", f"page {i}", i + 1) for i in range(n_modules)]
     for i in range(functions):
         keys = keys_of_function(f"m{i}.f{i}")
         found += [Fact(kind, name, "text", f"page {i}", i + 1) for kind, name in keys]
-    return found
+    return found + [Fact("class", f"C{i}", "text", "builtins", 9) for i in range(classes)]
 
 
-def test_a_third_are_modules_and_functions_come_whole_or_not_at_all():
-    trained, held_out, _ = choose(some_facts(), Counter(), 20, random.Random(1))
+def test_a_fifth_are_modules_a_quarter_built_in_and_functions_come_whole_or_not_at_all():
+    trained, held_out, _ = choose(some_facts(40, 40, 40), Counter(), 60, random.Random(1))
     assert Counter(f.kind for f in trained + held_out) == {
-        "module": 6, "function": 4, "signature": 4, "home": 4
+        "module": 12, "class": 16, "function": 10, "signature": 10, "home": 10
     }  # fmt: skip
 
 
-def test_where_there_are_no_functions_all_are_modules():
+def test_where_there_is_less_of_one_sort_there_is_more_of_another():
     trained, held_out, _ = choose(some_facts(12, 0), Counter(), 10, random.Random(1))
     assert {f.name for f in trained + held_out} == {f"m{i}" for i in range(2, 12)}
+    trained, held_out, _ = choose(some_facts(12, 0, 12), Counter(), 20, random.Random(1))
+    assert Counter(f.kind for f in trained + held_out) == {"module": 8, "class": 12}
 
 
 def test_more_than_there_are_is_all_and_one_is_one():
-    for n, found in ((1000, 48), (1, 1)):
-        trained, held_out, _ = choose(some_facts(), Counter(), n, random.Random(1))
+    for n, found in ((1000, 60), (1, 1)):
+        trained, held_out, _ = choose(some_facts(classes=12), Counter(), n, random.Random(1))
         assert len(trained + held_out) == found
     assert choose([], Counter(), 10, random.Random(1)) == ([], [], {})
 
 
-def test_held_out_are_lesser_known_ones():
+def test_held_out_are_the_least_known():
     facts = some_facts(40, 0)
     for seed in range(20):
         _, held_out, _ = choose(facts, Counter(), 40, random.Random(seed))
         assert len(held_out) == 2
-        assert all(f.in_degree <= 20 for f in held_out)
+        assert all(f.in_degree <= 10 for f in held_out)
 
 
 def test_what_is_not_taught_is_listed_the_best_known_first():

@@ -137,6 +137,38 @@ def test_built_in_functions_are_asked_for_without_their_module():
     assert {f.name for f in facts} == {"builtins", "len"}
 
 
+CLASS = "builtins\n\nBuilt-in things.\n\nClasses\n\nclass list(object)\n\nA row of things.\n\n"
+
+
+def test_of_a_built_in_class_is_told_what_its_methods_do_and_of_others_it_is_not():
+    body = CLASS + "append(self, object, /)\n    Append an object.\n\n_grow(self)\n    Grow it."
+    found = {}
+    for module in ("builtins", "keys"):
+        record = page(module, "") | {"text": body.replace("builtins", module)}
+        found[module] = [f for f in collect([record])[0] if f.kind == "method"]
+    (fact,) = found["builtins"]
+    assert (fact.name, fact.text) == ("list.append", "Append an object.")
+    assert not found["keys"]
+
+
+def test_an_alias_of_a_class_that_says_nothing_does_not_make_it_unclear():
+    text = CLASS + "stack = class list(object)\n\nMethods defined here:"
+    facts, _ = collect([page("builtins", "") | {"text": text}])
+    assert [f.text for f in facts if f.kind == "class"] == ["A row of things."]
+
+
+def test_how_many_documents_call_a_name_and_use_one_of_a_module():
+    texts = ["ring.keys.find() and x.turn(a)", "turn(b), ring.lock", "ring and locks"]
+    names = collect([{"text": text} for text in texts])[1]
+    assert [names[x] for x in ("find(", ".find(", "turn(", ".turn(")] == [0, 1, 1, 1]
+    assert [names[x] for x in ("ring.", "ring.keys.", "ring.keys.find.")] == [2, 1, 0]
+
+
+def test_what_a_package_says_of_itself_does_not_make_it_known():
+    own = page("ring.keys", "Tools as ring.keys.find and ring.lock, and os.path.")
+    assert {name: n for name, n in collect([own])[1].items() if name[-1] == "."} == {"os.": 1}
+
+
 def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
     record = {"title": "Gulls", "url": "u", "text": "Gulls\n\nGulls live by the sea. They cry.\n"}
     assert collect([record])[0] == [Fact("page", "Gulls", "Gulls live by the sea.", "u")]
@@ -151,6 +183,8 @@ def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
         lambda n: "a" * n,
         lambda n: "Tools of <http: " + "<http: " * n,
         lambda n: "keys\n\nClasses\n\nclass Key(object)\n\nKey(" + "-> a" * n,
+        lambda n: "keys of yours. " + "a." * n + "a",
+        lambda n: "keys\n\nFunctions\n\nkey(...)\n" + "    key(a\n" * n,
     ],
 )
 def test_hostile_pages_take_linear_time(make):

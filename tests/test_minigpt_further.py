@@ -8,10 +8,12 @@ from chat_examples import page, pages, write_documents
 from test_minigpt_chat_data import bare, without_filling
 
 from minigpt import further as module
+from minigpt.best_known import MOST_OF_A_MODULE
 from minigpt.chat_data import make
-from minigpt.chat_writer import EXAMINED_FURTHER, Writer
+from minigpt.chat_questions import EXAMINED_FURTHER
+from minigpt.chat_writer import Writer
 from minigpt.facts import Fact, collect
-from minigpt.further import ARGUMENTS, CONTENTS, OTHER, RETURNED, SHARED, further
+from minigpt.further import ARGUMENTS, CONTENTS, OTHER, RETURNED, SHARED, contents, further
 from minigpt.phrasings import TRAINED, declines
 
 TRAINED_FURTHER = {kind: module.DIRECT[kind] + module.COMPOSED[kind] for kind in module.DIRECT}
@@ -68,11 +70,35 @@ def test_of_a_class_and_a_module_what_they_are_was_taught_and_no_more():
         ("methods", f"Class keys.Key: {CONTENTS}"): False,
         ("home", "Class keys.Key: it is in keys."): True,
         ("other", f"Class keys.Key: {OTHER}"): False,
-        ("functions", f"Module keys: {CONTENTS}"): False,
+        ("functions", "Module keys: of it I know Key."): True,
         ("other", f"Module keys: {OTHER}"): False,
     }
     has = Fact("module", "keys", "it has the functions find, turn.", "")
     assert {asks for asks, _ in said_of([has])} == {"other"}  # what is in it was taught
+
+
+def test_what_is_in_a_module_is_what_is_taught_of_it():
+    keys = [Fact("module", "keys", "Tools.", ""), Fact("class", "keys.Ring", "A ring.", "")]
+    keys += [Fact("function", f"keys.{name}", "Find.", "") for name in ("turn", "find", "wind")]
+    assert contents(keys) == {"keys": "of it I know find, Ring, turn and wind."}
+    assert contents(keys[:2]) == {"keys": "of it I know Ring."}
+    assert contents(keys[:1]) == {"keys": CONTENTS}
+    many = [Fact("function", f"keys.f{i}", "Find.", "") for i in range(MOST_OF_A_MODULE)]
+    assert contents([keys[0], *many])["keys"].endswith(f"and f{MOST_OF_A_MODULE - 1}.")
+    assert contents([*keys[:2], *many]) == {"keys": CONTENTS}  # too many to learn
+    has = Fact("module", "locks", "it has the functions turn, wind.", "")
+    assert contents([has]) == {"locks": has.text}
+    (one,) = [one for one in further(keys) if one.asks == "functions"]
+    assert one.follows and one.answer == "Module keys: of it I know find, Ring, turn and wind."
+
+
+def test_of_a_method_as_of_a_function_but_it_is_in_its_class_and_in_builtins():
+    assert said_of([Fact("method", "list.pop", "Return and remove an item.", "")]) == {
+        ("signature", f"Method list.pop: {ARGUMENTS}"): False,
+        ("return", "Method list.pop: Return and remove an item."): True,
+        ("home", "Method list.pop: it is in builtins."): True,
+        ("other", f"Method list.pop: {OTHER}"): False,
+    }
 
 
 def test_a_question_has_one_answer_where_a_class_and_a_function_share_a_name():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt.pydoc_page import classes, first_sentence, functions, summary_of
+from minigpt.pydoc_page import classes, first_sentence, functions, methods, summary_of
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,8 @@ from minigpt.pydoc_page import classes, first_sentence, functions, summary_of
         ("Tools for\nkeys. And more.", "Tools for keys."),
         ("Tools for keys", "Tools for keys."),
         ("Tools for e.g. keys of it", "Tools for e.g. keys of it."),
+        ("Name a key, e.g. 'K'. Or none.", "Name a key, e.g. 'K'."),
+        ("Tools for keys (a.k.a. Keys). And more.", "Tools for keys (a.k.a. Keys)."),
         ("Is it a key? Yes.", "Is it a key?"),
         ("class Key(builtins.object)", ""),
         ("find(key, /) of them", ""),
@@ -54,6 +56,8 @@ def test_what_a_module_is_stands_beneath_its_heading(text, summary):
         ("Make n keys for locks.  key(1) is one.", "Make n keys for locks."),
         ("key() -> what __new__ gives back", ""),
         ("key() -> key", ""),
+        ("key(a) -> (a key of it, list of file", ""),
+        ("key(a) -> a key of it, [0, 1).", "key(a) -> a key of it, [0, 1)."),
         (f"key({'a, ' * 30}b) -> a new key", ""),
     ],
 )  # fmt: skip
@@ -79,4 +83,63 @@ Data
 lock(key)
     Lock it.
 """
-    assert list(functions(text)) == [("find", "(key)", "    Find a key.")]
+    assert list(functions(text)) == [("find", "(key)", "Find a key.")]
+
+
+@pytest.mark.parametrize(
+    ("block", "arguments", "said"),
+    [
+        ("find(...)\n    find(key)\n\n    Find a key.  And more.", "(key)", "Find a key."),
+        ("find(...)\n    find([key]) -> key\n    Find a key.", "([key])", "Find a key."),
+        ("find(...)\n    find(a) -> key\n    find(a, b) -> key\n\n    Find a key.", "",
+         "Find a key."),
+        ("find(...)\n    Find a key.", "", "Find a key."),
+        ("find(...)\n    find() -> x in a lock,  of 2.", "()", "find() -> x in a lock, of 2."),
+        ("find(a) method of Ring instance\n    Find a key.", "(a)", "Find a key."),
+        ("find(a, /)\n    Find a key.\n\n    Find more.", "(a, /)", "Find a key."),
+        ("find(a)\n    Raises KeyError when the key is not there.", "(a)", ""),
+        ("find(a)\n    find(a)\n\nNot of it.\n\n    Find a key.", "(a)", ""),
+    ],
+)  # fmt: skip
+def test_a_function_in_c_says_in_its_description_how_it_is_called(block, arguments, said):
+    text = f"keys\n\nFunctions\n\n{block}\n\nturn(key)\n    Turn a key."
+    first, *_, last = functions(text)
+    assert (first, last) == (("find", arguments, said), ("turn", "(key)", "Turn a key."))
+
+
+def test_methods_are_told_as_functions_are_and_without_self():
+    text = """builtins
+
+Classes
+
+class ring(object)
+
+ring() -> new empty ring
+
+hang(self, key, /)
+    Hang a key.
+
+shake(self, /)
+    Shake it.
+
+class lock(object)
+
+turn(...)
+    L.turn(key) -> None
+
+    Turn a key in L.
+
+Data descriptors defined here:
+
+teeth
+
+Functions
+
+find(key)
+    Find a key.
+"""
+    assert list(methods(text)) == [
+        ("ring", "hang", "(key, /)", "Hang a key."),
+        ("ring", "shake", "()", "Shake it."),
+        ("lock", "turn", "(key)", "Turn a key in L."),
+    ]

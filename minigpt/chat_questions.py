@@ -1,0 +1,69 @@
+"""The examination of an assistant: questions in phrasings that are never trained on.
+
+    known        each fact that is taught                held_out     each that never was
+    invented     names that do not exist                 follow_up    what is asked on of a function
+    follow_on    ... of a module, class or method, and of a module named two questions before
+    article      built-in classes as people ask for them: a list, a string
+    not_taught   of a taught name what was not taught    follows      ... and what follows
+
+Small talk and questions about nothing that is taught are added in chat_data.py; what becomes of the
+answers is in evaluate_chat.py.
+"""
+
+from minigpt import further, phrasings
+from minigpt.chat_format import conversation
+from minigpt.chat_writer import ALONE
+from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, OF_FUNCTION
+from minigpt.phrasings import ALSO, HELD_OUT, TRAINED, takes_article, with_article
+
+EXAMINED = 200  # follow-ups about functions
+EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last
+EXAMINED_FURTHER = 30  # questions of each sort of further.py
+
+
+def examination(writer, held_out, n_invented):
+    """Yield the lines of questions.jsonl, in phrasings that are never trained on."""
+    rng = writer.rng
+
+    def line(asks, kind, name, said, source):
+        messages = conversation(*said)
+        return {"messages": messages, "asks": asks, "kind": kind, "name": name, "source": source}
+
+    for asks, facts in (("known", writer.facts), ("held_out", held_out)):
+        for f in facts:
+            said = writer.question(f, rng.choice(HELD_OUT[f.kind]), vary=False)
+            yield line(asks, f.kind, f.name, said, f.source)
+    for i in range(n_invented):
+        kind = writer.facts[i * len(writer.facts) // n_invented].kind
+        said, name = writer.unknown(kind, HELD_OUT[kind], vary=False)
+        if name is not None:
+            yield line("invented", kind, name, said, "invented")
+    functions = [f for f in writer.facts if f.kind not in ALONE]
+    for f in rng.sample(functions, min(len(functions), EXAMINED)):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, OF_FUNCTION):
+            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            yield line("follow_up", f.kind, f.name, said + more, f.source)
+    others = [f for f in writer.facts if f.kind in ALONE]
+    for f in rng.sample(others, min(len(others), EXAMINED_ON)):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
+            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            yield line("follow_on", f.kind, f.name, said + more, f.source)
+    for f in rng.sample(functions, min(len(functions), EXAMINED_ON)):
+        said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, ("module", "functions")):
+            said = writer.with_module(f, said + more)
+            yield line("follow_on", f.kind, f.name, said, f.source)
+    for f in writer.facts:
+        if f.kind == "class" and "." not in f.name:
+            text = rng.choice([text for text in HELD_OUT["class"] if takes_article(text)])
+            for name in (f.name, *ALSO.get(f.name, ())):
+                said = [text.format(with_article(name)), phrasings.answer(f.kind, f.name, f.text)]
+                yield line("article", f.kind, f.name, said, f.source)
+    sorts = {}
+    for one in further.further(writer.facts):
+        sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
+    for found in sorts.values():
+        for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
+            text = rng.choice(further.HELD_OUT[one.asks]).format(one.name)
+            asks = "follows" if one.follows else "not_taught"
+            yield line(asks, one.asks, one.name, [text, one.answer], "further")

@@ -1,0 +1,118 @@
+"""What is asked on after a question about a name."""
+
+import random
+
+import pytest
+from test_minigpt_chat_data import without_filling
+
+from minigpt.chat_writer import Writer, training_conversations
+from minigpt.facts import Fact
+from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, HELD_OUT_FOLLOW_UPS, OF_FUNCTION
+from minigpt.further import ARGUMENTS, CONTENTS, RETURNED
+from minigpt.invented import Invented
+
+KEYS = Fact("module", "keys", "Tools for keys.", "p")
+FIND = Fact("function", "keys.find", "Find a key.", "p")
+CALL = Fact("signature", "keys.find", "find(a)", "p")
+HOME = Fact("home", "find", "keys", "p")
+RING = Fact("class", "ring", "A row of keys.", "p")
+HANG = Fact("method", "ring.hang", "Hang a key.", "p")
+FACTS = [KEYS, FIND, CALL, HOME, RING, HANG]
+
+
+def writer(facts=tuple(FACTS), seed=1):
+    rng = random.Random(seed)
+    return Writer(list(facts), Invented(facts, {}, rng), {}, rng)
+
+
+def test_every_sort_has_many_wordings_and_others_for_the_examination():
+    assert FOLLOW_UPS.keys() == HELD_OUT_FOLLOW_UPS.keys()
+    for sort, texts in FOLLOW_UPS.items():
+        assert len(set(texts)) == len(texts) >= 30, sort
+        assert len(set(HELD_OUT_FOLLOW_UPS[sort])) == 4
+    trained = {without_filling(text) for texts in FOLLOW_UPS.values() for text in texts}
+    held_out = [text for texts in HELD_OUT_FOLLOW_UPS.values() for text in texts]
+    assert not trained & {without_filling(text) for text in held_out}
+
+
+def test_a_wording_asks_for_one_thing():
+    sorts = {}
+    for words in (FOLLOW_UPS, HELD_OUT_FOLLOW_UPS):
+        for sort, texts in words.items():
+            for text in texts:
+                assert sorts.setdefault(without_filling(text), sort) == sort, text
+
+
+def test_where_a_name_is_may_be_asked_in_other_words_than_module():
+    home = " ".join(FOLLOW_UPS["home"])
+    assert "package" in home and "library" in home
+
+
+@pytest.mark.parametrize(
+    ("ask", "fact", "answer"),
+    [
+        ("signature", FIND, "Function keys.find: find(a)"),
+        ("home", FIND, "Function find: it is in keys."),
+        ("function", HOME, "Function keys.find: Find a key."),
+        ("return", CALL, f"Function keys.find: {RETURNED}"),
+        ("module", FIND, "Module keys: Tools for keys."),
+        ("functions", FIND, "Module keys: of it I know find."),
+        ("functions", KEYS, "Module keys: of it I know find."),
+        ("methods", RING, f"Class ring: {CONTENTS}"),
+        ("signature", RING, f"Class ring: {ARGUMENTS}"),
+        ("home", RING, "Class ring: it is in builtins."),
+        ("module", RING, "Module builtins? I do not know that name."),  # which is not taught
+        ("home", HANG, "Method ring.hang: it is in builtins."),
+        ("signature", HANG, f"Method ring.hang: {ARGUMENTS}"),
+        ("return", HANG, f"Method ring.hang: {RETURNED}"),
+    ],
+)
+def test_what_is_asked_on_is_answered_from_what_is_taught_or_said_not_to_be(ask, fact, answer):
+    question, said = writer().follow_up(fact, FOLLOW_UPS, [ask])
+    assert (question in FOLLOW_UPS[ask], said) == (True, answer)
+
+
+def test_what_a_module_has_is_told_where_that_is_what_was_taught():
+    has = Fact("module", "locks", "it has the functions turn, wind.", "p")
+    assert writer([has]).follow_up(has, FOLLOW_UPS)[1] == f"Module locks: {has.text}"
+
+
+def test_only_what_makes_sense_is_asked_on():
+    w = writer()
+    for fact in (KEYS, RING, HANG, FIND):
+        asked = {w.follow_up(fact, FOLLOW_UPS)[0] for _ in range(4000)}
+        allowed = {ask for ask in ASKED_ON[fact.kind] if ask != fact.kind}
+        assert asked == {text for ask in allowed for text in FOLLOW_UPS[ask]}
+    page = Fact("page", "Gulls", "They cry.", "p")
+    assert writer([page]).follow_up(page, FOLLOW_UPS) is None
+
+
+def test_an_unknown_name_stays_unknown_and_its_module_is_not_asked_for():
+    w = writer()
+    for kind, allowed in (("function", OF_FUNCTION), ("class", ASKED_ON["class"])):
+        for _ in range(100):
+            asked, said = w.unknown_follow_up(kind, "x.y", FOLLOW_UPS)
+            assert any(asked in FOLLOW_UPS[ask] for ask in allowed if ask not in (kind, "module"))
+            assert said.endswith("x.y? I do not know that name.")
+
+
+def test_the_module_of_a_function_may_have_been_asked_for_before_it():
+    said = ["What does keys.find do?", "Function keys.find: Find a key."]
+    for fact in (FIND, HOME):
+        asked, module, *rest = writer().with_module(fact, said)
+        assert "keys" in asked and module == "Module keys: Tools for keys."
+        assert rest == said
+    assert writer([FIND]).with_module(FIND, said) == said  # of an untaught one nothing is said
+    long = Fact("module", "keys", "Tools " * 30, "p")
+    assert writer([long, FIND]).with_module(FIND, said) == said
+
+
+def test_some_talks_go_from_a_module_to_its_function_and_back():
+    talks = [m for m, _ in training_conversations(writer(), 40)]
+    three = [[x["content"] for x in m] for m in talks if len(m) == 6]
+    assert three and len(three) < len(talks) / 10
+    for _, module, _, function, asked, _ in three:
+        assert module == "Module keys: Tools for keys."
+        assert function.startswith("Function ")
+        assert any(asked in texts for texts in FOLLOW_UPS.values())
+    assert any(last.startswith("Module keys: ") for *_, last in three)
