@@ -17,8 +17,10 @@ from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
 from minigpt.dataset import SEPARATOR
 from minigpt.engine import Engine
+from minigpt.weights import INDEX, MODEL
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", MODEL, INDEX)
+SHARDS = "model-*.safetensors"  # as Hugging Face names them
 
 
 @dataclass(eq=False)
@@ -170,13 +172,14 @@ def models_in(folder):
 
 def is_model(folder):
     """Tell whether a folder holds a model's shape and its weights."""
-    weights = ("model.safetensors", "model.safetensors.index.json")
-    return (folder / "config.json").is_file() and any((folder / w).is_file() for w in weights)
+    has_weights = any((folder / name).is_file() for name in (MODEL, INDEX))
+    return has_weights and (folder / "config.json").is_file()
 
 
 def version_of(folder):
     """Return what changes when one of a model's files does."""
-    stats = [(folder / name).stat() for name in FILES if (folder / name).exists()]
+    paths = [*(folder / name for name in FILES), *sorted(folder.glob(SHARDS))]
+    stats = [path.stat() for path in paths if path.exists()]
     return tuple((s.st_ino, s.st_mtime_ns, s.st_size) for s in stats)
 
 

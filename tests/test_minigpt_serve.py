@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]")
 from playground_server import make_models, serving, until
@@ -240,6 +241,30 @@ def test_models_appear_while_serving(tmp_path, monkeypatch):
         assert post(server.port, CHAT, HELLO).status == 200
         shutil.rmtree(tmp_path / "base")
         until(lambda: names(server.port) == ["chat"])
+
+
+def test_a_model_in_several_files_is_served_when_the_last_of_them_has_come(tmp_path):
+    base, _ = make_models(tmp_path / "made")
+    tensors = safetensors.numpy.load_file(base / "model.safetensors")
+    (base / "model.safetensors").unlink()
+    files = [f"model-{i}-of-2.safetensors" for i in (1, 2)]
+    parts = [dict(sorted(tensors.items())[i::2]) for i in (0, 1)]
+    for file, part in zip(files, parts, strict=True):
+        safetensors.numpy.save_file(part, base / file, {"format": "pt"})
+    where = {name: file for file, part in zip(files, parts, strict=True) for name in part}
+    index = {"metadata": {}, "weight_map": where}
+    (base / "model.safetensors.index.json").write_text(json.dumps(index))
+    (base / files[1]).rename(tmp_path / "on its way")
+    with closing(Shelf([tmp_path / "made"], say=lambda text: None)) as shelf:
+        shelf.refresh()
+        assert [*shelf.models] == ["chat"]
+        (tmp_path / "on its way").rename(base / files[1])
+        shelf.refresh()
+        assert [*shelf.models] == ["base", "chat"]
+        before = shelf.models["base"]
+        os.utime(base / files[1], (1, 1))  # another one has come in its place
+        shelf.refresh()
+        assert shelf.models["base"] is not before
 
 
 def test_a_model_whose_own_folder_was_given_goes_with_it_and_others_still_come(

@@ -103,6 +103,27 @@ def test_on_the_narrowest_phone_or_at_400_percent_no_view_is_wider_than_the_scre
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
 
 
+def test_in_the_systems_colours_the_view_is_known_and_surprise_is_seen(page):
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.wait_until("document.querySelector('.legend')")
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+    style = "[...document.querySelectorAll('{}')].map((e) => getComputedStyle(e).{})"
+    chosen, *others = page.evaluate(style.format(".tabs a", "borderBottomColor"))
+    assert chosen not in others
+    assert len(set(page.evaluate(style.format(".legend .token", "backgroundColor")))) == 6
+    for place in (".conversations .open", "[data-key=tokens]"):
+        [pair] = page.evaluate(f"[...document.querySelectorAll('{place}')].map(getComputedStyle)"
+                               ".map((s) => [s.backgroundColor, s.color])")  # fmt: skip
+        assert pair == page.evaluate(
+            "((e) => { e.style = 'background: Highlight; color: HighlightText;"
+            " forced-color-adjust: none'; document.body.append(e); const s = getComputedStyle(e);"
+            " const pair = [s.backgroundColor, s.color]; e.remove(); return pair; })"
+            "(document.createElement('p'))"
+        )
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_serious_problem(page, dark):
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python, of the test extra")

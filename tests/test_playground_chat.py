@@ -425,6 +425,23 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         assert texts(browser, "#compare .chip") == ["base"]
 
 
+def test_a_late_answer_does_not_bring_back_the_models_there_were(page):
+    page.evaluate("""
+        window.asIs = window.fetch;
+        window.late = [];
+        window.fetch = (path, ...more) => !String(path).includes('/v1/models') ? asIs(path, ...more)
+          : late.length ? asIs(path, ...more).finally(() => window.newer = true)
+          : new Promise((answer) => late.push(answer));
+        for (let i = 0; i < 2; i++) window.dispatchEvent(new Event('focus')); 0
+    """)
+    page.wait_until("window.newer")
+    page.evaluate("new Promise((read) => setTimeout(read, 100))")
+    page.evaluate("late[0](new Response('{\"data\": []}')); 0")
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    assert page.evaluate("document.querySelector('.picker').options.length") == 2
+    assert texts(page, ".suggestions button")
+
+
 def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path, looking):
     from playground_server import serving
 

@@ -42,9 +42,15 @@ function announce(text) {
   sentences.push(text);
 }
 
+let questions = 0; // of findModels; an answer may be overtaken by that to a later one
+let answered = 0;
+
 async function findModels() {
+  const number = ++questions;
   try {
     const { data } = await api.get("/v1/models");
+    if (number < answered) return;
+    answered = number;
     const others = told(data) !== told(context.models);
     context.models.splice(0, Infinity, ...data); // the same list: views hold it
     context.problem = null;
@@ -52,7 +58,7 @@ async function findModels() {
     context.suggestions = api.get("/playground/api/suggestions").catch(() => ({}));
     window.dispatchEvent(new Event("models"));
   } catch (error) {
-    context.problem = error.message;
+    if (number > answered) context.problem = error.message;
   }
 }
 
