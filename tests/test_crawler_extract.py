@@ -338,6 +338,11 @@ def test_words_are_neither_glued_nor_split():
     assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
 
 
+def test_code_may_have_the_line_ends_of_any_system():
+    page = f"<p>{FIRST}</p><pre>a\r\n  b\r  c\n  d</pre><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\na\n  b\n  c\n  d\n\n{SECOND}"
+
+
 def test_an_empty_cell_keeps_its_place_before_others():
     page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
     <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""
