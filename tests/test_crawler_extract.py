@@ -343,6 +343,13 @@ def test_code_may_have_the_line_ends_of_any_system():
     assert extract(page).text == f"{FIRST}\n\na\n  b\n  c\n  d\n\n{SECOND}"
 
 
+def test_a_list_that_goes_on_after_something_else_goes_on_counting():
+    page = f"""<p>{FIRST}</p><ol><li>Take one.</ol><pre>code</pre><ol class=x start="2">
+    <li>Take two.<li>Take three.</ol><ol start=x><li>Take one.</ol><p>{SECOND}</p>"""
+    steps = "1. Take one.\n\ncode\n\n2. Take two.\n3. Take three.\n1. Take one."
+    assert extract(page).text == f"{FIRST}\n\n{steps}\n\n{SECOND}"
+
+
 def test_an_empty_cell_keeps_its_place_before_others():
     page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
     <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""
