@@ -14,7 +14,7 @@ judging elements by the words of their class and id is Readability's.
 import re
 from dataclasses import dataclass, field
 
-from crawler.html_chars import unescape, unescape_attribute, visible
+from crawler.html_chars import unescape_attribute, visible
 from crawler.html_tags import (
     CELL,
     CELL_ENDS,
@@ -142,7 +142,7 @@ class _Builder:
     def raw(self, tag: str, attributes: str, text: str) -> None:
         """Read an element that holds no markup."""
         if tag == "title" and not self.document.title:
-            self.document.title = " ".join(unescape(text).split())
+            self.document.title = " ".join(visible(text, False).split())
         elif tag == "script" and "ld+json" in attributes:
             self.document.types.update(JSON_TYPE.findall(text))
 

@@ -350,6 +350,11 @@ def test_a_list_that_goes_on_after_something_else_goes_on_counting():
     assert extract(page).text == f"{FIRST}\n\n{steps}\n\n{SECOND}"
 
 
+def test_a_title_is_one_line_of_what_is_seen():
+    page = "<title> Bridges &amp;\n har&shy;bours&nbsp; &lt;b&gt;\u200b </title>"
+    assert extract(page).title == "Bridges & harbours <b>"
+
+
 def test_an_empty_cell_keeps_its_place_before_others():
     page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
     <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""
