@@ -7,7 +7,7 @@ Files in reading order; `files` is used by all.
               state -> crawl (the loop), pydoc_site, crawl_command
     archive   gzipreader, records, warc
     extract   charset, html_chars, junk, html_tags, html_tree, page_shape, boilerplate, html_text
-              -> extract
+              -> extract, extract_command
     filter    language (language_train makes its table); words, profiles -> quality; badwords;
               phone, pii_tables -> pii
     repeats   shingles -> minhash -> dedup; paragraphs

@@ -1,4 +1,4 @@
-"""The command line: `python -m crawler crawl ...` and `python -m crawler clean ...`."""
+"""The command line: `python -m crawler crawl ...`, `clean ...` and `extract ...`."""
 
 import sys
 

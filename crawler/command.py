@@ -12,6 +12,7 @@ from typing import NoReturn
 COMMANDS = {
     "crawl": ("crawler.crawl_command", "fetch pages from the web, or from pydoc, into a WARC file"),
     "clean": ("crawler.clean_command", "turn WARC files into clean documents"),
+    "extract": ("crawler.extract_command", "print the main text of HTML files"),
 }
 
 _ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."

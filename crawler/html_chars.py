@@ -49,7 +49,7 @@ def visible(text: str, preformatted: bool) -> str:
     for character in NO_WIDTH:
         text = text.replace(character, "")
     if preformatted:
-        text = text.replace("\0", "\n").replace("\r\n", "\n")
+        text = text.replace("\0", "\n").replace("\r\n", "\n").replace("\r", "\n")
     else:
         if "\0" not in text and "\xa0" not in text:
             return " ".join(text.split())

@@ -32,9 +32,10 @@ def render(blocks: list[Block]) -> str:
         if begins:
             seen.add(place.item)
             if place.item.tag == "li":
-                numbers[place.item.parent] += 1
-                ordered = place.item.parent and place.item.parent.tag == "ol"
-                bullet = f"{numbers[place.item.parent]}. " if ordered else "- "
+                of_list = place.item.parent
+                number = numbers[of_list] + of_list.first if of_list else 1
+                numbers[of_list] += 1
+                bullet = f"{number}. " if of_list and of_list.tag == "ol" else "- "
         text = block.text
         if place.in_table:
             n_before = before.column + 1 if separator == " | " else 0

@@ -14,7 +14,7 @@ judging elements by the words of their class and id is Readability's.
 import re
 from dataclasses import dataclass, field
 
-from crawler.html_chars import unescape, unescape_attribute, visible
+from crawler.html_chars import unescape_attribute, visible
 from crawler.html_tags import (
     CELL,
     CELL_ENDS,
@@ -49,6 +49,7 @@ OPEN_GRAPH_ARTICLE = re.compile(
     r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I
 )
 
+START = re.compile(r"""\sstart\s*+=\s*+["']?(\d{1,6})(?!\d)""", re.I)
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
@@ -65,6 +66,7 @@ class Node:
     weight: float = 0.0  # filled in by extract.py: of all blocks below
     cells: int = 0  # of a table row: how many it has, also without text
     column: int = 0  # of a cell: how many stand before it
+    first: int = 1  # of an ol: the number of its first item
 
 
 @dataclass(slots=True, eq=False)
@@ -140,7 +142,7 @@ class _Builder:
     def raw(self, tag: str, attributes: str, text: str) -> None:
         """Read an element that holds no markup."""
         if tag == "title" and not self.document.title:
-            self.document.title = " ".join(unescape(text).split())
+            self.document.title = " ".join(visible(text, False).split())
         elif tag == "script" and "ld+json" in attributes:
             self.document.types.update(JSON_TYPE.findall(text))
 
@@ -248,7 +250,9 @@ class _Builder:
             own = max(own, CHROME)  # of the site; that of an article holds its headline
         level = parent.level if parent and parent.level > own else own
         node = Node(tag, parent, level, own, name, semantic)
-        if tag in ("td", "th") and parent.tag == "tr":
+        if tag == "ol" and (first := START.search(attributes)):
+            node.first = int(first[1])
+        elif tag in ("td", "th") and parent.tag == "tr":
             node.column = parent.cells
             parent.cells += 1
         self.document.nodes.append(node)

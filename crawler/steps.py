@@ -76,7 +76,8 @@ def read_page(page: warc.Page, settings: Settings) -> PageResult:
     step = reason = ""
     try:
         if page.is_text or page.content_type == "text/plain":
-            document.text = decode(page.body, page.charset).strip()
+            text = decode(page.body, page.charset)
+            document.text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
         else:
             extracted = extract(decode(page.body, page.charset), page.url)
             document.title, document.text = extracted.title, extracted.text

@@ -253,6 +253,15 @@ def test_plain_text_and_wet_records_need_no_extraction(tmp_path):
     assert [document["text"] for document in documents] == [text, wet.decode()]
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_plain_text_may_have_the_line_ends_of_any_system(tmp_path, end):
+    text = "\n\n".join(story(1))
+    pages = {"http://t.example/a.txt": text.replace("\n", end).encode()}
+    path = write_warc(tmp_path / "p.warc.gz", pages, [("Content-Type", "text/plain")])
+    documents, _ = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
+    assert documents[0]["text"] == text
+
+
 def test_web_profile_keeps_prose(tmp_path):
     prose = [
         "The old mill stands where the two rivers meet, and it has been empty for forty years.",

@@ -346,6 +346,23 @@ def test_words_are_neither_glued_nor_split():
     assert parts[1:] == ["unbelievable H2O ab one\ntwo hyphen", "above", "below", "after"]
 
 
+def test_code_may_have_the_line_ends_of_any_system():
+    page = f"<p>{FIRST}</p><pre>a\r\n  b\r  c\n  d</pre><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\na\n  b\n  c\n  d\n\n{SECOND}"
+
+
+def test_a_list_that_goes_on_after_something_else_goes_on_counting():
+    page = f"""<p>{FIRST}</p><ol><li>Take one.</ol><pre>code</pre><ol class=x start="2">
+    <li>Take two.<li>Take three.</ol><ol start=x><li>Take one.</ol><p>{SECOND}</p>"""
+    steps = "1. Take one.\n\ncode\n\n2. Take two.\n3. Take three.\n1. Take one."
+    assert extract(page).text == f"{FIRST}\n\n{steps}\n\n{SECOND}"
+
+
+def test_a_title_is_one_line_of_what_is_seen():
+    page = "<title> Bridges &amp;\n har&shy;bours&nbsp; &lt;b&gt;\u200b </title>"
+    assert extract(page).title == "Bridges & harbours <b>"
+
+
 def test_an_empty_cell_keeps_its_place_before_others():
     page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
     <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""

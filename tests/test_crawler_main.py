@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import io
 import json
 import os
 import signal
@@ -279,3 +280,42 @@ def test_two_runs_give_the_same_pages(tmp_path):
     one, two = ([(p.url, p.body) for p in read_pages(output)] for output in outputs)
     assert one == two
     assert gzip.decompress(outputs[0].read_bytes()).startswith(b"WARC/1.1\r\n")
+
+
+STORY = "The baker has repaired the red boat before the rain came, and all were glad of it. " * 5
+
+
+def test_extract_prints_what_files_say(tmp_path, capsys):
+    files = [tmp_path / "a.html", tmp_path / "b.html"]
+    for file in files:
+        nav = "<nav><a href='/'>Home</a></nav>"
+        file.write_bytes(f"<title>{file.stem}</title>{nav}<p>{STORY}é</p>".encode())
+    assert main(["extract", *map(str, files)]) == 0
+    assert capsys.readouterr().out == f"a\n\n{STORY}é\n\n\nb\n\n{STORY}é\n"
+    url = "http://example.org/b"
+    assert main(["extract", str(files[1]), "--json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "file": str(files[1]),
+        "title": "b",
+        "text": f"{STORY}é",
+        "links": ["http://example.org/"],
+    }
+
+
+def test_extract_reads_standard_input(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"<p>a short one</p>")))
+    assert main(["extract", "-"]) == 0
+    assert capsys.readouterr().out == "a short one\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(None, "give one that is there"), (b"WARC/1.1\r\n", "reads archives")]
+)
+def test_extract_refuses_in_one_line_what_is_no_page(tmp_path, capsys, data, message):
+    file = tmp_path / "page.html"
+    if data:
+        file.write_bytes(data)
+    assert main(["extract", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("extract: ")
+    assert message in line
