@@ -182,8 +182,9 @@ def text_size(path: str) -> int:
 def run_encode(args: argparse.Namespace) -> None:
     text, tokenizer = read_text(args), load(args.tokenizer)
     ids = tokenizer.encode(text, "all" if args.allow_special else (), disallowed_special=())
-    print(*ids)
-    print(*(show(tokenizer.decode_single_token_bytes(id)) for id in ids))
+    pieces = {id: show(tokenizer.decode_single_token_bytes(id)) for id in set(ids)}
+    print(" ".join(map(str, ids)))
+    print(" ".join(map(pieces.get, ids)))
 
 
 def show(token: bytes) -> str:

@@ -19,6 +19,7 @@ import itertools
 import json
 import math
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -58,12 +59,15 @@ def tail_start(text):
 class TokenWriter:
     """Append ids to a .npy file whose length is known only at the end.
 
-    The ids go to `path`.part; `close` puts the header before them and gives it its name.
+    The ids go to a file that ends in .part; `close` puts the header before them and gives it its
+    name. Of two writers to one path the later goes on, and the earlier cannot close.
     """
 
     def __init__(self, path, dtype):
         self.path, self.dtype = Path(path), np.dtype(dtype)
-        self.part = self.path.with_name(self.path.name + ".part")
+        for left in self.path.parent.glob(f"{self.path.name}.*part"):  # by one that was killed
+            left.unlink(missing_ok=True)
+        self.part = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.part")
         self.file = open(self.part, "wb")  # noqa: SIM115  close() and discard() close it
         self.n_tokens, self.sha256 = 0, hashlib.sha256()
         self._write_header()  # as long as the last one: NumPy leaves room for a longer number

@@ -263,6 +263,26 @@ def test_a_discarded_writer_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_two_writers_to_one_file_the_later_goes_on(tmp_path):
+    earlier, later = (TokenWriter(tmp_path / "a.npy", np.uint16) for _ in range(2))
+    for i in range(1000):
+        earlier.append(np.full(10, i))
+        later.append(np.full(10, i + 1000))
+    with pytest.raises(FileNotFoundError):
+        earlier.close()
+    earlier.discard()
+    later.close()
+    assert load_tokens(tmp_path / "a.npy").tolist() == np.repeat(range(1000, 2000), 10).tolist()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    TokenWriter(tmp_path / "a.npy", np.uint16).file.close()
+    writer = TokenWriter(tmp_path / "a.npy", np.uint16)
+    writer.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
+
+
 # ---- windows ---------------------------------------------------------------------------------
 
 lengths = st.integers(1, 9)
