@@ -66,11 +66,13 @@ def linear_forward(x, w, b):
     return out.reshape(B, T, -1), (x, w)
 
 
-def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,)."""
+def linear_backward(dout, cache, gelu=None):
+    """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
+    if gelu is not None:
+        dx *= gelu  # its derivative
     return dx, x.reshape(-1, w.shape[0]).T @ dout, column_sum(dout)
 
 

@@ -55,13 +55,16 @@ def linear_forward(x, w, b):
     return out.reshape(*x.shape[:-1], -1), (x, w)
 
 
-def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,)."""
+def linear_backward(dout, cache, gelu=None):
+    """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
     x, w = cache
     dout = rows_of(dout)  # (N, F)
-    dx = gemm.matmul(dout, w.T).reshape(x.shape)  # (B, T, C)
+    dx = None if gelu is None else gemm.matmul_before_gelu(dout, w.T, rows_of(gelu))  # (N, C)
+    if dx is None:
+        dx = gemm.matmul(dout, w.T)
+        dx = dx if gelu is None else gelu_backward(dx, gelu)
     dw = gemm.matmul(x.reshape(-1, w.shape[0]).T, dout, dtype=wide_type(w.dtype))  # (C, F)
-    return dx, dw, column_sum(dout)
+    return dx.reshape(x.shape), dw, column_sum(dout)
 
 
 # ---- layer normalisation --------------------------------------------------------------------
@@ -112,9 +115,9 @@ def gelu_forward(x):
 
 
 def gelu_backward(dout, cache):
-    """Return dx."""
+    """Return dx, of the shape of dout."""
     x, dout = cache, kernels.contiguous(dout)
-    dx = kernels.empty(x, x.shape)
+    dx = kernels.empty(x, dout.shape)
     flat_launch("gelu_backward", [dout, x, dx])
     return dx
 

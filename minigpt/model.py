@@ -247,9 +247,8 @@ class GPT:
 
         # mlp; x goes two ways, through mlp and past it, so the gradients of both add up
         dy = ops.dropout_backward(dx, mlp_drop)  # (B, T, C)
-        dh, dw, db = ops.linear_backward(dy, mlp_proj)  # (B, T, F)
+        dh, dw, db = ops.linear_backward(dy, mlp_proj, gelu)  # and through GELU (B, T, F)
         add("mlp.c_proj", dw, db)
-        dh = ops.gelu_backward(dh, gelu)  # (B, T, F)
         dh, dw, db = ops.linear_backward(dh, c_fc)  # (B, T, C)
         add("mlp.c_fc", dw, db)
         dx, dg, db = ops.layernorm_backward(dh, ln_2, past=dx)  # (B, T, C)

@@ -62,8 +62,9 @@ def linear_forward(x, w, b):
     return out.reshape(B, T, -1), (x, w)
 
 
-def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,).
+def linear_backward(dout, cache, gelu=None):
+    """Return dx (B, T, C), dw (C, F), db (F,). Where x came out of GELU, and its cache is given as
+    `gelu`, dx is the gradient before that.
 
     x[n, c] reaches out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
     w[c, f] reaches it times x[n, c], for every row n. Both sums are matrix products again.
@@ -73,7 +74,7 @@ def linear_backward(dout, cache):
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
     dw = x.reshape(-1, w.shape[0]).T @ dout  # (C, F)
     db = dout.sum(axis=0)  # (F,)
-    return dx, dw, db
+    return dx if gelu is None else gelu_backward(dx, gelu), dw, db
 
 
 # ---- layer normalisation: mean 0 and variance 1 along the channels, then scale and shift ----

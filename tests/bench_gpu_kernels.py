@@ -9,6 +9,7 @@ from bench_gpu_common import PEAK_BYTES_PER_S, guarded, peak, random, relative, 
 
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig, TrainConfig
+from minigpt.cuda import gemm
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 
@@ -36,6 +37,16 @@ def product_rate(device, shape, with_bias=False):
     return 2 * M * K * N / seconds / 1e12
 
 
+def before_gelu_rate(device, shape):
+    """Return TFLOP/s of one product that goes back through GELU."""
+    M, K, N = shape
+    a, b, x = random(device, M, K), random(device, N, K, seed=1), random(device, M, N, seed=2)
+    if gemm.matmul_before_gelu(a, b.T, x) is None:
+        raise ValueError("cublasLt has no way")
+    seconds = seconds_of(waiter(device), lambda: gemm.matmul_before_gelu(a, b.T, x))
+    return 2 * M * K * N / seconds / 1e12
+
+
 def part_products(arguments, note):
     """Measure cublasLt on GPT-2's six shapes, in three precisions.
 
@@ -56,6 +67,10 @@ def part_products(arguments, note):
             note(**{f"{precision} {name}": rate})
             print(f"  {precision} {name:16} {rate if isinstance(rate, str) else f'{rate:7.1f}'}"
                   f" TFLOP/s", flush=True)  # fmt: skip
+        if precision == "bf16":
+            rate = guarded(before_gelu_rate, device, (N, c, 4 * c))
+            note(**{"bf16 mlp out, backward through GELU": rate})
+            print(f"  bf16 mlp out, backward through GELU: {rate} TFLOP/s", flush=True)
 
 
 # ---- what a call costs, and whether it can be captured -----------------------------------------

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
+from minigpt import ops
 from minigpt.cuda import cublaslt, gemm
 
 DTYPES = ["float32", "float64", "float16"]
@@ -271,6 +272,39 @@ def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
     a, b, bias = aligned(8, 16), aligned(16, 24), aligned(32)[3:27]
     close(gemm.matmul(a, b, bias=bias), expected_product(a, b) + bias, "float32")
     assert [line[1] for line in lt.log] == ["none"]
+
+
+# ---- through GELU in the same pass -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_product_goes_back_through_gelu_in_the_same_pass(lt, dtype):
+    a, b, x = (aligned(*s, dtype=dtype) for s in ((16, 24), (32, 24), (16, 32)))
+    out = gemm.matmul_before_gelu(a, b.T, x)
+    wide = x.astype("f8")
+    expected = ops.gelu_backward(expected_product(a, b.T), ops.gelu_forward(wide)[1])
+    close(out, expected, dtype)
+    assert [line[1] for line in lt.log] == ["gelu_backward"]
+
+
+def test_what_no_epilogue_can_read_is_left_to_two_passes(lt):
+    a, b, x = aligned(16, 24), aligned(24, 32), aligned(16, 32)
+    assert gemm.matmul_before_gelu(a, b, aligned(17 * 32)[4:516].reshape(16, 32)) is not None
+    assert gemm.matmul_before_gelu(a, b, aligned(17 * 32)[3:515].reshape(16, 32)) is None
+    assert gemm.matmul_before_gelu(a, b, x.astype("f8")) is None
+    assert gemm.matmul_before_gelu(a, aligned(24, 30), aligned(16, 30)) is None
+    assert gemm.matmul_before_gelu(a, b, x) is not None
+    with using(FakeCublasLt(("gelu_backward",))):
+        assert gemm.matmul_before_gelu(a, b, x) is None
+
+
+def test_a_way_through_gelu_that_fails_is_none():
+    class Broken(FakeCublasLt):
+        def Matmul(self, *arguments):
+            return 15
+
+    with using(Broken()):
+        assert gemm.matmul_before_gelu(aligned(8, 8), aligned(8, 8), aligned(8, 8)) is None
 
 
 # ---- the library -----------------------------------------------------------------------------
