@@ -36,7 +36,7 @@ __all__ = [
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
 MOST_BLOCKS = 1056  # where blocks take turns at rows: eight for each processor of an H200
 SHARED_BYTES = 48 << 10  # what a block has without asking
-LOGITS = 1 << 29  # the most logits that exist at once
+LOGITS = 1 << 30  # the most logits that exist at once
 LINE = 128  # bytes: tensor cores are fastest where every row of both factors takes whole lines
 TILE = 128  # rows of a product that are computed together
 
@@ -181,9 +181,14 @@ def with_whole_lines(w):
 
 
 def loss_blocks(N, P):
-    """Return slices of the N rows, as many at a time as give LOGITS logits."""
-    size = max(1, LOGITS // P)
-    size -= size % TILE if size > TILE else 0
+    """Return slices of the N rows, as few as make no more than LOGITS logits each.
+
+    They are about equal: a last one of few rows would take the time of many.
+    """
+    most = max(1, LOGITS // P)
+    most -= most % TILE if most > TILE else 0
+    size = math.ceil(N / math.ceil(N / most)) if N else 1
+    size = math.ceil(size / TILE) * TILE if size > TILE else size
     return [slice(start, min(start + size, N)) for start in range(0, N, size)]
 
 
