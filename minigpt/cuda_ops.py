@@ -28,9 +28,9 @@ from minigpt.ops import softmax
 __all__ = [
     "Seed", "adamw_step", "attention_backward", "attention_forward", "dropout_backward",
     "dropout_forward", "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
-    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
-    "next_token_loss_backward", "next_token_loss_backward_in_pieces", "next_token_loss_forward",
-    "next_token_losses", "softmax", "squared_norm",
+    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_backward",
+    "linear_forward", "next_token_loss_backward", "next_token_loss_backward_in_pieces",
+    "next_token_loss_forward", "next_token_losses", "softmax", "squared_norm",
 ]  # fmt: skip
 
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
@@ -53,6 +53,16 @@ def linear_forward(x, w, b):
     """Multiply and add: x (B, T, C), w (C, F), b (F,) -> out (B, T, F)."""
     out = gemm.matmul(x.reshape(-1, x.shape[-1]), w, bias=b)  # (N, F)
     return out.reshape(*x.shape[:-1], -1), (x, w)
+
+
+def linear_and_gelu(x, w, b):
+    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear."""
+    found = gemm.matmul_gelu(rows_of(x), w, b)
+    if found is None:
+        h, linear = linear_forward(x, w, b)
+        return *gelu_forward(h), linear
+    h, out = (y.reshape(*x.shape[:-1], -1) for y in found)  # (B, T, F)
+    return out, h, (x, w)
 
 
 def linear_backward(dout, cache, gelu=None):

@@ -230,8 +230,8 @@ class GPT:
 
         # mlp: every position thinks for itself
         h, ln_2 = ops.layernorm_forward(x, p("ln_2.weight"), p("ln_2.bias"), c.layer_norm_epsilon)
-        h, c_fc = ops.linear_forward(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))  # (B, T, F)
-        h, gelu = ops.gelu_forward(h)  # (B, T, F)
+        # linear, then GELU (B, T, F)
+        h, gelu, c_fc = ops.linear_and_gelu(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))
         y, mlp_proj = ops.linear_forward(h, p("mlp.c_proj.weight"), p("mlp.c_proj.bias"))
         x, mlp_drop = ops.dropout_forward(y, c.dropout, rng, past=x)  # x + y (B, T, C)
         cache = (ln_1, c_attn, attn, attn_proj, attn_drop)

@@ -37,14 +37,17 @@ def product_rate(device, shape, with_bias=False):
     return 2 * M * K * N / seconds / 1e12
 
 
-def before_gelu_rate(device, shape):
-    """Return TFLOP/s of one product that goes back through GELU."""
+def gelu_rate(device, shape, way):
+    """Return TFLOP/s of one product that goes through GELU, or back ("backward")."""
     M, K, N = shape
-    a, b, x = random(device, M, K), random(device, N, K, seed=1), random(device, M, N, seed=2)
-    if gemm.matmul_before_gelu(a, b.T, x) is None:
+    a, b, x = random(device, M, K), random(device, K, N, seed=1), random(device, M, N, seed=2)
+    calls = {
+        "forward": lambda: gemm.matmul_gelu(a, b, x[0]),
+        "backward": lambda: gemm.matmul_before_gelu(a, b, x),
+    }
+    if calls[way]() is None:
         raise ValueError("cublasLt has no way")
-    seconds = seconds_of(waiter(device), lambda: gemm.matmul_before_gelu(a, b.T, x))
-    return 2 * M * K * N / seconds / 1e12
+    return 2 * M * K * N / seconds_of(waiter(device), calls[way]) / 1e12
 
 
 def part_products(arguments, note):
@@ -68,9 +71,10 @@ def part_products(arguments, note):
             print(f"  {precision} {name:16} {rate if isinstance(rate, str) else f'{rate:7.1f}'}"
                   f" TFLOP/s", flush=True)  # fmt: skip
         if precision == "bf16":
-            rate = guarded(before_gelu_rate, device, (N, c, 4 * c))
-            note(**{"bf16 mlp out, backward through GELU": rate})
-            print(f"  bf16 mlp out, backward through GELU: {rate} TFLOP/s", flush=True)
+            for way in ("forward", "backward"):
+                rate = guarded(gelu_rate, device, (N, c, 4 * c), way)
+                note(**{f"bf16 mlp in and GELU, {way}": rate})
+                print(f"  bf16 mlp in and GELU, {way}: {rate} TFLOP/s", flush=True)
 
 
 # ---- what a call costs, and whether it can be captured -----------------------------------------

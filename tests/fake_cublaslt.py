@@ -97,9 +97,9 @@ class FakeCublasLt:
         m, n_columns, k = self.sizes(op, a, b)
         if self.made[d]["shape"] != (m, n_columns) or k is None or wanted[1] < 32 << 20:
             return INVALID_VALUE
-        if epilogue != "none" and not op["set"].get(cublaslt.POINTERS[epilogue]):
+        if not all(op["set"].get(pointer) for pointer in cublaslt.POINTERS[epilogue]):
             return INVALID_VALUE
-        if epilogue == "gelu_backward":
+        if "gelu" in epilogue:
             ld = op["set"].get(cublaslt.AUX_LD, 0)
             if ld % 8 or ld < m:
                 return INVALID_VALUE
@@ -155,19 +155,21 @@ class FakeCublasLt:
         if load(beta, number):
             result += load(beta, number) * self.matrices(c_layout, c).astype(wide)
         epilogue = EPILOGUES[op["set"][7]]
-        if epilogue == "bias":  # one number a row of D, of its type
+        if "bias" in epilogue:  # one number a row of D, of its type
             vector, dtype = op["set"].get(8, 0), dtype_of(self.made[d_layout]["type"])
             if not vector or vector % 16:
                 return INVALID_VALUE
             result = result + at(vector, dtype, result.shape[1])[:, None].astype(result.dtype)
-        if epilogue == "gelu_backward":  # at a matrix like D, of its type
+        if "gelu" in epilogue:  # at a matrix like D, of its type
             vector, dtype = op["set"].get(11, 0), dtype_of(self.made[d_layout]["type"])
-            _, m, n = result.shape
-            ld = op["set"][12]
+            (_, m, n), ld = result.shape, op["set"][12]
             if not vector or vector % 16:
                 return INVALID_VALUE
-            x = at(vector, dtype, ld * n).reshape(n, ld)[:, :m].T.astype(result.dtype)
-            result = ops.gelu_backward(result, ops.gelu_forward(x)[1])
+            x = at(vector, dtype, ld * n).reshape(n, ld)[:, :m].T
+            if epilogue == "bias_gelu":
+                x[...], result = result[0], ops.gelu_forward(result)[0]
+            else:
+                result = ops.gelu_backward(result, ops.gelu_forward(x.astype(wide))[1])
         self.matrices(d_layout, d)[...] = result
         self.log.append((op["compute"], epilogue, len(result), op["set"][3], op["set"][4]))
         return OK

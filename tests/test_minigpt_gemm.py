@@ -277,34 +277,39 @@ def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
 # ---- through GELU in the same pass -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_product_goes_back_through_gelu_in_the_same_pass(lt, dtype):
-    a, b, x = (aligned(*s, dtype=dtype) for s in ((16, 24), (32, 24), (16, 32)))
-    out = gemm.matmul_before_gelu(a, b.T, x)
-    wide = x.astype("f8")
-    expected = ops.gelu_backward(expected_product(a, b.T), ops.gelu_forward(wide)[1])
-    close(out, expected, dtype)
-    assert [line[1] for line in lt.log] == ["gelu_backward"]
+@needs_bfloat16
+def test_a_product_goes_through_gelu_and_back_in_the_same_pass(lt):
+    a, b, bias = (aligned(*s, dtype="bfloat16") for s in ((16, 24), (24, 32), (32,)))
+    exact = expected_product(a, b) + bias.astype("f8")
+    x, out = gemm.matmul_gelu(a, b, bias)
+    close(x, exact, "bfloat16")
+    close(out, ops.gelu_forward(exact)[0], "bfloat16")
+    before = gemm.matmul_before_gelu(a, b, x)
+    slope_of = ops.gelu_forward(x.astype("f8"))[1]
+    close(before, ops.gelu_backward(expected_product(a, b), slope_of), "bfloat16")
+    assert [line[1] for line in lt.log] == ["bias_gelu", "gelu_backward"]
 
 
+@needs_bfloat16
 def test_what_no_epilogue_can_read_is_left_to_two_passes(lt):
-    a, b, x = aligned(16, 24), aligned(24, 32), aligned(16, 32)
-    assert gemm.matmul_before_gelu(a, b, aligned(17 * 32)[4:516].reshape(16, 32)) is not None
-    assert gemm.matmul_before_gelu(a, b, aligned(17 * 32)[3:515].reshape(16, 32)) is None
-    assert gemm.matmul_before_gelu(a, b, x.astype("f8")) is None
-    assert gemm.matmul_before_gelu(a, aligned(24, 30), aligned(16, 30)) is None
-    assert gemm.matmul_before_gelu(a, b, x) is not None
-    with using(FakeCublasLt(("gelu_backward",))):
-        assert gemm.matmul_before_gelu(a, b, x) is None
+    def ways(N=32, first=0, dtype="bfloat16", of_x=None):
+        a, b, bias = (aligned(*s, dtype=dtype) for s in ((16, 24), (24, N), (N + 8,)))
+        x = aligned(16 * N + 8, dtype=of_x or dtype)[first : first + 16 * N].reshape(16, N)
+        through = gemm.matmul_gelu(a, b, bias[first : first + N])
+        return through is not None, gemm.matmul_before_gelu(a, b, x) is not None
 
+    assert ways() == ways(first=8) == (True, True)
+    assert ways(first=3) == ways(N=30) == ways(dtype="float32") == (False, False)
+    assert ways(of_x="float32") == (True, False)
+    with using(FakeCublasLt(("bias_gelu", "gelu_backward"))):
+        assert ways() == (False, False)
 
-def test_a_way_through_gelu_that_fails_is_none():
     class Broken(FakeCublasLt):
         def Matmul(self, *arguments):
             return 15
 
     with using(Broken()):
-        assert gemm.matmul_before_gelu(aligned(8, 8), aligned(8, 8), aligned(8, 8)) is None
+        assert ways() == (False, False)
 
 
 # ---- the library -----------------------------------------------------------------------------

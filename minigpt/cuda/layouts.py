@@ -28,7 +28,7 @@ def route(lt, compute, a, b, out, bias=None, gelu=None):
     # a bias is a vector for the columns of the whole result: no batch, and 16 bytes at a time
     if bias is not None and (out.ndim != 2 or bias.dtype != out.dtype or not is_aligned(bias)):
         return None
-    # and so is the matrix that GELU's slope is taken at, which must have whole chunks of eight
+    # and so is the matrix that GELU, or its slope, is taken at, whose rows are of eights
     if gelu is not None and (
         (gelu.shape, gelu.dtype) != (out.shape, out.dtype)
         or not is_aligned(gelu) or out.ndim != 2 or out.shape[1] % 8
@@ -37,8 +37,10 @@ def route(lt, compute, a, b, out, bias=None, gelu=None):
     copies = tuple(row_distance(x) is None for x in (a, b))
     a, b = (np.empty(x.shape, x.dtype) if c else x for x, c in zip((a, b), copies, strict=True))
     batch, stride, begins = batches(a, b, out)
-    epilogue = "none" if bias is None else "bias"
-    epilogue = epilogue if gelu is None else "gelu_backward"
+    if gelu is None:
+        epilogue = "none" if bias is None else "bias"
+    else:
+        epilogue = "gelu_backward" if bias is None else "bias_gelu"
     plan = lt.plan(kind_of(compute, a, b, out, batch, stride, epilogue))
     return plan and Route(copies, plan, begins)
 
