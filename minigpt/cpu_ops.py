@@ -25,9 +25,9 @@ from minigpt.ops import (
 __all__ = [
     "attention_backward", "attention_forward", "dropout_backward", "dropout_forward",
     "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
-    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
-    "next_token_loss_backward", "next_token_loss_backward_in_pieces", "next_token_loss_forward",
-    "next_token_losses", "softmax",
+    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_backward",
+    "linear_forward", "next_token_loss_backward", "next_token_loss_backward_in_pieces",
+    "next_token_loss_forward", "next_token_losses", "softmax",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
@@ -66,11 +66,19 @@ def linear_forward(x, w, b):
     return out.reshape(B, T, -1), (x, w)
 
 
-def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,)."""
+def linear_and_gelu(x, w, b):
+    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear."""
+    h, linear = linear_forward(x, w, b)
+    return *gelu_forward(h), linear
+
+
+def linear_backward(dout, cache, gelu=None):
+    """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
+    if gelu is not None:
+        dx *= gelu  # its derivative
     return dx, x.reshape(-1, w.shape[0]).T @ dout, column_sum(dout)
 
 

@@ -28,15 +28,15 @@ from minigpt.ops import softmax
 __all__ = [
     "Seed", "adamw_step", "attention_backward", "attention_forward", "dropout_backward",
     "dropout_forward", "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
-    "layernorm_backward", "layernorm_forward", "linear_backward", "linear_forward",
-    "next_token_loss_backward", "next_token_loss_backward_in_pieces", "next_token_loss_forward",
-    "next_token_losses", "softmax", "squared_norm",
+    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_backward",
+    "linear_forward", "next_token_loss_backward", "next_token_loss_backward_in_pieces",
+    "next_token_loss_forward", "next_token_losses", "softmax", "squared_norm",
 ]  # fmt: skip
 
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
 MOST_BLOCKS = 1056  # where blocks take turns at rows: eight for each processor of an H200
 SHARED_BYTES = 48 << 10  # what a block has without asking
-LOGITS = 1 << 29  # the most logits that exist at once
+LOGITS = 1 << 30  # the most logits that exist at once
 LINE = 128  # bytes: tensor cores are fastest where every row of both factors takes whole lines
 TILE = 128  # rows of a product that are computed together
 
@@ -55,13 +55,26 @@ def linear_forward(x, w, b):
     return out.reshape(*x.shape[:-1], -1), (x, w)
 
 
-def linear_backward(dout, cache):
-    """Return dx (B, T, C), dw (C, F), db (F,)."""
+def linear_and_gelu(x, w, b):
+    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear."""
+    found = gemm.matmul_gelu(rows_of(x), w, b)
+    if found is None:
+        h, linear = linear_forward(x, w, b)
+        return *gelu_forward(h), linear
+    h, out = (y.reshape(*x.shape[:-1], -1) for y in found)  # (B, T, F)
+    return out, h, (x, w)
+
+
+def linear_backward(dout, cache, gelu=None):
+    """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
     x, w = cache
     dout = rows_of(dout)  # (N, F)
-    dx = gemm.matmul(dout, w.T).reshape(x.shape)  # (B, T, C)
+    dx = None if gelu is None else gemm.matmul_before_gelu(dout, w.T, rows_of(gelu))  # (N, C)
+    if dx is None:
+        dx = gemm.matmul(dout, w.T)
+        dx = dx if gelu is None else gelu_backward(dx, gelu)
     dw = gemm.matmul(x.reshape(-1, w.shape[0]).T, dout, dtype=wide_type(w.dtype))  # (C, F)
-    return dx, dw, column_sum(dout)
+    return dx.reshape(x.shape), dw, column_sum(dout)
 
 
 # ---- layer normalisation --------------------------------------------------------------------
@@ -112,9 +125,9 @@ def gelu_forward(x):
 
 
 def gelu_backward(dout, cache):
-    """Return dx."""
+    """Return dx, of the shape of dout."""
     x, dout = cache, kernels.contiguous(dout)
-    dx = kernels.empty(x, x.shape)
+    dx = kernels.empty(x, dout.shape)
     flat_launch("gelu_backward", [dout, x, dx])
     return dx
 
@@ -178,9 +191,14 @@ def with_whole_lines(w):
 
 
 def loss_blocks(N, P):
-    """Return slices of the N rows, as many at a time as give LOGITS logits."""
-    size = max(1, LOGITS // P)
-    size -= size % TILE if size > TILE else 0
+    """Return slices of the N rows, as few as make no more than LOGITS logits each.
+
+    They are about equal: a last one of few rows would take the time of many.
+    """
+    most = max(1, LOGITS // P)
+    most -= most % TILE if most > TILE else 0
+    size = math.ceil(N / math.ceil(N / most)) if N else 1
+    size = math.ceil(size / TILE) * TILE if size > TILE else size
     return [slice(start, min(start + size, N)) for start in range(0, N, size)]
 
 

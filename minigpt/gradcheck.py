@@ -82,6 +82,16 @@ def op_cases(ops, xp):
     def dropped_backward(dout, cache):
         return ops.dropout_backward(dout, cache), dout
 
+    def mlp_forward(x, w, b, w_out, b_out):
+        h, gelu, inner = ops.linear_and_gelu(x, w, b)
+        out, outer = ops.linear_forward(h, w_out, b_out)
+        return out, (gelu, inner, outer)
+
+    def mlp_backward(dout, cache):
+        gelu, inner, outer = cache
+        dh, *of_outer = ops.linear_backward(dout, outer, gelu)
+        return *ops.linear_backward(dh, inner), *of_outer
+
     def attention_dropout_forward(qkv):
         return ops.attention_forward(qkv, H, 0.3, xp.random.default_rng(1))
 
@@ -92,6 +102,10 @@ def op_cases(ops, xp):
         ),
         "linear": (
             ops.linear_forward, ops.linear_backward, [normal(B, T, C), normal(C, 4), normal(4)],
+        ),
+        "linear, gelu, linear": (
+            mlp_forward, mlp_backward,
+            [normal(B, T, C), normal(C, 8), normal(8), normal(8, C), normal(C)],
         ),
         "layernorm": (
             ops.layernorm_forward, ops.layernorm_backward, [normal(B, T, C), normal(C), normal(C)],

@@ -5,6 +5,8 @@ The folder is a GPT-2's in Hugging Face's format, as transformers or a run of ou
 
 from pathlib import Path
 
+import numpy as np
+
 from minigpt import checkpoint
 from minigpt.dataset import fingerprint
 from minigpt.resume import belongs_to
@@ -34,7 +36,7 @@ def check_init(init, out, tokenizer):
 def fill_from(folder, model):
     """Fill `model` with the weights of a GPT-2 folder, of which a shorter window may be taken.
 
-    Raises ValueError for a model of another shape.
+    Raises ValueError for a model of another shape, or with weights that are no finite numbers.
     """
     there, here = checkpoint.read_config(Path(folder) / "config.json"), model.config
     for name in ("vocab_size", "n_embd", "n_layer", "n_head"):
@@ -49,5 +51,7 @@ def fill_from(folder, model):
     other = checkpoint.load_model(folder)
     for name, w in other.params.items():
         mine = model.params[name]
+        if not np.isfinite(w).all():
+            raise ValueError(f"{folder}: {name} holds numbers that are not finite; all must be")
         mine[...] = model.device.xp.asarray(w[: len(mine)])
     model.renew_weights()

@@ -231,8 +231,8 @@ class GPT:
 
         # mlp: every position thinks for itself
         h, ln_2 = ops.layernorm_forward(x, p("ln_2.weight"), p("ln_2.bias"), c.layer_norm_epsilon)
-        h, c_fc = ops.linear_forward(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))  # (B, T, F)
-        h, gelu = ops.gelu_forward(h)  # (B, T, F)
+        # linear, then GELU (B, T, F)
+        h, gelu, c_fc = ops.linear_and_gelu(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))
         y, mlp_proj = ops.linear_forward(h, p("mlp.c_proj.weight"), p("mlp.c_proj.bias"))
         x, mlp_drop = ops.dropout_forward(y, c.dropout, rng, past=x)  # x + y (B, T, C)
         cache = (ln_1, c_attn, attn, attn_proj, attn_drop)
@@ -248,9 +248,8 @@ class GPT:
 
         # mlp; x goes two ways, through mlp and past it, so the gradients of both add up
         dy = ops.dropout_backward(dx, mlp_drop)  # (B, T, C)
-        dh, dw, db = ops.linear_backward(dy, mlp_proj)  # (B, T, F)
+        dh, dw, db = ops.linear_backward(dy, mlp_proj, gelu)  # and through GELU (B, T, F)
         add("mlp.c_proj", dw, db)
-        dh = ops.gelu_backward(dh, gelu)  # (B, T, F)
         dh, dw, db = ops.linear_backward(dh, c_fc)  # (B, T, C)
         add("mlp.c_fc", dw, db)
         dx, dg, db = ops.layernorm_backward(dh, ln_2, past=dx)  # (B, T, C)

@@ -62,9 +62,10 @@ def linear_forward(x, w, b):
     return out.reshape(B, T, -1), (x, w)
 
 
-def linear_backward(dout, cache):
+def linear_backward(dout, cache, gelu=None):
     """Return dx (B, T, C), dw (C, F), db (F,).
 
+    Where x came out of GELU, and its cache is given as `gelu`, dx is the gradient before that.
     x[n, c] reaches out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
     w[c, f] reaches it times x[n, c], for every row n. Both sums are matrix products again.
     """
@@ -73,7 +74,13 @@ def linear_backward(dout, cache):
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
     dw = x.reshape(-1, w.shape[0]).T @ dout  # (C, F)
     db = dout.sum(axis=0)  # (F,)
-    return dx, dw, db
+    return dx if gelu is None else gelu_backward(dx, gelu), dw, db
+
+
+def linear_and_gelu(x, w, b):
+    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear."""
+    h, linear = linear_forward(x, w, b)
+    return *gelu_forward(h), linear
 
 
 # ---- layer normalisation: mean 0 and variance 1 along the channels, then scale and shift ----

@@ -9,6 +9,7 @@ from bench_gpu_common import PEAK_BYTES_PER_S, guarded, peak, random, relative, 
 
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig, TrainConfig
+from minigpt.cuda import gemm
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 
@@ -36,6 +37,19 @@ def product_rate(device, shape, with_bias=False):
     return 2 * M * K * N / seconds / 1e12
 
 
+def gelu_rate(device, shape, way):
+    """Return TFLOP/s of one product that goes through GELU, or back ("backward")."""
+    M, K, N = shape
+    a, b, x = random(device, M, K), random(device, K, N, seed=1), random(device, M, N, seed=2)
+    calls = {
+        "forward": lambda: gemm.matmul_gelu(a, b, x[0]),
+        "backward": lambda: gemm.matmul_before_gelu(a, b, x),
+    }
+    if calls[way]() is None:
+        raise ValueError("cublasLt has no way")
+    return 2 * M * K * N / seconds_of(waiter(device), calls[way]) / 1e12
+
+
 def part_products(arguments, note):
     """Measure cublasLt on GPT-2's six shapes, in three precisions.
 
@@ -56,6 +70,11 @@ def part_products(arguments, note):
             note(**{f"{precision} {name}": rate})
             print(f"  {precision} {name:16} {rate if isinstance(rate, str) else f'{rate:7.1f}'}"
                   f" TFLOP/s", flush=True)  # fmt: skip
+        if precision == "bf16":
+            for way in ("forward", "backward"):
+                rate = guarded(gelu_rate, device, (N, c, 4 * c), way)
+                note(**{f"bf16 mlp in and GELU, {way}": rate})
+                print(f"  bf16 mlp in and GELU, {way}: {rate} TFLOP/s", flush=True)
 
 
 # ---- what a call costs, and whether it can be captured -----------------------------------------

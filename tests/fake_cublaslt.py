@@ -13,11 +13,12 @@ from ctypes import CFUNCTYPE, c_int
 
 import numpy as np
 
+from minigpt import ops
 from minigpt.cuda import cublaslt
 
 OK, INVALID_VALUE, NOT_SUPPORTED = 0, 7, 15
 SIZES = {  # of attributes, in bytes, from the documentation
-    "operation": {3: 4, 4: 4, 7: 4, 8: 8},
+    "operation": {3: 4, 4: 4, 7: 4, 8: 8, 11: 8, 12: 8},
     "layout": {5: 4, 6: 8},
     "preference": {1: 8, 5: 4, 6: 4, 7: 4, 8: 4},
 }
@@ -96,8 +97,12 @@ class FakeCublasLt:
         m, n_columns, k = self.sizes(op, a, b)
         if self.made[d]["shape"] != (m, n_columns) or k is None or wanted[1] < 32 << 20:
             return INVALID_VALUE
-        if epilogue != "none" and not op["set"].get(cublaslt.BIAS_POINTER):
+        if not all(op["set"].get(pointer) for pointer in cublaslt.POINTERS[epilogue]):
             return INVALID_VALUE
+        if "gelu" in epilogue:
+            ld = op["set"].get(cublaslt.AUX_LD, 0)
+            if ld % 8 or ld < m:
+                return INVALID_VALUE
         if epilogue in self.unsupported:
             return NOT_SUPPORTED
         result = ctypes.cast(found, ctypes.POINTER(cublaslt.Heuristic))[0]
@@ -150,11 +155,21 @@ class FakeCublasLt:
         if load(beta, number):
             result += load(beta, number) * self.matrices(c_layout, c).astype(wide)
         epilogue = EPILOGUES[op["set"][7]]
-        if epilogue == "bias":  # one number a row of D, of its type
+        if "bias" in epilogue:  # one number a row of D, of its type
             vector, dtype = op["set"].get(8, 0), dtype_of(self.made[d_layout]["type"])
             if not vector or vector % 16:
                 return INVALID_VALUE
             result = result + at(vector, dtype, result.shape[1])[:, None].astype(result.dtype)
+        if "gelu" in epilogue:  # at a matrix like D, of its type
+            vector, dtype = op["set"].get(11, 0), dtype_of(self.made[d_layout]["type"])
+            (_, m, n), ld = result.shape, op["set"][12]
+            if not vector or vector % 16:
+                return INVALID_VALUE
+            x = at(vector, dtype, ld * n).reshape(n, ld)[:, :m].T
+            if epilogue == "bias_gelu":
+                x[...], result = result[0], ops.gelu_forward(result)[0]
+            else:
+                result = ops.gelu_backward(result, ops.gelu_forward(x.astype(wide))[1])
         self.matrices(d_layout, d)[...] = result
         self.log.append((op["compute"], epilogue, len(result), op["set"][3], op["set"][4]))
         return OK

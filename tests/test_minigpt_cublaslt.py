@@ -30,7 +30,8 @@ def test_the_real_library_takes_every_attribute_that_is_set():
     asked = []
 
     def heuristic(handle, operation, *given):
-        lt._set("MatmulDesc", operation, cublaslt.BIAS_POINTER, ctypes.c_void_p(1 << 20))
+        for pointer in (cublaslt.BIAS_POINTER, cublaslt.AUX_POINTER):
+            lt._set("MatmulDesc", operation, pointer, ctypes.c_void_p(1 << 20))
         asked.append(operation)
         return 15
 
@@ -54,6 +55,8 @@ HEADER_NAMES = {
     "CUDA_R_16BF": cublaslt.TYPES["bfloat16"],
     "CUBLASLT_EPILOGUE_DEFAULT": cublaslt.EPILOGUES["none"],
     "CUBLASLT_EPILOGUE_BIAS": cublaslt.EPILOGUES["bias"],
+    "CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER": cublaslt.AUX_POINTER,
+    "CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD": cublaslt.AUX_LD,
     "CUBLASLT_MATMUL_DESC_TRANSA": cublaslt.TRANSA,
     "CUBLASLT_MATMUL_DESC_TRANSB": cublaslt.TRANSB,
     "CUBLASLT_MATMUL_DESC_EPILOGUE": cublaslt.EPILOGUE,
@@ -76,6 +79,20 @@ def test_the_numbers_and_functions_are_those_of_the_librarys_header():
     text = "\n".join((found.parent / name).read_text("utf-8", "replace") for name in headers)
     for name, number in HEADER_NAMES.items():
         assert int(re.search(rf"\b{name} *= *(\d+)", text)[1]) == number, name
+    gelu, dgelu = (
+        [
+            *map(
+                int,
+                re.search(rf"\bCUBLASLT_EPILOGUE_{name} *= *(\d+)(?: *\| *(\d+))?", text).groups(
+                    "0"
+                ),
+            )
+        ]
+        for name in ("GELU", "DGELU")
+    )
+    bias, aux = cublaslt.EPILOGUES["bias"], dgelu[1]
+    assert sum(dgelu) == cublaslt.EPILOGUES["gelu_backward"]
+    assert gelu[0] + aux + bias == cublaslt.EPILOGUES["bias_gelu"]
     text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
     for name, types in cublaslt.SIGNATURES.items():
         wanted = re.search(rf"CUBLASWINAPI\s+{name}\((.*?)\)", text, flags=re.S)[1].split(",")

@@ -211,6 +211,26 @@ def test_the_loss_is_that_of_float64_in_one_part_or_many(xp, dtype, T, C, V, see
         assert relative(got, true) < DTYPES[dtype]
 
 
+@few
+@given(N=st.integers(0, 10**6), P=st.integers(1, 1 << 17), logits=st.integers(1, 1 << 30))
+def test_rows_are_scored_in_as_few_parts_as_there_is_room_for_and_these_are_about_equal(
+    N, P, logits
+):
+    N = min(N, 5000 * max(1, logits // P))
+    with mock.patch.object(cuda_ops, "LOGITS", logits):
+        blocks = cuda_ops.loss_blocks(N, P)
+    sizes = [block.stop - block.start for block in blocks]
+    assert [block.start for block in blocks] == [sum(sizes[:i]) for i in range(len(sizes))]
+    assert sum(sizes) == N and max(sizes, default=1) <= max(1, logits // P)
+    assert len(sizes) <= 1 + 2 * N * P / logits or logits < 2 * P
+    assert len(set(sizes[:-1])) <= 1
+
+
+def test_the_rows_of_gpt2_are_scored_in_four_equal_parts():
+    sizes = [block.stop - block.start for block in cuda_ops.loss_blocks(64 * 1024, 50304)]
+    assert sizes == [16384] * 4
+
+
 @for_every_type
 @pytest.mark.parametrize("V", [31, 257])
 @pytest.mark.parametrize("size", [-1e4, 1e4])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
+from minigpt import ops
 from minigpt.cuda import cublaslt, gemm
 
 DTYPES = ["float32", "float64", "float16"]
@@ -271,6 +272,44 @@ def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
     a, b, bias = aligned(8, 16), aligned(16, 24), aligned(32)[3:27]
     close(gemm.matmul(a, b, bias=bias), expected_product(a, b) + bias, "float32")
     assert [line[1] for line in lt.log] == ["none"]
+
+
+# ---- through GELU in the same pass -----------------------------------------------------------
+
+
+@needs_bfloat16
+def test_a_product_goes_through_gelu_and_back_in_the_same_pass(lt):
+    a, b, bias = (aligned(*s, dtype="bfloat16") for s in ((16, 24), (24, 32), (32,)))
+    exact = expected_product(a, b) + bias.astype("f8")
+    x, out = gemm.matmul_gelu(a, b, bias)
+    close(x, exact, "bfloat16")
+    close(out, ops.gelu_forward(exact)[0], "bfloat16")
+    before = gemm.matmul_before_gelu(a, b, x)
+    slope_of = ops.gelu_forward(x.astype("f8"))[1]
+    close(before, ops.gelu_backward(expected_product(a, b), slope_of), "bfloat16")
+    assert [line[1] for line in lt.log] == ["bias_gelu", "gelu_backward"]
+
+
+@needs_bfloat16
+def test_what_no_epilogue_can_read_is_left_to_two_passes(lt):
+    def ways(N=32, first=0, dtype="bfloat16", of_x=None):
+        a, b, bias = (aligned(*s, dtype=dtype) for s in ((16, 24), (24, N), (N + 8,)))
+        x = aligned(16 * N + 8, dtype=of_x or dtype)[first : first + 16 * N].reshape(16, N)
+        through = gemm.matmul_gelu(a, b, bias[first : first + N])
+        return through is not None, gemm.matmul_before_gelu(a, b, x) is not None
+
+    assert ways() == ways(first=8) == (True, True)
+    assert ways(first=3) == ways(N=30) == ways(dtype="float32") == (False, False)
+    assert ways(of_x="float32") == (True, False)
+    with using(FakeCublasLt(("bias_gelu", "gelu_backward"))):
+        assert ways() == (False, False)
+
+    class Broken(FakeCublasLt):
+        def Matmul(self, *arguments):
+            return 15
+
+    with using(Broken()):
+        assert ways() == (False, False)
 
 
 # ---- the library -----------------------------------------------------------------------------

@@ -65,6 +65,16 @@ def test_weights_of_another_shape_are_refused(example, tmp_path, changes, messag
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(example, tmp_path, number):
+    other = small_model()
+    other.params["h.1.ln_2.bias"][3] = number
+    save_model(tmp_path / "other", other, example_tokenizer())
+    with pytest.raises(ValueError, match=r"other: h\.1\.ln_2\.bias holds numbers that are not fin"):
+        run(example, tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_weights_for_another_tokenizer_are_refused_and_none_is_needed(example, tmp_path):
     texts = [text.upper() for text in example_texts()]
     other = bpe.train(texts, MODEL.vocab_size, special_tokens=[SEPARATOR])

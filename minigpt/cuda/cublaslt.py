@@ -5,9 +5,12 @@ element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A p
 
     D = epilogue(alpha op(A) op(B) + beta C),  D (m, n), op(A) (m, k), op(B) (k, n)
 
-where op leaves a matrix as it is or transposes it. A plan is made once for each kind of product:
-descriptors, and the algorithm that the library thinks fastest. Running one enqueues it on a stream
-and waits for nothing, so it can be captured in a CUDA graph, which CuPy's own products cannot.
+where op leaves a matrix as it is or transposes it, and the epilogue does nothing, adds a bias,
+also writes that to another matrix like D and makes GELU of it, or multiplies with the slope of GELU
+at the numbers of such a matrix. A plan is made once for
+each kind of product: descriptors, and the algorithm that the library thinks fastest. Running one
+enqueues it on a stream and waits for nothing, so it can be captured in a CUDA graph, which CuPy's
+own products cannot.
 
 Source: NVIDIA, cuBLAS documentation, "Using the cuBLASLt API"; numbers from cublasLt.h.
 """
@@ -31,9 +34,14 @@ BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
 # cublasComputeType_t
 COMPUTE = {"fp32": 68, "fp64": 70, "tf32": 77}
 # cublasLtEpilogue_t
-EPILOGUES = {"none": 1, "bias": 4}
+EPILOGUES = {"none": 1, "bias": 4, "bias_gelu": 164, "gelu_backward": 192}
 # cublasLtMatmulDescAttributes_t
-TRANSA, TRANSB, EPILOGUE, BIAS_POINTER = 3, 4, 7, 8
+TRANSA, TRANSB, EPILOGUE, BIAS_POINTER, AUX_POINTER, AUX_LD = 3, 4, 7, 8, 11, 12
+# what an epilogue reads or writes besides; the addresses are those of a call
+POINTERS = {
+    "none": (), "bias": (BIAS_POINTER,), "bias_gelu": (BIAS_POINTER, AUX_POINTER),
+    "gelu_backward": (AUX_POINTER,),
+}  # fmt: skip
 # cublasLtMatrixLayoutAttribute_t
 BATCH_COUNT, BATCH_STRIDE = 5, 6
 # cublasLtMatmulPreferenceAttributes_t
@@ -103,9 +111,9 @@ class Kind(NamedTuple):
 class Plan:
     """Descriptors and an algorithm, ready to be run; they are destroyed with it."""
 
-    def __init__(self, library, operation, layouts, found, scalar):
+    def __init__(self, library, operation, layouts, found, scalar, pointers=()):
         self.operation, (self.a, self.b, self.d) = operation, layouts
-        self.found, self.scalar = found, scalar
+        self.found, self.scalar, self.pointers = found, scalar, pointers
         self._end = weakref.finalize(self, destroy, library, operation, layouts)
         self._end.atexit = False  # then all memory goes, and the library may be gone before
 
@@ -201,12 +209,15 @@ class Lt:
             (EPILOGUE, c_uint32(EPILOGUES[kind.epilogue])),
         ):
             self._set("MatmulDesc", operation, attribute, value)
-        if kind.epilogue != "none":
+        pointers = POINTERS[kind.epilogue]
+        for pointer in pointers:
             # without an address the library finds no algorithm; `run` sets the true one
-            self._set("MatmulDesc", operation, BIAS_POINTER, c_void_p(self.workspace))
+            self._set("MatmulDesc", operation, pointer, c_void_p(self.workspace))
+        if AUX_POINTER in pointers:
+            self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.d.rows))
         layouts = [self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d)]
         scalar = ctypes.c_double if double else c_float
-        plan = Plan(self.library, operation, layouts, Heuristic(), scalar)
+        plan = Plan(self.library, operation, layouts, Heuristic(), scalar, pointers)
         preference = self._new("cublasLtMatmulPreferenceCreate")
         limit = c_uint64(self.workspace_bytes)
         self._set("MatmulPreference", preference, MAX_WORKSPACE, limit)
@@ -227,11 +238,14 @@ class Lt:
             self._set("MatrixLayout", layout, BATCH_STRIDE, c_int64(matrix.stride))
         return layout
 
-    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, bias=0, stream=0):
-        """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses."""
+    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, others=(), stream=0):
+        """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses.
+
+        `others` are those of what the epilogue reads or writes besides, as in POINTERS.
+        """
         with self.lock:
-            if bias:
-                self._set("MatmulDesc", plan.operation, BIAS_POINTER, c_void_p(bias))
+            for pointer, other in zip(plan.pointers, others, strict=True):
+                self._set("MatmulDesc", plan.operation, pointer, c_void_p(other))
             self._call(
                 "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)), a, plan.a,
                 b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,

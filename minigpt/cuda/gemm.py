@@ -1,7 +1,7 @@
 """Matrix products on the GPU: `matmul(a, b)` is a b, for views and batches, as `a @ b` writes it.
 
-A bias can be added in the same pass. `plain_matmul` says in plain lines what it does; that is what
-runs on NumPy arrays, and where cublasLt has no way to do it.
+A bias can be added in the same pass, and GELU applied. `plain_matmul` says in plain lines what
+matmul does; that is what runs on NumPy arrays, and where cublasLt has no way to do it.
 
 Our arrays are row-major and cublasLt's column-major. The same memory read column-major is the
 transpose, and out^T = b^T a^T: so b is its first operand and a its second, and nothing is copied.
@@ -46,19 +46,23 @@ def handle_of(x):
     return _handles[number]
 
 
-def multiply(a, b, out, scale=1.0, accumulate=False, bias=None):
-    """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone."""
+def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
+    """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone.
+
+    With `bias` and `gelu`, that becomes a b + bias, and out GELU of it; see matmul_before_gelu for
+    `gelu` alone.
+    """
     lt = handle_of(a)
     if lt is None or not (a.size and b.size):
         return False
-    at_a, at_b, at_out, at_bias = map(address, (a, b, out, bias))
+    at_a, at_b, at_out, at_bias, at_gelu = map(address, (a, b, out, bias, gelu))
     compute = _compute.get(a.dtype) or ("fp64" if a.dtype == np.float64 else "fp32")
     key = (
         a.shape, a.strides, a.dtype, b.shape, b.strides, out.strides, out.dtype, compute,
-        at_a & 15, at_b & 15, at_out & 15, at_bias & 15,
-        bias is None or (bias.strides, bias.dtype),
+        at_a & 15, at_b & 15, at_out & 15, at_bias & 15, at_gelu & 15,
+        *(x is None or (x.shape, x.strides, x.dtype) for x in (bias, gelu)),
     )  # fmt: skip
-    found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias))
+    found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias, gelu))
     if found is None:
         return False
     if any(found.copies):
@@ -70,7 +74,7 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None):
     for into_a, into_b, into_out in found.begins:  # its A is our b
         lt.run(
             found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale, float(accumulate),
-            at_bias, stream,
+            [at for at in (at_bias, at_gelu) if at], stream,
         )  # fmt: skip
     return True
 
@@ -104,6 +108,36 @@ def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
         return out
     plain_matmul(a, b, out, accumulate, bias, scale)
     return out
+
+
+# ---- with GELU in the same pass: in bfloat16 alone, for how exact the library's is it does not say
+
+
+def matmul_gelu(a, b, bias):
+    """Return x = a b + bias (M, N) and GELU(x), made in one pass; None where there is no way."""
+    shape, xp = check(a, b, bias), array_module(a)
+    x, out = xp.empty(shape, a.dtype), xp.empty(shape, a.dtype)
+    return (x, out) if could(a, b, out, bias=bias, gelu=x) else None
+
+
+def matmul_before_gelu(a, b, x):
+    """Return (a b) times the slope of GELU at x, all of them (M, N), made in one pass.
+
+    So the gradient goes through GELU without a pass of its own. None where there is no way.
+    """
+    out = array_module(a).empty(check(a, b, None), a.dtype)
+    return out if could(a, b, out, gelu=x) else None
+
+
+def could(a, b, out, **more):
+    """Multiply; return whether that worked: what can be done in two passes must not fail in one."""
+    try:
+        return a.dtype.name == "bfloat16" and multiply(a, b, out, **more)
+    except RuntimeError:
+        return False
+
+
+# ---- in plain lines -------------------------------------------------------------------------
 
 
 def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0):

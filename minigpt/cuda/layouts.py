@@ -21,17 +21,26 @@ class Route(NamedTuple):
     begins: list  # (bytes into a, into b, into the result) of each call
 
 
-def route(lt, compute, a, b, out, bias=None):
+def route(lt, compute, a, b, out, bias=None, gelu=None):
     """Return the Route of a product into `out`, None where the library `lt` has none."""
     if row_distance(out) is None or row_distance(out)[0]:
         return None
     # a bias is a vector for the columns of the whole result: no batch, and 16 bytes at a time
     if bias is not None and (out.ndim != 2 or bias.dtype != out.dtype or not is_aligned(bias)):
         return None
+    # and so is the matrix that GELU, or its slope, is taken at, whose rows are of eights
+    if gelu is not None and (
+        (gelu.shape, gelu.dtype) != (out.shape, out.dtype)
+        or not is_aligned(gelu) or out.ndim != 2 or out.shape[1] % 8
+    ):  # fmt: skip
+        return None
     copies = tuple(row_distance(x) is None for x in (a, b))
     a, b = (np.empty(x.shape, x.dtype) if c else x for x, c in zip((a, b), copies, strict=True))
     batch, stride, begins = batches(a, b, out)
-    epilogue = "none" if bias is None else "bias"
+    if gelu is None:
+        epilogue = "none" if bias is None else "bias"
+    else:
+        epilogue = "gelu_backward" if bias is None else "bias_gelu"
     plan = lt.plan(kind_of(compute, a, b, out, batch, stride, epilogue))
     return plan and Route(copies, plan, begins)
 

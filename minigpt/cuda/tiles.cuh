@@ -5,9 +5,10 @@
 // 16r + g, columns 8n + 2t and the next, and x[r][n][2], x[r][n][3] row 16r + g + 8, of
 // g = lane / 4, t = lane % 4.
 //
-// What a warp loads of the other factor serves all its rows. With 16 rows, shared memory could not
-// feed the tensor cores: four loads take the time of six or seven products, of which they feed
-// eight. With 32 the same loads feed sixteen.
+// What a warp loads of the other factor serves all its rows. With 16 of them shared memory does not
+// feed the tensor cores: it gives 128 bytes a cycle, so a load of four matrices takes four cycles,
+// as long as two products on Ampere and nearly three on Hopper, and feeds two. With 32 rows it
+// feeds four.
 
 const int M = D > 64 ? 1 : 2;  // 1: so that registers suffice
 const int TILE = 4 * 16 * M;   // rows of a block, which has four warps
