@@ -7,10 +7,11 @@ element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A p
 
 where op leaves a matrix as it is or transposes it, and the epilogue does nothing, adds a bias,
 also writes that to another matrix like D and makes GELU of it, or multiplies with the slope of GELU
-at the numbers of such a matrix. A plan is made once for
-each kind of product: descriptors, and the algorithm that the library thinks fastest. Running one
-enqueues it on a stream and waits for nothing, so it can be captured in a CUDA graph, which CuPy's
-own products cannot.
+at the numbers of such a matrix.
+
+A plan is made once for each kind of product: descriptors, and the algorithm that the library thinks
+fastest. Running one enqueues it on a stream and waits for nothing, so it can be captured in a CUDA
+graph, which CuPy's own products cannot.
 
 Source: NVIDIA, cuBLAS documentation, "Using the cuBLASLt API"; numbers from cublasLt.h.
 """
