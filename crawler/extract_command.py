@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
         page = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
         if page.startswith(_ARCHIVES):
             raise ValueError(
-                f"{file} is no HTML but packed; `python -m crawler clean` reads archives"
+                f"{file} is an archive or compressed; it must be HTML: `python -m crawler clean` "
+                "reads archives"
             )
         found = extract(page, address)
         if args.json:

@@ -331,7 +331,7 @@ def test_extract_reads_standard_input(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"), [(None, "give one that is there"), (b"WARC/1.1\r\n", "reads archives")]
+    ("data", "message"), [(None, "give one that is there"), (b"WARC/1.1\r\n", "must be HTML")]
 )
 def test_extract_refuses_in_one_line_what_is_no_page(tmp_path, capsys, data, message):
     file = tmp_path / "page.html"
