@@ -26,7 +26,7 @@ MEANT = {
     "tis-620": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
     "euc_kr": "cp949", "big5": "big5hkscs", "utf-16": "utf-16-le",
 }  # fmt: skip
-# Labels of that table which Python does not know, but for x-cp1252, iso88591 and the like
+# Labels of that table which Python does not know. `_python_name` sees to x-cp1252, iso88591, ...
 _MORE_LABELS = {
     "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8",
     "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff",

@@ -33,7 +33,6 @@ Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterable
@@ -218,11 +217,18 @@ def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:
         return
     out.mkdir(exist_ok=True)
     write_report(out / "clean.json", report)
-    names = [f"{number:05}.jsonl.gz" for number in range(len(cleaning.paths))]
-    for number, name in enumerate(names):
-        with replacing(out / name) as file:
+    n_files = end = len(cleaning.paths)
+    for number in range(n_files):
+        with replacing(_numbered(out, number)) as file:
             for shard in cleaning.shards(number):
                 file.write(shard.path("done.jsonl.gz").read_bytes())
-    for path in out.iterdir():  # of an earlier run, of more archives
-        if re.fullmatch(r"\d{5,}\.jsonl\.gz", path.name) and path.name not in names:
-            path.unlink()
+    # What follows without a gap is of an earlier run, of more archives. It goes from the end, or a
+    # kill would leave a gap that hides the rest.
+    while _numbered(out, end).exists():
+        end += 1
+    for number in reversed(range(n_files, end)):
+        _numbered(out, number).unlink()
+
+
+def _numbered(out: Path, number: int) -> Path:
+    return out / f"{number:05}.jsonl.gz"

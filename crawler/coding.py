@@ -10,7 +10,7 @@ import zlib
 MAX_BODY_BYTES = 64 * 2**20
 MAX_CODINGS = 5  # one after the other; nobody needs two
 _PIECE_BYTES = 2**14
-_NO_CODING = frozenset(["", "identity", "none", "utf-8", "iso-8859-1"])  # the last by mistake
+_NO_CODING = frozenset(["", "identity", "none", "utf-8", "iso-8859-1"])  # the last three by mistake
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")

@@ -80,6 +80,8 @@ def run(argv: list[str]) -> int:
                 return 2
             module.add_arguments(subparser)
     args = parser.parse_args(argv)
+    # What this terminal has no letter for is written as Python would.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         module.run(args)
     except BrokenPipeError:  # as in `... | head`: nobody reads on

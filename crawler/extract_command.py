@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crawler.extract import extract
 from crawler.inputs import STDIN
+from crawler.urls import canonical
 
 _ARCHIVES = (b"WARC/", b"\x1f\x8b")
 _EPILOG = """examples:
@@ -29,14 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print what the pages say; raises OSError for what cannot be read, ValueError for archives."""
+    """Print what the pages say.
+
+    Raises OSError for what cannot be read, ValueError for archives and for what is no web address.
+    """
+    address = None if args.url is None else canonical(args.url)
     for number, file in enumerate(args.files):
         page = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
         if page.startswith(_ARCHIVES):
             raise ValueError(
-                f"{file} is no HTML but packed; `python -m crawler clean` reads archives"
+                f"{file} is an archive or compressed; it must be HTML: `python -m crawler clean` "
+                "reads archives"
             )
-        found = extract(page, args.url)
+        found = extract(page, address)
         if args.json:
             print(json.dumps({"file": file, **dataclasses.asdict(found)}, ensure_ascii=False))
         else:

@@ -8,7 +8,7 @@ indented below its term.
 
 import textwrap
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crawler.html_tree import Block, Node
 
@@ -20,6 +20,7 @@ def render(blocks: list[Block]) -> str:
     """Write blocks, in order, as text."""
     tables = data_tables(blocks)
     numbers: Counter[Node] = Counter()  # items written so far, by list
+    reached: Counter[Node] = Counter()  # columns up to what was written last, by table row
     seen: set[Node] = set()  # items begun
     parts: list[str] = []
     before: _Place | None = None
@@ -38,8 +39,9 @@ def render(blocks: list[Block]) -> str:
                 bullet = f"{number}. " if of_list and of_list.tag == "ol" else "- "
         text = block.text
         if place.in_table:
-            n_before = before.column + 1 if separator == " | " else 0
-            text = "| " * (place.column - n_before) + " ".join(text.split())
+            text = "| " * (place.column - reached[place.row]) + " ".join(text.split())
+        for cell in place.cells:
+            reached[cell.parent] = cell.column + 1
         if separator != " | ":
             text = textwrap.indent(text, " " * place.indent)
             if bullet:
@@ -55,6 +57,7 @@ class _Place:
 
     row: Node | None  # the table row of which it is a cell
     column: int = 0  # in that row
+    cells: list[Node] = field(default_factory=list)  # in which it stands, also deep inside them
     indent: int = 0  # columns
     item: Node | None = None  # innermost li or dd
     definitions: Node | None = None  # innermost dl
@@ -100,6 +103,8 @@ def _place(block: Block) -> _Place:
             place.indent += 2 if node.tag == "li" else 4
         elif node.tag == "dl":
             place.definitions = place.definitions or node
+        elif node.tag in ("td", "th") and node.parent.tag == "tr":
+            place.cells.append(node)
         node = node.parent
     place.indent = min(place.indent, MAX_INDENT)
     return place

@@ -363,6 +363,16 @@ def test_a_title_is_one_line_of_what_is_seen():
     assert extract(page).title == "Bridges & harbours <b>"
 
 
+@pytest.mark.parametrize(
+    ("cell", "written"), [("<ul><li>a</ul>", "- a"), ("<table><tr><td>a<td>b</table>", "a | b")]
+)
+def test_a_cell_that_is_written_for_itself_is_not_empty(cell, written):
+    rows = f"<tr><td>{cell}<td>c<tr><td>d<td>e<td>f"
+    page = f"<p>{FIRST}</p><table>{rows}</table><p>{SECOND}</p><p>{THIRD}</p>"
+    table = f"{written}\n\nc\nd | e | f"
+    assert extract(page).text == f"{FIRST}\n\n{table}\n\n{SECOND}\n\n{THIRD}"
+
+
 def test_an_empty_cell_keeps_its_place_before_others():
     page = f"""<p>{FIRST}</p><table><tr><th><th>Sound<th>Text<tr><td>French<td>yes<td>no
     <tr><td>Latin<td> <td>yes<tr><td>Greek<td>yes<td></table><p>{SECOND}</p><p>{THIRD}</p>"""

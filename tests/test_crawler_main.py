@@ -302,6 +302,28 @@ def test_extract_prints_what_files_say(tmp_path, capsys):
     }
 
 
+def test_extract_writes_what_the_terminal_has_no_letter_for_as_python_would(tmp_path):
+    file = tmp_path / "a.html"
+    file.write_bytes("<p>caf\xe9 \u2014 \U0001f600".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "crawler", "extract", str(file)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, [b"caf\xe9", b"\x97", b"\\U0001f600"])
+
+
+@pytest.mark.parametrize("url", ["", "example.org", "ftp://example.org/"])
+def test_extract_refuses_what_is_no_web_address(tmp_path, capsys, url):
+    file = tmp_path / "a.html"
+    file.write_bytes(b"<a href=b>x</a>")
+    assert main(["extract", str(file), "--url", url]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "address" in shown.err
+
+
 def test_extract_reads_standard_input(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"<p>a short one</p>")))
     assert main(["extract", "-"]) == 0
@@ -309,7 +331,7 @@ def test_extract_reads_standard_input(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"), [(None, "give one that is there"), (b"WARC/1.1\r\n", "reads archives")]
+    ("data", "message"), [(None, "give one that is there"), (b"WARC/1.1\r\n", "must be HTML")]
 )
 def test_extract_refuses_in_one_line_what_is_no_page(tmp_path, capsys, data, message):
     file = tmp_path / "page.html"
