@@ -111,6 +111,15 @@ def test_strange_names_are_made_of_letters_that_follow_one_another_as_in_the_doc
     assert none.name("module", "abc", 1.0)  # no words to learn from: of parts, as all others
 
 
+def test_the_same_seed_invents_the_same_names_whatever_the_order_of_those_there_are():
+    words = ["banana", "cabana", "heap", "queue", "socket"]
+    found = []
+    for names in (words, words[::-1]):
+        invented = Invented([Fact("module", "ab", "", "")], names, random.Random(1))
+        found.append([invented.name("module", strange=1.0) for _ in range(20)])
+    assert found[0] == found[1]
+
+
 def test_built_in_classes_are_asked_for_with_an_article_too():
     facts = [Fact("class", name, "A thing.", "") for name in ("list", "int", "str", "x.Key")]
     writer = Writer(facts, None, {}, random.Random(1))
