@@ -1,8 +1,10 @@
 """Facts -> questions -> files; small talk."""
 
+import builtins
 import json
 import random
 import re
+import sys
 from collections import Counter
 
 import pytest
@@ -510,6 +512,12 @@ def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answe
     assert all(answer == dict(answers)[text] for text, answer in answers)
     written = {bare(m[0]["content"]) for _, m in read_conversations(OWN) if len(m) == 2}
     assert not written & dict(answers).keys()  # which would have two answers
+
+
+def test_no_small_talk_is_the_name_of_a_module_or_of_what_is_built_in():
+    said = {bare(text) for line in read_small_talk().lines for text in line["asked"]}
+    names = {name.lower() for name in (*sys.stdlib_module_names, *dir(builtins))}
+    assert said & names <= {"help"}  # which is asked for oftener than about
 
 
 def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):
