@@ -514,10 +514,12 @@ def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answe
     assert not written & dict(answers).keys()  # which would have two answers
 
 
-def test_no_small_talk_is_the_name_of_a_module_or_of_what_is_built_in():
+def test_nothing_written_is_about_a_module_or_what_is_built_in():
     said = {bare(text) for line in read_small_talk().lines for text in line["asked"]}
     names = {name.lower() for name in (*sys.stdlib_module_names, *dir(builtins))}
     assert said & names <= {"help"}  # which is asked for oftener than about
+    written = {bare(m[0]["content"]) for _, m in read_conversations(OWN)}
+    assert not written & {f"what is {name}" for name in names}  # it is a name not to be known, too
 
 
 def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):
