@@ -13,8 +13,8 @@ All numbers are little-endian. A text is its length in 8 bytes, then UTF-8; a li
 elements, their number in 8 bytes, then they. Dimensions stand the other way round than NumPy's: the
 first is the one whose elements lie side by side.
 
-As q8_0 an array takes a quarter of the room. Each 32 numbers of a row are a scale, float16, and 32
-whole numbers from -127 to 127 that it multiplies.
+As q8_0 an array takes about a quarter of the room that it takes as float32. Each 32 numbers of a
+row are a scale, float16, and 32 whole numbers from -127 to 127 that it multiplies.
 
 What must be in such a file for a model to be of use is another matter: see export.py.
 
