@@ -6,8 +6,8 @@ order. Tokens are spelled as in `tokenizer.json` (`tokenizer_json.py`). Neither 
 tokens are special, nor how text is cut. What was added later, `transformers` before its fifth
 version wrote beside them: `added_tokens.json`, from text to id.
 
-A rank file (`.tiktoken`) says neither, too. Two are known here, by the digests tiktoken checks its
-downloads against (`tiktoken_ext/openai_public.py`), with what that source says belongs to them.
+A rank file (`.tiktoken`) says neither, too. Three are known here, by the digests tiktoken checks
+its downloads against (`tiktoken_ext/openai_public.py`), with what that source says belongs to them.
 
 This is not a download: nothing here reads anything but local files.
 """
@@ -45,6 +45,9 @@ KNOWN = {  # SHA-256 of the file -> what belongs to it
             "<|fim_suffix|>": 100260,  # and what comes after it
             "<|endofprompt|>": 100276,
         },
+    ),
+    "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": Published(
+        "o200k_base (GPT-4o)", "gpt4o", {END_OF_TEXT: 199999, "<|endofprompt|>": 200018}
     ),
 }
 

@@ -8,11 +8,12 @@ same way: `\\s++(?![\\s\\S])` rather than `\\s++$`, for Oniguruma's `$` also end
 
 This is not the merging (`naive.py`, `tokenizer.py`); nothing here knows an id.
 
-Sources: the patterns are those of GPT-2 and of GPT-4 (`r50k_base` and `cl100k_base`) as published
-with tiktoken. Regular expressions: Unicode Technical Standard 18 (`\\p{L}`: letters, `\\p{N}`:
-digits and other numbers), by the version of Unicode that the installed `regex` knows: a letter so
-new that another library's engine does not know it is a mark there, and may be cut otherwise. A `+`
-after a quantifier makes it possessive: it gives nothing back.
+Sources: the patterns are those of GPT-2, GPT-4 and GPT-4o (`r50k_base`, `cl100k_base`,
+`o200k_base`) as published with tiktoken. Regular expressions: Unicode Technical Standard 18
+(`\\p{L}`: letters, `\\p{N}`: digits and other numbers, `\\p{M}`: accents and other marks), by the
+version of Unicode that the installed `regex` knows: a letter so new that another library's engine
+does not know it is a mark there, and may be cut otherwise. A `+` after a quantifier makes it
+possessive: it gives nothing back.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,9 +45,25 @@ GPT2 = "|".join(
     ]
 )
 
-PATTERNS = {"gpt4": GPT4, "gpt2": GPT2}
+# A word begins with any capitals and goes on in small letters: CamelCase is two. Letters that are
+# neither, and accents that stand by themselves, may be in both parts.
+CAPITALS, SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+CONTRACTION = r"(?i:'[sdmt]|'ll|'ve|'re)?"
+GPT4O = "|".join(
+    [
+        rf"[^\r\n\p{{L}}\p{{N}}]?{CAPITALS}*{SMALL}+{CONTRACTION}",  # a word: " Dog's"
+        rf"[^\r\n\p{{L}}\p{{N}}]?{CAPITALS}+{SMALL}*{CONTRACTION}",  # one in capitals: " DOG"
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",  # punctuation, with the line ends or slashes that follow it
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    ]
+)
 
-# Where text may be cut so that the pieces have the chunks of the whole. In both patterns no
+PATTERNS = {"gpt4": GPT4, "gpt2": GPT2, "gpt4o": GPT4O}
+
+# Where text may be cut so that the pieces have the chunks of the whole. In GPT4 and GPT2 no
 # alternative goes on from a letter or a digit to anything else, nor from a mark to white space that
 # is no line end; and none looks at what is before a chunk.
 SAFE_CUT = r"[\p{L}\p{N}](?=[^\p{L}\p{N}])|[^\s\p{L}\p{N}](?=[^\S\r\n])"
@@ -55,12 +72,12 @@ BLOCK_CHARS = 1_000_000  # a list of chunks takes over ten times the memory of i
 
 
 class Splitter:
-    """Cuts text into chunks by a pattern: "gpt4", "gpt2" or a regular expression of one's own."""
+    """Cuts text into chunks by a pattern: one of PATTERNS by name, or a regular expression."""
 
     def __init__(self, pattern: str):
         """Compile `pattern`; raise ValueError where it is no regular expression."""
         self.pattern = PATTERNS.get(pattern, pattern)
-        self.known = self.pattern in PATTERNS.values()
+        self.known = self.pattern in (GPT4, GPT2)  # SAFE_CUT and fast_split.py are for these two
         try:
             self._regex = regex.compile(self.pattern)
         except regex.error as error:
@@ -91,8 +108,8 @@ class Splitter:
     def blocks(self, text: str, chars: int | None = None) -> Iterator[str]:
         """Cut `text` into pieces of about BLOCK_CHARS, or `chars`, whose chunks are the whole's.
 
-        A pattern of one's own stays in one piece, and so does what cannot be cut: only letters,
-        only white space, only marks.
+        With a pattern other than GPT4 and GPT2 it stays in one piece. So does what cannot be cut:
+        only letters, only white space, only marks.
         """
         start, chars = 0, chars or BLOCK_CHARS
         while self.known and (cut := FIRST_SAFE_CUT.search(text, start + chars)):

@@ -87,9 +87,9 @@ class Tokenizer:
 
         `tokenizer.json`, Hugging Face's: says all itself. `vocab.json` and `merges.txt`, GPT-2's,
         either of the two: pattern "gpt2", <|endoftext|> and those in `added_tokens.json`, unless
-        you say otherwise. A `.tiktoken` rank file: what tiktoken gives to cl100k_base and
-        r50k_base, if it is one of the two; else pattern "gpt4" and no special tokens, unless you
-        say otherwise.
+        you say otherwise. A `.tiktoken` rank file: what tiktoken gives to o200k_base,
+        cl100k_base and r50k_base, if it is one of them; else pattern "gpt4" and no special tokens,
+        unless you say otherwise.
 
         A dict of `special_tokens` says their ids; a list gives them those after the last rank, or
         in `vocab.json`. Raises ValueError where the file is damaged, contradicts itself, or needs

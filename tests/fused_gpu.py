@@ -37,6 +37,8 @@ def multiply(function, a, b, out, *rest, **options):
     """Multiply as gemm.multiply, `function`, does with the cublasLt of NumPy's arrays, captured."""
     fake_cupy.check_place()
     fake_cupy.will_change(out)
+    if options.get("gelu") is not None:  # which forward is written, too
+        fake_cupy.will_change(options["gelu"])
     arguments = plain((a, b, out, *rest))
     call = functools.partial(function, *arguments, **{k: plain(v) for k, v in options.items()})
     could = call()

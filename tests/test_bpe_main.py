@@ -153,7 +153,7 @@ def test_input_that_is_no_text_or_no_ids_is_refused(trained, capfd, monkeypatch)
         (["--vocab-size", "200"], "vocab_size is 200; it must be at least 257, so that every byte"),
         (["--vocab-size", "50000"], "vocab_size is 50000, but this text gives at most "),
         (["--vocab-size", "300", "--special", ""], "special token is ''; it must be text of two"),
-        (["--vocab-size", "300", "--pattern", "("], "pattern is '('; it must be gpt4, gpt2 or a"),
+        (["--vocab-size", "300", "--pattern", "("], "pattern is '('; it must be gpt4, gpt2, gpt"),
         (["--vocab-size", "300", "--pattern", r"\w+"], r"pattern '\\w+' leaves out ' ' at charac"),
     ],
 )

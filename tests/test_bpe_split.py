@@ -6,10 +6,11 @@ import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+from tiktoken_ext import openai_public
 from tokenizers import Regex, pre_tokenizers
 
 from bpe import split
-from bpe.split import GPT2, GPT4, Splitter, special_tokens_regex, to_bytes, to_text
+from bpe.split import GPT2, GPT4, PATTERNS, Splitter, special_tokens_regex, to_bytes, to_text
 
 # The patterns as tiktoken publishes them. `regex` reads them, Oniguruma would not.
 PUBLISHED = {
@@ -18,9 +19,15 @@ PUBLISHED = {
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
 }
 
+with pytest.MonkeyPatch.context() as patch:  # without the ranks, which would be downloaded
+    patch.setattr(openai_public, "load_tiktoken_bpe", lambda *args, **named: {})
+    PUBLISHED["gpt4o"] = openai_public.o200k_base()["pat_str"]
+
 # What the patterns tell apart, thickly sown: contractions, digits, line ends, white space, letters
-# of several kinds, a combining accent, a lone surrogate.
-MARKED = st.text(st.sampled_from("'sStTlLvVrReEſ1２½ \n\r\t\u00a0\u2028\x85a日é\u0301.,!\ud83d😀"))
+# of several kinds, a combining accent, slashes, a lone surrogate.
+MARKED = st.text(
+    st.sampled_from("'sStTlLvVrReEſ1２½/ǅʰ \n\r\t\u00a0\u2028\x85a日é\u0301.,!\ud83d😀")
+)
 ANY_TEXT = MARKED | st.text(st.characters())
 
 
@@ -35,7 +42,7 @@ VALID_TEXT = st.text(
 )
 
 
-@pytest.mark.parametrize("name", ["gpt4", "gpt2"])
+@pytest.mark.parametrize("name", PATTERNS)
 class TestNamedPatterns:
     @given(text=ANY_TEXT)
     def test_chunks_joined_are_the_text(self, name, text):
@@ -102,6 +109,20 @@ def test_each_alternative_of_gpt2(text, chunks):
     assert Splitter("gpt2").chunks(text) == chunks
 
 
+@pytest.mark.parametrize(
+    ("text", "chunks"),
+    [
+        ("CamelCase's DOGS", ["Camel", "Case's", " DOGS"]),
+        ("JSONText 日本", ["JSONText", " 日本"]),
+        ("E\u0301te\u0301", ["E\u0301te\u0301"]),
+        ("12345 a://\n", ["123", "45", " a", "://\n"]),
+        (" \n\n  x ", [" \n\n", " ", " x", " "]),
+    ],
+)
+def test_each_alternative_of_gpt4o(text, chunks):
+    assert Splitter("gpt4o").chunks(text) == chunks
+
+
 def test_a_pattern_may_be_given_by_name_or_in_full():
     assert Splitter("gpt4").pattern == Splitter(GPT4).pattern == GPT4
     assert Splitter("gpt2").pattern == GPT2
@@ -126,7 +147,7 @@ def test_a_pattern_that_leaves_text_out_is_refused(pattern, text, place):
 
 
 def test_a_pattern_that_does_not_compile_is_refused():
-    with pytest.raises(ValueError, match=r"pattern is '\(a'; it must be gpt4, gpt2 or a regular"):
+    with pytest.raises(ValueError, match=r"pattern is '\(a'; it must be gpt4, gpt2, gpt4o or a "):
         Splitter("(a")
 
 

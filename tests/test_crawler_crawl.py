@@ -37,7 +37,7 @@ def run(tmp_path):
         report = crawl(settings, output, news.append)
         assert report == json.loads((output.parent / "crawl.json").read_text(encoding="utf-8"))
         names = {file.name for file in output.parent.iterdir()}
-        others = {"pages.warc.gz.previous", "pages.warc.gz.stopped"}
+        others = {"pages.warc.gz.previous", "crawl.json.previous", "pages.warc.gz.stopped"}
         assert names - others == {"pages.warc.gz", "crawl.json"}
         return Crawled(output, report, site.url, news)
 

@@ -15,6 +15,7 @@ import bench_gpu_common
 import bench_gpu_kernels
 import bench_gpu_state
 import bench_gpu_training
+import fake_cupy
 import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
@@ -300,8 +301,9 @@ def test_products_that_cublaslt_cannot_do_are_told_of_a_part(gpu, monkeypatch, t
 
 @pytest.mark.peer
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_pytorchs_steps_start_from_our_loss(dropout):
+def test_pytorchs_steps_start_from_our_loss(dropout, monkeypatch):
     pytest.importorskip("torch")
+    monkeypatch.setitem(fake_cupy.place, "fused", False)  # whatever ran before, with `gpu`
     config = ModelConfig(65, 32, 32, 2, 2, dropout)
     start, wait, _ = bench_gpu_training.torch_steps(config, 2, "bf16", False, "cpu")
     ours, wait_for_ours, _ = bench_gpu_training.our_steps(config, 2, fake_gpu())

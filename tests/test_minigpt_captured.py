@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fake_cublaslt import FakeCublasLt
 from fake_cupy import fake_gpu, ops_without_waiting
 from fused_gpu import fused_gpu
 from minigpt_examples import MODEL, TRAIN, small_model
+from test_minigpt_gemm import using
 from training_runs import metrics, same_run, stop_at
 
 from minigpt import ops, row_ops
@@ -266,6 +268,18 @@ def test_kernels_captured_and_replayed_make_the_plain_steps(row, precision, chan
             np.testing.assert_allclose(got, expected, rtol=1e-3 if precision == "fp32" else 3e-2)
     assert captured.graphs.failure is None
     assert captured.backward.graph and captured.update.graph
+
+
+def test_products_that_go_through_gelu_and_back_are_captured_too(row):
+    pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    with fused_gpu("bf16") as device, using(FakeCublasLt()) as lt:
+        captured, plain = (new_trainer(row, d) for d in (device, PLAIN))
+        for step in range(4):
+            got, expected = captured.step(step), plain.step(step)
+            np.testing.assert_allclose(got, expected, rtol=3e-2)
+        assert captured.graphs.failure is None and captured.backward.graph
+        products = [line[1] for line in lt.library.log]
+    assert products.count("bias_gelu") == products.count("gelu_backward") >= 4 * MODEL.n_layer
 
 
 def test_kernels_draw_other_zeros_in_every_replay_and_the_same_for_the_same_seed(row):

@@ -7,9 +7,11 @@ element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A p
 
 where op leaves a matrix as it is or transposes it. The epilogue does nothing; or adds a bias; or
 adds a bias, writes the sum to another matrix like D, and GELU of it to D; or multiplies with the
-slope of GELU at the numbers of such a matrix. A plan is made once for each kind of product:
-descriptors, and the algorithm that the library thinks fastest. Running one enqueues it on a stream
-and waits for nothing, so it can be captured in a CUDA graph, which CuPy's own products cannot.
+slope of GELU at the numbers of such a matrix.
+
+A plan is made once for each kind of product: descriptors, and the algorithm that the library thinks
+fastest. Running one enqueues it on a stream and waits for nothing, so it can be captured in a CUDA
+graph, which CuPy's own products cannot.
 
 Source: NVIDIA, cuBLAS documentation, "Using the cuBLASLt API"; numbers from cublasLt.h.
 """

@@ -26,11 +26,13 @@ def fits(qkv, n_head):
 
 
 def shared_bytes(name, D, resident):
-    """Return the shared memory of a kernel: rows of D bf16, `resident` times those of a block, and
-    twice two times those of the other side. Of each of these one kernel has two float32 besides.
+    """Return the shared memory of a kernel.
+
+    It is for rows of D bf16, `resident` times those of a block and twice two times those of the
+    other side; of each two of these one kernel has two float32 besides.
     """
     other = 4 * OTHER[name]
-    statistics = 4 * other if name == "flash_backward_keys" else 0
+    statistics = other // 2 * 2 * 4 if name == "flash_backward_keys" else 0
     return (resident * TILES[D] + other) * D * 2 + statistics
 
 
