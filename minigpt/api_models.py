@@ -19,7 +19,9 @@ from minigpt.dataset import SEPARATOR
 from minigpt.engine import Engine
 from minigpt.weights import INDEX, MODEL
 
-FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", MODEL, INDEX)
+FILES = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", MODEL, INDEX,
+)  # fmt: skip
 SHARDS = "model-*.safetensors"  # as Hugging Face names them
 
 

@@ -6,9 +6,9 @@ This writes, in the folder of the run,
                       name, each with title, headline and parts, see tables.py, its seconds, and
                       the tokens that the model read or wrote for it
 
-Sections of the same weights are kept when others are examined; those of tasks only until all else
-is examined again, which nobody asked tasks for. The examinations are in the
-modules named in SECTIONS; report.py makes a page of the results.
+Sections of the same weights are kept when others are examined; that of tasks goes when all is
+examined again without tasks. The examinations are in the modules named in SECTIONS; report.py makes
+a page of the results.
 """
 
 import hashlib

@@ -63,21 +63,28 @@ def what_would_fit(model, train, free, device, packed=False):
     """Return advice: a smaller batch with the same gradient if that is enough, else the model."""
     n_windows = train.windows_per_step()
 
-    def fits(batch_size):
-        smaller = replace(train, batch_size=batch_size)
-        return total(model, smaller, device, packed) <= free
+    def fits(batch_size, accumulate):
+        other = replace(train, batch_size=batch_size, accumulate=accumulate)
+        return total(model, other, device, packed) <= free
 
-    most, too_many = 0, train.batch_size  # by halves: somebody may have asked for a billion
+    # By halves: somebody may have asked for a billion. Where a batch fits that divides the windows
+    # of an update, all smaller ones do, for n_windows // middle gives them no more windows.
+    most, too_many = 0, train.batch_size
     while too_many - most > 1:
         middle = (most + too_many) // 2
-        most, too_many = (middle, too_many) if fits(middle) else (most, middle)
+        most, too_many = (middle, too_many) if fits(middle, n_windows // middle) else (most, middle)
     for batch_size in range(most, 0, -1):
-        if n_windows % batch_size == 0 and fits(batch_size):
+        if n_windows % batch_size == 0 and fits(batch_size, n_windows // batch_size):
             return f"--batch-size {batch_size} --accumulate {n_windows // batch_size} would"
-    least = total(model, replace(train, batch_size=1, workers=1), device, packed)
+    if fits(1, 1):
+        return (
+            f"{n_windows:,} windows an update do not even one at a time; take a smaller "
+            f"--batch-size or --accumulate"
+        )
+    least = total(model, replace(train, batch_size=1, accumulate=1), device, packed)
     return (
         f"one window at a time would need {format_bytes(least)}; take a smaller preset, fewer "
-        f"--n-layer, a smaller --n-embd, --n-positions or --accumulate"
+        f"--n-layer, a smaller --n-embd or --n-positions"
     )
 
 

@@ -13,8 +13,8 @@ All numbers are little-endian. A text is its length in 8 bytes, then UTF-8; a li
 elements, their number in 8 bytes, then they. Dimensions stand the other way round than NumPy's: the
 first is the one whose elements lie side by side.
 
-As q8_0 an array takes a quarter of the room. Each 32 numbers of a row are a scale, float16, and 32
-whole numbers from -127 to 127 that it multiplies.
+As q8_0 an array takes about a quarter of the room that it takes as float32. Each 32 numbers of a
+row are a scale, float16, and 32 whole numbers from -127 to 127 that it multiplies.
 
 What must be in such a file for a model to be of use is another matter: see export.py.
 
@@ -47,11 +47,13 @@ def write_gguf(path, metadata, arrays, types):
     A value is a bool, an int from 0 to 2^32 - 1, a float, a str, or a list of str or of ints.
     `types` says for each name as what its array is written: "float32", "float16" or, if its rows
     are a multiple of 32 long, "q8_0". One array at a time is in memory as that. Raises ValueError
-    for a number too large for its type, and OSError where the disk is full; then what was there
-    before stays.
+    for a number that is not finite or too large for its type, and OSError where the disk is full;
+    then what was there before stays.
     """
     for name, x in arrays.items():
         largest = np.abs(x).max(initial=0)
+        if not np.isfinite(largest):
+            raise ValueError(f"{name} holds numbers that are not finite; all must be")
         if largest > LARGEST[types[name]]:
             raise ValueError(
                 f"{name} holds a number of size {largest:.6g}; as {types[name]} it must be at most "

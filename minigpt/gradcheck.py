@@ -52,19 +52,61 @@ def op_cases(ops, xp):
     def ids(high, *shape):
         return xp.asarray(rng.integers(0, high, shape))
 
-    def single(backward):  # of one input: its gradient as a tuple
-        return lambda dout, cache: (backward(dout, cache),)
-
     def embedding_backward(dout, cache):  # of all rows, those that were not used too
         dw = xp.zeros_like(cache[1])
         rows, used = ops.embedding_backward(dout, cache)
         dw[rows] = used
         return (dw,)
 
-    B, T, C, H, V = 2, 5, 6, 3, 7
+    B, T, C, V = 2, 5, 6, 7
     places, targets = ids(V, B, T), ids(V, B, T)
     targets[0, 1] = -1  # one that counts for nothing
+    return {
+        "embedding": (
+            lambda w: ops.embedding_forward(places, w),
+            embedding_backward, [normal(V, C)],
+        ),
+        "linear": (
+            ops.linear_forward, ops.linear_backward, [normal(B, T, C), normal(C, 4), normal(4)],
+        ),
+        "layernorm": (
+            ops.layernorm_forward, ops.layernorm_backward, [normal(B, T, C), normal(C), normal(C)],
+        ),
+        "gelu": (ops.gelu_forward, single(ops.gelu_backward), [normal(B, T, C)]),
+        **cases_of_attention(ops, xp, normal),
+        **cases_in_a_block(ops, xp, normal),
+        "next_token_loss": (
+            lambda x, w: ops.next_token_loss_forward(x, w, targets, B * T),
+            ops.next_token_loss_backward, [normal(B, T, C), normal(V, C)],
+        ),
+    }  # fmt: skip
+
+
+def single(backward):
+    """Return a backward of one input whose gradient is a tuple of one."""
+    return lambda dout, cache: (backward(dout, cache),)
+
+
+def cases_of_attention(ops, xp, normal):
+    """Return the cases of attention: plain, with dropout, and of several texts in a row."""
+    B, T, C, H = 2, 5, 6, 3
     segments = xp.asarray([[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]])
+
+    def dropout_forward(qkv):  # the same generator each time, so the same zeros
+        return ops.attention_forward(qkv, H, 0.3, xp.random.default_rng(1))
+
+    forwards = {
+        "attention": lambda qkv: ops.attention_forward(qkv, H),
+        "attention with dropout": dropout_forward,
+        "attention within segments": lambda qkv: ops.attention_forward(qkv, H, segments=segments),
+    }
+    backward = single(ops.attention_backward)
+    return {name: (f, backward, [normal(B, T, 3 * C)]) for name, f in forwards.items()}
+
+
+def cases_in_a_block(ops, xp, normal):
+    """Return the cases of operations as a block has them: with what goes past them, or in a row."""
+    B, T, C = 2, 5, 6
 
     def residual_forward(x, g, b):
         out, cache = ops.layernorm_forward(x, g, b)
@@ -73,10 +115,7 @@ def op_cases(ops, xp):
     def residual_backward(dout, cache):
         return ops.layernorm_backward(dout, cache, past=dout)
 
-    def dropout_forward(x):  # the same generator each time, so the same zeros
-        return ops.dropout_forward(x, 0.3, xp.random.default_rng(1))
-
-    def dropped_forward(x, past):
+    def dropout_forward(x, past=None):  # the same generator each time, so the same zeros
         return ops.dropout_forward(x, 0.3, xp.random.default_rng(1), past)
 
     def dropped_backward(dout, cache):
@@ -92,46 +131,17 @@ def op_cases(ops, xp):
         dh, *of_outer = ops.linear_backward(dout, outer, gelu)
         return *ops.linear_backward(dh, inner), *of_outer
 
-    def attention_dropout_forward(qkv):
-        return ops.attention_forward(qkv, H, 0.3, xp.random.default_rng(1))
-
     return {
-        "embedding": (
-            lambda w: ops.embedding_forward(places, w),
-            embedding_backward, [normal(V, C)],
-        ),
-        "linear": (
-            ops.linear_forward, ops.linear_backward, [normal(B, T, C), normal(C, 4), normal(4)],
+        "layernorm in a block": (
+            residual_forward, residual_backward, [normal(B, T, C), normal(C), normal(C)],
         ),
         "linear, gelu, linear": (
             mlp_forward, mlp_backward,
             [normal(B, T, C), normal(C, 8), normal(8), normal(8, C), normal(C)],
         ),
-        "layernorm": (
-            ops.layernorm_forward, ops.layernorm_backward, [normal(B, T, C), normal(C), normal(C)],
-        ),
-        "layernorm in a block": (
-            residual_forward, residual_backward, [normal(B, T, C), normal(C), normal(C)],
-        ),
-        "gelu": (ops.gelu_forward, single(ops.gelu_backward), [normal(B, T, C)]),
         "dropout": (dropout_forward, single(ops.dropout_backward), [normal(B, T, C)]),
         "dropout in a block": (
-            dropped_forward, dropped_backward, [normal(B, T, C), normal(B, T, C)],
-        ),
-        "attention": (
-            lambda qkv: ops.attention_forward(qkv, H),
-            single(ops.attention_backward), [normal(B, T, 3 * C)],
-        ),
-        "attention with dropout": (
-            attention_dropout_forward, single(ops.attention_backward), [normal(B, T, 3 * C)],
-        ),
-        "attention within segments": (
-            lambda qkv: ops.attention_forward(qkv, H, segments=segments),
-            single(ops.attention_backward), [normal(B, T, 3 * C)],
-        ),
-        "next_token_loss": (
-            lambda x, w: ops.next_token_loss_forward(x, w, targets, B * T),
-            ops.next_token_loss_backward, [normal(B, T, C), normal(V, C)],
+            dropout_forward, dropped_backward, [normal(B, T, C), normal(B, T, C)],
         ),
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ class Invented:
             self.by_kind.setdefault(fact.kind, []).append(fact.name)
         self.given = set()
         self.after = defaultdict(list)  # two letters -> those that follow, as often as they do
-        for word in filter(WORD.fullmatch, dict.fromkeys(names)):
+        for word in sorted(filter(WORD.fullmatch, self.names)):  # a set has another order each time
             for i, letter in enumerate(word + "."):
                 self.after[f"..{word}"[i : i + 2]].append(letter)
 

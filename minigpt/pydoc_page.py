@@ -19,8 +19,9 @@ A page, once cleaned, is paragraphs with a blank line between them:
     find(lock, /)
         Find the key of a lock.
 
-Of a class only itself is told, not what its methods are: of methods that classes share a cleaned
-page has but one, so a list would not be true. What becomes of these parts is in facts.py.
+What a method does is told of itself, never as a list of what a class has: of methods that classes
+share a cleaned page has but one, so a list would not be true. What becomes of these parts is in
+facts.py.
 """
 
 import re

@@ -53,7 +53,8 @@ def gelu_rate(device, shape, way):
 def part_products(arguments, note):
     """Measure cublasLt on GPT-2's six shapes, in three precisions.
 
-    And what a bias costs and a vocabulary that fills no whole lines, and the most that can be had.
+    And what a bias costs, GELU in the same pass, a vocabulary that fills no whole lines, and the
+    most that can be had.
     """
     N, c, v = (64, 32, 96) if arguments.toy else (B * T, C, 50304)
     for precision in ("bf16", "tf32", "fp32"):
@@ -68,13 +69,17 @@ def part_products(arguments, note):
         for name, (shape, with_bias) in cases.items():
             rate = guarded(product_rate, device, shape, with_bias)
             note(**{f"{precision} {name}": rate})
-            print(f"  {precision} {name:16} {rate if isinstance(rate, str) else f'{rate:7.1f}'}"
-                  f" TFLOP/s", flush=True)  # fmt: skip
+            print(f"  {precision} {name:16} {shown(rate)} TFLOP/s", flush=True)
         if precision == "bf16":
             for way in ("forward", "backward"):
                 rate = guarded(gelu_rate, device, (N, c, 4 * c), way)
                 note(**{f"bf16 mlp in and GELU, {way}": rate})
-                print(f"  bf16 mlp in and GELU, {way}: {rate} TFLOP/s", flush=True)
+                print(f"  bf16 mlp in and GELU, {way}: {shown(rate)} TFLOP/s", flush=True)
+
+
+def shown(rate):
+    """Return a rate with one decimal, or why there is none."""
+    return rate if isinstance(rate, str) else f"{rate:7.1f}"
 
 
 # ---- what a call costs, and whether it can be captured -----------------------------------------

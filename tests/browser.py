@@ -175,14 +175,17 @@ class Browser:
         """
         at = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
         self.wait_until(at)
-        self.evaluate(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        self.pointer("mouseMoved", selector, index)
-        self.evaluate(STAYS.replace("ELEMENT", at))
-        covered = self.evaluate(
-            f"(({{left, top, width, height}}) => ((hit) => {at}.contains(hit) ? '' : "
-            "hit ? hit.outerHTML.slice(0, 200) : 'nothing')(document.elementFromPoint("
-            f"left + width / 2, top + height / 2)))({at}.getClientRects()[0])"
-        )
+        for _ in range(2):  # twice where something grew meanwhile and the page was moved by it
+            self.evaluate(f"{at}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+            self.pointer("mouseMoved", selector, index)
+            self.evaluate(STAYS.replace("ELEMENT", at))
+            covered = self.evaluate(
+                f"(({{left, top, width, height}}) => ((hit) => {at}.contains(hit) ? '' : "
+                "hit ? hit.outerHTML.slice(0, 200) : 'nothing')(document.elementFromPoint("
+                f"left + width / 2, top + height / 2)))({at}.getClientRects()[0])"
+            )
+            if not covered:
+                break
         assert not covered, f"{selector} is covered by {covered}"
         self.pointer("click", selector, index)
 

@@ -1,8 +1,10 @@
 """Facts -> questions -> files; small talk."""
 
+import builtins
 import json
 import random
 import re
+import sys
 from collections import Counter
 
 import pytest
@@ -109,6 +111,15 @@ def test_strange_names_are_made_of_letters_that_follow_one_another_as_in_the_doc
         [Fact("module", "abc", "", ""), Fact("module", "xyz", "", "")], (), random.Random(1)
     )
     assert none.name("module", "abc", 1.0)  # no words to learn from: of parts, as all others
+
+
+def test_the_same_seed_invents_the_same_names_whatever_the_order_of_those_there_are():
+    words = ["banana", "cabana", "heap", "queue", "socket"]
+    found = []
+    for names in (words, words[::-1]):
+        invented = Invented([Fact("module", "ab", "", "")], names, random.Random(1))
+        found.append([invented.name("module", strange=1.0) for _ in range(20)])
+    assert found[0] == found[1]
 
 
 def test_built_in_classes_are_asked_for_with_an_article_too():
@@ -501,6 +512,14 @@ def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answe
     assert all(answer == dict(answers)[text] for text, answer in answers)
     written = {bare(m[0]["content"]) for _, m in read_conversations(OWN) if len(m) == 2}
     assert not written & dict(answers).keys()  # which would have two answers
+
+
+def test_nothing_written_is_about_a_module_or_what_is_built_in():
+    said = {bare(text) for line in read_small_talk().lines for text in line["asked"]}
+    names = {name.lower() for name in (*sys.stdlib_module_names, *dir(builtins))}
+    assert said & names <= {"help"}  # which is asked for oftener than about
+    written = {bare(m[0]["content"]) for _, m in read_conversations(OWN)}
+    assert not written & {f"what is {name}" for name in names}  # it is a name not to be known, too
 
 
 def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):

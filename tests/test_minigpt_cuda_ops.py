@@ -224,6 +224,7 @@ def test_rows_are_scored_in_as_few_parts_as_there_is_room_for_and_these_are_abou
     assert sum(sizes) == N and max(sizes, default=1) <= max(1, logits // P)
     assert len(sizes) <= 1 + 2 * N * P / logits or logits < 2 * P
     assert len(set(sizes[:-1])) <= 1
+    assert not sizes or sizes[0] - sizes[-1] < 128 * len(sizes)  # each was made whole tiles
 
 
 def test_the_rows_of_gpt2_are_scored_in_four_equal_parts():

@@ -106,6 +106,16 @@ def test_a_number_too_large_for_its_type_is_refused(tmp_path, type, largest):
     assert not (tmp_path / "m.gguf").exists()
 
 
+@pytest.mark.parametrize("type", ["float32", "float16", "q8_0"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_refused(tmp_path, type, number):
+    x = np.zeros((2, 32), np.float32)
+    x[1, 3] = number
+    with pytest.raises(ValueError, match="x holds numbers that are not finite; all must be"):
+        write_gguf(tmp_path / "m.gguf", {}, {"x": x}, {"x": type})
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- a model -------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """What a run will take, and that one that cannot fit is refused."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_run_that_fits_is_not_refused(free):
 
 def test_a_run_that_cannot_fit_is_refused_with_what_would_unless_forced(free):
     model, train = get_preset("gpt2").model, replace(get_preset("gpt2").train, workers=2)
-    needed = training_bytes(model, replace(train, batch_size=2), 2)
+    needed = training_bytes(model, replace(train, batch_size=2, accumulate=240), 2)
     free(needed + 10**6)
     advice = r"the run needs about .* GB of memory and .* GB are free; .*--batch-size 2 --acc.* 240"
     with pytest.raises(ValueError, match=advice):
@@ -50,15 +51,33 @@ def test_a_run_that_cannot_fit_is_refused_with_what_would_unless_forced(free):
 
 def test_the_advice_keeps_the_windows_of_an_update(free):
     train = replace(TRAIN, batch_size=12, accumulate=1, workers=2)
-    free_bytes = training_bytes(MODEL, replace(train, batch_size=6), 2)
+    free_bytes = training_bytes(MODEL, replace(train, batch_size=6, accumulate=2), 2)
     assert what_would_fit(MODEL, train, free_bytes, CPU) == "--batch-size 6 --accumulate 2 would"
 
 
-def test_the_advice_for_a_billion_windows_is_there_at_once(free):
-    train = replace(TRAIN, batch_size=10**12, accumulate=3, workers=2)
-    free_bytes = training_bytes(MODEL, replace(train, batch_size=1000), 2)
-    expected = f"--batch-size 1000 --accumulate {3 * 10**9} would"
-    assert what_would_fit(MODEL, train, free_bytes, CPU) == expected
+def test_the_advice_for_a_billion_windows_is_there_at_once_and_holds(free):
+    train = replace(TRAIN, batch_size=10**9, accumulate=3, workers=2)
+    smaller = replace(train, batch_size=1000, accumulate=3 * 10**6)
+    free_bytes = training_bytes(MODEL, smaller, 2)
+    assert what_would_fit(MODEL, train, free_bytes, CPU) == (
+        "--batch-size 1000 --accumulate 3000000 would"
+    )
+    advice = what_would_fit(MODEL, train, free_bytes // 4, CPU)  # where their ids find no room
+    assert advice.startswith("3,000,000,000 windows an update do not even one at a time; take")
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(6000, 1000), (10**6, 1), (12, 10**5)])
+def test_what_is_advised_is_not_refused(free, batch_size, accumulate):
+    train = replace(TRAIN, batch_size=batch_size, accumulate=accumulate, workers=2)
+    free(training_bytes(MODEL, train, 2) // 2)
+    with pytest.raises(ValueError, match="it must fit") as refusal:
+        check_memory(MODEL, train, CPU)
+    found = re.search(r"--batch-size (\d+) --accumulate (\d+) would", str(refusal.value))
+    if found:
+        batch_size, accumulate = map(int, found.groups())
+        check_memory(MODEL, replace(train, batch_size=batch_size, accumulate=accumulate), CPU)
+    else:
+        assert "take a smaller --batch-size or --accumulate" in str(refusal.value)
 
 
 def test_so_many_windows_an_update_that_their_ids_do_not_fit_are_refused(free):

@@ -267,6 +267,20 @@ def test_a_model_in_several_files_is_served_when_the_last_of_them_has_come(tmp_p
         assert shelf.models["base"] is not before
 
 
+def test_a_template_that_comes_last_in_a_file_of_its_own_makes_an_assistant(tmp_path):
+    _, chat = make_models(tmp_path)
+    path = chat / "tokenizer_config.json"
+    settings = json.loads(path.read_text("utf-8"))
+    template = settings.pop("chat_template")
+    path.write_text(json.dumps(settings))
+    with closing(Shelf([chat], say=lambda text: None)) as shelf:
+        shelf.refresh()
+        assert not shelf.models["chat"].assistant
+        (chat / "chat_template.jinja").write_text(template, encoding="utf-8")
+        shelf.refresh()
+        assert shelf.models["chat"].assistant
+
+
 def test_a_model_whose_own_folder_was_given_goes_with_it_and_others_still_come(
     tmp_path, monkeypatch, capsys
 ):

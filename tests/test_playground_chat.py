@@ -442,6 +442,31 @@ def test_a_late_answer_does_not_bring_back_the_models_there_were(page):
     assert texts(page, ".suggestions button")
 
 
+def test_a_late_answer_does_not_bring_back_what_other_models_might_be_asked(page):
+    page.evaluate("""
+        window.asIs = window.fetch;
+        window.listings = 0;
+        window.late = [];
+        window.fetch = (path, ...more) => {
+          if (String(path).includes('/v1/models') && listings++ === 0) {
+            return Promise.resolve(new Response('{"data": []}'));
+          }
+          if (!String(path).includes('/suggestions')) return asIs(path, ...more);
+          return late.length ? asIs(path, ...more).finally(() => window.newer = true)
+            : new Promise((answer) => late.push(answer));
+        };
+        window.dispatchEvent(new Event('focus')); 0
+    """)
+    page.wait_until("late.length")  # as no model is there any more
+    page.evaluate("window.dispatchEvent(new Event('focus')); 0")
+    page.wait_until("window.newer")
+    page.evaluate("new Promise((read) => setTimeout(read, 100))")
+    page.evaluate("late[0](new Response(JSON.stringify({ known: 'What is old?' }))); 0")
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    shown = texts(page, ".suggestions button")
+    assert shown and not any("old" in text for text in shown)
+
+
 def test_a_model_that_comes_does_not_take_the_focus(browser, folders, tmp_path, looking):
     from playground_server import serving
 

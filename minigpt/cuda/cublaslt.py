@@ -5,9 +5,9 @@ element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A p
 
     D = epilogue(alpha op(A) op(B) + beta C),  D (m, n), op(A) (m, k), op(B) (k, n)
 
-where op leaves a matrix as it is or transposes it, and the epilogue does nothing, adds a bias,
-also writes that to another matrix like D and makes GELU of it, or multiplies with the slope of GELU
-at the numbers of such a matrix.
+where op leaves a matrix as it is or transposes it. The epilogue does nothing; or adds a bias; or
+adds a bias, writes the sum to another matrix like D, and GELU of it to D; or multiplies with the
+slope of GELU at the numbers of such a matrix.
 
 A plan is made once for each kind of product: descriptors, and the algorithm that the library thinks
 fastest. Running one enqueues it on a stream and waits for nothing, so it can be captured in a CUDA
@@ -168,7 +168,7 @@ class Lt:
         self.handle = self._new("cublasLtCreate")
         self.plans = Recent(MOST_PLANS)  # from Kind to Plan, None where there is no algorithm
         self.routes = Recent(2 * MOST_PLANS)  # what gemm.py has found out about arrays
-        self.lock = threading.Lock()  # a bias's address is set in the plan before it runs
+        self.lock = threading.Lock()  # a bias's and GELU's addresses are set in the plan
 
     def _call(self, name, *arguments):
         status = getattr(self.library, name)(*arguments)

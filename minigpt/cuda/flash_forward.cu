@@ -5,10 +5,10 @@
 //     out = (np.exp(scores - lse[:, None]) * keep) @ v     # keep: dropout, if DROPOUT is 1
 //
 // A block of four warps has 128 queries (64 where heads are of 128) and goes through the keys and
-// values, 64 at a time, as far as its queries may see. A warp holds the sums of its 32 (16) queries
-// in registers: of exp(scores - m), and of that times v, for m the largest score so far. Where a
-// larger one is met, both shrink by exp(old - new). While one tile is worked on, the next is
-// copied.
+// values, some at a time, as far as its queries may see. A warp holds the sums of its 32 (16)
+// queries in registers: of exp(scores - m), and of that times v, for m the largest score so far.
+// Where a larger one is met, both shrink by exp(old - new). While one tile is worked on, the next
+// is copied.
 //
 // Source: Dao 2023, "FlashAttention-2", algorithm 1.
 //

@@ -168,11 +168,14 @@ export function mount(root, context) {
   );
   fillPicker(picker, context.models, conversation.model);
   open(conversation, { quietly: true });
-  const suggestAnew = () =>
-    context.suggestions.then((found) => {
-      suggestions = found;
-      describe();
-    });
+  async function suggestAnew() {
+    const asked = context.suggestions;
+    const found = await asked;
+    if (asked !== context.suggestions) return; // there are other models by now
+    suggestions = found;
+    describe();
+  }
+
   suggestAnew();
   window.addEventListener("models", () => {
     fillPicker(picker, context.models, picker.value || conversation.model);

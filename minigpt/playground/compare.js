@@ -114,8 +114,9 @@ export function mount(root, context) {
     ),
   );
   async function drawExamples() {
-    const found = await context.suggestions;
-    if (threads.length) return;
+    const asked = context.suggestions;
+    const found = await asked;
+    if (threads.length || asked !== context.suggestions) return;
     const [question] = suggested("assistant", found).slice(found.known ? 1 : 0);
     const [beginning] = suggested("base", found);
     const ask = (text) => send(text) && composer.focus();
