@@ -53,7 +53,7 @@ CHAINED = 0.6  # share of the conversations that go on from another, where there
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.3  # the same for small talk: with less it is drowned by the questions about facts
-GENERAL = 0.12  # and for questions about nothing that is taught
+GENERAL = 0.08  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng):
