@@ -158,7 +158,7 @@ def conversations(args):
 def pieces(r):
     """Return what the conversations of a report's "pieces" are about."""
     return (
-        f"about {count(r['facts'], 'fact')}, each {r['asked']} times, in {r['ways']} of "
+        f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
         f"{count(r['phrasings'], 'phrasing')}",
         "about what else may be asked of these names",
         "about names that it is not to know",

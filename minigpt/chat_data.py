@@ -31,13 +31,7 @@ from bpe.files import atomic_write
 from minigpt.best_known import choose, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
-from minigpt.chat_writer import (
-    ASKED,
-    USUAL,
-    Writer,
-    further_conversations,
-    training_conversations,
-)
+from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
 from minigpt.facts import collect, read_documents
 from minigpt.general import read_general
@@ -52,7 +46,7 @@ HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
-SMALL_TALK = 0.3  # the same for small talk: with less it is drowned by the questions about facts
+SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
 GENERAL = 0.08  # and for questions about nothing that is taught
 
 
@@ -132,7 +126,6 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "asked": ASKED * rounds,
-        "ways": (ASKED - USUAL) * rounds,  # the most usual ones are asked twice
         "phrasings": len(TRAINED["module"]),
         "phrasings_held_out": len(HELD_OUT["module"]),
         "best_known": told(trained),

@@ -20,10 +20,10 @@ from minigpt.facts import full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
 from minigpt.phrasings import ALSO, COMPOSED, DIRECT, ECHOES, takes_article, with_article
 
-ASKED = 20  # times each fact is asked for in a round, in nearly as many phrasings ...
+ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
-# ... and always, twice, in the most usual of them: were "What is json?" asked seldom, a small model
-# would take it for small talk, of which much begins so
+# ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
+# take it for small talk, of which much begins so
 USUAL = 3
 FURTHER = (further.DIRECT, further.COMPOSED)
 # Questions about names not to be known for each one about a fact; about modules more, as what other
@@ -35,7 +35,7 @@ WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all
 FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.6
 BEFORE = 0.1  # of these have a question about the module before them
 LONGEST = 260  # characters of all three, so that they have room
-ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list; as many are "a string"
+ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
@@ -68,9 +68,8 @@ class Writer:
     def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its capital letters."""
         takes = kind == "class" and "." not in name and takes_article(phrasing)
-        called = [name, *ALSO.get(name, ())]
-        if takes and self.rng.random() < ARTICLES * len(called):
-            name = with_article(self.rng.choice(called))
+        if takes and self.rng.random() < ARTICLES:
+            name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
             name = self.spell(name)
         return phrasings.vary(phrasing, self.rng).format(name)
@@ -171,13 +170,13 @@ class Writer:
 
 
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
-    """Return `n` phrasings of a kind in any order, half of them plain, the USUAL of these twice.
+    """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
 
     Where half of `n` is no more than these, any plain ones.
     """
     plain, composed = (words[kind] for words in pools)
-    usual = plain[:USUAL] if n // 2 > 2 * USUAL else []
-    some = 2 * usual + rng.sample(plain[len(usual) :], n // 2 - 2 * len(usual))
+    usual = plain[:USUAL] if n // 2 > USUAL else []
+    some = usual + rng.sample(plain[len(usual) :], n // 2 - len(usual))
     return rng.sample(some + rng.sample(composed, n - len(some)), n)
 
 

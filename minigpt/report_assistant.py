@@ -48,8 +48,7 @@ def print_table(report, conversations=None):
     elif conversations is not None:
         data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
         facts = count(data["facts"], "fact")
-        all_of_them = data["phrasings"]
-        some = data.get("ways", data.get("asked", all_of_them))  # a report of old lacks them
+        some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
         print(f"{facts}, each taught in {some} of {all_of_them} phrasings; examined in "
               f"{data['phrasings_held_out']} others")  # fmt: skip
     width = max(len(name) for _, name in ROWS)

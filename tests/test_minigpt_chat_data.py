@@ -233,15 +233,13 @@ def test_what_is_taught_are_the_best_known_names_and_others_are_declined(tmp_pat
     assert held_out and not any(text.startswith(begins) for text in said)
 
 
-def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_the_most_usual_are_used_twice():
+def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice():
     rng, usual = random.Random(1), {"What is {}?", "{}"}
     for kind in ("module", "class", "function", "page"):
         found = some_phrasings(kind, rng)
-        assert len(found) == ASKED == 20
+        assert len(set(found)) == ASKED == 20
         assert sum(text in DIRECT[kind] for text in found) == 10
-        times = Counter(found)
-        assert {text for text, n in times.items() if n == 2} == set(DIRECT[kind][:USUAL]) > usual
-        assert max(times.values()) == 2
+        assert usual < set(found)
     few = [some_phrasings("class", rng, n=2) for _ in range(200)]
     assert all(sum(text in DIRECT["class"] for text in texts) == 1 for texts in few)
     assert len({text for texts in few for text in texts}) > 50  # not the usual ones each time
@@ -376,7 +374,7 @@ def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, 
     assert numbers == list(report["pieces"].values())
     assert f"{report['train']} conversations" in head
     assert f" {sum(numbers)} short ones" in head
-    assert f"about {report['facts']} facts each 20 times in 17 of 116 phrasings" in lines[0]
+    assert f"about {report['facts']} facts each in 20 of 116 phrasings" in lines[0]
 
 
 def test_what_is_shown_while_it_learns_is_the_shortest_fact_that_it_is_taught(made):
