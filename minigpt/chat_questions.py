@@ -40,17 +40,18 @@ def examination(writer, held_out, n_invented):
             yield line("invented", kind, name, said, "invented")
     functions = [f for f in writer.facts if f.kind not in ALONE]
     for f in rng.sample(functions, min(len(functions), EXAMINED)):
-        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, OF_FUNCTION):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, OF_FUNCTION, vary=False):
             said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
             yield line("follow_up", f.kind, f.name, said + more, f.source)
     others = [f for f in writer.facts if f.kind in ALONE]
     for f in rng.sample(others, min(len(others), EXAMINED_ON)):
-        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, vary=False):
             said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
             yield line("follow_on", f.kind, f.name, said + more, f.source)
+    back = ("module", "functions")
     for f in rng.sample(functions, min(len(functions), EXAMINED_ON)):
         said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
-        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, ("module", "functions")):
+        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, back, vary=False):
             said = writer.with_module(f, said + more)
             yield line("follow_on", f.kind, f.name, said, f.source)
     for f in writer.facts:

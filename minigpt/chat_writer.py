@@ -32,12 +32,15 @@ UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
-FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.5
+FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.6
 BEFORE = 0.1  # of these have a question about the module before them
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 ECHOED = 0.15  # names to be repeated for each question
-STRANGE, STRANGE_ECHOES = 0.5, 0.5  # shares of the invented names that are strange: invented.py
+# Shares of the invented names that are strange, see invented.py: of modules, which other libraries
+# are asked for like; of what is to be repeated; and of others, where a small model that has seen
+# many takes any word it does not know for a name.
+STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
 ALONE = ("module", "class", "method", "page")  # kinds of which one fact is all that is taught
 
 
@@ -93,7 +96,8 @@ class Writer:
         ([], None) where there are too few to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
-        name = name or self.invented.name(kind, like, STRANGE if like else 0.0)
+        strange = STRANGE_MODULES if kind == "module" else STRANGE
+        name = name or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
         text = self.rng.choice(texts)
@@ -108,7 +112,7 @@ class Writer:
             return []
         return [self.typed(self.rng.choice(ECHOES), name), phrasings.echo_answer(name)]
 
-    def follow_up(self, fact, words, asks=None):
+    def follow_up(self, fact, words, asks=None, vary=True):
         """Return [question, answer] that ask on after `fact`, None where nothing can be asked.
 
         What is asked is one of ASKED_ON or of `asks`, in one of `words`.
@@ -119,7 +123,8 @@ class Writer:
         if not asks or (kind, name) not in self.texts:
             return None
         ask = self.rng.choice(asks)
-        return [self.rng.choice(words[ask]), self.said_on(ask, kind, name)]
+        text = self.rng.choice(words[ask])
+        return [phrasings.vary(text, self.rng) if vary else text, self.said_on(ask, kind, name)]
 
     def said_on(self, ask, kind, name):
         """Return what is answered to a follow-up that asks for `ask` of a name that is taught."""
@@ -146,7 +151,8 @@ class Writer:
         """Return [question, answer] that ask on after a name that the assistant does not know."""
         asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
-        return [self.rng.choice(words[ask]), phrasings.unknown_answer(kind, name)]
+        text = phrasings.vary(self.rng.choice(words[ask]), self.rng)
+        return [text, phrasings.unknown_answer(kind, name)]
 
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.

@@ -89,17 +89,18 @@ FOLLOW_UPS = {
         "Give me its methods.", "And what methods are there?", "Attributes?",
     ],
     "module": [
-        "And what is that module for?", "What is that module?", "What does that module do?",
+        "And what is that module for?", "What does that module do?", "Explain the module, please.",
         "What is its module for?", "And what does its module do?", "Tell me about that module.",
         "Tell me about its module.", "What is the module for?", "What does the module do?",
         "And what is the module good for?", "Describe that module.", "Explain its module.",
-        "What is that module good for?", "And that module is what?", "Describe its module.",
-        "What about its module?", "And what about the module?", "What is its module?",
-        "The module it is in: what is that?", "Tell me about the module it is in.",
-        "What is the module it is in for?", "Explain the module, please.", "Explain that module.",
-        "What kind of module is that?", "What else do you know of that module?",
-        "And the module in which it is?", "What can I do with that module?",
-        "What can I do with its module?", "What is that package for?", "What does its package do?",
+        "What is that module good for?", "Describe its module.", "Describe the module.",
+        "Tell me about the module it is in.", "What is the module it is in for?",
+        "Explain that module.", "What kind of module is that?", "Tell me about the module.",
+        "What can I do with that module?", "What can I do with its module?",
+        "What is that package for?", "What does its package do?", "Describe its package.",
+        "What is the use of that module?", "What is the use of its module?",
+        "In a few words, what is that module?", "Is that module of any use?",
+        "What does the package do?",
     ],
 }  # fmt: skip
 HELD_OUT_FOLLOW_UPS = {
@@ -133,10 +134,10 @@ HELD_OUT_FOLLOW_UPS = {
     ],
 }  # fmt: skip
 
-# What may be asked on after which kind of fact; what stands there twice is asked twice as often.
+# What may be asked on after which kind of fact; what stands there thrice is asked as often.
 OF_FUNCTION = ("signature", "function", "home", "return")
 ASKED_ON = {
-    "function": (*OF_FUNCTION, *OF_FUNCTION, "module", "functions"),
+    "function": (*OF_FUNCTION, *OF_FUNCTION, *OF_FUNCTION, "module", "functions"),
     "method": ("signature", "return", "home"),
     "class": ("signature", "methods", "home", "module"),
     "module": ("functions",),

@@ -36,14 +36,14 @@ def test_documents_become_conversations_and_these_an_assistant(folder):
     report = json.loads((folder / "chat/training.json").read_text())
     assert report["stage"] == "sft"
     assert report["steps"] == 3
-    assert json.loads((folder / "conversations/conversations.json").read_text())["facts"] == 39
+    assert json.loads((folder / "conversations/conversations.json").read_text())["facts"] == 38
 
 
 def test_the_examination_prints_a_table(folder, capsys):
     words = ["evaluate-chat", folder / "chat", "--base", folder / "base"]
     assert main([*map(str, words), "--conversations", str(folder / "conversations")]) == 0
     said = capsys.readouterr().out
-    assert "39 facts, each taught in 20 of 116 phrasings; examined in 4 others" in said
+    assert "38 facts, each taught in 20 of 116 phrasings; examined in 4 others" in said
     assert "invented names: says that it does not know" in said
 
 

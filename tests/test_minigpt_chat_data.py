@@ -407,9 +407,9 @@ def test_the_examination_asks_in_the_words_that_are_held_out_and_no_others(made)
 
 def test_facts_are_asked_on_in_nearly_half_of_the_conversations_about_functions(made):
     folder, _ = made
-    asked = {text for texts in FOLLOW_UPS.values() for text in texts}
+    asked = {bare(text) for texts in FOLLOW_UPS.values() for text in texts}
     turns = [
-        (question["content"] in asked, answer["content"])
+        (bare(question["content"]) in asked, answer["content"])
         for x in lines(folder / "train.jsonl")
         for question, answer in zip(x["messages"][::2], x["messages"][1::2], strict=False)
         if answer["content"].startswith("Function ") and not declines(answer["content"])

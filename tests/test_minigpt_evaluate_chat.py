@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import example_tokenizer, small_model, untimed
 
+from minigpt import report_assistant
 from minigpt.chat_format import conversation
 from minigpt.chat_verdicts import examples, mistakes, taught, unfit, verdict
 from minigpt.evaluate_chat import (
@@ -94,6 +95,19 @@ def test_figures_are_shares_of_what_was_asked():
         ("small_talk", "right"), ("not_taught", "right"), ("not_taught", "made up"),
         ("follows", "wrong"), ("general", "right"),
     ]  # fmt: skip
+
+
+def test_what_is_asked_on_of_modules_and_with_an_article_has_figures_of_its_own():
+    tokenizer = example_tokenizer()
+    questions = [question("follow_on", "a key."), question("follow_on", "a list."),
+                 question("article", "the key.")]  # fmt: skip
+    ids = [tokenizer.encode_ordinary(text) for text in ("a key.", "a file.", "the key.")]
+    figures = score(questions, ids, tokenizer)
+    assert (figures["follow_on_exact"], figures["article_exact"]) == (0.5, 1)
+    assert figures["follow_up_exact"] is None
+    rows = dict(row[:2] for row in report_assistant.figures(figures))
+    assert [n for text, n in rows.items() if "two questions back" in text] == [0.5]
+    assert [n for text, n in rows.items() if "a list, a string" in text] == [1]
 
 
 def test_a_refusal_in_the_wrong_place_makes_nothing_up_but_is_wrong():
