@@ -48,12 +48,13 @@ def examination(writer, held_out, n_invented):
         if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, vary=False):
             said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
             yield line("follow_on", f.kind, f.name, said + more, f.source)
-    back = ("module", "functions")
-    for f in rng.sample(functions, min(len(functions), EXAMINED_ON)):
+    back, n = ("module", "functions"), 0
+    for f in rng.sample(functions, len(functions)):
         said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
-        if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, back, vary=False):
-            said = writer.with_module(f, said + more)
-            yield line("follow_on", f.kind, f.name, said, f.source)
+        said += writer.follow_up(f, HELD_OUT_FOLLOW_UPS, back, vary=False) or []
+        if n < EXAMINED_ON and len(before := writer.with_module(f, said)) > len(said) > 2:
+            n += 1
+            yield line("follow_on", f.kind, f.name, before, f.source)
     for f in writer.facts:
         if f.kind == "class" and "." not in f.name:
             text = rng.choice([text for text in HELD_OUT["class"] if takes_article(text)])

@@ -33,7 +33,7 @@ UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is ta
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
 FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.6
-BEFORE = 0.1  # of these have a question about the module before them
+BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 ECHOED = 0.15  # names to be repeated for each question

@@ -110,7 +110,7 @@ HELD_OUT_FOLLOW_UPS = {
     ],
     "function": [
         "And can you explain what it does?", "What would I use it for?",
-        "What would that be used for?", "And what might that do?",
+        "What would that be used for?", "Sum that up for me.",
     ],
     "home": [
         "And which module do I import for it?", "And where do I find it?",
@@ -118,7 +118,7 @@ HELD_OUT_FOLLOW_UPS = {
     ],
     "return": [
         "And what does it give back?", "And what is returned?",
-        "What would that give back?", "And what do we get out of that?",
+        "When it is done, what have I got?", "And what do we get out of that?",
     ],
     "functions": [
         "And what other things are in that module?", "What functions does it offer?",

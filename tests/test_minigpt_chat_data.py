@@ -17,6 +17,7 @@ from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
 from minigpt.chat_format import conversation, read_conversations
 from minigpt.chat_writer import (
+    ALONE,
     ASKED,
     USUAL,
     Writer,
@@ -177,6 +178,16 @@ def test_every_file_holds_conversations_with_their_sources(made):
     assert {"further", "unknown", "echo"} | written <= sources
     assert any(source.startswith("http://h/") for source in sources)
     assert json.loads((folder / "conversations.json").read_text()) == report
+
+
+def test_what_is_asked_on_about_a_function_has_its_module_two_questions_before(made):
+    found = [q for q in lines(made[0] / "questions.jsonl") if q["asks"] == "follow_on"]
+    back = [q["messages"] for q in found if q["kind"] not in ALONE]
+    assert back
+    for first, answer, *_, last in back:
+        assert (first["role"], answer["content"].partition(" ")[0]) == ("user", "Module")
+        module = answer["content"].partition(":")[0]
+        assert last["content"].startswith(f"{module}: ")
 
 
 def test_every_fact_is_trained_in_many_phrasings_and_held_out_ones_in_none(made):
@@ -348,7 +359,7 @@ def test_many_conversations_change_the_topic_and_none_is_long(made):
     assert 0.2 < several / len(found) < 0.7
     assert 0.3 < sum(len(line["messages"]) == 2 for line in found) / len(found) < 0.7
     for line in found:
-        assert sum(len(m["content"]) for m in line["messages"]) <= 260
+        assert sum(len(m["content"]) for m in line["messages"]) <= 280
         assert all(m["role"] != "system" for m in line["messages"][1:])
 
 
