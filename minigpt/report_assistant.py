@@ -62,7 +62,7 @@ def print_table(report, conversations=None):
 
 ASKED = {
     "known": "Asked for a fact that it was taught, in other words",
-    "follow_up": "Asked on, from what was said before",
+    "follow_up": "Asked on, from what was said before; of many it was not taught what they return",
     "follow_on": "Asked on about a module or class, or about what was named before the last answer",
     "article": "Asked for a built-in class with an article",
     "not_taught": "Asked for what it was not taught of a name that it was taught",

@@ -6,8 +6,9 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
      "held_out": ["What name were you given?", ...]}
 
 What is "asked" is trained on, what is "held_out" never, it serves to measure: as for facts
-(phrasings.py), to know an answer is to give it in words one has not seen. An answer that says
-{parameters} is left out where it is not known how many the model has.
+(phrasings.py), to know an answer is to give it to words one has not seen. Some of these are a
+single word away from others: there are few ways to say hello. An answer that says {parameters} is
+left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """
