@@ -210,7 +210,7 @@ def headline(counts):
     if not real or not made:
         return None
     return (
-        f"Of {real.total()} questions about its training pages it answered {real[RIGHT]} right; "
+        f"Of {real.total()} questions about its pages the base model answered {real[RIGHT]} right; "
         f"of {made.total()} about names that do not exist it answered "
         f"{made[ANOTHERS] + made[ELSE]} as if they did, and {made[IGNORANT]} with not knowing."
     )

@@ -43,14 +43,17 @@ from minigpt.resume import BEST, REPORT, belongs_to
 from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
-MOST_STEPS = 3_000  # unless more are asked for: conversations are few beside what a large base read
+# Of the base's steps, up to so many: `tiny`, which has to learn 900 facts by heart, knew 92 % after
+# as many steps as in pretraining, 98 % after a fifth more; of a large base's many steps the few
+# conversations do not need all.
+SHARE_OF_STEPS, MOST_STEPS = 1.2, 3_000
 
 
 def inherit(base):
     """Return the TrainConfig that fine-tuning the folder `base` starts with.
 
-    What the base was trained with, for as many steps, up to MOST_STEPS, at a lower learning rate;
-    the defaults of TrainConfig where it does not say.
+    What the base was trained with, for more steps, up to MOST_STEPS, at a lower learning rate; the
+    defaults of TrainConfig where it does not say.
     """
     known = {f.name for f in fields(TrainConfig)}
     try:
@@ -63,7 +66,7 @@ def inherit(base):
     return replace(
         config,
         epochs=0.0,
-        steps=min(config.steps, MOST_STEPS),
+        steps=min(round(config.steps * SHARE_OF_STEPS), MOST_STEPS),
         learning_rate=config.learning_rate * SHARE_OF_RATE,
         min_learning_rate=config.min_learning_rate * SHARE_OF_RATE,
     )
