@@ -123,7 +123,18 @@ def _count_in_workers(
             "bpe.train do it with processes=1"
         ) from None
     finally:
+        _shut_down(pool)
+
+
+def _shut_down(pool: ProcessPoolExecutor) -> None:
+    """Let the workers end; a second Ctrl-C meanwhile would leave all waiting for each other."""
+    is_main = threading.current_thread() is threading.main_thread()  # the one it interrupts
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
+    try:
         pool.shutdown(cancel_futures=True)
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
 
 
 def _live_with_parent() -> None:

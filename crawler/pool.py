@@ -1,12 +1,13 @@
 """Work in other processes, through `concurrent.futures`.
 
 `spread` hands tasks to any executor: the `Pool` here, threads, or another library's, on other
-machines. `Pool` is a `ProcessPoolExecutor` with its three traps removed:
+machines. `Pool` is a `ProcessPoolExecutor` with its traps removed:
 
     fork with threads   a forked child inherits locks that nobody will release, such as those of a
                         progress bar's thread: workers are spawned, fresh interpreters
     Ctrl-C              the terminal interrupts all processes, each with its own traceback: workers
-                        are born with that signal blocked, and stop when their owner does
+                        are born with that signal blocked, and stop when their owner does; another
+                        one while it waits for that would leave all waiting for each other
     kill -9             workers whose owner is gone wait for ever: here they end with it
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 
@@ -31,6 +32,11 @@ class Pool(ProcessPoolExecutor):
         """Have a worker call the function; one is started if there are too few."""
         with _interrupts_blocked():
             return super().submit(function, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the workers end what they are at; a second Ctrl-C does not leave them waiting."""
+        with _deaf_to_interrupts():
+            super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 class Inline(Executor):
@@ -93,3 +99,16 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C, here in the main thread, which is the one that it interrupts."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

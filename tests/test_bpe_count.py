@@ -108,6 +108,16 @@ def is_alive(pid: str) -> bool:
         return False
 
 
+def test_a_second_ctrl_c_does_not_stop_the_end_of_the_workers():
+    class Pressed:
+        def shutdown(self, cancel_futures):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    count._shut_down(Pressed())
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 def test_a_worker_that_is_killed_is_told_in_a_line(monkeypatch):
     monkeypatch.setattr(count, "BATCH_CHARS", 1)
 

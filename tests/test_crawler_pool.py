@@ -1,7 +1,10 @@
 """Tasks are spread over any executor, in order, and never too many at a time."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +47,28 @@ def test_workers_are_other_processes():
     with Pool(1) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
     assert n_cpus() >= 1
+
+
+TWICE = """
+import os, signal, threading, time
+from crawler.pool import Pool
+if __name__ == "__main__":
+    def press():
+        for pause in (0.1, 0.3):
+            time.sleep(pause)
+            os.kill(os.getpid(), signal.SIGINT)
+    with Pool(2) as pool:
+        for future in [pool.submit(time.sleep, 0) for _ in range(2)]:
+            future.result()  # the workers are there
+        found = [pool.submit(time.sleep, 1) for _ in range(8)]
+        threading.Thread(target=press).start()
+        found[-1].result()
+"""
+
+
+def test_ctrl_c_twice_ends_it_as_once(tmp_path):
+    (tmp_path / "twice.py").write_text(TWICE)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    command = [sys.executable, str(tmp_path / "twice.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
