@@ -21,7 +21,7 @@ def plain(texts: list[str], pattern: str) -> Counter[bytes]:
     return Counter(to_bytes(chunk) for text in texts for chunk in chunks(text))
 
 
-@given(TEXTS, st.sampled_from(sorted(PATTERNS)))
+@given(TEXTS, st.sampled_from(["gpt2", "gpt4"]))
 def test_counts_are_those_of_a_counter(texts, name):
     counter = FastCounter()
     assert counter.add_texts(texts, PATTERNS[name]) == sum(len(to_bytes(text)) for text in texts)

@@ -117,7 +117,7 @@ class TestCommand:
             (["--max-vocab", "255"], "max_vocab is 255; it must be at least 256, so that every"),
             (["--max-chars", "0"], "--max-chars is 0; it must be at least 1"),
             (["--plot", "a.gif"], "--plot is a.gif; it must end in .png, .svg, .pdf"),
-            (["--pattern", "("], "pattern is '('; it must be gpt4, gpt2 or a regular"),
+            (["--pattern", "("], "pattern is '('; it must be gpt4, gpt2, gpt4o or a"),
             (["--tokenizer", "none.json"], "none.json: No such file or directory"),
         ],
     )

@@ -102,7 +102,7 @@ def test_nothing_is_learned_from_special_tokens():
         ({"texts": [SAMPLE, None]}, "text is NoneType; it must be str"),
         ({"texts": [SAMPLE, b"bytes"]}, "text is bytes; it must be str"),
         ({"texts": "text"}, r"texts is one str; .* put it into a list"),
-        ({"pattern": "gpt5("}, r"pattern is 'gpt5\('; it must be gpt4, gpt2 or a regular"),
+        ({"pattern": "gpt5("}, r"pattern is 'gpt5\('; it must be gpt4, gpt2, gpt4o or a"),
         ({"pattern": "[a-z]+"}, "leaves out 'T' at character 0"),
         ({"special_tokens": [""]}, "special token is ''; it must be text of two bytes or more"),
         ({"special_tokens": ["x"]}, "special token is 'x'; it must be text of two bytes or more"),
