@@ -52,6 +52,7 @@ def examination(writer, held_out, n_invented):
     for f in rng.sample(functions, len(functions)):
         said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
         said += writer.follow_up(f, HELD_OUT_FOLLOW_UPS, back, vary=False) or []
+        # asked on, and with the module before it: `with_module` leaves that out if all is too long
         if n < EXAMINED_ON and len(before := writer.with_module(f, said)) > len(said) > 2:
             n += 1
             yield line("follow_on", f.kind, f.name, before, f.source)

@@ -3,15 +3,10 @@
 import base64
 
 import pytest
+from bpe_examples import SAMPLE, SPECIALS
 
 import bpe
 from bpe import Tokenizer
-
-SAMPLE = (
-    "A lamp, two lamps, 300 lamps: the lamplighter's round.\nHe'd light each lamp and each lamp's\n"
-    "    lamp.light(300)\n\n\nDie Lampe, лампа, 電灯と電灯 <|endoftext|> 😀\n"
-) * 3
-SPECIALS = ["<|endoftext|>", "<|user|>", "<|user|><|end|>"]
 
 
 @pytest.fixture(scope="module")

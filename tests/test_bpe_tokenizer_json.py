@@ -5,6 +5,7 @@ import unicodedata
 
 import pytest
 import tokenizers
+from bpe_examples import SAMPLE, SPECIALS
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, processors, trainers
@@ -12,12 +13,6 @@ from tokenizers import models, pre_tokenizers, processors, trainers
 import bpe
 from bpe import Tokenizer
 from bpe.tokenizer_json import TEXT_ALONE, spell, unspell
-
-SAMPLE = (
-    "A lamp, two lamps, 300 lamps: the lamplighter's round.\nHe'd light each lamp and each lamp's\n"
-    "    lamp.light(300)\n\n\nDie Lampe, лампа, 電灯と電灯 <|endoftext|> 😀\n"
-) * 3
-SPECIALS = ["<|endoftext|>", "<|user|>", "<|user|><|end|>"]
 
 
 def assigned_long_ago(char: str) -> bool:
