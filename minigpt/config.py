@@ -9,6 +9,8 @@ import argparse
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 def require(condition, name, value, rule):
     """Raise ValueError with value and rule unless `condition` holds."""
@@ -16,9 +18,9 @@ def require(condition, name, value, rule):
         raise ValueError(f"{name} is {value}; it must {rule}")
 
 
-def setting(default, help):
-    """A dataclass field with a sentence for --help."""
-    return field(default=default, metadata={"help": help})
+def setting(default, help, choices=None):
+    """A dataclass field with a sentence for --help, and what it may be."""
+    return field(default=default, metadata={"help": help, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class TrainConfig:
     epochs: float = setting(0.0, "passes over the training text, instead of steps; 0: as steps say")
     batch_size: int = setting(12, "B, windows in a batch")
     accumulate: int = setting(1, "batches whose gradients are added up before an update")
+    optimizer: str = setting("adamw", "muon takes fewer steps, each a little longer", OPTIMIZERS)
     learning_rate: float = setting(1e-3, "peak of the schedule")
     min_learning_rate: float = setting(1e-4, "end of the schedule's cosine")
     warmup_steps: int = setting(100, "steps over which the learning rate rises from 0")
     beta1: float = setting(0.9, "AdamW: memory of the gradient's mean")
     beta2: float = setting(0.99, "AdamW: memory of the gradient's square")
     epsilon: float = setting(1e-8, "AdamW: keeps the division finite")
-    weight_decay: float = setting(0.1, "AdamW: pull of the matrices towards 0")
+    weight_decay: float = setting(0.1, "pull of the matrices towards 0")
     grad_clip: float = setting(1.0, "largest norm of the gradient; 0 for no limit")
     eval_every: int = setting(250, "steps between looks at the validation text")
     eval_windows: int = setting(100, "validation windows looked at, always the same ones")
@@ -98,6 +101,8 @@ class TrainConfig:
             require(getattr(self, name) >= 0, name, getattr(self, name), "be at least 0")
         for name in ("epochs", "learning_rate", "min_learning_rate", "weight_decay", "epsilon"):
             require(getattr(self, name) < math.inf, name, getattr(self, name), "be finite")
+        known = " or ".join(OPTIMIZERS)
+        require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"be {known}")
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
             require(0 <= beta < 1, name, beta, "be at least 0 and below 1")
@@ -123,8 +128,11 @@ def add_flags(parser, config_class, skip=()):
             if f.type is bool:
                 parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=help)
             else:
-                name = f.type.__name__
-                parser.add_argument(flag, dest=f.name, type=f.type, metavar=name, help=help)
+                choices = f.metadata["choices"]
+                name = None if choices else f.type.__name__
+                parser.add_argument(
+                    flag, dest=f.name, type=f.type, metavar=name, choices=choices, help=help
+                )
 
 
 def add_run_flags(parser):

@@ -32,21 +32,24 @@ def training_memory(model, train, workers):
     # (3 C); attention's output (C); the gate's slope and output (8 C); what attention keeps
     per_row = 16 * C + 4 + kept_by_attention(T, H, model.dropout)
     dropout = (2 * L + 1) * C if model.dropout else 0
-    block = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
+    rows = min(most, max(LOSS_ROWS, 4 * BLOCK // V))  # rows whose logits exist together
     # see next_token_loss_forward
     piece = min(V * C, PIECE)
-    loss = most * V + 2 * piece if most < C else V * C + piece + block * V
+    loss = most * V + 2 * piece if most < C else V * C + piece + rows * V
     # of a block of queries, in the backward pass; where scores are made again, one array more
     queries = max(end - start for start, end in query_blocks(T))
     scores = (2 if keeps_scores(T, model.dropout) else 3) * queries * H
+    # what a block computes with, or the scores of its queries; and in Muon's turn, two times its
+    # largest matrix and five times the square of that one's shorter side
+    block = 8 * C * C + most * max(12 * C, 4 * C + scores)
+    muon = 13 * C * C if train.optimizer == "muon" else 0
     return {
         "parameters": FLOAT * P,
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
         "loss": FLOAT * len(parts) * (loss + most * C),
-        # of a block: what it computes with, or the scores of its queries
-        "workspace": FLOAT * len(parts) * (8 * C * C + most * max(12 * C, 4 * C + scores)),
+        "workspace": FLOAT * len(parts) * max(block, muon),
         # ids and targets of all windows of an update, 8 bytes each, which every worker reads
         "windows": 16 * train.windows_per_step() * T * len(parts),
         "libraries": LIBRARIES + WORKER * (len(parts) - 1),

@@ -11,9 +11,11 @@ text four times as long, forty times no more than before.
 
 from dataclasses import asdict, dataclass, replace
 
+from minigpt import muon
 from minigpt.amounts import format_bytes, format_seconds
 from minigpt.costs import gpu_training_memory, training_memory
 from minigpt.machine import free_memory
+from minigpt.model import param_shapes
 from minigpt.parallel import count_cores
 
 USUAL_MFU = 0.4  # of small models on a CPU; larger ones reach more
@@ -40,9 +42,15 @@ class Forecast:
 
 def forecast(model, train, device, packed=False):
     """Return the Forecast of a run with a ModelConfig and a TrainConfig."""
-    per_step = train.windows_per_step() * model.n_positions * model.flops_per_token()
+    per_step = step_flops(model, train)
     memory = {what: int(n) for what, n in memory_of(model, train, device, packed).items()}
     return Forecast(model.n_params(), memory, per_step, train.steps * per_step)
+
+
+def step_flops(model, train):
+    """Return the operations of an update: of its tokens, and of Muon's matrices."""
+    by_muon = muon.flops(param_shapes(model)) if train.optimizer == "muon" else 0
+    return train.windows_per_step() * model.n_positions * model.flops_per_token() + by_muon
 
 
 def check_memory(model, train, device, force=False, packed=False):

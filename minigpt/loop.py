@@ -16,7 +16,7 @@ from dataclasses import asdict
 from minigpt import checkpoint
 from minigpt.amounts import count
 from minigpt.curves import loss_line
-from minigpt.forecast import forecast
+from minigpt.forecast import forecast, step_flops
 from minigpt.metrics import Metrics, append_line
 from minigpt.progress_bar import ProgressBar
 from minigpt.resume import BEST, METRICS, REPORT, SAMPLES, is_done, is_out_of_patience
@@ -205,7 +205,7 @@ class Loop:
             "parameters": m.n_params(),
             "tokens": n_tokens,
             "epochs": n_tokens / epoch_tokens,
-            "flops": n_tokens * m.flops_per_token(),
+            "flops": p["step"] * step_flops(m, c),
             "tokens_per_s": n_tokens / max(p["seconds"], 1e-9),
             "val_loss": p["val_loss"],
             "best_val_loss": p["best_val_loss"],

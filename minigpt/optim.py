@@ -72,37 +72,47 @@ def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay, scale=1.0):
 
 
 class AdamW:
-    """The optimizer's memory for the parameters `params`, two arrays of their size."""
+    """The optimizer's memory for the parameters `params`, two arrays of their size.
+
+    Only the matrices decay: pulling biases and gains towards 0 would not simplify anything.
+    """
 
     CHUNK = 1 << 15  # elements updated at a time: five such arrays fit in a core's cache
+    matrices = ()  # names of those that are not moved number by number, see muon.py
 
     def __init__(self, params, config):
         self.params, self.config = params, config
         xp = array_module(params.flat)
         self.m = xp.zeros_like(params.flat)  # (n,), n parameters
         self.v = xp.zeros_like(params.flat)  # (n,)
+        n_matrix = params.n_matrix
+        # (start, end, decay) of what is moved number by number: here all
+        self.by_adamw = [(0, n_matrix, config.weight_decay), (n_matrix, len(params.flat), 0.0)]
 
     def share(self):
         """Move m and v to memory that processes forked from now on have in common (crew.py)."""
         self.m = shared_copy(self.m)  # one after the other: the old one is free by then
         self.v = shared_copy(self.v)
 
-    def step(self, grad, step, lr, scale=1.0, part=slice(None)):
-        """Update the parameters with the flat gradient `grad` times `scale`, or a `part` of them.
+    def step(self, grad, step, lr, scale=1.0, index=0, n=1):
+        """Update the parameters with the flat gradient `grad` times `scale`.
 
-        `step` counts from 1. Only the matrices decay: pulling biases and gains towards 0 would
-        not simplify anything.
+        `step` counts from 1. Of `n` workers who share this, do the share of that with this index.
         """
-        xp, c, n_matrix = array_module(grad), self.config, self.params.n_matrix
-        start, end, _ = part.indices(len(grad))  # 0 and len(grad) of slice(None)
+        xp, c = array_module(grad), self.config
         size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost
-        parts = [(chunk, c.weight_decay) for chunk in chunks(start, min(end, n_matrix), size)]
-        parts += [(chunk, 0.0) for chunk in chunks(max(start, n_matrix), end, size)]
-        for chunk, decay in parts:
+        pieces = [
+            (chunk, decay)
+            for start, end, decay in self.by_adamw
+            for chunk in chunks(start, end, size)
+        ]
+        for chunk, decay in pieces[len(pieces) * index // n : len(pieces) * (index + 1) // n]:
             adamw(
                 self.params.flat[chunk], grad[chunk], self.m[chunk], self.v[chunk],
                 step, lr, c.beta1, c.beta2, c.epsilon, decay, scale,
             )  # fmt: skip
+        for name in self.matrices[index::n]:
+            self.move_matrix(name, grad, lr, scale)
 
 
 def chunks(start, end, size):

@@ -31,11 +31,16 @@ class Params(Mapping):
         self._lay_out(xp.zeros(sum(map(math.prod, shapes.values())), dtype))
 
     def _lay_out(self, flat):
-        self.flat, self._views, start = flat, {}, 0  # (n,), n parameters
+        self.flat, self._starts, start = flat, {}, 0  # (n,), n parameters
         for name, shape in self.shapes.items():
-            end = start + math.prod(shape)
-            self._views[name] = self.flat[start:end].reshape(shape)
-            start = end
+            self._starts[name] = start
+            start += math.prod(shape)
+        self._views = {name: self.part(name, flat) for name in self.shapes}
+
+    def part(self, name, flat):
+        """Return the array called `name` as a view into `flat`, which has the same layout."""
+        start, shape = self._starts[name], self.shapes[name]
+        return flat[start : start + math.prod(shape)].reshape(shape)
 
     def __getitem__(self, name):
         return self._views[name]

@@ -64,4 +64,6 @@ def words(value):
     """Return a setting's value as a person writes it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -61,8 +61,8 @@ PRESETS = {
         facts=90,
         model=ModelConfig(vocab_size=1024, n_positions=64, n_embd=96, n_layer=3, n_head=3),
         train=TrainConfig(
-            steps=400, learning_rate=4e-3, min_learning_rate=4e-4, warmup_steps=40,
-            eval_every=100, eval_windows=100, sample_every=200,
+            steps=400, optimizer="muon", learning_rate=4e-3, min_learning_rate=4e-4,
+            warmup_steps=40, eval_every=100, eval_windows=100, sample_every=200,
         ),
     ),
     "tiny": Preset(
@@ -71,8 +71,8 @@ PRESETS = {
         facts=960,
         model=ModelConfig(vocab_size=2048, n_positions=128, n_embd=192, n_layer=4, n_head=6),
         train=TrainConfig(
-            steps=2500, batch_size=12, learning_rate=2.5e-3, min_learning_rate=1e-4,
-            eval_every=250, eval_windows=200, sample_every=500,
+            steps=1800, batch_size=12, optimizer="muon", learning_rate=2.5e-3,
+            min_learning_rate=1e-4, eval_every=200, eval_windows=200, sample_every=400,
         ),
     ),
     "shakespeare-cpu": shakespeare(

@@ -33,7 +33,7 @@ from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.machine import measure_peak
 from minigpt.model import GPT
-from minigpt.optim import AdamW
+from minigpt.muon import make_optimizer
 from minigpt.packing import Packed
 from minigpt.parallel import Workers
 from minigpt.resume import CONFIG, is_done, start_or_continue
@@ -139,7 +139,7 @@ def run_in_folder(
     out, n_workers = Path(out), model.device.n_workers(config.workers)
     if cluster is not None:
         n_workers = cluster.n_workers(config.workers)
-    optimizer = AdamW(model.params, config)
+    optimizer = make_optimizer(model, config)
     run = settings_of(model, config, data)
     parts = model, optimizer, windows, config
     if cluster is not None:

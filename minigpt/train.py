@@ -1,8 +1,8 @@
 """One training step, shared by several workers, and the validation loss.
 
 A step gives each worker a slice of the batch; their gradients add up in one array, which is
-clipped, and AdamW moves the weights against it. What a step sees depends on the settings and the
-step's number only.
+clipped, and the optimizer moves the weights against it. What a step sees depends on the settings
+and the step's number only.
 
 plain_step.py has the same step in its simplest form: read that first.
 
@@ -126,8 +126,7 @@ class Trainer:
 
     def move(self, place, step, lr, scale):
         """Move a worker's share of the weights."""
-        part = slices(len(self.grads.flat), place.n)[place.index]
-        self.optimizer.step(self.grads.flat, step + 1, lr, scale, part)
+        self.optimizer.step(self.grads.flat, step + 1, lr, scale, place.index, place.n)
 
     # ---- the validation loss -------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from minigpt.backend import Device
 from minigpt.cuda import gemm, graph
 
 MAKERS = (  # functions of NumPy that return its own arrays whatever they get
-    "arange", "asarray", "ascontiguousarray", "empty", "full", "ones", "zeros", "zeros_like",
+    "arange", "asarray", "ascontiguousarray", "empty", "eye", "full", "ones", "zeros", "zeros_like",
 )  # fmt: skip
 
 place = {"stream": None, "captures": None, "allocator": None, "fused": False}  # of what is done now

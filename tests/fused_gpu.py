@@ -9,7 +9,7 @@ import numpy as np
 from cuda_on_cpu import emulator
 from fake_cupy import plain
 
-from minigpt import cuda_ops, ops
+from minigpt import cuda_ops, muon, ops
 from minigpt.cuda import gemm, kernels, rows
 
 
@@ -64,7 +64,7 @@ def fused_gpu(precision="fp32"):
             patch(gemm, "multiply", functools.partial(multiply, gemm.multiply))
             patch(kernels, "compiled", lambda *which: Kernel(compiled(*which)))
             patch(kernels, "empty", lambda *given: fake_cupy.made(empty, given, {}))
-            for module in (gemm, kernels, rows, ops):
+            for module in (gemm, kernels, muon, rows, ops):
                 patch(module, "array_module", module_of(device))
             patches.enter_context(mock.patch.dict(fake_cupy.place, fused=True))
             yield device

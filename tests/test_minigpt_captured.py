@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
 from fake_cupy import fake_gpu, ops_without_waiting
-from fused_gpu import fused_gpu
+from fused_gpu import fused_gpu, module_of
 from minigpt_examples import MODEL, TRAIN, small_model
 from test_minigpt_gemm import using
 from training_runs import metrics, same_run, stop_at
 
-from minigpt import ops, row_ops
+from minigpt import muon, ops, row_ops
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, to_numpy
 from minigpt.captured import CapturedTrainer
-from minigpt.cuda import graph
+from minigpt.cuda import gemm, graph
 from minigpt.dataset import Windows, load_tokens
-from minigpt.optim import AdamW
+from minigpt.muon import make_optimizer
 from minigpt.parallel import Workers
 from minigpt.pretrain import pretrain
 from minigpt.train import Trainer
@@ -54,14 +54,25 @@ def new_trainer(row, device, packed=False, dropout=0.0, **changes):
     model = small_model(device, dropout=dropout)
     windows = Windows(row, MODEL.n_positions, config.seed)
     windows = Packed(windows) if packed else windows
-    return make_trainer(model, AdamW(model.params, config), windows, config, Workers(1))
+    return make_trainer(model, make_optimizer(model, config), windows, config, Workers(1))
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"accumulate": 3}, {"packed": True}, {"grad_clip": 0.3}, {"grad_clip": 0.0}]
+    "changes",
+    [
+        {},
+        {"accumulate": 3},
+        {"packed": True},
+        {"grad_clip": 0.3},
+        {"grad_clip": 0.0},
+        {"optimizer": "muon"},
+    ],
 )
-def test_replayed_steps_are_the_plain_steps(row, changes):
-    plain, captured = (new_trainer(row, device, **changes) for device in (PLAIN, fake_gpu()))
+def test_replayed_steps_are_the_plain_steps(row, changes, monkeypatch):
+    gpu = fake_gpu()
+    for module in (gemm, muon):
+        monkeypatch.setattr(module, "array_module", module_of(gpu))
+    plain, captured = (new_trainer(row, device, **changes) for device in (PLAIN, gpu))
     assert type(plain) is Trainer and type(captured) is CapturedTrainer
     for step in range(6):
         np.testing.assert_allclose(captured.step(step), plain.step(step), rtol=1e-4)
@@ -257,7 +268,9 @@ def test_memory_of_graphs_goes_with_them_and_not_before(monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("changes", [{}, {"packed": True}, {"accumulate": 2, "grad_clip": 0.3}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"packed": True}, {"accumulate": 2, "grad_clip": 0.3}, {"optimizer": "muon"}]
+)
 def test_kernels_captured_and_replayed_make_the_plain_steps(row, precision, changes):
     if precision == "bf16":
         pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")

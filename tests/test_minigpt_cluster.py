@@ -117,6 +117,7 @@ sys.exit(main(both[:half]) or main(both[half:]))
 
 def test_it_can_be_stopped_and_continues_to_the_same_bytes(example, tmp_path):
     changes = FEW | {"steps": 40, "eval-every": 5, "workers": 1, "dropout": 0.2}
+    changes["optimizer"] = "muon"
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     words = [command(example, out, **changes)[3:] for out in (whole, stopped)]
     process = launch(*[[sys.executable, "-c", TWO_RUNS, *words[0], *words[1]]] * 2)

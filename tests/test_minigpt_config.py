@@ -49,6 +49,7 @@ def test_a_model_that_cannot_be_is_refused_with_value_and_rule(name, value, rule
         ("beta1 beta2", 1.0, "be at least 0 and below 1"),
         ("beta1 beta2", -0.1, "be at least 0 and below 1"),
         ("epsilon", 0.0, "be above 0"),
+        ("optimizer", "sgd", "be adamw or muon"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_with_value_and_rule(names, value, rule):
@@ -87,7 +88,8 @@ def test_every_setting_is_a_flag_with_help_and_the_right_type():
             assert field.metadata["help"]
             if field.name != "vocab_size":
                 flag = "--" + field.name.replace("_", "-")
-                args = parse(flag) if field.type is bool else parse(flag, "1")
+                value = (field.metadata["choices"] or ["1"])[-1]
+                args = parse(flag) if field.type is bool else parse(flag, value)
                 assert type(getattr(args, field.name)) is field.type is type(field.default)
 
 

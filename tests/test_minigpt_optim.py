@@ -69,17 +69,18 @@ def test_scale_multiplies_the_gradient(xp):
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 20, 1000])
-def test_updating_in_chunks_or_in_parts_changes_nothing(monkeypatch, size):
-    plain, cut, parted = (filled(np, "float32") for _ in range(3))
+@pytest.mark.parametrize("n", [2, 3, 40])
+def test_updating_in_chunks_or_by_several_workers_changes_nothing(monkeypatch, size, n):
+    plain, cut, shared = (filled(np, "float32") for _ in range(3))
     g = gradient(1).astype("float32")
     AdamW(plain, CONFIG).step(g, 1, 0.1)
     monkeypatch.setattr(AdamW, "CHUNK", size)
     AdamW(cut, CONFIG).step(g, 1, 0.1)
-    optimizer = AdamW(parted, CONFIG)
-    for start in range(0, len(g), size):
-        optimizer.step(g, 1, 0.1, part=slice(start, start + size))
+    optimizer = AdamW(shared, CONFIG)
+    for index in range(n):
+        optimizer.step(g, 1, 0.1, index=index, n=n)
     assert (cut.flat == plain.flat).all()
-    assert (parted.flat == plain.flat).all()
+    assert (shared.flat == plain.flat).all()
 
 
 def test_moments_have_the_parameters_layout_and_precision(xp):

@@ -105,7 +105,13 @@ def test_a_preset_is_told_setting_by_setting_as_a_person_reads_it():
     for config in (get_preset("tiny").model, get_preset("tiny").train):
         for name in vars(config):
             assert f"  --{name.replace('_', '-')} " in said
-    for words in ("2,500   updates", "0.0025   peak", "yes   keep the model", "1e-08   AdamW"):
+    for words in (
+        "1,800   updates",
+        "0.0025   peak",
+        "muon   muon takes",
+        "yes   keep the model",
+        "1e-08   AdamW",
+    ):
         assert words in said
     assert "(" not in said.splitlines()[0] and "Config" not in said
 

@@ -195,6 +195,14 @@ def test_two_workers_give_the_losses_of_one(whole, example, tmp_path):
 # ---- stopped and continued -------------------------------------------------------------------
 
 
+def test_a_run_with_muon_continues_to_the_same_bytes(example, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "base"
+    assert run(example, whole, optimizer="muon")["train"]["optimizer"] == "muon"
+    assert run(example, out, say=stop_at(4, signal.SIGINT), optimizer="muon") is None
+    assert run(example, out, optimizer="muon")["steps"] == 12
+    same_run(out, whole)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", [0, 4])
 def test_a_stopped_run_continues_to_the_same_bytes(whole, example, tmp_path, step, number):

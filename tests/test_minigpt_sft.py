@@ -147,9 +147,10 @@ def test_a_finished_run_trains_no_more_and_other_conversations_begin_anew(start,
 def test_settings_are_the_bases_at_a_lower_rate(tmp_path):
     assert inherit(tmp_path).batch_size == TrainConfig().batch_size
     base = {"batch_size": 7, "steps": 100, "learning_rate": 1e-2, "min_learning_rate": 1e-3}
+    base["optimizer"] = "muon"
     (tmp_path / "training.json").write_text(json.dumps({"train": base | {"of_old": 1}}))
     config = inherit(tmp_path)
-    assert (config.batch_size, config.steps) == (7, 120)
+    assert (config.batch_size, config.steps, config.optimizer) == (7, 120, "muon")
     assert 0 < config.min_learning_rate < config.learning_rate < 1e-2
     (tmp_path / "training.json").write_text(json.dumps({"train": {"steps": 600_000}}))
     assert inherit(tmp_path).steps == MOST_STEPS

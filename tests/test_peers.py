@@ -15,6 +15,7 @@ from minigpt.checkpoint import load, load_model, save_model
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.decode import Decoder
 from minigpt.model import GPT
+from minigpt.muon import Muon
 from minigpt.optim import AdamW, clip_factor, norm
 from minigpt.sample import generate, next_token_probabilities
 
@@ -331,3 +332,26 @@ def test_three_steps_of_adamw_with_clipping_are_those_of_pytorch(ours, theirs):
     for name, parameter in parameters.items():
         assert difference(model.params[name], parameter.detach().numpy()) < 1e-5, name
         assert np.abs(model.params[name] - start.params[name]).max() > 1e-3  # it did move
+
+
+def test_a_step_of_muon_is_pytorchs(ours):
+    import torch
+
+    config = TrainConfig(optimizer="muon", weight_decay=0.3)
+    optimizer, rate = Muon(ours.params, config), 0.02
+    start = {name: np.array(ours.params[name]) for name in optimizer.matrices}
+    theirs = {name: torch.nn.Parameter(torch.tensor(w)) for name, w in start.items()}
+    their_optimizer = torch.optim.Muon(
+        theirs.values(), lr=rate, weight_decay=0.3, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    for step, (ids, targets) in enumerate(batch(3), start=1):
+        _, cache = ours.forward(ids, targets)
+        grads = ours.new_grads()
+        ours.backward(cache, grads)
+        optimizer.step(grads.flat, step, rate)
+        for name, w in theirs.items():
+            w.grad = torch.tensor(np.array(grads[name]))
+        their_optimizer.step()
+    for name, w in theirs.items():  # theirs multiplies in bfloat16: 8 significant bits
+        mine, other = ours.params[name] - start[name], w.detach().numpy() - start[name]
+        assert difference(mine, other) < 0.1, name

@@ -1,8 +1,9 @@
-"""An update of the weights whose every number is on the GPU: AdamW for a captured step.
+"""An update of the weights whose every number is on the GPU, for a captured step.
 
 What changes from step to step stands in `numbers`, a float32 array of which `step_numbers` says
 what it holds; what does not, in the TrainConfig. Loss and norm of the gradient are written where
-they can be fetched later. The plain twin is optim.py, whose formula this is.
+they can be fetched later. The plain twins are optim.py and muon.py, whose
+formulas these are.
 """
 
 import math
@@ -26,9 +27,10 @@ def update(model, optimizer, grad, numbers, loss, said):
     """Move the weights by one step; write loss and the gradient's norm to `said` (2,).
 
     `grad` (P,) and `loss` () are sums that are 0 again afterwards. Where the operations of the
-    device have AdamW as one kernel, a gradient that is not finite changes nothing.
+    device have AdamW as one kernel, and it moves everything, a gradient that is not finite changes
+    nothing.
     """
-    fused = hasattr(model.device.ops, "adamw_step")
+    fused = hasattr(model.device.ops, "adamw_step") and not optimizer.matrices
     (fused_update if fused else plain_update)(model, optimizer, grad, numbers, loss, said)
     loss[...] = 0
 
@@ -41,11 +43,14 @@ def plain_update(model, optimizer, grad, numbers, loss, said):
     said[0], said[1] = loss * factor, norm
     scale = factor * xp.minimum(1, c.grad_clip / norm) if c.grad_clip else factor
     grad *= scale
-    m, v = optimizer.m, optimizer.v
-    m += (1 - c.beta1) * (grad - m)
-    v += (1 - c.beta2) * (grad * grad - v)
-    p.flat[: p.n_matrix] *= 1 - lr * c.weight_decay
-    p.flat -= size * m / (xp.sqrt(v) + c.epsilon * root)
+    for start, end, decay in optimizer.by_adamw:
+        w, g, m, v = (x[start:end] for x in (p.flat, grad, optimizer.m, optimizer.v))
+        m += (1 - c.beta1) * (g - m)
+        v += (1 - c.beta2) * (g * g - v)
+        w *= 1 - lr * decay
+        w -= size * m / (xp.sqrt(v) + c.epsilon * root)
+    for name in optimizer.matrices:
+        optimizer.move_matrix(name, grad, lr, 1)
     model.renew_weights()
     grad[...] = 0
 
