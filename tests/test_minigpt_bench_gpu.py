@@ -299,12 +299,20 @@ def test_products_that_cublaslt_cannot_do_are_told_of_a_part(gpu, monkeypatch, t
 # ---- PyTorch's side, on a CPU ----------------------------------------------------------------
 
 
+def test_a_large_vocabulary_is_padded_for_pytorch_as_it_likes_it():
+    gpt2 = ModelConfig()
+    assert bench_gpu_training.padded(gpt2) == replace(gpt2, vocab_size=50304)
+    for size in (65, 50304):
+        config = ModelConfig(vocab_size=size)
+        assert bench_gpu_training.padded(config) == config
+
+
 @pytest.mark.peer
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_pytorchs_steps_start_from_our_loss(dropout, monkeypatch):
+@pytest.mark.parametrize(("dropout", "V"), [(0.0, 65), (0.2, 65), (0.0, 10_001)])
+def test_pytorchs_steps_start_from_our_loss(dropout, V, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setitem(fake_cupy.place, "fused", False)  # whatever ran before, with `gpu`
-    config = ModelConfig(65, 32, 32, 2, 2, dropout)
+    config = ModelConfig(V, 32, 32, 2, 2, dropout)
     start, wait, _ = bench_gpu_training.torch_steps(config, 2, "bf16", False, "cpu")
     ours, wait_for_ours, _ = bench_gpu_training.our_steps(config, 2, fake_gpu())
     start(), ours()
