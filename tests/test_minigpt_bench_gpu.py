@@ -262,6 +262,33 @@ def test_a_part_that_fails_loses_neither_what_it_had_nor_the_other_parts(
             time.sleep(0.02)
 
 
+def test_stopped_by_a_signal_it_ends_the_part_and_what_was_measured_stays(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import json, os, pathlib, sys, time\n"
+        "if '--part' in sys.argv:\n"
+        "    found = pathlib.Path(sys.argv[sys.argv.index('--found') + 1])\n"
+        "    found.with_suffix('.new').write_text(json.dumps({'process': os.getpid()}))\n"
+        "    found.with_suffix('.new').rename(found)\n"
+        "    time.sleep(600)\n"
+        f"sys.path.insert(0, {str(Path(bench_gpu.__file__).parent)!r})\n"
+        "import bench_gpu\n"
+        "bench_gpu.__file__ = __file__\n"
+        f"sys.exit(bench_gpu.main(['-o', {str(tmp_path)!r}, '--only', 'device', 'launches']))\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)])
+    found = tmp_path / "bench_gpu/device.json"
+    while not found.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 128 + 15
+    part = json.loads(found.read_text())["process"]
+    with pytest.raises(ProcessLookupError):
+        for _ in range(200):
+            os.kill(part, 0)
+            time.sleep(0.02)
+
+
 def test_a_process_that_does_not_end_though_it_was_killed_is_left_behind(monkeypatch):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
