@@ -212,8 +212,9 @@ class Lt:
             self._set("MatmulDesc", operation, attribute, value)
         pointers = POINTERS[kind.epilogue]
         for pointer in pointers:
-            # without an address the library finds no algorithm; `run` sets the true one
-            self._set("MatmulDesc", operation, pointer, c_void_p(self.workspace))
+            # without an address the library finds no algorithm, and it expects the true one, that
+            # `run` sets, to be a multiple of what this is: of 16 and no more (layouts.py)
+            self._set("MatmulDesc", operation, pointer, c_void_p(self.workspace // 256 * 256 + 16))
         if AUX_POINTER in pointers:
             self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.d.rows))
         layouts = [self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d)]
