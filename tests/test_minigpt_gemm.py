@@ -268,6 +268,23 @@ def test_a_bias_is_added_in_the_same_pass_or_after_it(dtype, unsupported):
     assert [line[1] for line in fake.log] == ["none" if unsupported else "bias"]
 
 
+@pytest.mark.parametrize("status", [7, 15])
+def test_what_the_library_will_not_do_though_it_said_so_is_done_in_plain_lines(status):
+    a, b = aligned(8, 16), aligned(16, 24)
+    asked = []
+
+    def refuse(*given):
+        asked.append(given)
+        return status
+
+    with using(FakeCublasLt()) as lt:
+        lt.library.cublasLtMatmul = refuse
+        for _ in range(2):
+            close(gemm.matmul(a, b), expected_product(a, b), "float32")
+        assert len(asked) == 1  # it is not asked again
+        assert len(lt.without_algorithm()) == 1
+
+
 @needs_bfloat16
 def test_a_bias_need_not_be_more_aligned_than_to_16_bytes():
     a, b = (aligned(*s, dtype="bfloat16") for s in ((16, 24), (24, 32)))
