@@ -88,6 +88,20 @@ def end(process):
         process.wait(END_S)
 
 
+@contextlib.contextmanager
+def left_by_an_exception():
+    """Have SIGTERM raise SystemExit meanwhile, so that the part that is running is ended, too."""
+
+    def leave(number, frame):
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def in_this_process(part, arguments):
     """Run a part here; write its figures, those before an error too; return the exit status."""
     from bench_gpu_common import cause
@@ -140,7 +154,8 @@ def main(argv=None):
     for part in arguments.only or PARTS:
         print(f"--- {part}", flush=True)
         until += PARTS[part]
-        found[part] = run_part(part, arguments, folder, until - (time.monotonic() - began))
+        with left_by_an_exception():
+            found[part] = run_part(part, arguments, folder, until - (time.monotonic() - began))
         file.write_text(json.dumps(found, indent=1))
     failed = [part for part, figures in found.items() if "error" in figures]
     said = f"; failed: {', '.join(failed)}" if failed else ""

@@ -108,7 +108,10 @@ class FakeCublasLt:
         result = ctypes.cast(found, ctypes.POINTER(cublaslt.Heuristic))[0]
         chosen = (operation, a, b, c, d, *(wanted[i] for i in (5, 6, 7, 8)))
         result.algorithm[0] = next(self.numbers)
-        self.made[result.algorithm[0]] = {"is": "algorithm", "for": chosen}
+        # it expects the bias and GELU's matrix to be as aligned as the addresses it was shown
+        shown = {pointer: op["set"][pointer] for pointer in cublaslt.POINTERS[epilogue]}
+        promised = {pointer: address & -address for pointer, address in shown.items()}
+        self.made[result.algorithm[0]] = {"is": "algorithm", "for": chosen, "promised": promised}
         store(n_found, 1, c_int)
         return OK
 
@@ -135,12 +138,13 @@ class FakeCublasLt:
         algorithm, workspace, workspace_bytes, stream,
     ):  # fmt: skip
         op = self.made[operation]
-        *chosen, align_a, align_b, align_c, align_d = self.made[load(algorithm, ctypes.c_uint64)][
-            "for"
-        ]
+        found = self.made[load(algorithm, ctypes.c_uint64)]
+        *chosen, align_a, align_b, align_c, align_d = found["for"]
         if chosen != [operation, a_layout, b_layout, c_layout, d_layout]:
             return INVALID_VALUE
         if a % align_a or b % align_b or c % align_c or d % align_d or not workspace:
+            return INVALID_VALUE
+        if any(op["set"][pointer] % n for pointer, n in found["promised"].items()):
             return INVALID_VALUE
         number = ctypes.c_double if op["scale"] == 1 else ctypes.c_float
         wide = np.float64 if op["scale"] == 1 else np.float32

@@ -262,6 +262,33 @@ def test_a_part_that_fails_loses_neither_what_it_had_nor_the_other_parts(
             time.sleep(0.02)
 
 
+def test_stopped_by_a_signal_it_ends_the_part_and_what_was_measured_stays(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import json, os, pathlib, sys, time\n"
+        "if '--part' in sys.argv:\n"
+        "    found = pathlib.Path(sys.argv[sys.argv.index('--found') + 1])\n"
+        "    found.with_suffix('.new').write_text(json.dumps({'process': os.getpid()}))\n"
+        "    found.with_suffix('.new').rename(found)\n"
+        "    time.sleep(600)\n"
+        f"sys.path.insert(0, {str(Path(bench_gpu.__file__).parent)!r})\n"
+        "import bench_gpu\n"
+        "bench_gpu.__file__ = __file__\n"
+        f"sys.exit(bench_gpu.main(['-o', {str(tmp_path)!r}, '--only', 'device', 'launches']))\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)])
+    found = tmp_path / "bench_gpu/device.json"
+    while not found.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 128 + 15
+    part = json.loads(found.read_text())["process"]
+    with pytest.raises(ProcessLookupError):
+        for _ in range(200):
+            os.kill(part, 0)
+            time.sleep(0.02)
+
+
 def test_a_process_that_does_not_end_though_it_was_killed_is_left_behind(monkeypatch):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -299,12 +326,20 @@ def test_products_that_cublaslt_cannot_do_are_told_of_a_part(gpu, monkeypatch, t
 # ---- PyTorch's side, on a CPU ----------------------------------------------------------------
 
 
+def test_a_large_vocabulary_is_padded_for_pytorch_as_it_likes_it():
+    gpt2 = ModelConfig()
+    assert bench_gpu_training.padded(gpt2) == replace(gpt2, vocab_size=50304)
+    for size in (65, 50304):
+        config = ModelConfig(vocab_size=size)
+        assert bench_gpu_training.padded(config) == config
+
+
 @pytest.mark.peer
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_pytorchs_steps_start_from_our_loss(dropout, monkeypatch):
+@pytest.mark.parametrize(("dropout", "V"), [(0.0, 65), (0.2, 65), (0.0, 10_001)])
+def test_pytorchs_steps_start_from_our_loss(dropout, V, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setitem(fake_cupy.place, "fused", False)  # whatever ran before, with `gpu`
-    config = ModelConfig(65, 32, 32, 2, 2, dropout)
+    config = ModelConfig(V, 32, 32, 2, 2, dropout)
     start, wait, _ = bench_gpu_training.torch_steps(config, 2, "bf16", False, "cpu")
     ours, wait_for_ours, _ = bench_gpu_training.our_steps(config, 2, fake_gpu())
     start(), ours()

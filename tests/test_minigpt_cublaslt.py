@@ -69,27 +69,61 @@ HEADER_NAMES = {
 }
 
 
-def test_the_numbers_and_functions_are_those_of_the_librarys_header():
+STATUS_NAMES = {
+    "NOT_INITIALIZED": 1, "ALLOC_FAILED": 3, "INVALID_VALUE": 7, "ARCH_MISMATCH": 8,
+    "EXECUTION_FAILED": 13, "INTERNAL_ERROR": 14, "NOT_SUPPORTED": 15,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def header():
+    """The text of cublasLt.h and of what it includes, without comments."""
     spec = importlib.util.find_spec("nvidia")
-    folders = spec.submodule_search_locations if spec else ()
-    found = next((p for f in folders for p in Path(f).glob("*/include/cublasLt.h")), None)
-    if found is None:
+    folders = [Path(f) for f in spec.submodule_search_locations] if spec else []
+
+    def find(name):
+        # of CUDA 13 all are in one folder; of CUDA 12 each package has its own
+        return next((p for f in folders for p in sorted(f.glob(f"*/include/{name}"))), None)
+
+    found = [find(name) for name in ("cublasLt.h", "cublas_api.h", "library_types.h")]
+    if None in found:
         pytest.skip("cublasLt.h is in no package of NVIDIA's that is installed")
-    headers = "cublasLt.h", "cublas_api.h", "library_types.h"
-    text = "\n".join((found.parent / name).read_text("utf-8", "replace") for name in headers)
+    text = "\n".join(path.read_text("utf-8", "replace") for path in found)
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+
+
+def test_the_numbers_and_functions_are_those_of_the_librarys_header(header):
     for name, number in HEADER_NAMES.items():
-        assert int(re.search(rf"\b{name} *= *(\d+)", text)[1]) == number, name
+        assert int(re.search(rf"\b{name} *= *(\d+)", header)[1]) == number, name
+    for name, number in STATUS_NAMES.items():
+        assert int(re.search(rf"\bCUBLAS_STATUS_{name} *= *(\d+)", header)[1]) == number, name
+        assert number in cublaslt.STATUS
     gelu, dgelu = (
-        re.search(rf"\bCUBLASLT_EPILOGUE_{name} *= *(\d+)(?: *\| *(\d+))?", text).groups("0")
+        re.search(rf"\bCUBLASLT_EPILOGUE_{name} *= *(\d+)(?: *\| *(\d+))?", header).groups("0")
         for name in ("GELU", "DGELU")  # each a number, or two with | between
     )
     bias, aux = cublaslt.EPILOGUES["bias"], int(dgelu[1])
     assert int(dgelu[0]) | aux == cublaslt.EPILOGUES["gelu_backward"]
     assert int(gelu[0]) | aux | bias == cublaslt.EPILOGUES["bias_gelu"]
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
     for name, types in cublaslt.SIGNATURES.items():
-        wanted = re.search(rf"CUBLASWINAPI\s+{name}\((.*?)\)", text, flags=re.S)[1].split(",")
+        wanted = re.search(rf"CUBLASWINAPI\s+{name}\((.*?)\)", header, flags=re.S)[1].split(",")
         assert [*map(ctypes.sizeof, types)] == [*map(size_in_c, wanted)], name
+
+
+def test_an_algorithm_is_laid_out_as_in_the_librarys_header(header):
+    fields = {
+        name: re.search(rf"typedef struct \{{([^}}]*)\}} {name};", header)[1].split(";")[:-1]
+        for name in ("cublasLtMatmulAlgo_t", "cublasLtMatmulHeuristicResult_t")
+    }
+    (algorithm,) = fields["cublasLtMatmulAlgo_t"]
+    result = [algorithm, *fields["cublasLtMatmulHeuristicResult_t"][1:]]  # whose first it is
+    of_ours = [type_ for _, type_ in cublaslt.Heuristic._fields_]
+    assert fields["cublasLtMatmulHeuristicResult_t"][0].split()[0] == "cublasLtMatmulAlgo_t"
+    assert len(result) == len(of_ours)
+    for field, ours in zip(result, of_ours, strict=True):
+        type_, n = re.fullmatch(r"\s*(\w+)\s+\w+(?:\[(\d+)\])?\s*", field).groups()
+        size = {"uint64_t": 8, "size_t": 8}.get(type_, 4)  # else an int, an enum or a float
+        assert ctypes.sizeof(ours) == size * int(n or 1), field
 
 
 def size_in_c(parameter):

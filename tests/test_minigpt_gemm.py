@@ -268,6 +268,40 @@ def test_a_bias_is_added_in_the_same_pass_or_after_it(dtype, unsupported):
     assert [line[1] for line in fake.log] == ["none" if unsupported else "bias"]
 
 
+@pytest.mark.parametrize("status", [7, 15])
+def test_what_the_library_will_not_do_though_it_said_so_is_done_in_plain_lines(status):
+    a, b = aligned(8, 16), aligned(16, 24)
+    asked = []
+
+    def refuse(*given):
+        asked.append(given)
+        return status
+
+    with using(FakeCublasLt()) as lt:
+        lt.library.cublasLtMatmul = refuse
+        for _ in range(2):
+            close(gemm.matmul(a, b), expected_product(a, b), "float32")
+        assert len(asked) == 1  # it is not asked again
+        assert len(lt.without_algorithm()) == 1
+
+
+@needs_bfloat16
+def test_a_bias_need_not_be_more_aligned_than_to_16_bytes():
+    a, b = (aligned(*s, dtype="bfloat16") for s in ((16, 24), (24, 32)))
+    memory = np.zeros(160, a.dtype)
+    start = (16 - memory.ctypes.data) % 256 // 2  # 16 bytes beyond a multiple of 256
+    bias = memory[start : start + 32]
+    workspace = np.empty(512, np.uint8)
+    lt = cublaslt.Lt(FakeCublasLt(), -(-workspace.ctypes.data // 256) * 256)
+    gemm._handles["cpu"] = lt
+    try:
+        gemm.matmul(a, b, bias=bias)
+        assert gemm.matmul_gelu(a, b, bias) is not None
+    finally:
+        gemm._handles.clear()
+    assert [line[1] for line in lt.library.log] == ["bias", "bias_gelu"]
+
+
 def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
     a, b, bias = aligned(8, 16), aligned(16, 24), aligned(32)[3:27]
     close(gemm.matmul(a, b, bias=bias), expected_product(a, b) + bias, "float32")

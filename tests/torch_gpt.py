@@ -52,11 +52,16 @@ class TorchGPT(nn.Module):
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
 
     def load(self, params):
-        """Take the weights of one of our models; theirs are stored (out, in)."""
+        """Take the weights of one of our models; theirs are stored (out, in).
+
+        Rows of `wte` that ours does not have become 0.
+        """
         with torch.no_grad():
             for name, w in self.named_parameters():
                 ours = torch.from_numpy(params[our_name(name)])
-                w.copy_(ours.T if w.ndim == 2 and "blocks" in name else ours)
+                ours = ours.T if w.ndim == 2 and "blocks" in name else ours
+                w.zero_()
+                w[: len(ours)] = ours
         return self
 
     def optimizer(self, c):

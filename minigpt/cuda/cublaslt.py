@@ -52,6 +52,11 @@ STATUS = {
     1: "not initialised", 3: "out of memory", 7: "invalid value", 8: "no such architecture",
     13: "execution failed", 14: "internal error", 15: "not supported",
 }  # fmt: skip
+REFUSALS = (7, 8, 15)
+
+
+class Refused(RuntimeError):
+    """The library does not do what it said that it can; nothing was enqueued."""
 
 
 class Heuristic(ctypes.Structure):
@@ -115,6 +120,7 @@ class Plan:
     def __init__(self, library, operation, layouts, found, scalar, pointers=()):
         self.operation, (self.a, self.b, self.d) = operation, layouts
         self.found, self.scalar, self.pointers = found, scalar, pointers
+        self.is_refused = False  # the library would not run it
         self._end = weakref.finalize(self, destroy, library, operation, layouts)
         self._end.atexit = False  # then all memory goes, and the library may be gone before
 
@@ -173,7 +179,8 @@ class Lt:
     def _call(self, name, *arguments):
         status = getattr(self.library, name)(*arguments)
         if status:
-            raise RuntimeError(f"{name}: {STATUS.get(status, 'failed')} (status {status})")
+            kind = Refused if status in REFUSALS else RuntimeError
+            raise kind(f"{name}: {STATUS.get(status, 'failed')} (status {status})")
 
     def _new(self, create, *arguments):
         made = c_void_p()
@@ -190,7 +197,7 @@ class Lt:
 
     def without_algorithm(self):
         """Return the Kinds that were asked for lately and the library cannot do."""
-        return [kind for kind, plan in self.plans.items() if plan is None]
+        return [kind for kind, plan in self.plans.items() if plan is None or plan.is_refused]
 
     def _make_if_possible(self, kind):
         try:
@@ -212,8 +219,9 @@ class Lt:
             self._set("MatmulDesc", operation, attribute, value)
         pointers = POINTERS[kind.epilogue]
         for pointer in pointers:
-            # without an address the library finds no algorithm; `run` sets the true one
-            self._set("MatmulDesc", operation, pointer, c_void_p(self.workspace))
+            # without an address the library finds no algorithm, and it expects the true one, that
+            # `run` sets, to be a multiple of what this is: of 16 and no more (layouts.py)
+            self._set("MatmulDesc", operation, pointer, c_void_p(self.workspace // 256 * 256 + 16))
         if AUX_POINTER in pointers:
             self._set("MatmulDesc", operation, AUX_LD, c_int64(kind.d.rows))
         layouts = [self._layout(matrix, kind.batch) for matrix in (kind.a, kind.b, kind.d)]
@@ -242,13 +250,18 @@ class Lt:
     def run(self, plan, a, b, d, alpha=1.0, beta=0.0, others=(), stream=0):
         """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses.
 
-        `others` are those of what the epilogue reads or writes besides, as in POINTERS.
+        `others` are those of what the epilogue reads or writes besides, as in POINTERS. Raises
+        Refused where the library will not, and notes that in the plan.
         """
         with self.lock:
             for pointer, other in zip(plan.pointers, others, strict=True):
                 self._set("MatmulDesc", plan.operation, pointer, c_void_p(other))
-            self._call(
-                "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)), a, plan.a,
-                b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,
-                byref(plan.found.algorithm), self.workspace, self.workspace_bytes, stream,
-            )  # fmt: skip
+            try:
+                self._call(
+                    "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)),
+                    a, plan.a, b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,
+                    byref(plan.found.algorithm), self.workspace, self.workspace_bytes, stream,
+                )  # fmt: skip
+            except Refused:
+                plan.is_refused = True
+                raise

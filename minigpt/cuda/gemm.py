@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from minigpt.backend import array_module
-from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, open_library
+from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, Refused, open_library
 from minigpt.cuda.kernels import address
 from minigpt.cuda.layouts import route
 
@@ -63,7 +63,7 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
         *(x is None or (x.shape, x.strides, x.dtype) for x in (bias, gelu)),
     )  # fmt: skip
     found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias, gelu))
-    if found is None:
+    if found is None or found.plan.is_refused:
         return False
     if any(found.copies):
         xp = array_module(a)
@@ -71,11 +71,14 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
                 for x, copy in zip((a, b), found.copies, strict=True))  # fmt: skip
         at_a, at_b = address(a), address(b)
     stream = 0 if lt is _handles.get("cpu") else array_module(a).cuda.get_current_stream().ptr
-    for into_a, into_b, into_out in found.begins:  # its A is our b
-        lt.run(
-            found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale, float(accumulate),
-            [at for at in (at_bias, at_gelu) if at], stream,
-        )  # fmt: skip
+    try:
+        for into_a, into_b, into_out in found.begins:  # its A is our b
+            lt.run(
+                found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale,
+                float(accumulate), [at for at in (at_bias, at_gelu) if at], stream,
+            )  # fmt: skip
+    except Refused:  # the first call already, for all have one plan: nothing is written
+        return False
     return True
 
 
