@@ -114,6 +114,22 @@ def test_a_conversation_that_is_opened_shows_what_was_said_last(page):
     page.wait_until("scrollY === 0")
 
 
+def test_titles_that_begin_alike_are_told_apart(page):
+    import_file(page, "".join(talk(f"What is the module number {i} for?", "x") for i in (1, 2)))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 2")
+    assert page.evaluate(
+        "[...document.querySelectorAll('.conversations .open span')]"
+        ".every((e) => e.scrollHeight <= e.clientHeight + 1 && e.scrollWidth <= e.clientWidth + 1)"
+    )
+
+
+def test_what_is_imported_is_listed_as_in_the_file(page):
+    titles = [f"What is {i}?" for i in range(12)]
+    import_file(page, "".join(talk(title, "x") for title in titles))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 12")
+    assert texts(page, ".conversations .open") == titles
+
+
 def test_many_conversations_are_searched_by_what_was_said(page):
     import_file(page, "".join(talk(f"What is {i}?", f"{i} is a Number") for i in range(7)))
     page.wait_until("document.querySelectorAll('.conversations .open').length === 7")

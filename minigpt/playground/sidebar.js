@@ -87,7 +87,7 @@ export function makeSidebar({ announce, current, onOpen }) {
           onclick: () => onOpen(conversation),
           "aria-current": current().id === id && "true",
         },
-        title,
+        el("span", {}, title),
       ),
       iconButton(
         "edit",
