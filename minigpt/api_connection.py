@@ -5,7 +5,13 @@ connections, the one that has asked for nothing for the longest time makes room:
 clients could hold all there are. What is no HTTP gets an answer in the shape of the API's. Limits
 on bodies are in api_guard.py.
 
-Source: the "slowloris" attack; RFC 9112, section 9.5 (a server may close a connection any time).
+A client may end its own sending after a request (`nc -N`, socat) and read on. To the server that
+looks like one that has gone. Only writing tells them apart: what has gone refuses what is written,
+and the next write fails. So "100 Continue", which says nothing and may be said often, is written
+until the answer begins. HTTP/1.0 has no such word: there it is found out by the answer itself.
+
+Sources: the "slowloris" attack; RFC 9112, section 9.5 (a server may close a connection any time);
+RFC 9110, section 15.2 (a client takes any number of 1xx; none may be sent to HTTP/1.0).
 """
 
 try:
@@ -23,6 +29,7 @@ MAX_CONNECTIONS = 1000
 OTHER_FILES = 200  # that a server has open beside connections
 HEADER_TIMEOUT_S = 15  # from the first byte, or the connection, to the last header
 SEND_TIMEOUT_S = 30  # for what was sent to be taken
+PROBE_EVERY_S = 2  # whether who ended its sending still reads
 
 
 class Connection(H11Protocol):
@@ -31,7 +38,9 @@ class Connection(H11Protocol):
     header_timeout_s = HEADER_TIMEOUT_S
     send_timeout_s = SEND_TIMEOUT_S
     max_connections = MAX_CONNECTIONS
-    _header_timer = _send_timer = None
+    probe_every_s = PROBE_EVERY_S
+    _header_timer = _send_timer = _probe_timer = None
+    _sent_all = False  # whether the client has ended its sending
 
     def connection_made(self, transport):
         """Begin; where there are too many, end the longest idle one, which may be this."""
@@ -46,6 +55,23 @@ class Connection(H11Protocol):
         """Take bytes."""
         super().data_received(data)
         self._time_headers()
+
+    def eof_received(self):
+        """Answer what was asked completely; return whether the connection is still needed."""
+        if not self.answering() or self.cycle.more_body:
+            return False
+        self._sent_all = True
+        self._probe()
+        return True
+
+    def _probe(self):
+        """Write something from time to time, which ends the connection where nobody reads."""
+        cancelled(self._probe_timer)
+        unanswered = self.answering() and not self.cycle.response_started
+        if unanswered and self.cycle.scope["http_version"] == "1.1":
+            word = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
+            self.transport.write(self.conn.send(word))
+        self._probe_timer = self.loop.call_later(self.probe_every_s, self._probe)
 
     def _time_headers(self):
         """Have the timer run while bytes come, but no request that could be answered."""
@@ -70,6 +96,8 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self.idle_since = self.loop.time()
         self._time_sending()
+        if self._sent_all and not self.answering():
+            self.transport.close()
 
     def _time_sending(self):
         cancelled(self._send_timer)
@@ -83,6 +111,7 @@ class Connection(H11Protocol):
         """Clear up."""
         self._header_timer = cancelled(self._header_timer)
         self._send_timer = cancelled(self._send_timer)
+        self._probe_timer = cancelled(self._probe_timer)
         super().connection_lost(exc)
 
     def send_400_response(self, msg):

@@ -2,9 +2,10 @@
 
 A page of another site that is open in the same browser can send requests to 127.0.0.1 too, under a
 name of its own that it lets point there (DNS rebinding). So the Host must be a name of this
-machine's, an Origin must be ours, and a body must be called application/json, which a page may not
-send elsewhere without asking first. A body is read here, whole, up to a limit of size and time,
-and every answer gets the headers that keep a page from loading or running anything not ours.
+machine's, an Origin must be ours or allowed (api_origins.py), and a body must be called
+application/json, which a page may not send elsewhere without asking first. A body is read here,
+whole, up to a limit of size and time, and every answer gets the headers that keep a page from
+loading or running anything not ours.
 
 What is logged is method, path, status and milliseconds, never what was said.
 
@@ -19,6 +20,7 @@ import traceback
 from urllib.parse import urlsplit
 
 from minigpt.api_errors import ApiError, unavailable
+from minigpt.api_origins import is_allowed, is_preflight, send_preflight, told
 
 MAX_BODY_BYTES = 1 << 20
 MAX_HELD_BYTES = 64 << 20  # of all bodies that are being read or answered
@@ -44,23 +46,31 @@ class Guard:
     """An ASGI app around another."""
 
     def __init__(
-        self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, max_open=800, log=None
-    ):
-        """`max_open`: requests that may be answered at the same time; `log` takes lines."""
+        self, app, host="127.0.0.1", api_key=None, body_timeout_s=15, max_open=800, log=None,
+        origins=(),
+    ):  # fmt: skip
+        """`max_open`: requests that may be answered at the same time; `log` takes lines.
+
+        `origins`: those whose pages may ask, beside our own.
+        """
         self.app, self.host, self.api_key, self.log = app, host.lower(), api_key, log
         self.body_timeout_s, self.max_open, self.n_open = body_timeout_s, max_open, 0
+        self.origins = origins
         self.max_held_bytes, self.held_bytes = MAX_HELD_BYTES, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         started, status = time.monotonic(), None
+        headers = dict(scope["headers"])
+        elsewhere = is_allowed(headers.get(b"origin", b"").decode("latin-1"), self.origins)
 
         async def send_guarded(message):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", []), *ENCODED]
+                message["headers"] += told(headers) if elsewhere else []
                 if not any(name == b"cache-control" for name, _ in message["headers"]):
                     message["headers"].append((b"cache-control", b"no-cache"))
             await send(message)
@@ -68,13 +78,18 @@ class Guard:
         self.n_open += 1
         body = bytearray()
         try:
-            headers = dict(scope["headers"])
-            self._check(scope, headers)
+            self._check_host(headers, elsewhere)
+            asks_first = elsewhere and is_preflight(scope, headers)
+            if not asks_first:
+                self._check(scope, headers)
             if self.n_open > self.max_open:
                 raise unavailable("there are too many connections; try again soon")
             if scope["method"] == "POST":
                 receive = await self._with_body(receive, headers, body)
-            await self.app(scope, receive, send_guarded)
+            if asks_first:
+                await send_preflight(send_guarded, headers)
+            else:
+                await self.app(scope, receive, send_guarded)
         except ApiError as error:
             await send_error(send_guarded, error)
         except ConnectionError:
@@ -93,24 +108,30 @@ class Guard:
 
     # ---- headers ------------------------------------------------------------------------------
 
-    def _check(self, scope, headers):
+    def _check_host(self, headers, elsewhere):
         host = headers.get(b"host", b"").decode("latin-1")
         name = host_name(host)
         if self.host not in ANY and name not in LOOPBACK | {self.host}:
             raise ApiError(403, f"Host is {host[:100]!r}; it must be {self.host} or localhost",
                            code="host_not_allowed")  # fmt: skip
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").lower() not in (
-            f"http://{host}".lower(), f"https://{host}".lower(),
-        ):  # fmt: skip
-            raise ApiError(403, "Origin is another site's; only this server's own page may ask",
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        own = f"http://{host}".lower(), f"https://{host}".lower()
+        if b"origin" in headers and origin.lower() not in own and not elsewhere:
+            raise ApiError(403, f"Origin is {origin[:100]!r}, another site's; it may ask if the "
+                           "server is started with --allow-origin and this",
                            code="origin_not_allowed")  # fmt: skip
+
+    def _check(self, scope, headers):
         if self.api_key and not is_open(scope["path"]):
             self._check_key(headers)
         if scope["method"] == "POST":
             kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
             if kind.strip().lower() != "application/json":
                 raise ApiError(415, f"Content-Type is {kind[:60]!r}; it must be application/json")
+            coding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip()
+            if coding.lower() not in ("", "identity"):
+                raise ApiError(415, f"Content-Encoding is {coding[:60]!r}; send the body as it is",
+                               accept_encoding="identity")  # fmt: skip
 
     def _check_key(self, headers):
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")

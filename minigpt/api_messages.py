@@ -1,7 +1,8 @@
 """Messages of a conversation, as OpenAI's clients send them, made those that a model has learnt.
 
 More is allowed than in chat_format.check_messages: contents in parts, the role "developer", an
-empty system message, an empty answer. Errors name the field, as `messages[2].content`.
+empty system message, several of them, an empty answer. Errors name the field, as
+`messages[2].content`.
 
 Source: OpenAI's API reference, "Create chat completion", messages.
 """
@@ -21,16 +22,15 @@ def read_messages(messages):
     for i, message in enumerate(messages):
         where = f"messages[{i}]"
         role, content = read_message(message, where)
-        if role == "system" and not turns and not system:
-            # nothing said is as good as no message
-            system += [{"role": role, "content": content}] if content.strip() else []
+        if role == "system" and not turns:
+            system += [content] if content.strip() else []  # nothing said is as good as no message
             continue
         expected = ("user", "assistant")[len(turns) % 2]
         if role != expected:
             raise invalid(
                 f"{where}.role",
-                f"{where}.role is {role!r}; it must be {expected!r}: after one message of the "
-                "system, or none, user and assistant take turns",
+                f"{where}.role is {role!r}; it must be {expected!r}: after what the system "
+                "says, if anything, user and assistant take turns",
             )
         if not content.strip():
             if role == "user":
@@ -41,7 +41,9 @@ def read_messages(messages):
     if len(turns) % 2 == 0:
         text = "the last of messages is not the user's; the assistant answers to one"
         raise invalid("messages", text)
-    return system + turns
+    if system:  # a model has learnt one message of the system's; frameworks send one for each part
+        turns.insert(0, {"role": "system", "content": "\n\n".join(system)})
+    return turns
 
 
 def read_message(message, where):

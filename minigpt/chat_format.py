@@ -164,7 +164,7 @@ def render_prompt(tokenizer, messages, max_tokens=None):
         if start == len(messages) - 1:
             both = " with what the system says" if first else ""
             raise ValueError(
-                f"the message is {total} tokens long{both}; at most {max_tokens} fit, as the "
+                f"the message is {total:,} tokens long{both}; at most {max_tokens:,} fit, as the "
                 f"window must hold the answer too: say it in fewer words"
             )
         total -= sum(n_tokens[start : start + 2])

@@ -35,6 +35,7 @@ from minigpt.api_connection import Connection, allow_connections
 from minigpt.api_errors import ApiError
 from minigpt.api_guard import LOOPBACK, Guard, say_where, send_error
 from minigpt.api_models import Shelf
+from minigpt.api_origins import check_origins
 from minigpt.distribution import check_integer
 from minigpt.playground_api import Places
 from minigpt.runs import is_running
@@ -60,6 +61,7 @@ class Options:
     documents: tuple = ()  # files; default: documents.jsonl.gz in `out`
     out: str | None = None  # folder of the training runs; default: where the models are
     log: bool = False
+    origins: tuple = ()  # of other sites, whose pages may ask too
 
     def check(self):
         """Raise ValueError for options that cannot be."""
@@ -76,6 +78,7 @@ class Options:
                 f"host is {self.host}, which others can reach; give an --api-key, or leave --host "
                 "away: then only this machine can"
             )
+        check_origins(self.origins)
         for path in (*self.documents, *([self.out] if self.out else [])):
             if not Path(path).exists():
                 raise ValueError(f"{path} does not exist; give a file or folder that does")
@@ -99,7 +102,7 @@ def make_app(shelf, options):
     handlers = {HTTPException: on_http_error, ApiError: on_api_error, Exception: on_mistake}
     app = Starlette(routes=routes, exception_handlers=handlers)
     log = partial(print, file=sys.stderr, flush=True) if options.log else None
-    return Guard(app, options.host, options.api_key, log=log), api
+    return Guard(app, options.host, options.api_key, log=log, origins=options.origins), api
 
 
 def page_routes(shelf, options):
@@ -131,12 +134,14 @@ async def on_http_error(request, error):
     """Say in OpenAI's shape what Starlette says of paths and methods."""
     path = request.url.path[:100]
     messages = {
-        404: f"there is no {path!r} here",
+        404: f"there is no {path!r} here; the API is /v1/models, /v1/chat/completions, "
+        "/v1/completions and /v1/tokenize: the base URL that a client is given ends in /v1",
         405: f"{request.method} is not allowed here",
     }
     headers = {k.lower().replace("-", "_"): v for k, v in (error.headers or {}).items()}
     message = messages.get(error.status_code, str(error.detail))
-    return Error(ApiError(error.status_code, message, **headers))
+    code = "unknown_url" if error.status_code == 404 else None  # OpenAI's word for it
+    return Error(ApiError(error.status_code, message, code=code, **headers))
 
 
 class News:

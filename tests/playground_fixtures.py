@@ -88,7 +88,7 @@ def slow_page(browser, slow_playground):
 
 def newcomer(browser, url):
     browser.resize(1280, 900)
-    with browser.beginning_with("localStorage.clear()"):
+    with browser.beginning_with("localStorage.clear(); sessionStorage.clear()"):
         browser.open(url + "/")
     browser.wait_until("document.querySelector('#chat .composer textarea')")
     browser.wait_until(ALL_CAME)

@@ -202,6 +202,15 @@ def test_content_may_be_parts_and_the_system_a_developer(server, client):
     assert system.usage.prompt_tokens > ask(client).usage.prompt_tokens
 
 
+def test_several_messages_of_the_system_are_one(client):
+    parts = [{"role": "system", "content": text} for text in ("be brief", " ", "be kind")]
+    apart = ask(client, messages=[*parts, *HELLO])
+    one = [{"role": "system", "content": "be brief\n\nbe kind"}]
+    together = ask(client, messages=[*one, *HELLO])
+    assert apart.choices == together.choices
+    assert apart.usage == together.usage
+
+
 def test_harmless_parameters_are_accepted(client):
     answer = ask(
         client, user="u", metadata={"a": "b"}, presence_penalty=0, frequency_penalty=0.0,

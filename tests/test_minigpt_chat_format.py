@@ -96,6 +96,8 @@ def test_a_long_prompt_forgets_whole_exchanges_but_not_the_system_or_the_questio
     assert render_prompt(TOKENIZER, messages, len(kept) - 1) == last
     with pytest.raises(ValueError, match=rf"{len(last)} tokens long.*at most {len(last) - 1} fit"):
         render_prompt(TOKENIZER, messages, len(last) - 1)
+    with pytest.raises(ValueError, match=r"^the message is \d,\d{3} tokens long; at most 10 fit"):
+        render_prompt(TOKENIZER, conversation("x " * 2000), 10)
 
 
 def test_a_conversation_longer_than_the_window_is_cut_after_a_reply():

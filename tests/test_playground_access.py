@@ -1,5 +1,6 @@
 """The page in a real browser: by keyboard, on a phone, in the dark, and what axe-core says."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -50,6 +51,58 @@ def test_everything_goes_by_keyboard(page):
     page.wait_until("document.querySelector('.leaves')")
     finished(page, 1)
     assert page.evaluate("document.activeElement.dataset.place") == "2"
+
+
+def test_at_400_percent_nothing_stays_in_place_and_covers_the_rest(page):
+    reply(page, "so it is")
+    ask(page, "rain")
+    finished(page, 1)
+    page.resize(320, 256)
+    for part in (".top", ".bottom"):
+        style = f"getComputedStyle(document.querySelector('{part}'))"
+        assert page.evaluate(f"{style}.position") == "static"
+    page.evaluate("document.querySelector('.body').scrollIntoView({block: 'center'})")
+    assert page.evaluate(
+        "(({left, top}) => document.elementFromPoint(left + 5, top + 5).closest('.body') !== null)"
+        "(document.querySelector('.body').getBoundingClientRect())"
+    )
+
+
+def test_settings_can_be_saved_however_small_the_screen(page):
+    page.resize(390, 500)
+    page.click(".composer .quiet")
+    button = "document.querySelector('.settings .main').getBoundingClientRect()"
+    assert page.evaluate(f"{button}.bottom < innerHeight && {button}.top > 0")
+    page.press("Escape")
+
+
+def test_on_paper_is_what_was_said_in_dark_on_light(page):
+    reply(page, "so it is")
+    ask(page, "rain\n" * 20)
+    finished(page, 1)
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.call("Emulation.setEmulatedMedia", media="print", features=[dark])
+    try:
+        colour = page.evaluate("getComputedStyle(document.body).color")
+        assert max(map(int, re.findall(r"\d+", colour))) < 60
+        for part in (".top", "aside", ".bottom", ".tools", "[data-key=fold]"):
+            shown = f"getComputedStyle(document.querySelector('{part}')).display"
+            assert page.evaluate(shown) == "none", part
+        assert "so it is" in texts(page, ".answer")[0]
+        assert page.evaluate("document.querySelector('.question .plain').offsetHeight") > 400
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_without_javascript_the_page_says_so_where_one_looks(page):
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        page.call("Page.navigate", url=page.evaluate("location.href"))
+        place = "document.querySelector('noscript p')?.getBoundingClientRect()"
+        page.wait_until(place)
+        assert page.evaluate(f"{place}.top") < 150
+    finally:
+        page.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def tab_to(page, name):

@@ -28,7 +28,7 @@ def test_an_answer_streams_and_can_be_stopped(slow_page):
     assert page.evaluate("document.querySelector('.composer .send').title") == "Stop"
     page.click(".composer .send")
     finished(page, 1)
-    assert "stopped" in texts(page, ".about")[0]
+    assert texts(page, ".about")[0].startswith("stopped · ")  # before all figures
     assert len(texts(page, ".answer .body")[0]) > len(before)
     page.wait_until("document.getElementById('announcer').textContent.includes('stopped')")
 
@@ -83,6 +83,74 @@ def test_at_temperature_0_another_answer_is_another_one(page):
     assert "temperature 0.7" in texts(page, ".about")[0]
 
 
+def test_an_answer_that_broke_off_is_asked_for_as_before(page):
+    """At temperature 0 it would not say the same again: it was not said."""
+    reply(page, "so it is", cut=True)
+    ask(page, "rain")
+    finished(page, 1)
+    page.evaluate("window.fetch = realFetch; 0")
+    page.click("[data-key=retry]")
+    page.wait_until("document.querySelector('.leaves')")
+    finished(page, 1)
+    assert "Drawn at" not in texts(page, ".about")[0]
+
+
+def test_a_long_message_is_shown_in_part_until_all_of_it_is_wanted(page):
+    reply(page, "so it is")
+    ask(page, "\n".join(map(str, range(17))))
+    finished(page, 1)
+    height = "document.querySelector('.question').offsetHeight"
+    part = page.evaluate(height)
+    assert page.evaluate("document.querySelector('[data-key=fold]').ariaExpanded") == "false"
+    page.click("[data-key=fold]")
+    assert texts(page, "[data-key=fold]") == ["Show less"]
+    assert page.evaluate(height) > part + 100
+    page.click("[data-key=fold]")
+    assert page.evaluate(height) == part
+    ask(page, "\n".join(map(str, range(16))))
+    finished(page, 2)
+    assert texts(page, "[data-key=fold]") == ["Show all"]  # of the first alone
+
+
+def test_a_line_stands_where_the_conversation_begins_for_the_model(page):
+    items = "[...document.querySelectorAll('.thread > li')]"
+    limit = f"{items}.findIndex((e) => e.querySelector('.limit'))"
+    set_settings(page, max_tokens="5")
+    ask(page, "rain")
+    finished(page, 1)
+    ask(page, "snow")
+    finished(page, 2)
+    assert page.evaluate(limit) == -1  # it saw all
+    set_settings(page, max_tokens="100")
+    ask(page, "hail " * 12)
+    finished(page, 3)
+    ask(page, "wind")
+    finished(page, 4)
+    assert page.evaluate(limit) == 6
+    assert "was not in chat's window at the last answer: it holds 128" in texts(page, ".limit")[0]
+    page.open(page.evaluate("location.href"))
+    page.wait_until("document.querySelector('.limit')")
+    assert page.evaluate(limit) == 6
+
+
+def test_what_is_not_sent_yet_outlives_a_reload(page):
+    box = "document.querySelector('#chat .composer textarea')"
+    low = page.evaluate(f"{box}.offsetHeight")
+    page.click("#chat .composer textarea")
+    page.type("rain\nsnow\nhail")
+    page.open(page.evaluate("location.href"))
+    page.wait_until(f"{box}?.value")
+    assert page.evaluate(f"{box}.value") == "rain\nsnow\nhail"
+    page.wait_until(f"{box}.offsetHeight > {low} + 20")
+    reply(page, "so it is")
+    page.click("#chat .composer textarea")
+    page.press("Enter")
+    finished(page, 1)
+    page.open(page.evaluate("location.href"))
+    page.wait_until(box)
+    assert page.evaluate(f"{box}.value") == ""
+
+
 def test_an_edited_message_begins_a_branch(page):
     ask(page, "rain")
     finished(page, 1)
@@ -134,7 +202,7 @@ def test_settings_are_sent_and_kept(page):
     ask(page, "rain")
     finished(page, 1)
     assert page.evaluate("sent[0]").items() >= expected.items()
-    assert texts(page, ".about")[0].startswith("5 tokens")
+    assert texts(page, ".about")[0].startswith("cut at max tokens · 5 tokens")
     page.open(page.evaluate("location.href"))
     page.wait_until("document.querySelector('.composer .values')")
     assert texts(page, ".composer .values")[0] == (
@@ -519,7 +587,8 @@ def test_a_key_that_is_not_given_is_not_asked_for_again_and_again(browser, folde
         assert "wants its key" in texts(browser, ".empty")[0]
 
 
-def test_a_view_that_could_not_be_loaded_is_when_its_tab_is_opened_again(page):
+@pytest.mark.parametrize("by_button", [True, False])
+def test_a_view_that_could_not_be_loaded_is_when_it_is_wanted_again(page, by_button):
     page.call("Network.enable")
     try:
         page.call("Network.setBlockedURLs", urls=["*/tokenizer.js"])  # as if the server were down
@@ -529,9 +598,14 @@ def test_a_view_that_could_not_be_loaded_is_when_its_tab_is_opened_again(page):
     finally:
         page.call("Network.setBlockedURLs", urls=[])
         page.call("Network.disable")
-    go(page, "chat")
-    go(page, "tokenizer")
+    if by_button:
+        page.click("#tokenizer .problem button")
+    else:
+        go(page, "chat")
+        go(page, "tokenizer")
     page.wait_until("document.querySelector('#tokenizer textarea')")
+    if by_button:
+        page.wait_until("document.activeElement.id === 'tokenizer'")
     assert "could not be loaded" not in texts(page, "#tokenizer")[0]
     page.events.clear()  # which hold the failure
 

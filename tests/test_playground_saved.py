@@ -98,6 +98,56 @@ def import_file(page, text):
     )
 
 
+def talk(question, answer):
+    said = {"role": "user", "content": question}, {"role": "assistant", "content": answer}
+    return json.dumps({"messages": said}) + "\n"
+
+
+def test_a_conversation_that_is_opened_shows_what_was_said_last(page):
+    long = [{"role": ("user", "assistant")[i % 2], "content": f"number {i}"} for i in range(40)]
+    import_file(page, json.dumps({"messages": long}) + "\n")
+    page.wait_until("document.querySelector('.conversations .open')")
+    page.click(".conversations .open")
+    page.wait_until("document.querySelectorAll('.thread > li').length === 40")
+    page.wait_until("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")
+    page.click(".sidebar .new")
+    page.wait_until("scrollY === 0")
+
+
+def test_titles_that_begin_alike_are_told_apart(page):
+    import_file(page, "".join(talk(f"What is the module number {i} for?", "x") for i in (1, 2)))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 2")
+    assert page.evaluate(
+        "[...document.querySelectorAll('.conversations .open span')]"
+        ".every((e) => e.scrollHeight <= e.clientHeight + 1 && e.scrollWidth <= e.clientWidth + 1)"
+    )
+
+
+def test_what_is_imported_is_listed_as_in_the_file(page):
+    titles = [f"What is {i}?" for i in range(12)]
+    import_file(page, "".join(talk(title, "x") for title in titles))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 12")
+    assert texts(page, ".conversations .open") == titles
+
+
+def test_many_conversations_are_searched_by_what_was_said(page):
+    import_file(page, "".join(talk(f"What is {i}?", f"{i} is a Number") for i in range(7)))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 7")
+    assert page.evaluate("document.querySelector('.search').hidden")
+    import_file(page, talk("And rain?", "It falls."))
+    page.wait_until("!document.querySelector('.search').hidden")
+    page.click(".search")
+    for text, found in (("FALLS", ["And rain?"]), ("number", 7), ("what is 3", ["What is 3?"]),
+                        ("snow", [])):  # fmt: skip
+        page.evaluate("document.querySelector('.search').select(); 0")
+        page.type(text)
+        titles = texts(page, ".conversations .open")
+        assert (len(titles) if isinstance(found, int) else titles) == found
+    assert texts(page, ".conversations .none") == ["This was said in none."]
+    page.click(".sidebar .new")
+    assert len(texts(page, ".conversations .open")) == 8
+
+
 def test_when_the_storage_is_full_old_tokens_make_room(page):
     """Those, too, that are shown just now: whoever clicked one would find nothing behind it."""
     ask(page, "rain")
@@ -263,7 +313,7 @@ def test_an_answer_that_a_reload_ends_is_stopped_and_not_the_server_s_fault(slow
     page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
     page.evaluate("window.isOld = true; location.reload(); 0")
     page.wait_until("!window.isOld && document.querySelector('.about')")
-    assert texts(page, ".about")[0].endswith("stopped")
+    assert texts(page, ".about")[0].startswith("stopped · ")
     assert texts(page, ".problem") == []
 
 

@@ -14,7 +14,7 @@ from minigpt.optim import AdamW
 pytest_plugins = ["playground_fixtures"]
 
 NOTE = "section:not([hidden]) .number.under"
-SO_FAR = "step 10 of 2,580, about 21 min left"
+SO_FAR = "step 10 of 2,580, about 21\u00a0min left"
 
 
 @pytest.fixture
@@ -87,9 +87,9 @@ def test_what_is_left_is_no_more_exact_than_it_is_known(page):
     said = {
         0: "less than a minute left",
         49: "less than a minute left",
-        50: "about 1 min left",
-        3590: "about 1 h left",
-        5400: "about 1 h 30 min left",
+        50: "about 1\u00a0min left",
+        3590: "about 1\u00a0h left",
+        5400: "about 1\u00a0h 30\u00a0min left",
     }
     module = "import('/playground/training_progress.js')"
     told = page.evaluate(f"{module}.then((m) => {json.dumps([*said])}.map(m.remaining))")

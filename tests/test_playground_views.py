@@ -253,6 +253,7 @@ def test_what_is_typed_is_cut_into_tokens_at_once(reader):
 
 def test_a_tokenizer_is_chosen_or_left_away(reader):
     reader.read_tokenizers()
+    assert f"vocabulary of {TOKENIZER.n_vocab}" in reader.text(".choices")
     for _ in range(2):
         reader.browser.click(".choices input:checked")
     reader.until("document.querySelectorAll('.panel').length === 0")
@@ -336,6 +337,7 @@ def test_part_of_a_character_is_shown_with_its_bytes(reader):
 
 def test_merges_are_played_to_the_end(reader):
     reader.read_tokenizers(" object")
+    assert reader.text("label:has(#merges-speed)") == "Speed"  # on the same line as its slider
     reader.enter("#merges-speed", "3")
     reader.press_button("Play")
     assert "Pause" in reader.texts("button")
@@ -492,6 +494,7 @@ def watch(reader, folder):
     assert reader.text(".readout").endswith("321 tokens/s")
     reader.until("document.querySelector('.sample .written')?.textContent === 'the the'")
     assert reader.text(".sample .prompt") == "a list?"
+    assert "The same question is asked" in reader.text("[aria-label='Samples by step']")
     write_lines(folder / "metrics.jsonl", metrics(30))
     (folder / "training.json").write_text('{"stage": "sft", "steps": 30}')
     reader.until("/^Finished: step 30/.test(document.querySelector('.state').textContent)")
@@ -521,6 +524,7 @@ def test_samples_are_looked_through_by_step(reader):
         "First: step 10", "In between: step 20", "Latest: step 40",
     ]  # fmt: skip
     assert reader.texts(".sample .written")[1] == HOSTILE
+    assert "it begins with nothing" in reader.text("[aria-label='Samples by step']")
     reader.focus("#training-sample")
     reader.browser.press("ArrowRight")
     assert reader.texts(".sample .written") == [
@@ -603,12 +607,12 @@ def test_without_a_run_it_says_how_to_begin_one(reader):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"step": 9, "finished": True}, "Finished: step 9 of 9, 1 s."),
-        ({"step": 5, "finished": True}, "Finished early: step 5 of 9, 1 s."),  # see `patience`
-        ({"step": 5}, "Stopped: step 5 of 9, 1 s. The command that began it continues it."),
+        ({"step": 9, "finished": True}, "Finished: step 9 of 9, 1\u00a0s."),
+        ({"step": 5, "finished": True}, "Finished early: step 5 of 9, 1\u00a0s."),  # see `patience`
+        ({"step": 5}, "Stopped: step 5 of 9, 1\u00a0s. The command that began it continues it."),
         (
             {"step": 5, "name": "base.previous"},
-            "Stopped: step 5 of 9, 1 s. Another run took its place.",
+            "Stopped: step 5 of 9, 1\u00a0s. Another run took its place.",
         ),
     ],
 )
@@ -629,7 +633,7 @@ def test_a_run_that_was_killed_before_it_saved_anything_is_not_finished(reader):
     told = {"metrics": [metrics(0)], "samples": [], "running": False}
     mount_training(reader, one_run(run | {"seconds": 1}, told))
     reader.until("document.querySelector('main .state')?.textContent")
-    assert reader.text("main .state").startswith("Stopped: step 0, 1 s.")
+    assert reader.text("main .state").startswith("Stopped: step 0, 1\u00a0s.")
     assert "This run kept no samples." in reader.texts("main [aria-label='Samples by step'] p")
 
 
@@ -644,8 +648,8 @@ def test_a_run_says_what_is_left_and_what_comes_next(reader):
     )
     reader.until("document.querySelector('main .state')?.textContent")
     assert reader.text("main .state") == (
-        "Running: step 750 of 2,500, 3 min 20 s. About 8 min left. In make train fine-tuning comes "
-        "next, from which it learns to answer."
+        "Running: step 750 of 2,500, 3\u00a0min 20\u00a0s. About 8\u00a0min left. In make train "
+        "fine-tuning comes next, from which it learns to answer."
     )
 
 
@@ -779,7 +783,7 @@ def test_attention_is_that_of_the_model(reader, out):
         shown = reader.texts(".looked-at .number")
         expected = sorted(weights[5, :6], reverse=True)
         for number, weight in zip(shown, expected, strict=True):
-            assert abs(float(number.removesuffix(" %")) - 100 * weight) <= 1
+            assert abs(float(number.removesuffix("\u00a0%")) - 100 * weight) <= 1
 
 
 def test_attention_begins_at_the_token_that_was_asked_for(reader):
@@ -852,11 +856,11 @@ def test_a_head_is_named_by_its_habit(reader):
         habit(measures(before.map((w) => w / 8), ids))];
     })""")
     assert said == [
-        "mostly at itself, 100 % (by chance 20 %)",  # the mean of 1/3 to 1/8
-        "mostly at the token before, 100 % (by chance 20 %)",
-        "mostly at the first token, 100 % (by chance 20 %)",
-        "mostly at the same token, earlier, 100 % (by chance 16 %)",  # of 1/5 to 1/8
-        "mostly at what followed the same token, earlier, 100 % (by chance 16 %)",
+        "mostly at itself, 100\u00a0% (by chance 20\u00a0%)",  # the mean of 1/3 to 1/8
+        "mostly at the token before, 100\u00a0% (by chance 20\u00a0%)",
+        "mostly at the first token, 100\u00a0% (by chance 20\u00a0%)",
+        "mostly at the same token, earlier, 100\u00a0% (by chance 16\u00a0%)",  # of 1/5 to 1/8
+        "mostly at what followed the same token, earlier, 100\u00a0% (by chance 16\u00a0%)",
         "spread over many tokens",
         "spread over many tokens",  # an eighth at the token before is less than chance
     ]
@@ -935,6 +939,7 @@ def test_a_copied_span_is_found_marked_and_shown_in_its_page(reader):
     reader.read_sources(f"Nobody: {COPIED}!")
     assert reader.texts(".answer mark") == [COPIED]
     assert "14 words, 2 times in 2 pages" in reader.text(".spans")
+    assert "1 span was found." in reader.texts(".sources-view p")
     link = reader.value("document.querySelector('.spans a').href")
     assert link == "https://example.org/3"
     reader.browser.click(".spans button")

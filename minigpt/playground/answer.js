@@ -142,18 +142,21 @@ function complaint({ message, retryable, refused }, { again, edit }) {
 // Whether nothing came of what was asked.
 const isNothing = (node) => !node.content && !node.tokens?.length;
 
-// One line of figures: 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
+// One line, how it ended first if not by itself: cut at max tokens · 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
 function summary(node) {
   const { n, meanSurprise, perSecond } = figures(node);
+  const ended = !(node.problem && isNothing(node)) && ENDS[node.finish];
   const parts = [
+    ended && el("b", {}, ended),
     n > 0 && `${n} token${n === 1 ? "" : "s"}`,
     n > 0 && `${meanSurprise.toFixed(1)} bits of surprise each`,
     perSecond > 0 && `${perSecond.toFixed(0)} tokens/s`,
     node.firstMs > 0 && `first token after ${seconds(node.firstMs)}`,
     node.ms > 0 && `done after ${seconds(node.ms)}`,
-    !(node.problem && isNothing(node)) && ENDS[node.finish],
-  ];
-  return el("span", {}, parts.filter(Boolean).join(" · "));
+  ].filter(Boolean);
+  // a line is broken behind a dot, never within a figure
+  const dot = (i) => i < parts.length - 1 && " ·";
+  return parts.map((part, i) => [el("span", { class: "figure" }, part, dot(i)), " "]);
 }
 
 const seconds = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;

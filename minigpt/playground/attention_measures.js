@@ -52,7 +52,7 @@ export function habit(measured) {
 
 // A share for a reader, whole from 1 % on.
 export const percent = (share) =>
-  share > 0 && share < 0.01 ? `${(100 * share).toFixed(1)} %` : `${Math.round(100 * share)} %`;
+  `${share > 0 && share < 0.01 ? (100 * share).toFixed(1) : Math.round(100 * share)}\u00a0%`;
 
 // The place of the head whose habit is the most striking, among the measures of several.
 export function mostStriking(all) {

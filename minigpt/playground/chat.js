@@ -10,7 +10,7 @@ import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
-import { makeThread } from "./thread.js";
+import { makeThread, toEnd } from "./thread.js";
 import { makeTrainingNote } from "./training_note.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
@@ -40,6 +40,7 @@ export function mount(root, context) {
   const composer = makeComposer({
     label: "Message",
     placeholder: "Ask something",
+    draft: "minigpt.draft.chat",
     onSend: (text) => (model() ? void thread.say(text) : false),
     onStop: () => thread.stop(),
     tools: [picker, settings.button, system.button],
@@ -79,6 +80,7 @@ export function mount(root, context) {
     if (quietly) return;
     drawer.close();
     composer.focus();
+    toEnd(); // to what was said last
   }
 
   // Something was said, or an answer came to its end.
@@ -190,8 +192,9 @@ export function mount(root, context) {
   let first = true;
   return {
     show() {
+      composer.fit();
       if (first && path(conversation).length) {
-        window.scrollTo(0, document.documentElement.scrollHeight); // to what was said last
+        toEnd();
       }
       first = false;
       training.show();

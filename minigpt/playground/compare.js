@@ -27,6 +27,7 @@ export function mount(root, context) {
   const composer = makeComposer({
     label: "The text for all",
     placeholder: "The same text for all of them",
+    draft: "minigpt.draft.compare",
     onSend: send,
     onStop: () => threads.forEach((thread) => thread.stop()),
     tools: [settings.button],
@@ -135,5 +136,11 @@ export function mount(root, context) {
     drawChoice();
     drawExamples();
   });
-  return { show: training.show, hide: training.hide };
+  return {
+    show() {
+      composer.fit();
+      training.show();
+    },
+    hide: training.hide,
+  };
 }

@@ -63,6 +63,21 @@ export function messages(conversation, node) {
   return system ? [{ role: "system", content: system }, ...said] : said;
 }
 
+// Give the question from which on a model saw the conversation when it gave the last answer on the
+// path: {node, model}; null where it saw all, or where that is not known. What it was given ends
+// with the token that an answer follows, so it holds that token once for each answer it saw, and
+// once for its own.
+export function horizon(conversation) {
+  const nodes = path(conversation);
+  const last = nodes.findLast(({ promptIds, prompt }) => promptIds?.length && prompt == null);
+  if (!last) return null;
+  const before = nodes.slice(0, nodes.indexOf(last) - 1);
+  const sign = last.promptIds.at(-1);
+  const seen = last.promptIds.filter((id) => id === sign).length - 1;
+  const forgotten = before.length - 2 * seen;
+  return forgotten > 0 ? { node: nodes[forgotten], model: last.model } : null;
+}
+
 // Make a conversation of messages in OpenAI's form; throw an Error that says what is wrong with
 // them.
 export function fromMessages(given) {
@@ -106,6 +121,13 @@ export function check(conversation) {
     throw new Error("this is no conversation");
   }
   return conversation;
+}
+
+// Tell whether a text, in small letters, stands in the title or in anything that was said.
+export function mentions({ title, nodes }, text) {
+  return [title, ...nodes.map(({ content }) => content)].some((said) =>
+    said.toLowerCase().includes(text),
+  );
 }
 
 // Give a title: the beginning of the first message.

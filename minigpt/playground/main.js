@@ -96,7 +96,19 @@ async function mount(name) {
   } catch (error) {
     console.warn(error);
     views[name] = null; // it is loaded once more when the tab is opened again
-    fill(root, el("p", { class: "problem" }, "This view could not be loaded. Reload the page."));
+    const again = () => {
+      current = null;
+      show(name).then(() => root.focus()); // the button is there no more
+    };
+    fill(
+      root,
+      el(
+        "p",
+        { class: "problem" },
+        "This view could not be loaded. Is the server running? make chat starts it.",
+        el("button", { type: "button", onclick: again }, "Try again"),
+      ),
+    );
     return null;
   }
 }

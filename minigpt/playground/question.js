@@ -5,6 +5,8 @@ import { copyButton } from "./clipboard.js";
 import { isComposing } from "./composer.js";
 import { el, fill, iconButton } from "./dom.js";
 
+const LONG = { characters: 1500, lines: 16 }; // what is longer is shown in part
+
 // Make the view of a user's node: {elements, edit()}. {place, of}: among the versions beside it,
 // `leaf(by)` goes to another of them; `edited(text)` is called with another text, false where
 // nothing may be edited.
@@ -13,7 +15,8 @@ export function questionView(node, { place, of, announce, leaf, edited }) {
   const pencil = iconButton("edit", "Edit message", edit, { "data-key": "edit" });
 
   function show() {
-    fill(box, el("div", { class: "plain" }, node.content));
+    const text = el("div", { class: "plain" }, node.content);
+    fill(box, text, isLong(node.content) && foldButton(text));
     box.classList.remove("editing");
   }
 
@@ -33,6 +36,25 @@ export function questionView(node, { place, of, announce, leaf, edited }) {
   const copy = copyButton("Copy message", () => node.content, announce);
   const tools = el("div", { class: "tools" }, leaves(place, of, leaf), copy, edited && pencil);
   return { elements: [el("h3", { class: "for-ears" }, "You"), box, tools], edit };
+}
+
+const isLong = (text) =>
+  text.length > LONG.characters || text.split("\n").length > LONG.lines;
+
+// Make the button that shows all of a text, and a part of it again.
+function foldButton(text) {
+  const button = el("button", { type: "button", class: "link small", "data-key": "fold" });
+  const set = (folded) => {
+    text.classList.toggle("folded", folded);
+    button.textContent = folded ? "Show all" : "Show less";
+    button.setAttribute("aria-expanded", !folded);
+  };
+  button.addEventListener("click", () => {
+    set(!text.classList.contains("folded"));
+    button.scrollIntoView({ block: "nearest" }); // where it was, it may be no more
+  });
+  set(true);
+  return button;
 }
 
 // Enter sends, Shift+Enter begins a line, Escape leaves the message as it was.

@@ -136,13 +136,16 @@ export function fromLines(text) {
     throw new Error(`The file has ${millions} million characters; the browser keeps 5: split it.`);
   }
   const found = [];
+  const now = Date.now();
   text.split("\n").forEach((line, i) => {
     if (!line.trim()) return;
     if (found.length === MOST_LINES) {
       throw new Error(`The file has more than ${MOST_LINES} conversations; take a part of it.`);
     }
     try {
-      found.push(fromMessages(JSON.parse(line)?.messages));
+      const conversation = fromMessages(JSON.parse(line)?.messages);
+      conversation.changed = now - found.length; // listed as in the file: the newest comes first
+      found.push(conversation);
     } catch (error) {
       const reason = error instanceof SyntaxError ? "this is no JSON" : error.message;
       throw new Error(`Line ${i + 1}: ${reason}. Each line must be {"messages": [...]}.`);

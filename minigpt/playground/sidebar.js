@@ -1,14 +1,24 @@
 // The list of saved conversations: open, rename, delete with a way back, export, import.
 
 import { isComposing } from "./composer.js";
-import { newConversation, titleOf } from "./conversation.js";
+import { mentions, newConversation, titleOf } from "./conversation.js";
 import { el, fill, iconButton } from "./dom.js";
 import * as saved from "./saved.js";
+
+const SEARCHED_FROM = 8; // fewer are seen at a glance
 
 // Make it: {element, render()}. `current()` gives the conversation that is open;
 // `onOpen(conversation)` opens another.
 export function makeSidebar({ announce, current, onOpen }) {
   const entries = el("ul", { class: "conversations" });
+  const search = el("input", {
+    type: "search",
+    class: "search small",
+    placeholder: "Search",
+    "aria-label": "Search conversations",
+    oninput: render,
+    onchange: () => announce(`Found: ${entries.querySelectorAll(".open").length}.`),
+  });
   const message = el("div");
   const file = el("input", {
     type: "file",
@@ -21,9 +31,10 @@ export function makeSidebar({ announce, current, onOpen }) {
     { class: "sidebar" },
     el(
       "button",
-      { type: "button", class: "new", onclick: () => onOpen(newConversation()) },
+      { type: "button", class: "new", onclick: begin },
       "New conversation",
     ),
+    search,
     message,
     entries,
     el(
@@ -40,10 +51,17 @@ export function makeSidebar({ announce, current, onOpen }) {
     if (entries.querySelector("input")) return; // a title is being written
     const focused = entries.contains(document.activeElement) && document.activeElement.dataset.key;
     const all = saved.list();
-    fill(entries, all.map(entry));
-    if (!all.length)
-      fill(entries, el("li", { class: "soft small none" }, "What you ask will be listed here."));
+    const text = search.value.trim().toLowerCase();
+    search.hidden = all.length < SEARCHED_FROM && !text;
+    const found = all.filter((conversation) => mentions(conversation, text));
+    const none = all.length ? "This was said in none." : "What you ask will be listed here.";
+    fill(entries, found.length ? found.map(entry) : el("li", { class: "soft small none" }, none));
     if (focused) focus(focused);
+  }
+
+  function begin() {
+    search.value = ""; // what is new would not be listed
+    onOpen(newConversation());
   }
 
   // Save, or say that there is no room.
@@ -69,7 +87,7 @@ export function makeSidebar({ announce, current, onOpen }) {
           onclick: () => onOpen(conversation),
           "aria-current": current().id === id && "true",
         },
-        title,
+        el("span", {}, title),
       ),
       iconButton(
         "edit",

@@ -46,7 +46,7 @@ export function showSources(root, { api, model, text }) {
 
   function draw({ spans }) {
     state.textContent = spans.length
-      ? `${spans.length} ${spans.length === 1 ? "span was" : "spans were"} found, longest first.`
+      ? spans.length === 1 ? "1 span was found." : `${spans.length} spans were found, longest first.`
       : "No long span of it (five words or more, and no phrase that everybody uses) stands in the " +
         "pages: no page was copied.";
     fill(answer, spans.length > 0 && marked(text, spans));

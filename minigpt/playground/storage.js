@@ -47,6 +47,24 @@ export function readOfTab(key) {
   }
 }
 
+// Give what this tab alone keeps under a key, or "".
+export function readHere(key) {
+  try {
+    return sessionStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+// Keep a text for this tab alone, as long as it is open.
+export function writeHere(key, text) {
+  try {
+    sessionStorage.setItem(key, text);
+  } catch {
+    // then it is gone when the page is loaded again
+  }
+}
+
 // Keep a text for this tab, and for those that are opened from now on.
 export function writeOfTab(key, text) {
   try {

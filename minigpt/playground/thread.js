@@ -7,7 +7,7 @@
 import { answerView } from "./answer.js";
 import { MODEL_GONE } from "./api.js";
 import { ask, branchAt, requestFor } from "./ask.js";
-import { add, choose, messages, parentOf, path, siblings } from "./conversation.js";
+import { add, choose, horizon, messages, parentOf, path, siblings } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { rememberFocus } from "./focus.js";
 import { questionView } from "./question.js";
@@ -20,6 +20,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   const { api, announce } = context;
   const open = new Map(); // node whose tokens are shown -> the place of the one looked at, or null
   let views = new Map(); // node -> its view
+  const limit = el("p", { class: "limit soft small" }); // of what the model saw; see horizon
   let firstOfBase; // the first of the answers that are seen which a base model gave
 
   const modelOf = (node) => context.models.find((each) => each.id === node.model);
@@ -32,7 +33,19 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
       root,
       path(conversation).map((node) => el("li", { class: node.role }, draw(node))),
     );
+    drawLimit();
     restoreFocus();
+  }
+
+  // A line where the conversation begins for the model: all that stands above it is forgotten.
+  function drawLimit() {
+    limit.remove();
+    const found = horizon(conversation);
+    if (!found) return;
+    const size = modelOf({ model: found.model })?.minigpt.n_positions;
+    const holds = size ? `: it holds ${size.toLocaleString("en")} tokens, the answer included` : "";
+    fill(limit, `What stands above was not in ${found.model}'s window at the last answer${holds}.`);
+    root.children[path(conversation).indexOf(found.node)]?.prepend(limit);
   }
 
   function draw(node) {
@@ -82,7 +95,10 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
   // Have a question answered, perhaps beside answers that it has.
   function answer(question) {
     stop();
-    const earlier = conversation.nodes.filter((node) => node.parent === question.id).length;
+    // one that broke off has not been said: the same may come again, whole
+    const earlier = conversation.nodes.filter(
+      ({ parent, finish }) => parent === question.id && finish !== "broken",
+    ).length;
     const node = add(conversation, question, "assistant", "");
     if (!model())
       return fail(node, "There is no model to ask. Run make train, then choose it.");
@@ -142,6 +158,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     if (chat && !open.has(node)) toEnd();
     await asked;
     delete node.controller;
+    drawLimit();
     if (node.problem?.modelGone) context.findModels();
     draw();
     onChange();
@@ -168,4 +185,4 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 // The page is followed while it grows, unless its reader has gone up.
 const end = () => document.documentElement.scrollHeight;
 const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
-const toEnd = () => window.scrollTo(0, end());
+export const toEnd = () => window.scrollTo(0, end());

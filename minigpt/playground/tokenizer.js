@@ -67,7 +67,7 @@ export function mount(root, { api }) {
     const box = el("input", { type: "checkbox", value: name });
     box.checked = i < CHOSEN_AT_FIRST;
     box.addEventListener("change", refresh);
-    const note = `${size.toLocaleString("en")} tokens`;
+    const note = `vocabulary of ${size.toLocaleString("en")}`;
     return el("label", { title: about ?? "" }, box, " ", name, " ",
       el("span", { class: "soft" }, note));
   }

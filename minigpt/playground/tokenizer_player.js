@@ -19,7 +19,7 @@ export function player() {
   const details = el("details", {}, el("summary", {}, "All steps as a table"));
   const element = el("div", {}, sentence, row,
     el("div", { class: "controls" }, play, back, forward,
-      el("label", { for: "merges-speed" }, "Speed"), speed.element),
+      el("label", {}, "Speed", speed.element)),
     el("div", { class: "controls wide" }, el("label", { for: "merges-step" }, "Step"), slider),
     details);
 

@@ -26,9 +26,9 @@ export function duration(seconds) {
   const whole = Math.round(seconds);
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const parts = [
-    hours && `${hours} h`,
-    minutes && `${minutes} min`,
-    !hours && (rest > 0 || !minutes) && `${rest} s`,
+    hours && `${hours}\u00a0h`, // no line is broken between a number and its unit
+    minutes && `${minutes}\u00a0min`,
+    !hours && (rest > 0 || !minutes) && `${rest}\u00a0s`,
   ];
   return parts.filter(Boolean).join(" ");
 }

@@ -8,6 +8,12 @@ import { el, fill } from "./dom.js";
 const NONE_YET =
   "No sample is there yet: every few hundred steps of training the model writes a little.";
 const NONE = "This run kept no samples.";
+const OF_TEXTS =
+  "Each time it begins with nothing. First come letters and pieces of words without order, then " +
+  "words, then sentences; sense comes last, if at all.";
+const OF_ANSWERS =
+  "The same question is asked each time. The form of an answer is soon learned; whether it is " +
+  "right may change from step to step.";
 
 // Make the samples' part; update(samples, running) draws those of a run that is running or not.
 export function samplesByStep() {
@@ -19,12 +25,11 @@ export function samplesByStep() {
     el("label", { for: "training-sample" }, "In between"), slider);
   const body = el("div", {}, choice,
     el("div", { class: "beside" }, first.element, chosen.element, last.element));
+  const about = el("p");
   const none = el("p", { class: "soft" });
   const element = el("section", { "aria-label": "Samples by step" },
     el("h3", {}, "What it wrote, step by step"),
-    el("p", {}, "The same beginning is given each time. First come letters and pieces of words " +
-      "without order, then words, then sentences; sense comes last, if at all."),
-    none, body);
+    about, none, body);
   let samples = [];
   let untouched = true; // the middle one is shown until the reader chooses another
 
@@ -32,6 +37,8 @@ export function samplesByStep() {
     samples = list;
     body.hidden = !samples.length;
     none.hidden = samples.length > 0;
+    about.hidden = !samples.length;
+    about.textContent = samples.some(({ prompt }) => prompt) ? OF_ANSWERS : OF_TEXTS;
     none.textContent = running ? NONE_YET : NONE;
     if (!samples.length) return;
     slider.max = String(samples.length - 1);
