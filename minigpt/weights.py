@@ -16,6 +16,7 @@ Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, 
 
 import contextlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +36,17 @@ MASK = re.compile(r"h\.\d+\.attn\.(masked_)?bias")
 def fill(params, found):
     """Fill the arrays of `params` from what `find` returned.
 
-    Raises ValueError, naming file and tensor, for one that is cut off or of another type, and for
-    an output matrix that is not the token embedding.
+    Raises ValueError, naming file and tensor, for one that is cut off, of another type or not
+    finite, and for an output matrix that is not the token embedding.
     """
     for name, w in params.items():
         w[...] = array_module(w).asarray(found[name].read())
+        # both are NaN where a number is; two passes are less work than to ask each number
+        if not math.isfinite(float(w.min()) + float(w.max())):
+            raise ValueError(
+                f"{found[name].path}: {name} holds numbers that are not finite; all must be: copy "
+                "it again or train it again"
+            )
     if HEAD in found:
         check_head(found[HEAD], params["wte.weight"])
 
@@ -144,7 +151,7 @@ def tensors(folder):
 
 
 def in_order(found, names):
-    """Return tensors in the order of `names`, then the others: of several faults the first is told."""
+    """Return tensors in the order of `names`, then others: of several faults the first is told."""
     place = {name: i for i, name in enumerate(names)}
     return sorted(found, key=lambda tensor: place.get(tensor.name, len(place)))
 

@@ -8,6 +8,7 @@ import safetensors.numpy
 from minigpt_examples import example_texts, example_tokenizer, save_example_model
 
 from minigpt import machine
+from minigpt.__main__ import main
 from minigpt.checkpoint import load, load_model
 from minigpt.config import ModelConfig
 from minigpt.info import describe
@@ -208,6 +209,22 @@ def test_a_billion_of_anything_is_refused_before_anything_is_built(folder, name,
     monkeypatch.setattr("minigpt.checkpoint.GPT", None)
     with pytest.raises(ValueError, match=r"by config.json it must be \(.*1000000000"):
         load(folder)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["transformer.wte.weight", "transformer.h.1.ln_2.bias"])
+def test_weights_that_are_no_numbers_are_named_by_whatever_computes_with_them(
+    folder, name, number, capsys
+):
+    tensors = read(folder)
+    tensors[name].flat[3] = number
+    write(folder, tensors)
+    short = name.removeprefix("transformer.")
+    said = f"model.safetensors: {short} holds numbers that are not finite; all must be"
+    for command in ("sample", "chat", "serve", "evaluate"):
+        assert main([command, str(folder)]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["info", str(folder)]) == 0
 
 
 def test_a_model_for_which_the_memory_is_too_small_is_refused(folder, monkeypatch):
