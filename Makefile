@@ -151,7 +151,7 @@ SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(ON) $(WITHOUT)
 WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 
 # somebody deleted it: the training state can give it back
-$(OUT)/base/model.safetensors: $(OUT)/base/training.json
+$(OUT)/base/model.safetensors: | $(OUT)/base/training.json
 	@test -f $@ || $(PRETRAIN)
 
 # of a plain text no facts are made: its documents have no titles
@@ -172,7 +172,7 @@ $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
 EXAMINE_CHAT = $(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
 	--conversations $(OUT)/conversations --device $(ON)
 
-$(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
+$(OUT)/chat/model.safetensors: | $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
 
 # it is made again for other models, not for what somebody has examined by hand meanwhile

@@ -119,10 +119,21 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     before = files_with_times(out)
     nothing = make("-n", "train", *SMOKE, f"OUT={out}")
     fine_tune = make("-n", "train", *SMOKE, f"OUT={out}", "SFT=--steps 3")
-    assert "--- " not in nothing.stdout + nothing.stderr
+    (line,) = nothing.stdout.splitlines()
+    assert "is up to date" in line and not nothing.stderr
     assert "minigpt sft" in fine_tune.stdout
     assert "5/6" not in fine_tune.stdout
     assert files_with_times(out) == before
+
+
+def test_a_model_that_somebody_deleted_comes_back(smoke, tmp_path):
+    out, model = tmp_path / "out", tmp_path / "out/base/model.safetensors"
+    shutil.copytree(smoke[0], out)
+    before = model.read_bytes()
+    model.unlink()
+    done = make(str(model), *SMOKE, f"OUT={out}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert model.read_bytes() == before
 
 
 def test_pages_that_are_asked_for_again_come_back_and_the_model_is_still_theirs(smoke, tmp_path):
