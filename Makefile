@@ -225,13 +225,13 @@ $(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
-	@mkdir -p $(OUT)/settings && touch $@ || \
-		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
-		$(if $(CHAT),--chat $(CHAT))
+		$(if $(CHAT),--chat $(CHAT)) --files $(TEXT) $(filter-out - @%,$(WARC))
 	@$(if $(LAUNCH),$(CHECK_MPI))
+	@mkdir -p $(OUT)/settings && touch $@ || \
+		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 
 FORCE:
 

@@ -16,7 +16,7 @@ from minigpt.costs import gpu_training_memory, training_memory
 from minigpt.machine import free_memory
 from minigpt.parallel import count_cores
 
-# On two cores alone 0.5 with 96 channels, 0.65 with 192, 0.8 with 384 and more: the wider a model,
+# On two cores alone 0.5 with 96 channels, 0.65 with 192, over 0.75 with 384: the wider a model,
 # the more of its work are matrix products. On a GPU nobody has measured it here.
 USUAL_MFU = {"cpu": 0.6, "gpu": 0.4}
 MOST_EPOCHS = 40  # reading a text once more teaches nothing of the language from then on

@@ -473,6 +473,7 @@ def test_the_table_is_eighty_columns_wide_whatever_the_numbers():
     assert max(map(len, lines)) == funnel.WIDTH
     assert "123.46 M → 123.46 M" in lines[1]
     assert "1000.00 G → 99,999" in lines[1]
+    assert lines[-1].strip().startswith("another reason; it began: text text")
 
 
 # ---- any executor, killed at any moment ----

@@ -263,9 +263,12 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 40)
     words = [word.format(folder=tmp_path) for word in words]
-    done = make("train", f"OUT={tmp_path / 'out'}", *words)
+    out = tmp_path / "out"
+    done = make("train", f"OUT={out}", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     left = [p for p in tmp_path.rglob("*") if p.suffix in (".part", ".tmp")]
     assert left == []
+    said_first = ("preset", "device", "VOCAB is", "PAGES", "pretrain:", "argument", "LAUNCH", "mis")
+    assert not (said.startswith(said_first) and out.exists())
