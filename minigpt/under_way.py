@@ -11,18 +11,19 @@ from minigpt.resume import METRICS, REPORT
 from minigpt.runs import LAST_LINES, describe, read_lines, run_folders
 
 PAGES = "pages.warc.gz.part"  # of a crawl that is not finished
-# a stage's report, and those of the stages whose work it reads; of the crawl the pages themselves:
-# those that were kept come back with the report of old
+# a stage's report; what `make train` asked it for, and the reports of the stages whose work it
+# reads; of the crawl the pages themselves: those that were kept come back with the report of old
 READS = {
-    "clean.json": ["pages.warc.gz"],
-    "tokenizer/training.json": ["clean.json"],
+    "clean.json": ["settings/clean", "pages.warc.gz"],
+    "tokenizer/training.json": ["settings/tokenizer", "clean.json"],
     "tokens/tokens.json": ["tokenizer/training.json"],
-    "base/training.json": ["tokens/tokens.json"],
-    "conversations/conversations.json": ["clean.json", "base/training.json"],
-    "chat/training.json": ["base/training.json", "conversations/conversations.json"],
+    "base/training.json": ["settings/pretrain", "tokens/tokens.json"],
+    "conversations/conversations.json": ["settings/conversations", "base/training.json"],
+    "chat/training.json": ["settings/sft", "base/training.json",
+                           "conversations/conversations.json"],
     "chat/evaluation.json": ["chat/training.json"],
     "evaluation.json": ["base/training.json"],
-}
+}  # fmt: skip
 
 
 def under_way(out):
@@ -43,7 +44,8 @@ def under_way(out):
 def outdated(out, there):
     """List those of the reports `there` in `out` whose stages `make train` makes anew.
 
-    What they read is newer, or is made anew itself. A run that is not finished has no report.
+    What they read or were asked for is newer, or is made anew itself. A run that is not finished
+    has no report.
     """
     base = "base/training.json"
     found = [base] if (out / "base").is_dir() and base not in there else []

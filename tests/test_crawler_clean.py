@@ -746,6 +746,7 @@ def test_what_the_steps_removed_adds_up_to_all_pages(tmp_path):
 def test_advice_suits_the_number_of_pages_and_the_profile(tmp_path, n_pages, profile):
     said = nothing_left(tmp_path, n_pages, profile)
     assert ("crawl more pages" in said) == (n_pages == 3)
+    assert ("change --profile" in said) == ("make: PROFILE=reference)" in said)
     assert ("change --profile" in said) == (profile == "web")
 
 

@@ -112,6 +112,12 @@ def test_stages_of_earlier_settings_are_told_apart_while_others_are_made(out, tm
         return shown, old
 
     assert stages_told() == (stages, [])
+    settings = ["clean", "tokenizer", "pretrain", "sft"]
+    (out / "settings").mkdir()
+    for i, name in zip((1, 2, 4, 5), settings, strict=True):  # asked for, and not begun
+        (out / "settings" / name).touch()
+        assert stages_told() == (stages[:i], stages[i:])
+        (out / "settings" / name).unlink()
     for i, file in enumerate(files[:-1], 1):
         (out / file).touch()
         assert stages_told() == (stages[:i], stages[i:])
