@@ -151,7 +151,7 @@ SUMMARY = $(PY) -m minigpt summary $(OUT) --device $(ON) $(WITHOUT)
 WITHOUT = --without $(if $(TEXT),crawl clean,$(if $(WARC),crawl,none))
 
 # somebody deleted it: the training state can give it back
-$(OUT)/base/model.safetensors: $(OUT)/base/training.json
+$(OUT)/base/model.safetensors: | $(OUT)/base/training.json
 	@test -f $@ || $(PRETRAIN)
 
 # of a plain text no facts are made: its documents have no titles
@@ -172,7 +172,7 @@ $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
 EXAMINE_CHAT = $(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
 	--conversations $(OUT)/conversations --device $(ON)
 
-$(OUT)/chat/model.safetensors: $(OUT)/chat/training.json
+$(OUT)/chat/model.safetensors: | $(OUT)/chat/training.json
 	@test -f $@ || $(SFT_RUN)
 
 # it is made again for other models, not for what somebody has examined by hand meanwhile
@@ -225,13 +225,13 @@ $(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
-	@mkdir -p $(OUT)/settings && touch $@ || \
-		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
-		$(if $(CHAT),--chat $(CHAT))
+		$(if $(CHAT),--chat $(CHAT)) --files $(TEXT) $(filter-out - @%,$(WARC))
 	@$(if $(LAUNCH),$(CHECK_MPI))
+	@mkdir -p $(OUT)/settings && touch $@ || \
+		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }
 
 FORCE:
 

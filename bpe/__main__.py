@@ -213,8 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for bad input, or 130 after Ctrl-C."""
     # What this terminal has no letter for is written as Python would.
     sys.stdout.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
     try:
+        args = build_parser().parse_args(argv)
         args.run(args)
     except ValueError as error:
         print(f"bpe: {error}", file=sys.stderr)

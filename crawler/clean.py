@@ -55,7 +55,7 @@ ADVICE = {  # the step that removed most -> what to change
     "language": "--language or --min-language",
     "exact": "the input: it is the same text over and over",
     "paragraph": "the input: its pages only repeat each other",
-    "quality": "--profile (reference keeps documentation)",
+    "quality": "--profile (reference keeps documentation; with make: PROFILE=reference)",
     "safety": "the list of words (--bad-words, data/bad_words.txt)",
     "near-duplicate": "the input: it is the same text over and over",
 }

@@ -161,7 +161,7 @@ def examples(steps: list[Step]) -> str:
             name = step.name if number == 0 else ""
             lines.append(f"{name:<15} {example['url']}"[:WIDTH])
             start = " ".join(example["text"].split())
-            shown = f": {start}" if start else ""
+            shown = f"; it began: {start}" if start else ""
             lines.append(f"{'':<15}   {example['reason']}{shown}"[:WIDTH])
     return "\n".join(lines)
 

@@ -77,10 +77,10 @@ def main(argv=None):
 
 def run(argv):
     """Do what `main` does for a process that is alone."""
-    args = build_parser().parse_args(argv)
-    if getattr(args, "precision", None):
-        args.device = f"{args.device}:{args.precision}"  # as open_device takes it
     try:
+        args = build_parser().parse_args(argv)
+        if getattr(args, "precision", None):
+            args.device = f"{args.device}:{args.precision}"  # as open_device takes it
         return args.function(args)
     except BrokenPipeError:  # as in `... | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

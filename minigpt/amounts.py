@@ -5,10 +5,10 @@ WORDS = ((10**9, "billion"), (10**6, "million"), (10**3, "thousand"))
 
 def format_bytes(n):
     """Return a number of bytes as a person reads it."""
-    for unit in ("bytes", "kB", "MB"):
-        if n < 999.5:
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if n < 999.5 or unit == "PB":
             break
-        n, unit = n / 1000, {"bytes": "kB", "kB": "MB", "MB": "GB"}[unit]
+        n /= 1000
     return f"{n:.0f} {unit}" if unit == "bytes" or n >= 99.5 else f"{n:.1f} {unit}"
 
 

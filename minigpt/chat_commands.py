@@ -174,8 +174,8 @@ def conversations(args):
         if n:
             print(f"  {n:7,} {what}")
     if r["best_known"]:
-        names = ", ".join(r["best_known"])
-        print(f"the best known of the names that are taught: {names} ...")
+        more = ", ..." * (len(r["best_known"]) < r["facts"])
+        print(f"the best known of the names that are taught: {', '.join(r['best_known'])}{more}")
     return 0
 
 

@@ -95,13 +95,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
     kept = kept or written
-    repeats = max(1, round(n_asked * WRITTEN / len(kept)))
-    talked = max(1, round(n_asked * SMALL_TALK / talk.n_trained))
-    by_hand = {
-        "written": kept * repeats,
-        "small_talk": talk.conversations(talked, rng),
-        "general": general.conversations(round(n_asked * GENERAL), rng),
-    }
+    by_hand, repeats = beside_facts(kept, talk, general, n_asked, rng)
     pieces = count_pieces(train) | {kind: len(some) for kind, some in by_hand.items()}
     train += [pair for some in by_hand.values() for pair in some]
     rng.shuffle(train)
@@ -119,9 +113,8 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "questions": len(questions),
         "pieces": pieces,
         "written": len(kept),
-        "written_repeats": repeats,
         "small_talk": talk.n_trained,
-        "small_talk_repeats": talked,
+        **repeats,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
@@ -132,6 +125,21 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report
+
+
+def beside_facts(written, talk, general, n_asked, rng):
+    """Return what is trained on beside `n_asked` questions about facts: {kind: conversations}.
+
+    And how often each conversation of a kind is among them, as the report says it.
+    """
+    repeats = max(1, round(n_asked * WRITTEN / len(written)))
+    talked = max(1, round(n_asked * SMALL_TALK / talk.n_trained))
+    conversations = {
+        "written": written * repeats,
+        "small_talk": talk.conversations(talked, rng),
+        "general": general.conversations(round(n_asked * GENERAL), rng),
+    }
+    return conversations, {"written_repeats": repeats, "small_talk_repeats": talked}
 
 
 def spoken_of(conversations):

@@ -21,12 +21,14 @@ import safetensors
 from bpe import Tokenizer
 from bpe.files import atomic_write
 from minigpt import run_lock
+from minigpt.amounts import format_bytes
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
+from minigpt.machine import free_memory
 from minigpt.model import GPT
 from minigpt.tensor_file import check_tensors, read_tensor, write_tensors
-from minigpt.weights import MODEL, fill, opening
+from minigpt.weights import MODEL, fill, find, opening
 
 STATE = "training_state.safetensors"
 # what stands beside the weights in a model's folder
@@ -77,14 +79,27 @@ def load_tokenizer(folder, config):
 
 def load_model(folder, device="cpu"):
     """Return the GPT of a folder; see `load`. A damaged byte is noticed in what we saved."""
-    folder = Path(folder)
+    folder, device = Path(folder), open_device(device)
     config = read_config(folder / "config.json")
-    model = GPT(config, open_device(device))
-    fill(model.params, folder)
+    found = find(folder, config)  # first: what does not fit is said before anything is built
+    require_memory(folder, config, device)
+    model = GPT(config, device)
+    fill(model.params, found)
     model.renew_weights()
     if (folder / MODEL).exists():
         check_tensors(folder / MODEL, "copy it again or train it again")
     return model
+
+
+def require_memory(folder, config, device):
+    """Raise ValueError where the weights of a folder do not fit in the memory that is free."""
+    n_bytes = 6 if device.low else 4  # float32, and bfloat16 beside it
+    needed, free = n_bytes * config.n_params(), free_memory(device)
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{folder} needs {format_bytes(needed)} of memory and {format_bytes(free)} are free; "
+            f"it must fit: end what else takes memory, or take a smaller model"
+        )
 
 
 def why_no_model(folder):

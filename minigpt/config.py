@@ -10,6 +10,9 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 OPTIMIZERS = ("adamw", "muon")
+# Steps after which the loss is looked at too, since it falls fastest first. In a run of LONG_RUN
+# steps all three take a hundredth of the time or so.
+EARLY_LOOKS, LONG_RUN = (25, 50, 100), 1500
 
 
 def require(condition, name, value, rule):
@@ -111,6 +114,15 @@ class TrainConfig:
     def windows_per_step(self):
         """Return how many windows an update learns from."""
         return self.batch_size * self.accumulate
+
+    def looks_at(self, step):
+        """Tell whether the validation text is looked at after so many steps."""
+        is_early = step in EARLY_LOOKS and step < self.eval_every and self.steps >= LONG_RUN
+        return is_early or self.counts_look(step)
+
+    def counts_look(self, step):
+        """Tell whether that look can be the best, and counts for `patience`."""
+        return step % self.eval_every == 0 or step == self.steps
 
     def with_steps(self, windows_per_epoch):
         """Return the settings with `epochs` turned into steps, rounded up."""

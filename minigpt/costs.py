@@ -14,6 +14,7 @@ from minigpt.parallel import slices
 
 FLOAT = 4  # bytes of a float32
 LIBRARIES = 35e6  # bytes: Python, NumPy and the program itself
+LAYER = 8e3  # bytes: names and views of a layer's parameters, and of their gradients
 WORKER = 10e6  # bytes that each further process has of them for itself
 CONTEXT = 600e6  # bytes of a GPU's memory: the driver's context, kernels, cublasLt's workspace
 
@@ -52,7 +53,7 @@ def training_memory(model, train, workers):
         "workspace": FLOAT * len(parts) * max(block, muon),
         # ids and targets of all windows of an update, 8 bytes each, which every worker reads
         "windows": 16 * train.windows_per_step() * T * len(parts),
-        "libraries": LIBRARIES + WORKER * (len(parts) - 1),
+        "libraries": LIBRARIES + LAYER * L + WORKER * (len(parts) - 1),
     }
 
 
@@ -92,5 +93,5 @@ def gpu_training_memory(model, train, precision, packed=False):
         "activations": N * (L * per_row + low * 6 * C),
         "loss": low * (min(N * V, LOGITS) + N * C + V * C) + FLOAT * V * C,
         "workspace": low * N * 12 * C + FLOAT * 8 * C * C + scores,
-        "libraries": CONTEXT,
+        "libraries": CONTEXT + LAYER * L,
     }

@@ -27,12 +27,16 @@ import numpy as np
 
 from bpe.documents import documents
 from bpe.files import atomic_write
+from minigpt.amounts import count, format_bytes
 
 SEPARATOR = "<|endoftext|>"
 REPORT = "tokens.json"
 LEAST_CHAT_WINDOW = 64  # tokens; a smaller one holds little of what fine-tuning asks and answers
 VAL_EVERY = 20  # one document in so many is held out,
 VAL_TAIL = 0.1  # or this share of each, where there are fewer documents than that
+# For each token of a window, so that the held-out text has one: of so little text as that, the
+# tokenizer makes tokens of up to six bytes.
+ENOUGH_BYTES = 6 / VAL_TAIL
 
 
 def split_documents(texts):
@@ -196,14 +200,14 @@ def require_window(lengths, n_positions):
     needed = n_positions + 1
     if length >= needed:
         return
-    more = f", at least {math.ceil(needed / length)} times as much" if length else ""
-    cure = f"bring more text{more} (a longer one, more pages)"
+    enough = format_bytes(needed * ENOUGH_BYTES)
+    cure = f"bring more text, {enough} or so in all (a longer one, more pages)"
     if length > LEAST_CHAT_WINDOW:
         smaller = f"--n-positions {2 ** int(math.log2(length - 1))}"
         cure += f', or take a smaller window: {smaller} (with make: TRAIN="{smaller}")'
     raise ValueError(
-        f"the {name} text has {length} tokens; it must have at least {needed}, one window and its "
-        f"next token: {cure}"
+        f"the {name} text has {count(length, 'token')}; it must have at least {needed}, one window "
+        f"and its next token: {cure}"
     )
 
 

@@ -88,7 +88,7 @@ def read_questions(path):
 # ---- asking --------------------------------------------------------------------------------
 
 
-def answer_all(model, prompts, stop, workers, say=print, title="asking"):
+def answer_all(model, prompts, stop, workers, say, title):
     """Return the likeliest continuation of each prompt, lists of ids, up to one of `stop`.
 
     At most MAX_NEW_TOKENS each; where the window is full, it is moved along.
@@ -117,7 +117,8 @@ def ask_assistant(folder, questions, device, workers, say=print):
             prompts.append(render_prompt(tokenizer, q["messages"][:-1], T))
             asked.append(i)
     replies = [[] for _ in questions]
-    for i, reply in zip(asked, answer_all(model, prompts, stop, workers, say), strict=True):
+    title = "asking, follow-ups also by themselves"
+    for i, reply in zip(asked, answer_all(model, prompts, stop, workers, say, title), strict=True):
         replies[i] = reply
     return replies, tokenizer
 

@@ -116,7 +116,7 @@ def describe(folder):
     folder = Path(folder)
     config = read_config(folder / "config.json")
     tokenizer = load_tokenizer(folder, config)
-    types = sorted({tensor.dtype for tensor in find(folder, param_shapes(config)).values()})
+    types = sorted({tensor.dtype for tensor in find(folder, config).values()})
     stored = f"stored as {', '.join(types)} in {MODEL if (folder / MODEL).exists() else INDEX}"
     sections = {
         f"{folder}: a GPT-2 of {config.n_params() / 1e6:,.2f} M parameters": [stored],

@@ -56,7 +56,7 @@ class Loop:
             for step in range(p["step"], c.steps):
                 self.make_step(step)
                 bar.made_step(p["train_loss"])
-                if p["step"] % c.eval_every == 0 or p["step"] == c.steps:
+                if c.looks_at(p["step"]):
                     self.look()
                 if c.sample_every and p["step"] % c.sample_every == 0:
                     self.show_sample()
@@ -132,12 +132,13 @@ class Loop:
                 f"{guessing:.3g}; it must fall: lower --learning-rate, which is "
                 f"{c.learning_rate}; {self.saver.what_stands()}"
             )
-        is_better = loss < p.get("best_val_loss", math.inf)
-        if is_better:
-            p |= {"best_val_loss": loss, "best_step": p["step"]}
+        counts = c.counts_look(p["step"])
+        if counts and loss < p.get("best_val_loss", math.inf):
+            p |= {"best_val_loss": loss, "best_step": p["step"], "looks_since_best": 0}
             if c.keep_best:
                 p["kept_step"] = p["step"]
-        p["looks_since_best"] = 0 if is_better else p["looks_since_best"] + 1
+        elif counts:
+            p["looks_since_best"] += 1
         p |= {"val_loss": loss, "bits_per_byte": bits}
         with self.saver.writing(METRICS):
             self.metrics.looked(loss, bits)

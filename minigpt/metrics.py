@@ -51,7 +51,7 @@ class Metrics:
         """Note that a step was made; its line follows when its loss is told."""
         self.n_steps += 1
         p = self.progress
-        if p["step"] % self.config.eval_every == 0 or p["step"] == self.config.steps:
+        if self.config.looks_at(p["step"]):
             return  # its line is that of a look
         if p["step"] % EVERY == 0 or self.trained_s >= SLOW_S:
             self.waiting.append(self.moment())

@@ -28,9 +28,10 @@ def table(device, peak):
             f"{m.vocab_size:7,}  {t.steps:7,}  {t.windows_per_step() * m.n_positions:11,}  "
             f"{t.learning_rate:7.2g}"
         )
+    mfu = USUAL_MFU[device.name]
     note = (
-        f"time: pretraining alone, if it is {USUAL_MFU:.0%} as fast as matrix products, which made "
-        f"{peak / 1e9:,.0f} billion operations a second (GFLOP/s) here just now"
+        f"time: pretraining alone, if it is {mfu:.0%} as fast as matrix products, "
+        f"which made {peak / 1e9:,.0f} billion operations a second (GFLOP/s) here just now"
     )
     return [*takes, "", *shapes, "", note, "`python -m minigpt presets NAME` tells every setting"]
 

@@ -131,7 +131,8 @@ def load_base(folder, device, seed, say):
         n_new = tokenizer.n_vocab - model.config.vocab_size
         model = grow(model, tokenizer.n_vocab, seed)
         say(f"{folder} has no control tokens of conversations: they are added, and the token "
-            f"embedding grows by {n_new} rows to {tokenizer.n_vocab}")  # fmt: skip
+            f"embedding grows by {n_new} rows to {tokenizer.n_vocab}; the loss begins high, for "
+            f"the model has seen no conversation yet")  # fmt: skip
     return model, tokenizer
 
 
@@ -156,9 +157,9 @@ def read_windows(path, tokenizer, n_positions, seed, say):
             f'{wider} (with make: TRAIN="{wider}")'
         )
     if n_cut or n_dropped:
-        say(f"{path}: {count(n_dropped + len(rendered), 'conversation')}, {n_cut:,} shortened to "
-            f"the questions and answers that the window of {n_positions} tokens holds, and "
-            f"{n_dropped:,} left out, of which it does not hold the first")  # fmt: skip
+        say(f"{path}: of {count(n_dropped + len(rendered), 'conversation')} {n_cut + n_dropped:,} "
+            f"have more than the window's {n_positions} tokens: {n_cut:,} end at the last answer "
+            f"that fits, {n_dropped:,} are left out, since the first does not")  # fmt: skip
     return Packed(rendered, n_positions, seed)
 
 

@@ -18,7 +18,7 @@ from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
 from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate, stream_text
-from minigpt.under_way import under_way
+from minigpt.under_way import outdated, under_way
 
 REPORTS = (
     "crawl.json",
@@ -96,13 +96,16 @@ def run(out, device="cpu", without=()):
     reports = {name: read(out / name) for name in REPORTS if (out / name).exists()}
     reports = {name: found for name, found in reports.items() if found[0]["stage"] not in without}
     unfinished = under_way(out)
-    if not reports and not unfinished:
+    old = [reports.pop(name)[0]["stage"] for name in outdated(out, reports)]
+    if not (reports or unfinished or old):
         what = "no stage has left a report in" if out.is_dir() else "there is no folder"
         raise ValueError(f"{what} {str(out)!r}; `make train OUT={out}` fills it")
     if reports:
         print_table(out, reports)
     if unfinished:
         print("\nnot finished:", *unfinished, sep="\n  ")
+    if old:
+        print(f"\nof earlier settings, and made anew by `make train`: {', '.join(old)}")
     if "base/training.json" in reports:
         print_model(out, reports["base/training.json"][0], device)
 

@@ -78,6 +78,7 @@ def add_check(command):
     p.add_argument("--train", default="", help="flags for pretrain, in one argument: --train=...")
     p.add_argument("--sft", default="", help="flags for sft, in one argument")
     p.add_argument("--chat", nargs="*", default=(), metavar="FILE", help="conversations")
+    p.add_argument("--files", nargs="*", default=(), metavar="FILE", help="texts or archives")
     add_paths(p, "--device")
 
 
@@ -92,6 +93,8 @@ def check(args):
             require(is_number and int(value) >= at_least, name, value, f"be at least {at_least}")
     for flags, command in ((args.train, "pretrain"), (args.sft, "sft")):
         check_flags(flags, command)
+    for file in args.files:
+        open(file, "rb").close()
     for file in args.chat:
         for _ in read_conversations(file):
             pass

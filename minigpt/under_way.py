@@ -1,6 +1,7 @@
 """What in a folder of stages is not finished: a line each, for who asks before all is done.
 
-A stage that is finished has left a report, which summary.py tells.
+A stage that is finished has left a report, which summary.py tells. A report may be of an earlier
+`make train`, with other settings: then what its stage reads has been made anew since.
 """
 
 from pathlib import Path
@@ -10,6 +11,19 @@ from minigpt.resume import METRICS, REPORT
 from minigpt.runs import LAST_LINES, describe, read_lines, run_folders
 
 PAGES = "pages.warc.gz.part"  # of a crawl that is not finished
+# a stage's report; what `make train` asked it for, and the reports of the stages whose work it
+# reads; of the crawl the pages themselves: those that were kept come back with the report of old
+READS = {
+    "clean.json": ["settings/clean", "pages.warc.gz"],
+    "tokenizer/training.json": ["settings/tokenizer", "clean.json"],
+    "tokens/tokens.json": ["tokenizer/training.json"],
+    "base/training.json": ["settings/pretrain", "tokens/tokens.json"],
+    "conversations/conversations.json": ["settings/conversations", "base/training.json"],
+    "chat/training.json": ["settings/sft", "base/training.json",
+                           "conversations/conversations.json"],
+    "chat/evaluation.json": ["chat/training.json"],
+    "evaluation.json": ["base/training.json"],
+}  # fmt: skip
 
 
 def under_way(out):
@@ -25,6 +39,27 @@ def under_way(out):
         if folder.suffix != ".previous" and not (folder / REPORT).exists():
             found.append(f"{folder}: {run_line(folder)}")
     return found
+
+
+def outdated(out, there):
+    """List those of the reports `there` in `out` whose stages `make train` makes anew.
+
+    What they read or were asked for is newer, or is made anew itself. A run that is not finished
+    has no report.
+    """
+    base = "base/training.json"
+    found = [base] if (out / "base").is_dir() and base not in there else []
+    for report, sources in READS.items():  # in the order of the road
+        if report in there and any(
+            source in found or written(out / source) > written(out / report) for source in sources
+        ):
+            found.append(report)
+    return [report for report in found if report in there]
+
+
+def written(path):
+    """Return when a file was written, 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def run_line(folder):

@@ -16,6 +16,7 @@ Format: https://github.com/huggingface/safetensors (8-byte header length, JSON, 
 
 import contextlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -24,32 +25,47 @@ import numpy as np
 import safetensors
 
 from minigpt.backend import array_module, to_numpy
+from minigpt.model import param_shapes
 
 MODEL, INDEX, PICKLE = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
 HEAD, PREFIX = "lm_head.weight", "transformer."
+SOON_NAMED = 1000  # layers; the names of a billion would fill the memory
 MASK = re.compile(r"h\.\d+\.attn\.(masked_)?bias")
 
 
-def fill(params, folder):
-    """Fill the arrays of `params` from a folder.
+def fill(params, found):
+    """Fill the arrays of `params` from what `find` returned.
 
-    Raises ValueError, naming file, tensor and shapes, for what is missing, unknown, cut off, of
-    another shape or type, and for shards that contradict their index.
+    Raises ValueError, naming file and tensor, for one that is cut off, of another type or not
+    finite, and for an output matrix that is not the token embedding.
     """
-    found = find(folder, params.shapes)
     for name, w in params.items():
         w[...] = array_module(w).asarray(found[name].read())
+        # both are NaN where a number is; two passes are less work than to ask each number
+        if not math.isfinite(float(w.min()) + float(w.max())):
+            raise ValueError(
+                f"{found[name].path}: {name} holds numbers that are not finite; all must be: copy "
+                "it again or train it again"
+            )
     if HEAD in found:
         check_head(found[HEAD], params["wte.weight"])
 
 
-def find(folder, shapes):
+def find(folder, config):
     """Return {name: Tensor} for the parameters, and the head if it is there; read only headers.
 
-    Raises ValueError as `fill` does.
+    Raises ValueError, naming file, tensor and shapes, for what is missing, unknown, cut off or of
+    another shape, and for shards that contradict their index.
     """
-    found, unknown = {}, {}
-    for tensor in tensors(Path(folder), [*shapes]):
+    folder, found, unknown = Path(folder), {}, {}
+    there = tensors(folder)
+    if config.n_layer > max(SOON_NAMED, len(there)):
+        raise ValueError(
+            f"{folder / 'config.json'} says that n_layer is {config.n_layer}, and beside it are "
+            f"{len(there)} tensors, of which each layer has 12; the two must belong together"
+        )
+    shapes = param_shapes(config)
+    for tensor in in_order(there, [*shapes]):
         name = tensor.name
         if name == HEAD and "wte.weight" not in found:
             name = "wte.weight"  # the one matrix was saved under its other name
@@ -63,7 +79,7 @@ def find(folder, shapes):
                 f"by config.json it must be {shapes[name]}"
             )
         (found if name in shapes or name == HEAD else unknown)[name] = tensor
-    check_complete(shapes, found, unknown, Path(folder))
+    check_complete(shapes, found, unknown, folder)
     return found
 
 
@@ -123,18 +139,20 @@ class Tensor(NamedTuple):
             return file.get_tensor(self.full_name)
 
 
-def tensors(folder, order):
-    """List the tensors of a folder but for masks, in `order` of their names, then the others.
-
-    So of several faults the first is named.
-    """
-    place, found = {name: i for i, name in enumerate(order)}, []
+def tensors(folder):
+    """List the tensors of a folder but for masks."""
+    found = []
     for path, names in tensor_files(folder):
         with opening(path), safetensors.safe_open(path, "numpy") as file:
             for name in names or file.keys():
                 part = file.get_slice(name)
                 found.append(Tensor(path, name, tuple(part.get_shape()), part.get_dtype()))
-    found = [tensor for tensor in found if not MASK.fullmatch(tensor.name)]
+    return [tensor for tensor in found if not MASK.fullmatch(tensor.name)]
+
+
+def in_order(found, names):
+    """Return tensors in the order of `names`, then others: of several faults the first is told."""
+    place = {name: i for i, name in enumerate(names)}
     return sorted(found, key=lambda tensor: place.get(tensor.name, len(place)))
 
 

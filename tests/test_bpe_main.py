@@ -214,9 +214,10 @@ def test_ctrl_c_is_exit_status_130(monkeypatch, trained, capfd):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Tokenizer, "load", interrupted)
-    assert main(["encode", "--tokenizer", trained, "x"]) == 130
-    assert capfd.readouterr().err == "bpe: interrupted\n"
+    for place in ("bpe.tokenizer.Tokenizer.load", "bpe.__main__.build_parser"):
+        monkeypatch.setattr(place, interrupted)
+        assert main(["encode", "--tokenizer", trained, "x"]) == 130
+        assert capfd.readouterr().err == "bpe: interrupted\n"
 
 
 @pytest.mark.parametrize("command", ["train", "encode", "decode", "show", "merges", "stats"])

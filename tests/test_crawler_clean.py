@@ -473,6 +473,7 @@ def test_the_table_is_eighty_columns_wide_whatever_the_numbers():
     assert max(map(len, lines)) == funnel.WIDTH
     assert "123.46 M → 123.46 M" in lines[1]
     assert "1000.00 G → 99,999" in lines[1]
+    assert lines[-1].strip().startswith("another reason; it began: text text")
 
 
 # ---- any executor, killed at any moment ----
@@ -745,6 +746,7 @@ def test_what_the_steps_removed_adds_up_to_all_pages(tmp_path):
 def test_advice_suits_the_number_of_pages_and_the_profile(tmp_path, n_pages, profile):
     said = nothing_left(tmp_path, n_pages, profile)
     assert ("crawl more pages" in said) == (n_pages == 3)
+    assert ("change --profile" in said) == ("make: PROFILE=reference)" in said)
     assert ("change --profile" in said) == (profile == "web")
 
 

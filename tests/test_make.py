@@ -119,10 +119,21 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     before = files_with_times(out)
     nothing = make("-n", "train", *SMOKE, f"OUT={out}")
     fine_tune = make("-n", "train", *SMOKE, f"OUT={out}", "SFT=--steps 3")
-    assert "--- " not in nothing.stdout + nothing.stderr
+    (line,) = nothing.stdout.splitlines()
+    assert "is up to date" in line and not nothing.stderr
     assert "minigpt sft" in fine_tune.stdout
     assert "5/6" not in fine_tune.stdout
     assert files_with_times(out) == before
+
+
+def test_a_model_that_somebody_deleted_comes_back(smoke, tmp_path):
+    out, model = tmp_path / "out", tmp_path / "out/base/model.safetensors"
+    shutil.copytree(smoke[0], out)
+    before = model.read_bytes()
+    model.unlink()
+    done = make(str(model), *SMOKE, f"OUT={out}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert model.read_bytes() == before
 
 
 def test_pages_that_are_asked_for_again_come_back_and_the_model_is_still_theirs(smoke, tmp_path):
@@ -252,9 +263,12 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 40)
     words = [word.format(folder=tmp_path) for word in words]
-    done = make("train", f"OUT={tmp_path / 'out'}", *words)
+    out = tmp_path / "out"
+    done = make("train", f"OUT={out}", *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     left = [p for p in tmp_path.rglob("*") if p.suffix in (".part", ".tmp")]
     assert left == []
+    said_first = ("preset", "device", "VOCAB is", "PAGES", "pretrain:", "argument", "LAUNCH", "mis")
+    assert not (said.startswith(said_first) and out.exists())

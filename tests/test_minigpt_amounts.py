@@ -6,7 +6,8 @@ from minigpt.amounts import count, format_bytes, format_seconds, in_words
 @pytest.mark.parametrize(
     ("n", "text"),
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (99_600, "100 kB"),
-     (999_600, "1.0 MB"), (498e6, "498 MB"), (6.23e9, "6.2 GB"), (5e12, "5000 GB")],
+     (999_600, "1.0 MB"), (498e6, "498 MB"), (6.23e9, "6.2 GB"), (5e12, "5.0 TB"),
+     (6.4e17, "640 PB"), (1e21, "1000000 PB")],
 )  # fmt: skip
 def test_bytes_are_written_as_a_person_reads_them(n, text):
     assert format_bytes(n) == text

@@ -59,6 +59,16 @@ def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
     assert f"{path}, line 2" in said
 
 
+def test_the_best_known_names_end_with_dots_only_where_more_are_taught(capsys, monkeypatch):
+    report = {"train": 1, "val": 1, "pieces": {}, "best_known": ["Owls", "Bats"]}
+    monkeypatch.setattr("minigpt.chat_data.make", lambda *_, **__: report)
+    monkeypatch.setattr("minigpt.chat_commands.pieces", lambda report: ())
+    for n, said in ((2, "taught: Owls, Bats\n"), (3, "taught: Owls, Bats, ...\n")):
+        report["facts"] = n
+        assert main(["conversations"]) == 0
+        assert capsys.readouterr().out.endswith(said)
+
+
 def test_bad_input_is_said_in_a_line(folder, tmp_path, capsys):
     out = ("-o", tmp_path / "x")
     (tmp_path / "bad.jsonl").write_text('{"messages": [{"role": "user", "content": ""}]}\n')

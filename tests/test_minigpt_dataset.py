@@ -372,13 +372,33 @@ def test_a_text_too_small_is_told_a_window_that_it_has(lengths, window):
     require_window(lengths, window)
 
 
+def test_the_text_that_is_asked_for_is_enough_however_little_there_was(tmp_path):
+    """Of little text the tokens are long: so it cannot be said how many times as much is needed."""
+    text = "\n".join(example_texts(200)).encode("ascii", "ignore").decode()
+    path, folder = tmp_path / "text.txt", tmp_path / "tokens"
+
+    def lengths(n):
+        path.write_text(text[:n])
+        tokenizer = bpe.train([text[:n]], 1024, at_most=True,
+                              special_tokens=[SEPARATOR])  # fmt: skip
+        report = tokenize([path], tokenizer, folder)
+        return {part: report[part]["tokens"] for part in ("train", "val")}
+
+    for n in (10, 650):
+        with pytest.raises(ValueError, match=r"bring more text, 3\.9 kB or so in all"):
+            require_window(lengths(n), 64)
+    require_window(lengths(3900), 64)
+
+
 def test_a_text_too_small_for_a_conversation_s_window_is_told_how_much_more():
-    with pytest.raises(ValueError, match=r"at least 3 times as much \(a longer one, more pages\)$"):
+    with pytest.raises(
+        ValueError, match=r"text, 7.7 kB or so in all \(a longer one, more pages\)$"
+    ):
         require_window({"training": 500, "validation": 64}, 128)
 
 
 @pytest.mark.parametrize("length", [0, 1, 10])
 def test_a_row_shorter_than_one_window_is_refused_with_the_cure(length):
-    with pytest.raises(ValueError, match=rf"has {length} tokens; it must have at least 11.*bring"):
+    with pytest.raises(ValueError, match=rf"has {length} tokens?; it must have at least 11.*bring"):
         Windows(np.zeros(length, np.uint16), 10, seed=0)
     assert Windows(np.zeros(11, np.uint16), 10, seed=0).batch(5, 3)[0].shape == (3, 10)

@@ -1,6 +1,7 @@
 """The examination of an assistant: what is counted as what."""
 
 import json
+import re
 
 import pytest
 from chat_examples import make_assistant
@@ -209,7 +210,7 @@ def test_many_prompts_at_once_are_answered_as_each_alone():
     prompts = [[5], [6, 7, 8], [9] * 20, [1, 2]]
     alone = [list(generate(model, p, MAX_NEW_TOKENS, 0, stop=(3,))) for p in prompts]
     with Workers(2) as workers:
-        together = answer_all(model, prompts, (3,), workers)
+        together = answer_all(model, prompts, (3,), workers, print, "asking")
     assert together == alone
     assert max(map(len, together)) == MAX_NEW_TOKENS  # beyond the window's end, too
 
@@ -219,7 +220,11 @@ def folder(tmp_path_factory):
     return make_assistant(tmp_path_factory.mktemp("assistant"))
 
 
-def test_the_report_has_the_bases_figures_beside_and_is_kept_in_the_folder(folder, capsys):
+def test_the_report_has_the_bases_figures_beside_and_is_kept_in_the_folder(
+    folder, capsys, monkeypatch
+):
+    monkeypatch.setattr("minigpt.progress_bar.FIRST_S", 0.0)
+    monkeypatch.setattr("minigpt.evaluate_chat.BATCH", 1)
     report = evaluate_chat(folder / "chat", folder / "conversations", folder / "base")
     assert json.loads((folder / "chat/evaluation.json").read_text()) == report
     assert report["questions"] == {"known": 5}
@@ -228,6 +233,8 @@ def test_the_report_has_the_bases_figures_beside_and_is_kept_in_the_folder(folde
     assert len(report["unfit"]) == 5 - round(5 * report["exact"])
     print_table(report)
     table = capsys.readouterr().out
+    assert re.search(r"asking, follow-ups also by themselves: \d of 5 questions, about", table)
+    assert re.search(r"asking the base model: \d of 5 questions, about", table)
     assert "facts answered exactly" in table
     assert f"{100 * report['exact']:.1f} %" in table
 

@@ -284,9 +284,10 @@ def test_ctrl_c_elsewhere_is_one_line_and_status_130(capsys, monkeypatch):
     def interrupted(device):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("minigpt.gradcheck.run", interrupted)
-    assert main(["gradcheck"]) == 130
-    assert capsys.readouterr().err.split() == ["minigpt:", "stopped"]
+    for place in ("minigpt.gradcheck.run", "minigpt.train_commands.add_commands"):
+        monkeypatch.setattr(place, interrupted)
+        assert main(["gradcheck"]) == 130
+        assert capsys.readouterr().err.split() == ["minigpt:", "stopped"]
 
 
 # ---- sample ----------------------------------------------------------------------------------

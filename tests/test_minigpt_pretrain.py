@@ -192,6 +192,34 @@ def test_two_workers_give_the_losses_of_one(whole, example, tmp_path):
         assert line["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
 
 
+@pytest.fixture
+def early(monkeypatch):
+    """Also a short run is looked at early."""
+    monkeypatch.setattr("minigpt.config.EARLY_LOOKS", (2, 3, 100))
+    monkeypatch.setattr("minigpt.config.LONG_RUN", 12)
+
+
+def test_early_looks_are_noted_and_change_nothing(whole, example, tmp_path, early):
+    run(example, tmp_path / "early")
+    assert [line["step"] for line in looks(tmp_path / "early")] == [0, 2, 3, 4, 8, 12]
+    steps = [line["step"] for line in metrics(tmp_path / "early")]
+    assert steps == sorted(set(steps))  # a line each
+    for name in ("model.safetensors", "best/model.safetensors"):
+        assert (tmp_path / "early" / name).read_bytes() == (whole / name).read_bytes()
+    assert run(example, tmp_path / "stopped", say=stop_at(3)) is None
+    run(example, tmp_path / "stopped")
+    same_run(tmp_path / "stopped", tmp_path / "early")
+
+
+def test_early_looks_are_not_the_best_and_try_nobodys_patience(
+    example, tmp_path, early, monkeypatch
+):
+    found = iter([5.0, 1.0, 6.0, 4.0, 4.5, 4.5])  # after steps 0, 2, 3, 4, 8, 12
+    monkeypatch.setattr("minigpt.train.Trainer.evaluate", lambda *_: (next(found), 1.0))
+    report = run(example, tmp_path / "base", patience=2, sample_every=0)
+    assert (report["steps"], report["best_step"], report["best_val_loss"]) == (12, 4, 4.0)
+
+
 # ---- stopped and continued -------------------------------------------------------------------
 
 

@@ -57,7 +57,7 @@ def test_the_assistant_is_a_folder_with_a_template_that_has_learned(whole, start
 
 def test_a_base_without_control_tokens_grows_and_it_is_said(whole):
     _, said, _ = whole
-    assert "control tokens" in said[0]
+    assert "control tokens" in said[0] and "the loss begins high, for the model" in said[0]
     assert f"grows by {len(CONTROL_TOKENS)} rows to {N_VOCAB}" in said[0]
 
 
@@ -168,8 +168,8 @@ def test_conversations_that_are_too_long_are_cut_or_left_out_and_it_is_said(tmp_
     said = []
     windows = read_windows(path, tokenizer, 16, 0, said.append)
     assert windows.n_tokens == sum(len(render(tokenizer, SHORT[0])[0]) - 1 for _ in range(2))
-    assert ": 3 conversations, 1 shortened to the questions and answers that the window" in said[0]
-    assert "of 16 tokens holds, and 1 left out, of which it does not hold the first" in said[0]
+    assert "c.jsonl: of 3 conversations 2 have more than the window's 16 tokens: 1 end" in said[0]
+    assert "at the last answer that fits, 1 are left out, since the first does not" in said[0]
     write_conversations(path, conversation("the list " * 30, "a"))
     with pytest.raises(
         ValueError, match=r"no conversation fits the window of 16 tokens.*-positions 64"

@@ -27,10 +27,10 @@ EARLIER = {
 def out(tmp_path_factory):
     """The folder of a whole small road."""
     out = tmp_path_factory.mktemp("out")
-    example = make_example(out)
     for name, report in EARLIER.items():
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text(json.dumps(report))
+    example = make_example(out)
     pretrain(example.tokens, example.tokenizer, out / "base", MODEL, TRAIN, say=lambda text: None)
     return out
 
@@ -91,6 +91,41 @@ def test_the_loss_of_the_report_is_told_from_that_of_training(out, tmp_path, cap
     report = {"stage": "evaluate", "seconds": 1, "tokens": 1, "sections": {}}
     (tmp_path / "out/evaluation.json").write_text(json.dumps(report))
     assert "the report's loss is of documents" in "\n".join(lines_of(tmp_path / "out", capsys))
+
+
+def test_stages_of_earlier_settings_are_told_apart_while_others_are_made(out, tmp_path, capsys):
+    """As `make train` with other settings goes on, one stage after the other is of those."""
+    out = shutil.copytree(out, tmp_path / "out")
+    chat = json.loads((out / "base/training.json").read_text()) | {"stage": "sft"}
+    (out / "chat").mkdir()
+    (out / "chat/training.json").write_text(json.dumps(chat))
+    stages = ["crawl", "clean", "tokenizer", "tokens", "pretrain", "sft"]
+    files = ["pages.warc.gz", "clean.json", "tokenizer/training.json", "tokens/tokens.json",
+             "base/training.json", "chat/training.json"]  # fmt: skip
+
+    def stages_told():
+        text = "\n".join(lines_of(out, capsys))
+        found = re.search(r"of earlier settings, and made anew by `make train`: (.*)", text)
+        old = found[1].split(", ") if found else []
+        shown = [name for name in stages if re.search(rf"^{name} ", text, re.MULTILINE)]
+        assert ("--- sample 1" in text) == ("pretrain" in shown)
+        return shown, old
+
+    assert stages_told() == (stages, [])
+    settings = ["clean", "tokenizer", "pretrain", "sft"]
+    (out / "settings").mkdir()
+    for i, name in zip((1, 2, 4, 5), settings, strict=True):  # asked for, and not begun
+        (out / "settings" / name).touch()
+        assert stages_told() == (stages[:i], stages[i:])
+        (out / "settings" / name).unlink()
+    for i, file in enumerate(files[:-1], 1):
+        (out / file).touch()
+        assert stages_told() == (stages[:i], stages[i:])
+    (out / "base/training.json").unlink()  # a run goes on
+    assert stages_told() == (stages[:4], ["sft"])
+    (out / "base/training.json").write_text(json.dumps(chat | {"stage": "pretrain"}))
+    (out / "chat/training.json").touch()
+    assert stages_told() == (stages, [])
 
 
 def test_what_the_assistant_answers_is_shown_too(tmp_path, capsys):

@@ -7,8 +7,11 @@ import pytest
 import safetensors.numpy
 from minigpt_examples import example_texts, example_tokenizer, save_example_model
 
+from minigpt import machine
+from minigpt.__main__ import main
 from minigpt.checkpoint import load, load_model
 from minigpt.config import ModelConfig
+from minigpt.info import describe
 from minigpt.model import param_shapes
 
 
@@ -189,7 +192,46 @@ def test_more_blocks_than_the_config_says_are_no_trifle(folder):
 
 def test_fewer_blocks_than_the_config_says_are_missing(folder):
     change_config(folder, {"n_layer": 3})
-    assert "lacks h.2.attn.c_attn.weight, of shape (16, 48), and 11 more" in refused(folder)
+    assert "lacks h.2.ln_1.weight, of shape (16,), and 11 more" in refused(folder)
+
+
+@pytest.mark.parametrize("look", [load, describe])
+def test_a_billion_layers_are_refused_at_once(folder, look):
+    change_config(folder, {"n_layer": 10**9})
+    message = r"config.json says that n_layer is 1000000000, and beside it are 28 tensors, of which"
+    with pytest.raises(ValueError, match=message):
+        look(folder)
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "n_positions", "n_embd"])
+def test_a_billion_of_anything_is_refused_before_anything_is_built(folder, name, monkeypatch):
+    change_config(folder, {name: 10**9, "n_head": 1})
+    monkeypatch.setattr("minigpt.checkpoint.GPT", None)
+    with pytest.raises(ValueError, match=r"by config.json it must be \(.*1000000000"):
+        load(folder)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["transformer.wte.weight", "transformer.h.1.ln_2.bias"])
+def test_weights_that_are_no_numbers_are_named_by_whatever_computes_with_them(
+    folder, name, number, capsys
+):
+    tensors = read(folder)
+    tensors[name].flat[3] = number
+    write(folder, tensors)
+    short = name.removeprefix("transformer.")
+    said = f"model.safetensors: {short} holds numbers that are not finite; all must be"
+    for command in ("sample", "chat", "serve", "evaluate"):
+        assert main([command, str(folder)]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["info", str(folder)]) == 0
+
+
+def test_a_model_for_which_the_memory_is_too_small_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("minigpt.checkpoint.GPT", None)
+    monkeypatch.setattr(machine, "available_bytes", lambda: 40_000)
+    with pytest.raises(ValueError, match=r"needs 46.6 kB of memory and 40.0 kB are free; it must"):
+        load(folder)
 
 
 def test_a_tensor_under_both_its_names_is_refused(folder):
