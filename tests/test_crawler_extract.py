@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from crawler.boilerplate import drop_link_lists, weigh
 from crawler.extract import choose_level, descend, extract, weight_by_level
-from crawler.html_tree import MAX_DEPTH, TOKEN, parse
+from crawler.html_tokens import TOKEN
+from crawler.html_tree import MAX_DEPTH, parse
 from crawler.page_shape import page_shape
 
 FIRST = (
@@ -240,6 +241,11 @@ def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
     assert extract(f"<p>{FIRST}</p>{drawing}</svg><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
 
 
+def test_a_link_that_a_drawing_left_open_ends_with_it():
+    blocks = parse(f"<p>{FIRST}</p><svg><a href=x><path><p>{SECOND}<p>{THIRD}").blocks
+    assert [block.linked for block in blocks] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("page", ["", " ", b"", "<", "<p", "<html></html>", "<!--", "\0"])
 def test_pages_without_text_give_empty_or_tiny_text(page):
     assert len(extract(page).text) <= 1
@@ -384,6 +390,27 @@ def test_table_cells_may_hold_paragraphs_and_breaks():
     page = f"""<p>{FIRST}</p><table><tr><th><p>Name</p></th><th>Size</th></tr><tr><td>a<br>b</td>
     <td><p>1</p></td></tr><tr><td>total</td><td></td></tr></table>"""
     assert extract(page).text.endswith("Name | Size\na b | 1\ntotal")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<div>def f():</div><div>    return 1</div><div><br></div><div></div><div>f()</div>",
+        "def f():<div class=line>    return 1</div>\n<div><b>f</b>()",
+        "<div class=code><div>def f():</div>    return 1<div>\n</div>f()</div>",
+        "<ol class=lines><li>def f():<li>    return 1<li>\n</li><li>f()</ol>",
+    ],
+)
+def test_lines_of_code_may_be_elements(code):
+    page = f"<p>{FIRST}</p><div><pre>{code}</pre></div><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\ndef f():\n    return 1\n\nf()\n\n{SECOND}"
+
+
+def test_code_that_nobody_closed_ends_with_the_element_around_it():
+    page = f"<div><pre><div>a</div><div>  b</div>c</div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}"
+    assert extract(page).text == f"a\n  b\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
+    page = f"<div><pre><div>a<div>  b</pre>c</div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}"
+    assert extract(page).text == f"a\n  b\n\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
 
 
 def test_white_space_of_code_is_kept_exactly():
