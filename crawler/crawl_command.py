@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="out/pages.warc.gz",
         metavar="FILE",
-        help="a .warc.gz; crawl.json is written beside it (default: %(default)s)",
+        help="a .warc.gz; beside it stands its report, of pages.warc.gz crawl.json, else "
+        "NAME.crawl.json (default: %(default)s)",
     )
     parser.add_argument(
         "--once", action="store_true", help="take a finished crawl with these settings as it is"
