@@ -10,6 +10,8 @@
 SITE =
 # fetch at most so many pages; default: the preset's
 PAGES =
+# more flags for crawl, as "--include /docs/"; `python -m crawler crawl --help` lists them
+CRAWL =
 # WARC or WET files (Common Crawl's format) to read instead of crawling
 WARC =
 # text or JSON Lines files to train on as they are: neither crawl nor cleaning
@@ -51,7 +53,7 @@ VENV = .venv
 PY = $(VENV)/bin/python
 
 # a mistyped variable would be ignored, and the wrong thing trained for a quarter of an hour
-SETTINGS = SITE PAGES WARC TEXT PRESET VOCAB TRAIN CHAT SFT PROFILE PORT PRICE LAUNCH DEVICE \
+SETTINGS = SITE PAGES CRAWL WARC TEXT PRESET VOCAB TRAIN CHAT SFT PROFILE PORT PRICE LAUNCH DEVICE \
 	PRECISION GPU_EXTRA RANKS HTML OUT PYTHON VENV PY
 OF_MAKE = SHELL MAKEFLAGS MAKEOVERRIDES
 GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -76,6 +78,7 @@ help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
 	@echo '               PRESET=smoke         the whole road small, in a minute: it babbles'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
+	@echo '               CRAWL="--include /docs/"  more flags for crawl'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
@@ -122,7 +125,9 @@ train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/6 crawl: fetch pages, follow their links'
 	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
-		--max-pages $(N_PAGES) --once -o $@
+		--max-pages $(N_PAGES) $(CRAWL_AS_GIVEN) --once -o $@
+# a $ at the end of a pattern is no variable
+CRAWL_AS_GIVEN = $(value CRAWL)
 
 # A target that exists is whole: make must not delete it when something later fails or is stopped.
 .PRECIOUS: $(OUT)/pages.warc.gz $(OUT)/documents.jsonl.gz $(TOKENIZER) $(OUT)/tokens/tokens.json \
@@ -208,7 +213,8 @@ ASK = $(PY) -m minigpt presets $(PRESET)
 N_PAGES = $(or $(PAGES),$$($(ASK) pages))
 N_FACTS = $$($(ASK) facts)
 N_SYMBOLS = $(or $(VOCAB),$$($(ASK) vocab_size))
-SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)"
+SETTINGS_crawl     = 'SITE=$(SITE)' "PAGES=$(N_PAGES)" $(if $(CRAWL_AS_GIVEN),'CRAWL=$(QUOTED_CRAWL)')
+QUOTED_CRAWL = $(subst ','\'',$(CRAWL_AS_GIVEN))
 SETTINGS_clean     = 'WARC=$(WARC)' 'PROFILE=$(RULES)'
 SETTINGS_tokenizer = 'TEXT=$(TEXT)' "VOCAB=$(N_SYMBOLS)"
 SETTINGS_pretrain  = "$$($(ASK) settings)" 'TRAIN=$(TRAIN)'

@@ -22,6 +22,7 @@ from crawler.html_tree import HEADINGS, Block, Node
 
 FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
 SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
+OF_LIST = 0.25  # a text with less outside links is a list of links, as of all rivers of a country
 MAX_TITLE = 1000  # characters in which headings are looked for
 SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
 
@@ -34,6 +35,11 @@ def weigh(block: Block) -> float:
     if length < SHORT_BLOCK:
         return length / 5 if SENTENCE_END.search(block.text) else 0.0
     return float(min(length - block.linked, FULL_BLOCK))
+
+
+def length(blocks: list[Block]) -> int:
+    """Return how many characters blocks have."""
+    return sum(len(block.text) for block in blocks)
 
 
 def size(block: Block) -> float:
@@ -69,10 +75,10 @@ def tidy(blocks: list[Block], article: bool) -> list[Block]:
     """Drop link lists, repeats, boilerplate and headings with nothing after them."""
     blocks = drop_link_lists(blocks)
     if article:  # its h1 is the title, which has a field of its own
-        blocks = drop_linked_containers(blocks)
-        blocks = [b for b in blocks if b.linked <= 0.5 * len(b.text) and b.node.tag != "h1"]
-    else:
-        blocks = drop_repeats(blocks)
+        plain = drop_linked_containers(blocks)
+        plain = [b for b in plain if b.linked <= 0.5 * len(b.text) and b.node.tag != "h1"]
+        article = length(plain) >= OF_LIST * length(blocks)
+    blocks = plain if article else drop_repeats(blocks)
     return drop_bare_headings(drop_phrases(blocks))
 
 

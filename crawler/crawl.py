@@ -15,7 +15,8 @@ Who takes part:
                its two origins, with http and with https
     state      archive and frontier, which always agree, whatever kills the crawl (`state.py`)
 
-Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`).
+Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`), or
+`NAME.warc.gz` and `NAME.crawl.json`.
 
 An interrupted crawl is continued by the same command, also with another limit of pages, delay or
 number of workers (see `state.py`).

@@ -21,10 +21,17 @@ changed are not sent again; a file that is not of a crawl with the same settings
 FILE.previous, and what a crawl of other settings had when it was stopped, as FILE.stopped. With
 --once nothing is crawled if FILE or FILE.previous is of these settings: that one becomes FILE.
 
+--include and --exclude are searched anywhere in the whole address, as it is written to the archive:
+https://host/path?query, in ASCII, capitals told apart ((?i) before a pattern ends that). What is
+not included is not asked for, not even for its links, be it from a page, a sitemap or a redirect;
+the URLs to begin with, and where they redirect to, need not be included. Repeats within repeats, as
+in (a+)+, can take for ever on a long address: Ctrl-C ends that.
+
 examples:
   python -m crawler crawl --pydoc
       the documentation of the standard library, from your own Python, without internet
   python -m crawler crawl https://example.org/ --max-pages 500 --exclude /tag/
+  python -m crawler crawl https://example.org/docs/ --include /docs/ --include '/blog/20[0-9]{2}/'
 """
 _METAVARS = {int: "N", float: "SECONDS", None: "TEXT"}
 
@@ -41,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="out/pages.warc.gz",
         metavar="FILE",
-        help="a .warc.gz; crawl.json is written beside it (default: %(default)s)",
+        help="a .warc.gz; beside it stands its report, of pages.warc.gz crawl.json, else "
+        "NAME.crawl.json (default: %(default)s)",
     )
     parser.add_argument(
         "--once", action="store_true", help="take a finished crawl with these settings as it is"
@@ -55,10 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, dest=field.name, action="store_false", **options)
             continue
         if field.default == ():
-            options |= {
-                "action": "append",
-                "metavar": "REGEX" if field.name == "exclude" else "FILE",
-            }
+            options["action"] = "append"
         elif "choices" not in options:
             options["metavar"] = _METAVARS[options.get("type")]
         if field.default not in (None, ()):

@@ -11,7 +11,8 @@ is coloured spots. In five steps, one a file:
    cards and sections (a shop, a landing page).
 4. Here: which junk level is the highest to keep, and which element holds the main text? In a
    column of text, long unlinked blocks count (`weigh`); in a patchwork, all blocks do (`size`).
-5. `boilerplate.py` drops noise that stands among the text; `html_text.py` writes down the rest.
+5. `boilerplate.py` and `elsewhere.py` drop noise that stands among the text; `html_text.py` writes
+   down the rest.
 
 An example, with the weight of each block: its unlinked characters, if it is not short.
 
@@ -48,6 +49,7 @@ from crawler.boilerplate import (
     with_page_heading,
 )
 from crawler.charset import decode
+from crawler.elsewhere import drop_elsewhere
 from crawler.html_text import render
 from crawler.html_tree import Block, Document, Node, parse
 from crawler.junk import ASIDE, CHROME, COMMENT, HARD, NEVER, NOSCRIPT
@@ -143,7 +145,8 @@ def from_patchwork(document: Document) -> list[Block]:
     candidates = [block for block in document.blocks if block.node.level <= level]
     root = descend(document.nodes, candidates, size, IN_PATCHWORK)
     inside = _below(root, document.nodes)
-    kept = tidy_patchwork([block for block in candidates if block.node in inside])
+    found = [block for block in candidates if block.node in inside]
+    kept = tidy_patchwork(drop_elsewhere(found))
     return kept if _is_something(kept) else candidates
 
 

@@ -112,6 +112,10 @@ class Frontier:
         query = "SELECT 1 FROM urls WHERE url = ?"
         return self._db.execute(query, (url,)).fetchone() is not None
 
+    def forget(self, url: str, outcome: str) -> None:
+        """Remove an address of which that outcome was noted, so that it can be added again."""
+        self._db.execute("DELETE FROM urls WHERE url = ? AND outcome = ?", (url, outcome))
+
     def next(self, netloc: str, running: Collection[int] = ()) -> Visit | None:
         """Return whose turn it is at this host, but none of those `running` (their ids)."""
         rows = self._db.execute(

@@ -31,6 +31,8 @@ IMPLIED_END = {
         for section in ("thead", "tbody", "tfoot")
     },
 }
+PREFORMATTED = frozenset({"pre", "listing"})
+CODE_LINES = names("div ol ul li")  # each line of a pre may be one of these
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 DRAWINGS = frozenset({"svg", "math"})  # they stand in a line of text, and end neither it nor a p
 # what these are in is a drawing no more: of the standard's list, the ones that pages have

@@ -4,53 +4,33 @@ This is not a browser's parser: it builds no tree of inline elements, keeps no a
 what has no text. It keeps what `extract.py` needs to tell main text from the rest: which elements
 a piece of text stands in, how much of it is linked, and how likely its surroundings are junk.
 
-Every input gives a result in time linear in its length: the token pattern can match from any `<`
-without stepping back, and elements are nested at most MAX_DEPTH deep, as in the browsers.
+Every input gives a result in time linear in its length: the tokens are (`html_tokens.py`), and
+elements are nested at most MAX_DEPTH deep, as in the browsers.
 
-Sources: HTML Living Standard, section 13.2 (tokens, implied end tags), simplified; the idea of
+Sources: HTML Living Standard, section 13.2 (implied end tags), simplified; the idea of
 judging elements by the words of their class and id is Readability's.
 """
 
-import re
 from dataclasses import dataclass, field
 
 from crawler.html_chars import unescape_attribute, visible
 from crawler.html_tags import (
     CELL,
     CELL_ENDS,
+    CODE_LINES,
     DRAWINGS,
     ENDS_DRAWING,
     HEADINGS,
     IMPLIED_END,
     INLINE,
+    PREFORMATTED,
     SILENT,
     VOID,
 )
+from crawler.html_tokens import HREF, ITEM_TYPE, JSON_TYPE, OPEN_GRAPH_ARTICLE, START, TOKEN
 from crawler.junk import CHROME, DROPPED, NEVER, judge
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
-
-# Possessive quantifiers (`*+`) never give back what they took, and every alternative also ends at
-# the end of the page (\Z): so no token is tried twice, and time is linear whatever the page holds.
-_COMMENT = r"<!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
-_ATTRIBUTES = r"""[^>=]*+(?:=\s*+(?:"[^"]*"|'[^']*'|[^>\s]*+)[^>=]*+)*+(?:>|\Z)"""
-_RAW = "(?i:script|style|title|textarea)"
-TOKEN = re.compile(
-    rf"([^<]*+)(?:{_COMMENT}"
-    rf"|<({_RAW})(?=[\s/>])({_ATTRIBUTES})([^<]*+(?:<(?!/(?i:\2))[^<]*+)*+)(?:</[^>]*+>?|\Z)"
-    rf"|<(/?[a-zA-Z][^\s/>]*+)({_ATTRIBUTES})"
-    r"|<[!?/][^>]*+>?|(<)|\Z)"
-)
-
-# What a page says about itself: schema.org's types (JSON-LD, microdata) and Open Graph's.
-JSON_TYPE = re.compile(r'"@type"\s*+:\s*+(?:\[\s*+)?"([\w:/.]{1,60})"')
-ITEM_TYPE = re.compile(r"""itemtype\s*=\s*["']?https?://schema\.org/(\w{1,60})""", re.I)
-OPEN_GRAPH_ARTICLE = re.compile(
-    r"""og:type.{0,20}["' ]article\b|["' ]article\b.{0,20}og:type""", re.I
-)
-
-START = re.compile(r"""\sstart\s*+=\s*+["']?(\d{1,6})(?!\d)""", re.I)
-HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +47,7 @@ class Node:
     cells: int = 0  # of a table row: how many it has, also without text
     column: int = 0  # of a cell: how many stand before it
     first: int = 1  # of an ol: the number of its first item
+    code: "Node | None" = None  # the pre that it is or of which it is a line
 
 
 @dataclass(slots=True, eq=False)
@@ -173,7 +154,7 @@ class _Builder:
             if tag in DRAWINGS:
                 self.is_after_drawing = True
             else:
-                self.break_line()
+                self._break_at(tag)
                 if tag in VOID:
                     return
                 self._end_implied(tag)
@@ -188,15 +169,14 @@ class _Builder:
             self.link_depth = 0
         elif tag not in INLINE:
             if self.stack[-1].level < NEVER:
-                self.break_line()
+                self._break_at(tag)
             for i in range(len(self.stack) - 1, 0, -1):
                 if self.stack[i].tag == tag:
                     if self.stack[i].level < NEVER:
                         self.leave_drawing()  # if nobody closed one in it
-                        self.break_line()
-                    del self.stack[i:]
-                    if i < self.link_depth:  # a link nobody closed ends with its element
-                        self.link_depth = 0
+                        if self.stack[i].code in (None, self.stack[i]):
+                            self.break_line()
+                    self._close(i)
                     return
                 if self.stack[i].tag in CELL and tag not in CELL_ENDS:
                     return
@@ -211,13 +191,27 @@ class _Builder:
         if not self.pieces:
             return
         source = "".join(self.pieces)
-        node = self.stack[-1]
+        code = self.stack[-1].code
+        node = code or self.stack[-1]
         if not source.isspace():
-            text = visible(source, node.tag in ("pre", "listing"))
+            text = visible(source, code is not None)
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
                 self.document.blocks.append(Block(node, text, linked))
         self.pieces, self.link_pieces = [], []
+
+    def _break_at(self, tag: str) -> None:
+        """Close the block at a tag, except in code: there it ends a line."""
+        if not (self.stack[-1].code and tag in CODE_LINES):
+            self.break_line()
+        elif self.pieces and self.pieces[-1][-1:] not in "\0\n\r":
+            self.pieces.append("\0")
+
+    def _close(self, i: int) -> None:
+        """Close the open elements from the i-th on, and a link that nobody closed in them."""
+        del self.stack[i:]
+        if i < self.link_depth:
+            self.link_depth = 0
 
     def _end_implied(self, tag: str) -> None:
         top = self.stack[-1].tag
@@ -238,7 +232,7 @@ class _Builder:
             if self.stack[i].tag in ("foreignobject", "annotation-xml"):
                 return
             if self.stack[i].tag in DRAWINGS:
-                del self.stack[i:]
+                self._close(i)
                 return
 
     def _push(self, tag: str, attributes: str) -> None:
@@ -255,5 +249,9 @@ class _Builder:
         elif tag in ("td", "th") and parent.tag == "tr":
             node.column = parent.cells
             parent.cells += 1
+        if tag in PREFORMATTED:
+            node.code = node
+        elif parent and tag in CODE_LINES:
+            node.code = parent.code
         self.document.nodes.append(node)
         self.stack.append(node)

@@ -7,7 +7,7 @@ report can say what was left out and why.
 from crawler import traps, urls
 from crawler.frontier import Frontier, Visit
 from crawler.politeness import Turns
-from crawler.scope import Scope
+from crawler.scope import NOT_INCLUDED, Scope
 from crawler.settings import Settings
 
 MAX_HOPS = 10  # redirects in a row
@@ -36,6 +36,8 @@ class Intake:
             return "redirect"
         if visit.depth == 0:
             self._scope.widen(target)
+            self._frontier.forget(target, f"skipped: {NOT_INCLUDED}")  # as what a page led to
+            self._known.discard(target)
         return "redirect" if self.add(target, visit.depth, visit.n_hops + 1) else OFF_SITE
 
     def add(self, url: str, depth: int, n_hops: int = 0) -> bool:
@@ -48,7 +50,7 @@ class Intake:
             return False
         self._remember(url)
         netloc = urls.split(url).netloc
-        refusal = self._scope.refusal(url) or (self._too_many(url) if depth else None)
+        refusal = self._scope.refusal(url, depth == 0) or (self._too_many(url) if depth else None)
         self._frontier.add(url, netloc, depth, n_hops, f"skipped: {refusal}" if refusal else None)
         if not refusal:
             self._turns.line_up(netloc)

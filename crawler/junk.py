@@ -39,14 +39,14 @@ JUNK_ROLES = names(
 )
 SOFT_WORDS = names(
     "ad ads advert advertisement adverts also author authors badge badges bio byline caption "
-    "carousel credit credits date disclaimer featured info keywords latest legal license meta "
-    "metadata more outbrain paywall popular pager pagination posted promo promoted promos "
+    "carousel credit credits date disclaimer featured hidden info keywords latest legal license "
+    "meta metadata more outbrain paywall popular pager pagination posted promo promoted promos "
     "promotion rail ranking rating read recent recirc recirculation recommend recommended "
     "recommendation recommendations related sidebar similar sponsor sponsored sponsors subscribe "
     "subscription taboola tag tags timestamp toc topics trending widget widgets"
 )
 HARD_WORDS = names(
-    "addtoany banner drawer dropdown flyout foot hamburger hidden login masthead megamenu menu "
+    "addtoany banner drawer dropdown flyout foot hamburger login masthead megamenu menu "
     "nav navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav "
     "toolbar tooltip topbar topnav"
 )
@@ -55,6 +55,7 @@ CHROME_WORDS = names(
     "breadcrumb breadcrumbs colophon consent cookie cookies copyright footer gdpr modal newsletter "
     "popup share sharebar sharedaddy shares sharing signin signup social"
 )
+HEADINGS = names("h1 h2 h3 h4 h5 h6")
 NEVER_JUDGED = names("p h1 body html article main pre td")
 CONTENT_NAME = re.compile(
     r"(?:article|entry|post|page|main|story|body)[-_]?(?:body|content|text|main|inner)"
@@ -70,13 +71,14 @@ def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     """Return (junk level, class and id, whether marked as the main part) of a start tag."""
     found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
     name = f"{found.get('class', '')} {found.get('id', '')}".strip()
+    judged = found.get("class", "") if tag in HEADINGS else name  # its id repeats what it says
     role = found.get("role", "").lower()
     semantic = tag in ("article", "main") or role == "main"
     level = TAG_LEVEL.get(tag, 0)
     if role in JUNK_ROLES:
         level = max(level, CHROME)
-    if name and tag not in NEVER_JUDGED and not semantic:
-        level = max(level, judge_name(name))
+    if judged and tag not in NEVER_JUDGED and not semantic:
+        level = max(level, judge_name(judged))
     return level, name, semantic
 
 

@@ -4,6 +4,7 @@
     pages.warc.gz.previous   crawl.json.previous   the one before it that had other settings
     pages.warc.gz.stopped                          what crawls had when they were stopped
 
+The reports of NAME.warc.gz are NAME.crawl.json and so on, so that a folder may hold several crawls.
 A report is of the archive beside it if it says how long that is. Two crawls change places by
 renaming, and whichever of the names are there tells how far they got: `end_exchange` does the rest
 of it after a kill. All of this is for whoever holds the frontier (`state.py`).
@@ -26,13 +27,14 @@ class Kept:
 
     def __init__(self, output: Path):
         self.output = output
-        self.report = output.with_name("crawl.json")
+        name = output.name.removesuffix(".warc.gz")
+        self.report = output.with_name("crawl.json" if name == "pages" else f"{name}.crawl.json")
         self.previous = output.with_name(output.name + ".previous")
-        self.previous_report = output.with_name("crawl.json.previous")
+        self.previous_report = output.with_name(self.report.name + ".previous")
         self.stopped = output.with_name(output.name + ".stopped")
         # under these names while two crawls change places
         self._aside = output.with_name(f".{output.name}.exchanged")
-        self._aside_report = output.with_name(".crawl.json.exchanged")
+        self._aside_report = output.with_name(f".{self.report.name}.exchanged")
 
     def is_of_crawl(self, settings: dict[str, Any]) -> bool:
         """Say whether the archive is of a crawl with these settings, as the report says."""

@@ -16,6 +16,8 @@ _NO_TEXT = re.compile(
 )
 _PAGE_ABOUT_A_FILE = re.compile(r"/(?:wiki|blob)/|:[^/]*$")  # File:Map.png, /blob/main/logo.svg
 
+NOT_INCLUDED = "not included"
+
 
 class Scope:
     """The addresses reached from the seeds; raises OSError for a block list that cannot be read."""
@@ -23,6 +25,7 @@ class Scope:
     def __init__(self, settings: Settings):
         self._scope = settings.scope
         self._keys: set[str] = set()
+        self._include = [re.compile(pattern) for pattern in settings.include]
         self._exclude = [re.compile(pattern) for pattern in settings.exclude]
         self._rules = blocklist.load((blocklist.DOMAINS_FILE, *settings.blocklist))
 
@@ -34,9 +37,11 @@ class Scope:
         """Say whether `url` is on the seeds' host or domain, or that does not matter."""
         return scope_key(url, self._scope) in self._keys
 
-    def refusal(self, url: str) -> str | None:
-        """Return why an address is not worth asking for, or None."""
-        if any(pattern.search(url) for pattern in self._exclude):
+    def refusal(self, url: str, is_seed: bool) -> str | None:
+        """Return why an address is not worth asking for, or None; a seed need not be included."""
+        if self._include and not is_seed and not _found(self._include, url):
+            return NOT_INCLUDED
+        if _found(self._exclude, url):
             return "excluded"
         parts = split(url)
         if _NO_TEXT.search(parts.path) and not _PAGE_ABOUT_A_FILE.search(parts.path):
@@ -45,3 +50,7 @@ class Scope:
             return trap
         reason = blocked(url, self._rules)
         return f"blocked {reason}" if reason else None
+
+
+def _found(patterns: list[re.Pattern], url: str) -> bool:
+    return any(pattern.search(url) for pattern in patterns)

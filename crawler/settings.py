@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from crawler.urls import canonical
 
 SCOPES = ("host", "domain", "any")
+_ASCII = "".join(map(chr, range(0x80)))
 MAX_WAIT_S = 1e6  # far below what operating systems can count
 
 
@@ -36,8 +38,18 @@ class Settings:
         1000, "follow at most so many addresses that differ in what is after the ?", type=int
     )
     sitemaps: bool = _flag(True, "pass over the sitemaps that robots.txt names")
-    exclude: tuple[str, ...] = _flag((), "leave out addresses in which this is found; may repeat")
-    blocklist: tuple[str, ...] = _flag((), "a file of more blocked domains; may repeat")
+    # both are searched in canonical addresses: in ASCII, escaped, without what follows a #
+    include: tuple[str, ...] = _flag(
+        (),
+        "follow only links to addresses in which this is found; may repeat (any of them)",
+        metavar="REGEX",
+    )
+    exclude: tuple[str, ...] = _flag(
+        (), "leave out addresses in which this is found; may repeat", metavar="REGEX"
+    )
+    blocklist: tuple[str, ...] = _flag(
+        (), "a file of more blocked domains; may repeat", metavar="FILE"
+    )
     contact: str | None = _flag(None, "an address for complaints, told to each site")
     # first pause after a failure, doubled with each that follows; None: 1, and 0.1 on this machine
     backoff_s: float | None = None
@@ -58,14 +70,9 @@ class Settings:
                 flag = name.removeprefix("n_").removesuffix("_s")
                 limit = f"at least {least}" if not value > most else f"at most {most:g}"
                 raise ValueError(f"{flag} is {value}; it must be {limit}")
-        for pattern in self.exclude:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(
-                    f"exclude is {pattern!r}, no regular expression ({error}): write \\ before a "
-                    "character that is meant as it stands"
-                ) from None
+        for name in ("include", "exclude"):
+            for pattern in getattr(self, name):
+                _check_pattern(name, pattern)
 
     def deciding(self) -> dict[str, Any]:
         """Return, as JSON values, the settings on which it depends what pages are kept."""
@@ -80,8 +87,28 @@ class Settings:
             "exclude",
             "blocklist",
         ]
+        if self.include:  # reports of crawls without it say nothing of it
+            names.append("include")
         values = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    """Raise ValueError for what is no regular expression, or could be found in no address."""
+    if not pattern:
+        raise ValueError(f"{name} is empty, which is found in every address; give a pattern")
+    if not pattern.isascii():
+        raise ValueError(
+            f"{name} is {pattern!r}; it must be ASCII, as addresses are when it is looked for: "
+            f"write {quote(pattern, _ASCII, errors='replace')} in a path, xn--... in a host"
+        )
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"{name} is {pattern!r}, no regular expression ({error}): write \\ before a "
+            "character that is meant as it stands"
+        ) from None
 
 
 _LEAST = {

@@ -256,6 +256,39 @@ def test_noindex_and_nofollow_are_obeyed(run):
     assert done.report["skipped"] == {"noindex": 3}
 
 
+def test_links_are_followed_only_to_what_is_included(run):
+    sitemap = "<urlset><url><loc>/docs/b</loc></url><url><loc>/blog/b</loc></url></urlset>"
+    routes = {
+        "/": page("/docs/a", "/DOCS/c", "/blog/a", "/a?q=/docs/", "/docs/old", "/docs/x/ü"),
+        "/docs/a": page("/blog/c"),
+        "/docs/b": "b",
+        "/docs/old": (301, {"Location": "/blog/d"}, b""),
+        "/docs/x/%C3%BC": "x",
+        "/a?q=/docs/": "a",
+        "/sitemap.xml": (200, {"Content-Type": "application/xml"}, sitemap.encode()),
+        "/robots.txt": b"Sitemap: /sitemap.xml",
+    }
+    with LocalSite(routes) as site:
+        done = run(site, include=("/docs/[ab]", "/docs/old", "%C3%BC$"), exclude=("/docs/b",))
+    assert done.paths == ["/", "/docs/a", "/docs/x/%C3%BC"]  # the seed need not match
+    # of links, of a sitemap, and where a redirect leads
+    assert done.report["skipped"] == {"not included": 6, "excluded": 1}
+    assert done.report["settings"]["include"] == ["/docs/[ab]", "/docs/old", "%C3%BC$"]
+
+
+def test_where_a_seed_leads_need_not_be_included_even_if_a_page_led_there_before(run):
+    routes = {
+        "/a": page("/home", "/docs/"),
+        "/b": (302, {"Location": "/home"}, b""),
+        "/home": page("/elsewhere"),
+        "/docs/": "d",
+    }
+    with LocalSite(routes) as site:
+        done = run(site, "/a", "/b", include=("/docs/",))
+    assert sorted(done.paths) == ["/a", "/docs/", "/home"]
+    assert done.report["skipped"] == {"not included": 1}
+
+
 def test_addresses_can_be_excluded_or_blocked(run, tmp_path):
     blocked = tmp_path / "blocked.txt"
     blocked.write_text("bad.invalid\n")

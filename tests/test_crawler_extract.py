@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from crawler.boilerplate import drop_link_lists, weigh
 from crawler.extract import choose_level, descend, extract, weight_by_level
-from crawler.html_tree import MAX_DEPTH, TOKEN, parse
+from crawler.html_tokens import TOKEN
+from crawler.html_tree import MAX_DEPTH, parse
 from crawler.page_shape import page_shape
 
 FIRST = (
@@ -240,6 +241,11 @@ def test_a_drawing_nobody_closed_ends_where_the_text_goes_on():
     assert extract(f"<p>{FIRST}</p>{drawing}</svg><p>{SECOND}").text == f"{FIRST}\n\n{SECOND}"
 
 
+def test_a_link_that_a_drawing_left_open_ends_with_it():
+    blocks = parse(f"<p>{FIRST}</p><svg><a href=x><path><p>{SECOND}<p>{THIRD}").blocks
+    assert [block.linked for block in blocks] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("page", ["", " ", b"", "<", "<p", "<html></html>", "<!--", "\0"])
 def test_pages_without_text_give_empty_or_tiny_text(page):
     assert len(extract(page).text) <= 1
@@ -386,6 +392,27 @@ def test_table_cells_may_hold_paragraphs_and_breaks():
     assert extract(page).text.endswith("Name | Size\na b | 1\ntotal")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<div>def f():</div><div>    return 1</div><div><br></div><div></div><div>f()</div>",
+        "def f():<div class=line>    return 1</div>\n<div><b>f</b>()",
+        "<div class=code><div>def f():</div>    return 1<div>\n</div>f()</div>",
+        "<ol class=lines><li>def f():<li>    return 1<li>\n</li><li>f()</ol>",
+    ],
+)
+def test_lines_of_code_may_be_elements(code):
+    page = f"<p>{FIRST}</p><div><pre>{code}</pre></div><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\ndef f():\n    return 1\n\nf()\n\n{SECOND}"
+
+
+def test_code_that_nobody_closed_ends_with_the_element_around_it():
+    page = f"<div><pre><div>a</div><div>  b</div>c</div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}"
+    assert extract(page).text == f"a\n  b\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
+    page = f"<div><pre><div>a<div>  b</pre>c</div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}"
+    assert extract(page).text == f"a\n  b\n\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
 def test_white_space_of_code_is_kept_exactly():
     code = "all:\n\tcc  -o x\n\n\t\techo  \n\tdone"
     assert extract(f"<p>{FIRST}</p><pre>\n{code}\n</pre>").text == f"{FIRST}\n\n{code}"
@@ -401,6 +428,54 @@ def test_cards_of_a_catalogue_are_kept_and_its_menu_is_not():
     {cards}<a href=/more>See the rest</a></main><footer>Prices are for one kettle</footer>"""
     cards = [f"{name} no. {i} {i}9.95" for i, name in enumerate(goods)]
     assert extract(page).text.split("\n\n") == ["Kettles", *cards]
+
+
+CARDS = "".join(
+    f"<div class=card><h3>Kettle no. {i}</h3><a href=/{i}>Of copper, for {i} cups of tea</a></div>"
+    for i in range(9)
+)
+
+
+@pytest.mark.parametrize("heading", ["You may also like", "Related products", "MORE LIKE THIS"])
+def test_a_section_of_a_patchwork_that_leads_elsewhere_is_dropped(heading):
+    others = f"<section><div><h2>{heading}</h2></div><div><h3>Pot</h3>Of clay</div></section>"
+    page = f"<h2>Kettles</h2>{CARDS}{others}<h2>Care</h2><div>Wash in water</div>"
+    text = extract(page).text
+    assert "Kettle no. 8\n\nOf copper, for 8 cups of tea\n\nCare\n\nWash in water" in text
+    assert heading not in text and "Pot" not in text and "clay" not in text
+    flat = f"<h2>Kettles</h2>{CARDS}<h2>{heading}</h2><h3>Pot</h3><div>Of clay</div>"
+    assert extract(flat).text.endswith("8 cups of tea")
+    assert extract(f"<h2>Kettles</h2>{CARDS}<h2>{heading}</h2>").text.endswith("8 cups of tea")
+
+
+def test_a_section_that_is_most_of_a_patchwork_leads_nowhere_else():
+    text = extract(f"<h1>Shop</h1><h2>Featured products</h2>{CARDS}").text
+    assert text.endswith("Of copper, for 8 cups of tea")
+
+
+def test_an_article_that_is_a_list_of_links_keeps_them():
+    items = "".join(f"<li><a href=/{i}>The river number {i}</a></li>" for i in range(50))
+    types = '<script type="application/ld+json">{"@type": "Article"}</script>'
+    page = f"{types}<h1>Rivers</h1><p>{FIRST} {SECOND}</p><ul>{items}</ul>"
+    text = extract(page).text
+    assert "- The river number 0\n- The river number 1\n" in text
+    assert "river" not in extract(f"{page}<p>{THIRD * 4}</p>").text  # beside a text, they go
+
+
+def test_what_scripts_unfold_is_text_where_there_is_much_of_it():
+    texts = [f"Part {i}: {SECOND} {THIRD}" for i in range(4)]
+    panels = "".join(f"<div class=panel-hidden><p>{text}</p></div>" for text in texts)
+    page = f"<p>{FIRST}</p><p>{SECOND} {THIRD}</p><div class=panels>{panels}</div>"
+    page = f"<div itemscope itemtype=https://schema.org/Article>{page}</div>"
+    assert extract(page).text.split("\n\n") == [FIRST, f"{SECOND} {THIRD}", *texts]
+    few = page.replace(panels, f"<div class=hidden>{THIRD}</div>")
+    assert extract(few).text.split("\n\n") == [FIRST, f"{SECOND} {THIRD}"]
+
+
+def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
+    page = f"""<p>{FIRST}</p><h2 id=navigation-lights>Navigation lights</h2><p>{SECOND}</p>
+    <h2 class=navigation id=lights>Lights</h2><p>{THIRD}</p>"""
+    assert extract(page).text == f"{FIRST}\n\nNavigation lights\n\n{SECOND}\n\n{THIRD}"
 
 
 def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():

@@ -161,13 +161,17 @@ def test_an_archive_of_which_nothing_was_known_brings_no_report_of_another_along
     assert held(output)[0] == (4, 4)
 
 
-def test_a_report_that_is_of_another_archive_of_the_folder_is_not_set_aside(output):
+def test_two_archives_in_one_folder_have_reports_of_their_own(output):
     other = output.with_name("other.warc.gz")
-    output.write_bytes(b"of somebody else")
-    crawled(other, OLD)
-    crawled(other, NEW)
-    crawled(output, OTHER)
-    assert asked(other, OLD).recalled
+    for archive, settings in ((output, OLD), (other, NEW), (output, OTHER), (other, OLD)):
+        crawled(archive, settings)
+    assert held(output) == [(4, 4), (2, 2)]
+    assert asked(output, OLD).recalled["pages"] == 2
+    assert asked(other, NEW).recalled["pages"] == 3
+    assert held(output) == [(2, 2), (4, 4)]
+    assert names(output) == FILES | {
+        name.replace("pages", "other").replace("crawl", "other.crawl") for name in FILES
+    }
 
 
 def test_pydoc_comes_back_from_any_port(output):

@@ -157,10 +157,11 @@ def test_the_flags_reach_the_crawl(tmp_path):
     output = tmp_path / "pages.warc.gz"
     blocked = tmp_path / "blocked.txt"
     blocked.write_text("bad.invalid\n")
-    routes = {"/": page("/a", "/x1", "/y2"), "/a": page("/b"), "/b": "b"}
+    routes = {"/": page("/a", "/x1", "/y2", "/c"), "/a": page("/b"), "/b": "b"}
     with LocalSite({**routes, "/robots.txt": b"Sitemap: /s.xml"}) as site:
         flags = "--max-pages 9 --max-depth 1 --delay 0 --scope domain --timeout 5 --workers 2"
         flags += f" --max-page-bytes 9999 --exclude /x --exclude /y --blocklist {blocked}"
+        flags += " --include /a --include /[xy]"
         flags += " --contact https://example.org/bot --per-host 2 --max-queries 5 --no-sitemaps"
         assert main(["crawl", site.url, "-o", str(output), *flags.split()]) == 0
         assert site.requests == ["/robots.txt", "/", "/a"]
@@ -168,7 +169,8 @@ def test_the_flags_reach_the_crawl(tmp_path):
     report = json.loads((tmp_path / "crawl.json").read_text(encoding="utf-8"))
     limits = report["settings"]
     assert (limits["max_pages"], limits["max_depth"], limits["scope"]) == (9, 1, "domain")
-    assert report["skipped"] == {"excluded": 2}
+    assert limits["include"] == ["/a", "/[xy]"]
+    assert report["skipped"] == {"excluded": 2, "not included": 1}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,11 @@ def test_the_flags_reach_the_crawl(tmp_path):
         (["crawl", "http://127.0.0.1:1/"], "connection refused"),
         (["crawl", "http://127.0.0.1:1/", "--max-pages", "0"], "max_pages is 0"),
         (["crawl", "http://127.0.0.1:1/", "--exclude", "("], "regular expression"),
+        (["crawl", "http://127.0.0.1:1/", "--include", "/docs/["], "include is '/docs/['"),
+        (["crawl", "http://127.0.0.1:1/", "--include", ""], "include is empty"),
+        (["crawl", "http://127.0.0.1:1/", "--include", "/für/"], "write /f%C3%BCr/ in a path"),
+        (["crawl", "http://127.0.0.1:1/", "--include", "/\udcff"], "it must be ASCII"),
+        (["crawl", "http://127.0.0.1:1/", "--include", "(" * 9999], "regular expression"),
         (["crawl", "http://127.0.0.1:1/", "--blocklist", "missing.txt"], "missing.txt"),
         (["crawl", "http://127.0.0.1:1/", "-o", "pages.txt"], ".warc.gz"),
         (["crawl", "http://127.0.0.1:1/", "-o", "file/pages.warc.gz"], "file"),

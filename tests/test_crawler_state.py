@@ -1,5 +1,6 @@
 """The archive and the frontier agree, wherever a crawl was cut off."""
 
+import dataclasses
 import json
 import os
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from crawler import state
 from crawler.earlier import read_record
 from crawler.fetch import Response
 from crawler.pydoc_site import EXCLUDED
+from crawler.settings import Settings
 from crawler.state import State, settings_of_interrupted
 from crawler.warc import read_pages
 
@@ -117,6 +119,13 @@ def test_a_crawl_goes_on_with_another_limit_that_it_has_not_passed(output, max_p
     assert kept(output) == ["0", "1", "2"]
     report = json.loads(output.with_name("crawl.json").read_text(encoding="utf-8"))
     assert report["settings"]["max_pages"] == max_pages
+
+
+def test_what_is_included_decides_only_if_it_is_given():
+    settings = Settings(("http://h/",))
+    assert "include" not in settings.deciding()  # as in reports of crawls that knew of none
+    narrower = dataclasses.replace(settings, include=("/docs/",)).deciding()
+    assert narrower == settings.deciding() | {"include": ["/docs/"]}
 
 
 @pytest.mark.parametrize("change", [{"max_pages": 1}, {"seeds": ["http://h/0"]}, {"exclude": "x"}])

@@ -229,6 +229,21 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
     assert (from_archive / same).read_bytes() == (out / same).read_bytes()
 
 
+def test_make_passes_flags_on_to_the_crawl_and_crawls_anew_for_others(site, tmp_path):
+    target = str(tmp_path / "out/pages.warc.gz")
+    for flags, n_pages in (
+        ("--include '/([13]|5)[.]html$'", 4),  # with the page to begin with
+        ("--include '/([13]|5)[.]html$' --exclude '/5[.]html$'", 3),
+    ):
+        words = (f"SITE={site}0.html", f"CRAWL={flags}", f"OUT={tmp_path / 'out'}", "PRESET=smoke")
+        done = make(target, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads((tmp_path / "out/crawl.json").read_text())["pages"] == n_pages
+        assert "1/6" not in make("-n", target, *words).stdout
+    without = make("-n", target, words[0], *words[2:])
+    assert "1/6" in without.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -243,6 +258,7 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
             ["TRAIN=--stepps 5"],
             "pretrain: unrecognized arguments: --stepps 5 (do you mean --steps?)",
         ),
+        (["CRAWL=--inclde /docs/"], "unrecognized arguments: --inclde (do you mean --include?)"),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
         (["TEXT={folder}/missing.txt"], "missing.txt"),
