@@ -6,7 +6,7 @@ are those of model.py, cpu_ops.py and cpu_attention.py; a test holds them agains
 Those for a GPU are what its fused operations keep, on paper: no GPU has confirmed them.
 """
 
-from minigpt.cpu_attention import keeps_scores, query_blocks
+from minigpt.cpu_attention import groups, keeps_scores, query_blocks
 from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE
 from minigpt.cuda.flash import HEADS as FLASH_HEADS
 from minigpt.cuda_ops import LOGITS
@@ -36,9 +36,12 @@ def training_memory(model, train, workers):
     # see next_token_loss_forward
     piece = min(V * C, PIECE)
     loss = most * V + 2 * piece if most < C else V * C + piece + block * V
-    # of a block of queries, in the backward pass; where scores are made again, one array more
-    queries = max(end - start for start, end in query_blocks(T))
-    scores = (2 if keeps_scores(T, model.dropout) else 3) * queries * H
+    # of a group's block of queries, in the backward pass; where scores are made again, one array
+    # more; and its keys and values, turned
+    group = groups(most // T, H, T, model.dropout)[0]
+    _, queries = query_blocks(T)[0]
+    scores = (2 if keeps_scores(T, model.dropout) else 3) * queries * H + 2 * C
+    scores *= (group.stop - group.start) * T
     return {
         "parameters": FLOAT * P,
         "gradients": FLOAT * P,
@@ -46,7 +49,7 @@ def training_memory(model, train, workers):
         "activations": FLOAT * N * (L * per_row + dropout + 6 * C),
         "loss": FLOAT * len(parts) * (loss + most * C),
         # of a block: what it computes with, or the scores of its queries
-        "workspace": FLOAT * len(parts) * (8 * C * C + most * max(12 * C, 4 * C + scores)),
+        "workspace": FLOAT * len(parts) * (8 * C * C + max(most * 8 * C, most * 4 * C + scores)),
         # ids and targets of all windows of an update, 8 bytes each, which every worker reads
         "windows": 16 * train.windows_per_step() * T * len(parts),
         "libraries": LIBRARIES + WORKER * (len(parts) - 1),
