@@ -4,11 +4,12 @@ Code follows the array. A function that gets an array asks `array_module(x)` for
 belongs to; a model asks its `Device` once for that library and for the module of operations
 made for it. So the same `model.py` runs on both, and no other file asks which one it is.
 
-Source: for memory, mallopt(3) of the GNU C library.
+Sources: for memory, mallopt(3) of the GNU C library and madvise(2) of Linux.
 """
 
 import ctypes
 import importlib.util
+import mmap
 import operator
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from minigpt.cuda.checks import check_usable, choose_precision, free_bytes, impo
 
 DEVICES = ("cpu", "gpu")
 PRECISIONS = ("fp32", "tf32", "bf16")
+HEAP = 1 << 30  # bytes for arrays that are to be in huge pages
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def keep_freed_memory():
     if not sys.platform.startswith("linux"):
         return False
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        library = ctypes.CDLL(None)
+        mallopt = library.mallopt
     except (OSError, AttributeError):
         return False
     settings = {
@@ -151,4 +154,29 @@ def keep_freed_memory():
         M_ARENA_MAX: 1,  # a thread's own heap would be given back whatever the threshold is
     }
     done = [mallopt(name, value) for name, value in settings.items()]
+    if all(done):
+        use_huge_pages(library)
     return all(done)
+
+
+def use_huge_pages(library):
+    """Ask the kernel for pages of 2 MB where arrays will be, HEAP bytes of it; tell whether it may.
+
+    A processor reads ahead to the end of a page only, and it has to look up where each page is, of
+    which it can remember some. With pages of 4 kB a pass over an array of 1.5 MB takes a sixth
+    longer. What is allocated here is freed at once: the kernel gives memory only where something
+    is written, and `keep_freed_memory` has the C library keep the addresses.
+    """
+    M_MMAP_MAX, MADV_HUGEPAGE = -4, 14
+    library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    library.free.argtypes = [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    library.mallopt(M_MMAP_MAX, 0)  # of the heap, though it is large
+    start = library.malloc(HEAP)
+    library.mallopt(M_MMAP_MAX, 1 << 16)  # as it was
+    if not start:
+        return False
+    page = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE  # the first that is all of the heap
+    done = library.madvise(page, HEAP - (page - start), MADV_HUGEPAGE) == 0
+    library.free(start)
+    return done

@@ -67,9 +67,18 @@ def linear_forward(x, w, b):
 
 
 def linear_and_gelu(x, w, b):
-    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear."""
-    h, linear = linear_forward(x, w, b)
-    return *gelu_forward(h), linear
+    """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear.
+
+    Each block of the product gets its bias while it is in the cache for GELU, and becomes GELU's
+    derivative there: it is read once, and no third array is made.
+    """
+    B, T, C = x.shape
+    h = x.reshape(B * T, C) @ w  # (N, F)
+    out = np.empty_like(h)  # (N, F)
+    for block in row_blocks(len(h), h.shape[1]):
+        h[block] += b
+        gelu_and_derivative(h[block], out[block], h[block])
+    return out.reshape(B, T, -1), h.reshape(B, T, -1), (x, w)
 
 
 def linear_backward(dout, cache, gelu=None):
@@ -124,31 +133,35 @@ def layernorm_backward(dout, cache, past=None):
 
 
 def gelu_forward(x):
-    """Return gelu(x), and as the cache its derivative, computed while x is in the cache.
+    """Return gelu(x), and as the cache its derivative, computed while x is in the cache."""
+    rows = x.reshape(-1, x.shape[-1])  # (N, F)
+    out, derivative = np.empty_like(rows), np.empty_like(rows)  # (N, F)
+    for block in row_blocks(len(rows), rows.shape[1]):
+        gelu_and_derivative(rows[block], out[block], derivative[block])
+    return out.reshape(x.shape), derivative.reshape(x.shape)
+
+
+def gelu_and_derivative(x, out, derivative):
+    """Write gelu(x) and its derivative; `derivative` may be x itself.
 
     (1 + tanh(u)) / 2 is gate = 1 / (1 + exp(-2u)), and exp takes half the time of tanh. By the
     product rule the derivative of x gate is gate + x gate (1 - gate) 2 du.
     """
-    rows = x.reshape(-1, x.shape[-1])  # (N, F)
-    out, derivative = np.empty_like(rows), np.empty_like(rows)  # (N, F)
-    for block in row_blocks(len(rows), rows.shape[1]):
-        v, y, slope = rows[block], out[block], derivative[block]
-        square = v * v
-        gate = square * (-2 * GELU_SCALE * GELU_CUBIC)
-        gate -= 2 * GELU_SCALE
-        gate *= v  # -2u
-        with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
-            np.exp(gate, out=gate)
-        gate += 1
-        np.divide(1, gate, out=gate)
-        np.multiply(v, gate, out=y)
-        square *= 6 * GELU_SCALE * GELU_CUBIC
-        square += 2 * GELU_SCALE  # 2 du
-        np.multiply(y, gate, out=slope)
-        np.subtract(y, slope, out=slope)
-        slope *= square
-        slope += gate
-    return out.reshape(x.shape), derivative.reshape(x.shape)
+    square = x * x
+    gate = square * (-2 * GELU_SCALE * GELU_CUBIC)
+    gate -= 2 * GELU_SCALE
+    gate *= x  # -2u
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
+        np.exp(gate, out=gate)
+    gate += 1
+    np.divide(1, gate, out=gate)
+    np.multiply(x, gate, out=out)
+    square *= 6 * GELU_SCALE * GELU_CUBIC
+    square += 2 * GELU_SCALE  # 2 du
+    np.multiply(out, gate, out=derivative)  # x is not needed any more
+    np.subtract(out, derivative, out=derivative)
+    derivative *= square
+    derivative += gate
 
 
 def gelu_backward(dout, cache):

@@ -116,6 +116,7 @@ class Trainer:
             ids, targets, *layout = (xp.asarray(x[mine]) for x in batch)
             part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
             self.model.backward(cache, share)
+            del cache  # before the next forward makes another
             loss += float(part)
         share.finish()
         return loss

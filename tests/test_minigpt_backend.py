@@ -1,7 +1,9 @@
 import builtins
 import importlib.util
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +164,56 @@ def test_keeping_freed_memory_does_nothing_where_the_c_library_cannot(monkeypatc
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(backend.ctypes, "CDLL", lambda name: types.SimpleNamespace())
     assert backend.keep_freed_memory() is False
+
+
+ARRAY_IN_HUGE_PAGES = r"""
+import re
+from pathlib import Path
+import numpy as np
+from minigpt.backend import keep_freed_memory
+assert keep_freed_memory()
+x = np.ones(3 << 18, "float32")  # 3 MB: NumPy itself asks from 4 MB on
+mapping = r"^([0-9a-f]+)-([0-9a-f]+) .*?^VmFlags: ([a-z ]*)$"
+for found in re.finditer(mapping, Path("/proc/self/smaps").read_text(), re.M | re.S):
+    if int(found[1], 16) <= x.ctypes.data + x.nbytes // 2 < int(found[2], 16):
+        print(found[3].split())
+status = Path("/proc/self/status").read_text()
+print(int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) // 1024, "MB")
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(), reason="no huge pages here"
+)
+def test_arrays_are_in_huge_pages_and_take_no_more_memory():
+    command = [sys.executable, "-c", ARRAY_IN_HUGE_PAGES]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    flags, memory = said.splitlines()
+    assert "'hg'" in flags  # "huge page advise flag", proc_pid_smaps(5)
+    assert int(memory.split()[0]) < 200
+
+
+def test_without_memory_for_huge_pages_freed_memory_is_kept(monkeypatch):
+    calls = []
+    library = types.SimpleNamespace(
+        mallopt=lambda name, value: calls.append((name, value)) or 1,
+        malloc=Function(None), free=Function(None), madvise=Function(-1),
+    )  # fmt: skip
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(backend.ctypes, "CDLL", lambda name: library)
+    assert backend.keep_freed_memory() is True
+    assert calls[-1] == (-4, 1 << 16)  # M_MMAP_MAX is glibc's again
+    library.malloc = Function(1 << 20)
+    assert backend.use_huge_pages(library) is False  # a kernel without them
+    assert library.free.called_with == (1 << 20,)
+
+
+class Function:
+    """A function of the C library that always returns the same."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def __call__(self, *args):
+        self.called_with = args
+        return self.result

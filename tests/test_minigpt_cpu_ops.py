@@ -34,12 +34,13 @@ def same(fast, plain, dtype, conditioning=1):
         )
 
 
-def compare(name, dtype, *inputs, block=1 << 16, queries=64, kept=128, seed=0):
+def compare(name, dtype, *inputs, block=1 << 16, queries=64, kept=128, cached=1 << 17, seed=0):
     """Run the pair `name` of both implementations, forward and backward, on the same inputs."""
     with (
         mock.patch.object(cpu_ops, "BLOCK", block),
         mock.patch.object(cpu_attention, "QUERIES", queries),
         mock.patch.object(cpu_attention, "KEPT", kept),
+        mock.patch.object(cpu_attention, "CACHED", cached),
     ):
         out, cache = getattr(cpu_ops, name + "_forward")(*inputs)
         plain_out, plain_cache = getattr(ops, name + "_forward")(*inputs)
@@ -90,20 +91,44 @@ def test_gelu(B, T, F, dtype, seed, block, scale):
 
 
 @untimed
+@given(B=sizes, T=lengths, C=sizes, F=sizes, dtype=dtypes, seed=seeds, block=blocks)
+def test_linear_and_gelu(B, T, C, F, dtype, seed, block):
+    rng = np.random.default_rng(seed)
+    x, w, b = normal(rng, dtype, B, T, C), normal(rng, dtype, C, F), normal(rng, dtype, F)
+    given = [a.copy() for a in (x, w, b)]
+    with mock.patch.object(cpu_ops, "BLOCK", block):
+        out, gelu, linear = cpu_ops.linear_and_gelu(x, w, b)
+    plain_out, plain_gelu, plain_linear = ops.linear_and_gelu(x, w, b)
+    same(out, plain_out, dtype)
+    dout = normal(rng, dtype, B, T, F)
+    same(cpu_ops.gelu_backward(dout, gelu), ops.gelu_backward(dout, plain_gelu), dtype)
+    same(linear, plain_linear, dtype)
+    same((x, w, b), tuple(given), dtype)
+
+
+@untimed
 @given(
     B=st.integers(1, 3), T=lengths, H=st.integers(1, 4), D=sizes, dtype=dtypes, seed=seeds,
     queries=st.sampled_from([1, 3, 64]), kept=st.sampled_from([0, 128]),
-    scale=st.sampled_from([1, 5]),
+    cached=st.sampled_from([1, 1 << 13, 1 << 17]), scale=st.sampled_from([1, 5]),
 )  # fmt: skip
-def test_attention(B, T, H, D, dtype, seed, queries, kept, scale):
+def test_attention(B, T, H, D, dtype, seed, queries, kept, cached, scale):
     qkv = normal(np.random.default_rng(seed), dtype, B, T, 3 * H * D, scale=scale)
-    compare("attention", dtype, qkv, H, queries=queries, kept=kept)
+    compare("attention", dtype, qkv, H, queries=queries, kept=kept, cached=cached)
 
 
 @pytest.mark.parametrize("kept", [0, 128])
 def test_attention_with_scores_too_large_for_exp(kept):
     qkv = normal(np.random.default_rng(1), "float64", 2, 70, 3 * 2 * 4, scale=60)  # exp(3600)
     compare("attention", "float64", qkv, 2, kept=kept)
+
+
+@pytest.mark.parametrize("kept", [0, 128])
+def test_attention_with_all_scores_too_small_for_exp(kept):
+    rng = np.random.default_rng(1)
+    k = np.full((2, 70, 4), 8.0)
+    qkv = np.concatenate([-20 * k, k, rng.standard_normal(k.shape)], axis=2)  # all scores -2560
+    compare("attention", "float64", qkv, 1, kept=kept)
 
 
 @untimed
