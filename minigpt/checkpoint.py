@@ -91,12 +91,16 @@ def load_model(folder, device="cpu"):
     return model
 
 
+class LackOfMemory(ValueError):
+    """The memory that is free now is too small for a model; later it may not be."""
+
+
 def require_memory(folder, config, device):
-    """Raise ValueError where the weights of a folder do not fit in the memory that is free."""
+    """Raise LackOfMemory where the weights of a folder do not fit in the memory that is free."""
     n_bytes = 6 if device.low else 4  # float32, and bfloat16 beside it
     needed, free = n_bytes * config.n_params(), free_memory(device)
     if free is not None and needed > free:
-        raise ValueError(
+        raise LackOfMemory(
             f"{folder} needs {format_bytes(needed)} of memory and {format_bytes(free)} are free; "
             f"it must fit: end what else takes memory, or take a smaller model"
         )
