@@ -3,8 +3,8 @@
     config.json, generation_config.json      the model's shape; its separator's id
     tokenizer.json, tokenizer_config.json    the tokenizer, copied
     model.safetensors                        the parameters under GPT-2's names
-    training_state.safetensors               weights and Adam's moments as three flat arrays, and
-                                             as metadata where the run is: what resuming needs
+    training_state.safetensors               weights and the optimizer's moments, three flat arrays,
+                                             and as metadata where the run is: for resuming
 
 `transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
 loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
