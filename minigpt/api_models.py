@@ -14,7 +14,7 @@ from pathlib import Path
 from minigpt.backend import open_device
 from minigpt.chat_format import END
 from minigpt.chat_template import check_template
-from minigpt.checkpoint import load
+from minigpt.checkpoint import LackOfMemory, load
 from minigpt.dataset import SEPARATOR
 from minigpt.engine import Engine
 from minigpt.weights import INDEX, MODEL
@@ -143,7 +143,8 @@ class Shelf:
         self.models.update(models)
 
     def _load(self, folder, name, version, strict):
-        if self._failed.get(folder) == version:
+        failed = self._failed.get(folder)
+        if failed == (version, True):
             return None
         try:
             model, tokenizer = load(folder, self.device)
@@ -151,8 +152,10 @@ class Shelf:
         except (ValueError, OSError) as error:
             if strict and folder in self.folders:
                 raise
-            self._failed[folder] = version
-            self.say(f"not served: {error}")
+            # whether for good: memory may be free the next time
+            self._failed[folder] = version, not isinstance(error, LackOfMemory)
+            if self._failed[folder] != failed:  # it is said once
+                self.say(f"not served: {error}")
             return None
         served.engine = Engine(model, tokenizer, self.n_rows, self.max_waiting)
         return served

@@ -3,8 +3,8 @@
     config.json, generation_config.json      the model's shape; its separator's id
     tokenizer.json, tokenizer_config.json    the tokenizer, copied
     model.safetensors                        the parameters under GPT-2's names
-    training_state.safetensors               weights and Adam's moments as three flat arrays, and
-                                             as metadata where the run is: what resuming needs
+    training_state.safetensors               weights and the optimizer's moments, three flat arrays,
+                                             and as metadata where the run is: for resuming
 
 `transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
 loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
@@ -91,12 +91,16 @@ def load_model(folder, device="cpu"):
     return model
 
 
+class LackOfMemory(ValueError):
+    """The memory that is free now is too small for a model; later it may not be."""
+
+
 def require_memory(folder, config, device):
-    """Raise ValueError where the weights of a folder do not fit in the memory that is free."""
+    """Raise LackOfMemory where the weights of a folder do not fit in the memory that is free."""
     n_bytes = 6 if device.low else 4  # float32, and bfloat16 beside it
     needed, free = n_bytes * config.n_params(), free_memory(device)
     if free is not None and needed > free:
-        raise ValueError(
+        raise LackOfMemory(
             f"{folder} needs {format_bytes(needed)} of memory and {format_bytes(free)} are free; "
             f"it must fit: end what else takes memory, or take a smaller model"
         )

@@ -89,12 +89,17 @@ def gpu_training_memory(model, train, precision, packed=False):
     if not has_flash:
         per_row += low * H * T * (2 if model.dropout else 1)
         scores = N * H * T * (FLOAT + low)  # of one block's backward, and in float32
+    block = low * N * 12 * C + FLOAT * 8 * C * C + scores
+    # in Muon's turn, which is plain lines (cuda/update.py): the gradient's squares, three arrays of
+    # the embeddings' size, or what a matrix takes, as on a CPU
+    muon = FLOAT * max(P, 3 * (V + T) * C, 13 * C * C) if train.optimizer == "muon" else 0
     return {
         "parameters": FLOAT * P + (low * P if precision == "bf16" else 0),
         "gradients": FLOAT * P,
         "optimizer": FLOAT * 2 * P,
         "activations": N * (L * per_row + low * 6 * C),
         "loss": low * (min(N * V, LOGITS) + N * C + V * C) + FLOAT * V * C,
-        "workspace": low * N * 12 * C + FLOAT * 8 * C * C + scores,
+        "workspace": max(block, muon),
+        # names and views are in the computer's own memory: counted, since only the GPU's is asked
         "libraries": CONTEXT + LAYER * L,
     }

@@ -34,9 +34,9 @@ REPORT = "tokens.json"
 LEAST_CHAT_WINDOW = 64  # tokens; a smaller one holds little of what fine-tuning asks and answers
 VAL_EVERY = 20  # one document in so many is held out,
 VAL_TAIL = 0.1  # or this share of each, where there are fewer documents than that
-# For each token of a window, so that the held-out text has one: of so little text as that, the
-# tokenizer makes tokens of up to six bytes.
-ENOUGH_BYTES = 6 / VAL_TAIL
+# For each token of a window, so that the held-out text has one: of 39 documents one is held out,
+# and of so little text as that, the tokenizer makes tokens of up to six bytes.
+ENOUGH_BYTES = 6 * (2 * VAL_EVERY - 1)
 
 
 def split_documents(texts):

@@ -20,6 +20,7 @@ import json
 from collections import deque
 from typing import NamedTuple
 
+from minigpt.forecast import step_flops
 from minigpt.optim import learning_rate
 
 EVERY = 10  # steps
@@ -40,9 +41,10 @@ class Metrics:
     """The record at `path` of a run; `progress` is the run's own and gets its train_loss here."""
 
     def __init__(self, path, model, config, progress, peak):
-        self.path, self.model, self.config = path, model, config
+        self.path, self.config = path, config
         self.progress, self.peak = progress, peak
         self.tokens_per_step = config.windows_per_step() * model.n_positions
+        self.flops_per_step = step_flops(model, config)
         self.known_step, self.grad_norm = progress["step"], None  # of the last step told
         self.waiting = deque()  # moments whose loss is not told yet
         self.n_steps, self.trained_s = 0, 0.0  # since the last moment
@@ -73,9 +75,9 @@ class Metrics:
         """Return the moment it is; the next one's speed is measured from here."""
         tokens_per_s = mfu = None
         if self.n_steps:
-            tokens_per_s = self.n_steps * self.tokens_per_step / max(self.trained_s, 1e-9)
-            mfu = round(tokens_per_s * self.model.flops_per_token() / self.peak, 4)
-            tokens_per_s = round(tokens_per_s, 1)
+            steps_per_s = self.n_steps / max(self.trained_s, 1e-9)
+            tokens_per_s = round(steps_per_s * self.tokens_per_step, 1)
+            mfu = round(steps_per_s * self.flops_per_step / self.peak, 4)
         self.n_steps, self.trained_s = 0, 0.0
         p = self.progress
         return Moment(p["step"], round(p["seconds"], 3), tokens_per_s, mfu)

@@ -13,9 +13,10 @@ and a run is the same step again and again, each time with other windows of the 
 rate lr first rises and then falls (optim.py). The decay draws to 0 what no gradient holds up:
 smaller weights make a smoother function, which fits chance less.
 
-This is not for use: it knows no dropout and no GPU, and makes arrays of the model's size again and
-again. train.py and optim.py make the same steps on several cores and in little memory; their tests
-take this module as the truth. For runs that can be stopped and continued see pretrain.py.
+This is not for use: it knows no dropout, no GPU and no optimizer but AdamW, and makes arrays of the
+model's size again and again. train.py and optim.py make the same steps on several cores and in
+little memory; their tests take this module as the truth. For runs that can be stopped and continued
+see pretrain.py.
 
 Source: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2, with the
 decay multiplied by lr, as PyTorch does it.

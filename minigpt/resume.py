@@ -38,7 +38,7 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     end_exchange(out)
     if start != "fresh" and is_kept_aside(out, run):
         exchange(out, say)
-    progress = None if start == "fresh" else checkpoint.read_progress(out)
+    progress = None if start == "fresh" else read_progress(out)
     if start == "resume":
         check_same(out, progress, run)
     remove_unfinished(out)
@@ -52,6 +52,17 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
         (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
+
+
+def read_progress(folder):
+    """Return the progress of the run in a folder, None if there is none.
+
+    An earlier version had one optimizer, and so did not name it.
+    """
+    progress = checkpoint.read_progress(folder)
+    if progress is not None:
+        progress["run"]["train"].setdefault("optimizer", "adamw")
+    return progress
 
 
 def go_on(out, progress, config, say):
@@ -170,7 +181,7 @@ def holds_run(folder):
 def run_of(folder):
     """Return the description of the run in a folder, None where that is not known."""
     try:
-        return checkpoint.read_progress(folder)["run"]
+        return read_progress(folder)["run"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

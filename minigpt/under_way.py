@@ -11,10 +11,10 @@ from minigpt.resume import METRICS, REPORT
 from minigpt.runs import LAST_LINES, describe, read_lines, run_folders
 
 PAGES = "pages.warc.gz.part"  # of a crawl that is not finished
-# a stage's report; what `make train` asked it for, and the reports of the stages whose work it
-# reads; of the crawl the pages themselves: those that were kept come back with the report of old
+# a stage's report; what `make train` asked it for, and the reports of those whose work it reads
 READS = {
-    "clean.json": ["settings/clean", "pages.warc.gz"],
+    "crawl.json": ["settings/crawl"],
+    "clean.json": ["settings/clean", "crawl.json"],
     "tokenizer/training.json": ["settings/tokenizer", "clean.json"],
     "tokens/tokens.json": ["tokenizer/training.json"],
     "base/training.json": ["settings/pretrain", "tokens/tokens.json"],
@@ -24,6 +24,8 @@ READS = {
     "chat/evaluation.json": ["chat/training.json"],
     "evaluation.json": ["base/training.json"],
 }  # fmt: skip
+# pages that were kept come back dated anew, with the report of old
+DATED_BY = {"crawl.json": "pages.warc.gz"}
 
 
 def under_way(out):
@@ -51,14 +53,15 @@ def outdated(out, there):
     found = [base] if (out / "base").is_dir() and base not in there else []
     for report, sources in READS.items():  # in the order of the road
         if report in there and any(
-            source in found or written(out / source) > written(out / report) for source in sources
+            source in found or written(out, source) > written(out, report) for source in sources
         ):
             found.append(report)
     return [report for report in found if report in there]
 
 
-def written(path):
-    """Return when a file was written, 0 where there is none."""
+def written(out, name):
+    """Return when a report or what was asked for was written, 0 where there is none."""
+    path = out / DATED_BY.get(name, name)
     return path.stat().st_mtime_ns if path.exists() else 0
 
 

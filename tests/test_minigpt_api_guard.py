@@ -415,7 +415,8 @@ def test_who_only_ends_its_sending_is_answered(folders, version, stream, monkeyp
         s.sendall(asked.replace(b"HTTP/1.1", b"HTTP/" + version.encode()))
         s.shutdown(socket.SHUT_WR)
         said = read_all(s)  # until the server ends too: a test that hangs here has failed
-    assert (interim in said) == (version == "1.1")  # the older knows no such word
+    if version == "1.0" or not stream:  # a stream begins at once, perhaps before the end is seen
+        assert (interim in said) == (version == "1.1")  # the older knows no such word
     assert said.replace(interim, b"").startswith(b"HTTP/1.1 200 OK\r\n")
     assert (b"data: [DONE]" if stream else b'"completion_tokens":5') in said
 

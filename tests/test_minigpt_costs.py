@@ -9,6 +9,7 @@ from minigpt.costs import training_bytes, training_memory
 from minigpt.dataset import Windows
 from minigpt.loop import Loop
 from minigpt.model import GPT
+from minigpt.muon import make_optimizer
 from minigpt.optim import AdamW
 from minigpt.parallel import Workers
 from minigpt.train import Trainer
@@ -55,6 +56,18 @@ def test_a_step_holds_what_was_predicted(settings, batch_size, workers):
     alone = sum(predicted[part] for part in ("activations", "loss", "workspace")) / workers
     least = sum(predicted[part] for part in ("parameters", "gradients", "optimizer")) + alone
     assert 0.87 * least < held(model, config, workers) < 1.13 * most
+
+
+def test_muons_turn_holds_what_was_predicted():
+    config, model = TrainConfig(optimizer="muon", batch_size=1), GPT(ModelConfig(65, 16, 192, 1, 4))
+    optimizer, grad = make_optimizer(model, config), model.new_grads().flat
+    grad += 1
+    tracemalloc.start()
+    optimizer.step(grad, 1, 0.1)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    predicted = training_memory(model.config, config, 1)["workspace"]
+    assert 0.87 * predicted < held < 1.05 * predicted
 
 
 def test_a_look_holds_no_more_than_a_step(tmp_path):

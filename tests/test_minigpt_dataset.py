@@ -372,27 +372,29 @@ def test_a_text_too_small_is_told_a_window_that_it_has(lengths, window):
     require_window(lengths, window)
 
 
-def test_the_text_that_is_asked_for_is_enough_however_little_there_was(tmp_path):
+@pytest.mark.parametrize("n_documents", [1, 19, 20, 39, 100])
+def test_the_text_that_is_asked_for_is_enough_however_little_there_was(tmp_path, n_documents):
     """Of little text the tokens are long: so it cannot be said how many times as much is needed."""
     text = "\n".join(example_texts(200)).encode("ascii", "ignore").decode()
-    path, folder = tmp_path / "text.txt", tmp_path / "tokens"
+    path, folder = tmp_path / "text.jsonl", tmp_path / "tokens"
 
     def lengths(n):
-        path.write_text(text[:n])
-        tokenizer = bpe.train([text[:n]], 1024, at_most=True,
-                              special_tokens=[SEPARATOR])  # fmt: skip
+        size = n // n_documents
+        texts = [text[i * size : (i + 1) * size] for i in range(n_documents)]
+        write_jsonl(path, texts)
+        tokenizer = bpe.train(texts, 1024, at_most=True, special_tokens=[SEPARATOR])
         report = tokenize([path], tokenizer, folder)
         return {part: report[part]["tokens"] for part in ("train", "val")}
 
-    for n in (10, 650):
-        with pytest.raises(ValueError, match=r"bring more text, 3\.9 kB or so in all"):
+    for n in (100, 650):
+        with pytest.raises(ValueError, match=r"bring more text, 15\.2 kB or so in all"):
             require_window(lengths(n), 64)
-    require_window(lengths(3900), 64)
+    require_window(lengths(15_200), 64)
 
 
 def test_a_text_too_small_for_a_conversation_s_window_is_told_how_much_more():
     with pytest.raises(
-        ValueError, match=r"text, 7.7 kB or so in all \(a longer one, more pages\)$"
+        ValueError, match=r"text, 30\.2 kB or so in all \(a longer one, more pages\)$"
     ):
         require_window({"training": 500, "validation": 64}, 128)
 

@@ -23,7 +23,7 @@ pytest.importorskip("uvicorn", reason="needs the chat extra: pip install .[chat]
 from playground_server import make_models, serving, until
 from raw_http import connect, get, post, read_all, read_answer, request
 
-from minigpt import run_lock
+from minigpt import machine, run_lock
 from minigpt import serve as serve_module
 from minigpt.__main__ import main
 from minigpt.api_models import Shelf, distinct_names
@@ -193,6 +193,20 @@ def test_a_broken_model_is_an_error_if_given_and_left_out_if_found(tmp_path, cap
     assert list(shelf.models) == ["base"]
     assert len(said) == 1
     shelf.close()
+
+
+def test_a_model_for_which_memory_becomes_free_is_served_then(tmp_path, monkeypatch):
+    make_models(tmp_path)
+    said = []
+    with closing(Shelf([tmp_path], say=said.append)) as shelf:
+        monkeypatch.setattr(machine, "available_bytes", lambda: 1000)
+        shelf.refresh()
+        shelf.refresh()  # and is said once
+        assert not shelf.models
+        assert [" needs " in line for line in said] == [True, True]
+        monkeypatch.undo()
+        shelf.refresh()
+        assert [*shelf.models] == ["base", "chat"]
 
 
 def test_another_address_is_served_with_a_key_only():

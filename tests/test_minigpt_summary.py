@@ -112,9 +112,9 @@ def test_stages_of_earlier_settings_are_told_apart_while_others_are_made(out, tm
         return shown, old
 
     assert stages_told() == (stages, [])
-    settings = ["clean", "tokenizer", "pretrain", "sft"]
+    settings = ["crawl", "clean", "tokenizer", "pretrain", "sft"]
     (out / "settings").mkdir()
-    for i, name in zip((1, 2, 4, 5), settings, strict=True):  # asked for, and not begun
+    for i, name in zip((0, 1, 2, 4, 5), settings, strict=True):  # asked for, and not finished
         (out / "settings" / name).touch()
         assert stages_told() == (stages[:i], stages[i:])
         (out / "settings" / name).unlink()

@@ -2,8 +2,7 @@
 
 What changes from step to step stands in `numbers`, a float32 array of which `step_numbers` says
 what it holds; what does not, in the TrainConfig. Loss and norm of the gradient are written where
-they can be fetched later. The plain twins are optim.py and muon.py, whose
-formulas these are.
+they can be fetched later. The plain twins are optim.py and muon.py, whose formulas these are.
 """
 
 import math
