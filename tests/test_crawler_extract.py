@@ -413,6 +413,13 @@ def test_code_that_nobody_closed_ends_with_the_element_around_it():
     assert extract(page).text == f"a\n  b\n\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
 
 
+@pytest.mark.parametrize("code", ["a  b\n  c", "<div>a  b</div><div>  c"])
+def test_code_that_nobody_closed_ends_with_the_item_around_it(code):
+    blocks = parse(f"<ul><li>{FIRST}<pre>{code}<li>{SECOND}</ul>").blocks
+    assert [block.text for block in blocks] == [FIRST, "a  b\n  c", SECOND]
+    assert [block.node.tag for block in blocks] == ["li", "pre", "li"]
+
+
 def test_white_space_of_code_is_kept_exactly():
     code = "all:\n\tcc  -o x\n\n\t\techo  \n\tdone"
     assert extract(f"<p>{FIRST}</p><pre>\n{code}\n</pre>").text == f"{FIRST}\n\n{code}"
