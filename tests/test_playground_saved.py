@@ -148,6 +148,16 @@ def test_many_conversations_are_searched_by_what_was_said(page):
     assert len(texts(page, ".conversations .open")) == 8
 
 
+def test_what_is_imported_is_listed_whatever_is_searched_for(page):
+    import_file(page, "".join(talk(f"What is {i}?", "x") for i in range(8)))
+    page.wait_until("!document.querySelector('.search').hidden")
+    page.click(".search")
+    page.type("7")
+    assert texts(page, ".conversations .open") == ["What is 7?"]
+    import_file(page, talk("And rain?", "It falls."))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 9")
+
+
 def test_when_the_storage_is_full_old_tokens_make_room(page):
     """Those, too, that are shown just now: whoever clicked one would find nothing behind it."""
     ask(page, "rain")

@@ -174,6 +174,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       const kept = full < 0 ? conversations.length : full;
       for (const { id } of conversations.slice(kept)) saved.remove(id);
       const missing = conversations.length - kept;
+      search.value = ""; // what came would not all be listed
       const n = `${kept} conversation${kept === 1 ? "" : "s"}`;
       fill(
         message,
