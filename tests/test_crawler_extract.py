@@ -460,6 +460,14 @@ def test_a_section_that_is_most_of_a_patchwork_leads_nowhere_else():
     assert text.endswith("Of copper, for 8 cups of tea")
 
 
+def test_a_patchwork_of_hardly_anything_but_such_sections_keeps_them():
+    headings = ("Latest news", "Popular stories", "Featured videos")
+    cards = [CARDS.replace("tea", drink) for drink in ("tea", "coffee", "cocoa")]
+    sections = (f"<h2>{h}</h2>{c}" for h, c in zip(headings, cards, strict=True))
+    text = extract(f"<h1>Kettles</h1><p>{FIRST}</p>{''.join(sections)}").text
+    assert all(f"for 8 cups of {drink}" in text for drink in ("tea", "coffee", "cocoa"))
+
+
 def test_an_article_that_is_a_list_of_links_keeps_them():
     items = "".join(f"<li><a href=/{i}>The river number {i}</a></li>" for i in range(50))
     types = '<script type="application/ld+json">{"@type": "Article"}</script>'
