@@ -106,6 +106,9 @@ def test_on_paper_is_what_a_button_shows(page):
     try:
         for shown in (".alternatives button", ".head"):
             assert page.evaluate(f"document.querySelector('{shown}').offsetHeight") > 10, shown
+        for coloured in (".token", ".alternatives .share"):
+            style = f"getComputedStyle(document.querySelector('{coloured}'))"
+            assert page.evaluate(f"{style}.webkitPrintColorAdjust") == "exact", coloured
     finally:
         page.call("Emulation.setEmulatedMedia", media="")
 
