@@ -23,9 +23,9 @@ FILE.previous, and what a crawl of other settings had when it was stopped, as FI
 
 --include and --exclude are searched anywhere in the whole address, as it is written to the archive:
 https://host/path?query, in ASCII, capitals told apart ((?i) before a pattern ends that). What is
-not included is not asked for, not even for its links, be it from a page, a sitemap or a redirect;
-the URLs to begin with, and where they redirect to, need not be included. Repeats within repeats, as
-in (a+)+, can take for ever on a long address: Ctrl-C ends that.
+not included is not asked for, not even for its links, whether a page, a sitemap or a redirect leads
+there; the URLs to begin with, and where they redirect to, need not be included. Repeats within
+repeats, as in (a+)+, can take for ever on a long address: Ctrl-C ends that.
 
 examples:
   python -m crawler crawl --pydoc
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="out/pages.warc.gz",
         metavar="FILE",
-        help="a .warc.gz; beside it stands its report, of pages.warc.gz crawl.json, else "
+        help="a .warc.gz; its report stands beside it: crawl.json for pages.warc.gz, else "
         "NAME.crawl.json (default: %(default)s)",
     )
     parser.add_argument(

@@ -17,7 +17,7 @@ from crawler.boilerplate import length
 from crawler.html_tree import HEADINGS, Block, Node
 
 MAX_HEADING = 60  # characters; a longer one is a sentence
-OF_PAGE = 0.5  # a section that holds so much of the text is what the page is about
+OF_PAGE = 0.5  # sections that hold so much of the text, one or all, are what the page is about
 
 PAGES = (
     "(?:articles|blogs|content|discussions|events|guides|insights|items|links|news|pages|posts|"
@@ -35,7 +35,10 @@ LEADS_ELSEWHERE = re.compile(
 
 
 def drop_elsewhere(blocks: list[Block]) -> list[Block]:
-    """Drop headings that lead elsewhere, and what follows them up to the next of their rank."""
+    """Drop headings that lead elsewhere, and what follows them up to the next of their rank.
+
+    A page that would lose most of its text has nothing else to say, and loses none.
+    """
     most = OF_PAGE * length(blocks)
     kept: list[Block] = []
     i = 0
@@ -46,7 +49,7 @@ def drop_elsewhere(blocks: list[Block]) -> list[Block]:
         else:
             kept.append(blocks[i])
             i += 1
-    return kept
+    return kept if length(kept) > most else blocks
 
 
 def _leads_elsewhere(block: Block) -> bool:

@@ -42,6 +42,7 @@ from itertools import accumulate
 from urllib.parse import urljoin
 
 from crawler.boilerplate import (
+    length,
     size,
     tidy,
     tidy_patchwork,
@@ -151,7 +152,7 @@ def from_patchwork(document: Document) -> list[Block]:
 
 
 def _is_something(blocks: list[Block]) -> bool:
-    return sum(len(block.text) for block in blocks) >= MIN_KEPT
+    return length(blocks) >= MIN_KEPT
 
 
 # ---- which element ----

@@ -5,7 +5,7 @@ Not here: which elements are junk (`junk.py`).
 Source: HTML Living Standard, sections 13.1.2.4 (implied end tags) and 15.3 (rendering), simplified.
 """
 
-from crawler.junk import names
+from crawler.junk import HEADINGS, names
 
 # Elements that neither break a line nor get a node. Unknown elements do both, like div.
 INLINE = names(
@@ -33,7 +33,6 @@ IMPLIED_END = {
 }
 PREFORMATTED = frozenset({"pre", "listing"})
 CODE_LINES = names("div ol ul li")  # each line of a pre may be one of these
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 DRAWINGS = frozenset({"svg", "math"})  # they stand in a line of text, and end neither it nor a p
 # what these are in is a drawing no more: of the standard's list, the ones that pages have
 ENDS_DRAWING = HEADINGS | names("blockquote dd div dl dt li ol p pre table ul")

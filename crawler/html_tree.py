@@ -223,6 +223,8 @@ class _Builder:
                 if self.stack[i].tag in boundary:
                     return
                 if self.stack[i].tag in ends:
+                    if self.stack[i].code is None:  # code that nobody closed in it ends, too
+                        self.break_line()
                     del self.stack[i:]
                     return
 

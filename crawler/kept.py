@@ -36,6 +36,16 @@ class Kept:
         self._aside = output.with_name(f".{output.name}.exchanged")
         self._aside_report = output.with_name(f".{self.report.name}.exchanged")
 
+    def adopt_reports(self) -> None:
+        """Copy the reports that earlier versions called crawl.json, whatever the archive's name."""
+        for archive, report, ending in (
+            (self.output, self.report, ""),
+            (self.previous, self.previous_report, ".previous"),
+        ):
+            earlier = archive.with_name("crawl.json" + ending)
+            if not report.exists() and _read_report(earlier, archive):
+                write_atomically(report, earlier.read_bytes())
+
     def is_of_crawl(self, settings: dict[str, Any]) -> bool:
         """Say whether the archive is of a crawl with these settings, as the report says."""
         return _is_of_crawl(self.output, self.report, settings)

@@ -167,6 +167,7 @@ class State:
     def _open(self, settings: dict[str, Any], once: bool) -> None:
         """Go on with what is there, or else begin anew; say so in `news`."""
         self.kept.end_exchange()
+        self.kept.adopt_reports()
         before = self.frontier.noted("settings")
         offset = self.frontier.noted("offset") or 0
         self.finished_report = self.frontier.noted("report")

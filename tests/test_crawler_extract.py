@@ -413,6 +413,13 @@ def test_code_that_nobody_closed_ends_with_the_element_around_it():
     assert extract(page).text == f"a\n  b\n\nc\n\n{FIRST}\n\n{SECOND}\n\n{THIRD}"
 
 
+@pytest.mark.parametrize("code", ["a  b\n  c", "<div>a  b</div><div>  c"])
+def test_code_that_nobody_closed_ends_with_the_item_around_it(code):
+    blocks = parse(f"<ul><li>{FIRST}<pre>{code}<li>{SECOND}</ul>").blocks
+    assert [block.text for block in blocks] == [FIRST, "a  b\n  c", SECOND]
+    assert [block.node.tag for block in blocks] == ["li", "pre", "li"]
+
+
 def test_white_space_of_code_is_kept_exactly():
     code = "all:\n\tcc  -o x\n\n\t\techo  \n\tdone"
     assert extract(f"<p>{FIRST}</p><pre>\n{code}\n</pre>").text == f"{FIRST}\n\n{code}"
@@ -451,6 +458,14 @@ def test_a_section_of_a_patchwork_that_leads_elsewhere_is_dropped(heading):
 def test_a_section_that_is_most_of_a_patchwork_leads_nowhere_else():
     text = extract(f"<h1>Shop</h1><h2>Featured products</h2>{CARDS}").text
     assert text.endswith("Of copper, for 8 cups of tea")
+
+
+def test_a_patchwork_of_hardly_anything_but_such_sections_keeps_them():
+    headings = ("Latest news", "Popular stories", "Featured videos")
+    cards = [CARDS.replace("tea", drink) for drink in ("tea", "coffee", "cocoa")]
+    sections = (f"<h2>{h}</h2>{c}" for h, c in zip(headings, cards, strict=True))
+    text = extract(f"<h1>Kettles</h1><p>{FIRST}</p>{''.join(sections)}").text
+    assert all(f"for 8 cups of {drink}" in text for drink in ("tea", "coffee", "cocoa"))
 
 
 def test_an_article_that_is_a_list_of_links_keeps_them():

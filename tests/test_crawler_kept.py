@@ -174,6 +174,25 @@ def test_two_archives_in_one_folder_have_reports_of_their_own(output):
     }
 
 
+def test_reports_that_an_earlier_version_called_otherwise_are_found(tmp_path):
+    output = tmp_path / "other.warc.gz"
+    crawled(output, OLD)
+    crawled(output, NEW)
+    for ending in ("", ".previous"):
+        (tmp_path / f"other.crawl.json{ending}").rename(tmp_path / f"crawl.json{ending}")
+    assert asked(output, NEW).recalled["pages"] == 3
+    assert asked(output, OLD).recalled["pages"] == 2
+    assert asked(output, NEW).recalled["pages"] == 3
+
+
+def test_a_report_of_another_archive_is_not_taken_for_an_earlier_version_s(output):
+    crawled(output, OLD)
+    other = output.with_name("other.warc.gz")
+    other.write_bytes(b"of somebody else")
+    assert asked(other, OLD).recalled is None
+    assert asked(output, OLD).recalled["pages"] == 2
+
+
 def test_pydoc_comes_back_from_any_port(output):
     pydoc = {"exclude": [pattern for pattern, _ in EXCLUDED]}
     crawled(output, OLD | pydoc | {"seeds": ["http://127.0.0.1:1001/"]})

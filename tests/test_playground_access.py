@@ -94,6 +94,25 @@ def test_on_paper_is_what_was_said_in_dark_on_light(page):
         page.call("Emulation.setEmulatedMedia", media="")
 
 
+def test_on_paper_is_what_a_button_shows(page):
+    """What else might have stood there, and the heads: one chooses by them, but they say much."""
+    ask(page, "rain")
+    finished(page, 1)
+    page.click("[data-key=tokens]")
+    page.click(".tokens .token")
+    page.click(".extras button")
+    page.wait_until("document.querySelector('.head')")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        for shown in (".alternatives button", ".head"):
+            assert page.evaluate(f"document.querySelector('{shown}').offsetHeight") > 10, shown
+        for coloured in (".token", ".alternatives .share"):
+            style = f"getComputedStyle(document.querySelector('{coloured}'))"
+            assert page.evaluate(f"{style}.webkitPrintColorAdjust") == "exact", coloured
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
 def test_without_javascript_the_page_says_so_where_one_looks(page):
     page.call("Emulation.setScriptExecutionDisabled", value=True)
     try:

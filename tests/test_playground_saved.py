@@ -114,6 +114,16 @@ def test_a_conversation_that_is_opened_shows_what_was_said_last(page):
     page.wait_until("scrollY === 0")
 
 
+def test_a_new_conversation_is_read_from_its_top_on_a_small_screen(page):
+    page.resize(1280, 320)
+    ask(page, "rain")
+    finished(page, 1)
+    page.click(".sidebar .new")
+    page.wait_until("!document.querySelector('.empty').hidden")
+    assert page.evaluate("document.documentElement.scrollHeight > innerHeight + 50")
+    assert page.evaluate("scrollY") == 0
+
+
 def test_titles_that_begin_alike_are_told_apart(page):
     import_file(page, "".join(talk(f"What is the module number {i} for?", "x") for i in (1, 2)))
     page.wait_until("document.querySelectorAll('.conversations .open').length === 2")
@@ -143,9 +153,19 @@ def test_many_conversations_are_searched_by_what_was_said(page):
         page.type(text)
         titles = texts(page, ".conversations .open")
         assert (len(titles) if isinstance(found, int) else titles) == found
-    assert texts(page, ".conversations .none") == ["This was said in none."]
+    assert texts(page, ".conversations .none") == ["No conversation says this."]
     page.click(".sidebar .new")
     assert len(texts(page, ".conversations .open")) == 8
+
+
+def test_what_is_imported_is_listed_whatever_is_searched_for(page):
+    import_file(page, "".join(talk(f"What is {i}?", "x") for i in range(8)))
+    page.wait_until("!document.querySelector('.search').hidden")
+    page.click(".search")
+    page.type("7")
+    assert texts(page, ".conversations .open") == ["What is 7?"]
+    import_file(page, talk("And rain?", "It falls."))
+    page.wait_until("document.querySelectorAll('.conversations .open').length === 9")
 
 
 def test_when_the_storage_is_full_old_tokens_make_room(page):

@@ -142,7 +142,8 @@ function complaint({ message, retryable, refused }, { again, edit }) {
 // Whether nothing came of what was asked.
 const isNothing = (node) => !node.content && !node.tokens?.length;
 
-// One line, how it ended first if not by itself: cut at max tokens · 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
+// One line; if it did not end by itself, how it did comes first:
+// cut at max tokens · 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
 function summary(node) {
   const { n, meanSurprise, perSecond } = figures(node);
   const ended = !(node.problem && isNothing(node)) && ENDS[node.finish];

@@ -80,7 +80,8 @@ export function mount(root, context) {
     if (quietly) return;
     drawer.close();
     composer.focus();
-    toEnd(); // to what was said last
+    if (path(conversation).length) toEnd(); // to what was said last
+    else window.scrollTo(0, 0); // the welcome is read from its beginning
   }
 
   // Something was said, or an answer came to its end.
@@ -193,9 +194,7 @@ export function mount(root, context) {
   return {
     show() {
       composer.fit();
-      if (first && path(conversation).length) {
-        toEnd();
-      }
+      if (first && path(conversation).length) toEnd();
       first = false;
       training.show();
     },

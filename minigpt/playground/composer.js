@@ -9,8 +9,8 @@ import * as storage from "./storage.js";
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
 // Make it: {element, input, fit(), focus(), setRunning(whether)}. `tools` stand beneath the text;
-// under the key `draft` what is not sent yet outlives a reload. It is as high as its text once `fit`
-// was called where it is seen.
+// under the key `draft` what is not sent yet outlives a reload. Such a draft is shown whole once
+// `fit` was called where it is seen.
 export function makeComposer({ label, placeholder, draft, onSend, onStop, tools = [] }) {
   let running = false;
   const input = el("textarea", { rows: 1, placeholder, "aria-label": label, enterkeyhint: "send" });

@@ -54,7 +54,7 @@ export function makeSidebar({ announce, current, onOpen }) {
     const text = search.value.trim().toLowerCase();
     search.hidden = all.length < SEARCHED_FROM && !text;
     const found = all.filter((conversation) => mentions(conversation, text));
-    const none = all.length ? "This was said in none." : "What you ask will be listed here.";
+    const none = all.length ? "No conversation says this." : "What you ask will be listed here.";
     fill(entries, found.length ? found.map(entry) : el("li", { class: "soft small none" }, none));
     if (focused) focus(focused);
   }
@@ -174,6 +174,7 @@ export function makeSidebar({ announce, current, onOpen }) {
       const kept = full < 0 ? conversations.length : full;
       for (const { id } of conversations.slice(kept)) saved.remove(id);
       const missing = conversations.length - kept;
+      search.value = ""; // what came would not all be listed
       const n = `${kept} conversation${kept === 1 ? "" : "s"}`;
       fill(
         message,

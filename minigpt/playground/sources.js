@@ -45,11 +45,13 @@ export function showSources(root, { api, model, text }) {
   }
 
   function draw({ spans }) {
-    state.textContent = spans.length
-      ? spans.length === 1 ? "1 span was found." : `${spans.length} spans were found, longest first.`
+    const n = spans.length;
+    const found = n === 1 ? "1 span was found." : `${n} spans were found, longest first.`;
+    state.textContent = n
+      ? found
       : "No long span of it (five words or more, and no phrase that everybody uses) stands in the " +
         "pages: no page was copied.";
-    fill(answer, spans.length > 0 && marked(text, spans));
+    fill(answer, n > 0 && marked(text, spans));
     fill(list, spans.map((span) => spanItem(span, text, api)));
   }
 
