@@ -439,6 +439,7 @@ def test_a_mistake_of_ours_is_a_500_without_its_text(out, monkeypatch, capsys):
     assert SECRET not in said.err + said.out
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 @pytest.mark.parametrize("stream", [True, False])
 def test_damaged_weights_are_said_to_be(tmp_path, stream, capsys):
     base, _ = make_models(tmp_path)
