@@ -115,7 +115,8 @@ MPI = $(if $(LAUNCH),PATH="$(abspath $(VENV))/bin:$$PATH" $(LAUNCH))
 CHECK_MPI = $(MPI) $(PY) -c 'import mpi4py' || \
 	{ echo 'make: LAUNCH is $(LAUNCH); it must start Python with mpi4py on every machine' >&2; exit 2; }
 ON = $(DEVICE)$(if $(PRECISION),:$(PRECISION))
-ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,core))
+# with what `make chat` needs, so that the network is needed once
+ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,chat))
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
@@ -257,7 +258,6 @@ $(VENV)/.gpu: | driver
 driver:
 	@test -e /dev/nvidia0 || command -v nvidia-smi > /dev/null || \
 		{ echo 'make: DEVICE=gpu needs an NVIDIA GPU and its driver; none was found' >&2; exit 2; }
-EXTRA_core  =
 EXTRA_chat  = [chat]
 EXTRA_cluster = [cluster]
 EXTRA_test  = [test]

@@ -148,7 +148,11 @@ def table(steps: list[Step]) -> str:
         bar = ("█" * round(share * BAR)).ljust(BAR, "░")
         kept = f"{step.seconds:>9.1f}  {bar} {share:4.0%}"
         lines.append(f"{step.name:<15}{documents:>19}{characters:>19}{kept}")
-        for reason, count in step.reasons.most_common(3):
+        often = step.reasons.most_common(3)
+        if rest := sum(step.reasons.values()) - sum(count for _, count in often):
+            n = len(step.reasons) - len(often)
+            often.append((f"{n} other reason{'s' * (n > 1)}", rest))
+        for reason, count in often:
             lines.append(f"{'':<15}{-count:>19,}  {reason}"[:WIDTH])
     return "\n".join(lines)
 

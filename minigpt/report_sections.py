@@ -36,7 +36,7 @@ def cost_section(reports, price):
                 f"Time is by the clock. FLOPs are floating-point operations, counted from the "
                 f"model's shape: 6 for each weight and token of training, 2 of reading or writing. "
                 f"Money is time at {price:.2f} dollars an hour, an assumption: give the price of "
-                f"your machine with `python -m minigpt report --price`."
+                f"your machine with `make report PRICE=0.25`, say."
             ),
             table(
                 "Cost of every stage",

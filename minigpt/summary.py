@@ -167,8 +167,9 @@ def print_answers(path):
 def print_what_is_next(out):
     """Print where the models are, and the commands that use them."""
     folders = [out / name for name in ("base", "chat") if (out / name / REPORT).exists()]
+    make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
     print(f"\nHugging Face GPT-2 folders: {' and '.join(map(str, folders))}, the model after the "
-          f"last step, which `make chat` uses.")  # fmt: skip
+          f"last step, which `{make}` uses.")  # fmt: skip
     if kept := [str(folder / BEST) for folder in folders if (folder / BEST).exists()]:
         print(f"{' and '.join(kept)}: the one of the lowest validation loss, often the same.")
     print("Next:")
@@ -176,7 +177,6 @@ def print_what_is_next(out):
     print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
     if len(folders) > 1:
         print(f"  {python} -m minigpt chat {out / 'chat'}")
-        make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
         print(f"  {make}: talk to it in the browser, and look into it")
     if (out / "report.html").exists():
         print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")

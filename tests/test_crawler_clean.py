@@ -465,6 +465,16 @@ def test_counts_of_two_shards_are_those_of_one():
     assert together == whole
 
 
+@pytest.mark.parametrize(("n", "said"), [(3, None), (4, "1 other reason"), (6, "3 other reasons")])
+def test_reasons_in_the_table_add_up(n, said):
+    step = funnel.Step("quality")
+    for i in range(n):
+        step.reasons[f"reason {i}"] = 10 - i
+    lines = [line.split(maxsplit=1) for line in funnel.table([step]).splitlines()[2:]]
+    assert -sum(int(count) for count, _ in lines) == sum(step.reasons.values())
+    assert [reason for _, reason in lines[3:]] == ([said] if said else [])
+
+
 def test_the_table_is_eighty_columns_wide_whatever_the_numbers():
     step = funnel.Step("near-duplicate", 123_456_789, 123_456_788, 10**12, 99_999, 12345.6)
     step.reasons["a reason that somebody has made very long indeed, " * 3] = 123_456_789

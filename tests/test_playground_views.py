@@ -748,10 +748,14 @@ def test_more_doubt_than_there_are_symbols_is_explained(reader, losses, symbols,
 def test_how_often_the_validation_loss_is_measured_is_said(reader):
     run = {"name": "base", "stage": "pretrain", "steps": 9, "step": 0, "seconds": 1}
     run |= {"seconds_left": None, "vocab_size": 20}
-    told = {"metrics": [metrics(0), metrics(1250)], "samples": [], "running": False}
-    mount_training(reader, one_run(run, told))
-    reader.until("document.querySelector('main .state')?.textContent")
-    assert reader.text("main .keys .c0").endswith(", measured every 1,250 steps")
+    for steps, said in (
+        ([0, 1250], ", measured every 1,250 steps"),
+        ([0, 25, 50, 1250, 2500, 2600], ", measured every 1,250 steps, at first sooner"),
+    ):
+        told = {"metrics": [metrics(step) for step in steps], "samples": [], "running": False}
+        mount_training(reader, one_run(run, told))
+        reader.until("document.querySelector('main .state')?.textContent")
+        assert reader.text("main .keys .c0").endswith(said)
     assert "More than its 20 symbols" in reader.text("main .sentence")
 
 

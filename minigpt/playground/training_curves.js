@@ -45,9 +45,12 @@ export function curves() {
   function update(lines, vocabSize) {
     metrics = lines;
     symbols = vocabSize ?? NaN;
-    const [first, second] = lines.filter(isLook);
-    apart.textContent = second
-      ? `, measured every ${(second.step - first.step).toLocaleString("en")} steps` : "";
+    const looks = lines.filter(isLook).map((line) => line.step);
+    const gaps = looks.slice(1).map((step, i) => step - looks[i]);
+    const most = Math.max(...gaps); // of a long run's first steps, and of its last, it is less
+    const sooner = gaps[0] < most ? ", at first sooner" : "";
+    apart.textContent = gaps.length
+      ? `, measured every ${most.toLocaleString("en")} steps${sooner}` : "";
     draw();
   }
 
