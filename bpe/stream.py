@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from bpe.special import refuse
 from bpe.split import LAST_SAFE_CUT, special_tokens_regex
 
-PIECE_CHARS = 6000
+PIECE_CHARS = 5000
 
 # Text that is encoded by itself, and the special token behind it.
 Part = tuple[str, str | None]
