@@ -6,7 +6,7 @@ are those of model.py, cpu_ops.py and cpu_attention.py; a test holds them agains
 Those for a GPU are what its fused operations keep, on paper: no GPU has confirmed them.
 """
 
-from minigpt.cpu_attention import groups, keeps_scores, query_blocks
+from minigpt.cpu_attention import group_size, keeps_scores, query_blocks
 from minigpt.cpu_ops import BLOCK, LOSS_ROWS, PIECE
 from minigpt.cuda.flash import HEADS as FLASH_HEADS
 from minigpt.cuda_ops import LOGITS
@@ -39,10 +39,9 @@ def training_memory(model, train, workers):
     loss = most * V + 2 * piece if most < C else V * C + piece + rows * V
     # of a group's block of queries, in the backward pass; where scores are made again, one array
     # more; and its keys and values, turned
-    group = groups(most // T, H, T, model.dropout)[0]
     _, queries = query_blocks(T)[0]
     scores = (2 if keeps_scores(T, model.dropout) else 3) * queries * H + 2 * C
-    scores *= (group.stop - group.start) * T
+    scores *= group_size(most // T, H, T, model.dropout) * T
     # what a block computes with, or the scores of its queries; and in Muon's turn, two times its
     # largest matrix and five times the square of that one's shorter side
     block = 8 * C * C + max(most * 8 * C, most * 4 * C + scores)

@@ -36,13 +36,18 @@ def query_blocks(T):
     return [(start, min(start + size, T)) for start in range(0, T, size)]
 
 
-def groups(B, H, T, rate):
-    """Return slices of B windows, each of the windows that are handled at a time.
+def group_size(B, H, T, rate):
+    """Return how many of B windows are handled at a time.
 
     With dropout all are: its zeros are drawn for a block of queries of all windows.
     """
     _, queries = query_blocks(T)[0]
-    size = B if rate else max(1, CACHED // (H * queries * T))
+    return max(1, B if rate else min(B, CACHED // (H * queries * T)))
+
+
+def groups(B, H, T, rate):
+    """Return slices of B windows, each of the windows that are handled at a time."""
+    size = group_size(B, H, T, rate)
     return [slice(start, min(start + size, B)) for start in range(0, B, size)]
 
 
