@@ -97,4 +97,6 @@ def newcomer(browser, url):
     # the tokenizer's and the training's files need not be there for this part to work
     missing = [name for name in VIEWS if not (FOLDER / name).exists()]
     problems = [p for p in browser.problems() if not any(name in p for name in missing)]
+    # the page of an earlier test may have asked its own server for something when that ended
+    problems = [p for p in problems if "http://127.0.0.1:" not in p or url in p]
     assert not problems, problems
