@@ -74,7 +74,7 @@ class TrainConfig:
     epochs: float = setting(0.0, "passes over the training text, instead of steps; 0: as steps say")
     batch_size: int = setting(12, "B, windows in a batch")
     accumulate: int = setting(1, "batches whose gradients are added up before an update")
-    optimizer: str = setting("adamw", "muon takes fewer steps, each a little longer", OPTIMIZERS)
+    optimizer: str = setting("adamw", "muon takes fewer steps, each somewhat longer", OPTIMIZERS)
     learning_rate: float = setting(1e-3, "peak of the schedule")
     min_learning_rate: float = setting(1e-4, "end of the schedule's cosine")
     warmup_steps: int = setting(100, "steps over which the learning rate rises from 0")

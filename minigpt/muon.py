@@ -13,7 +13,8 @@ U and V need not be computed. For an odd polynomial p(s) = a s + b s^3 + c s^5,
 
 for between the factors U^T U and V^T V are 1. So with a p that draws every s towards 1, applied
 again and again, some products of matrices are enough (Newton and Schulz). The p of Jordan et al.
-climbs steeply, 3.4 times a step, and then stays between 0.68 and 1.14: near enough.
+climbs steeply, 3.4 times a step, at most to 1.21, and from then on stays between 0.68 and 1.14:
+near enough.
 
 Only the matrices of the blocks are moved so. An embedding is a table, a row for each token, whose
 rows have little to do with each other; gains and biases are vectors. Those are AdamW's.
@@ -66,13 +67,13 @@ def orthogonalize(x, matmul=operator.matmul):
     one = xp.eye(len(g), dtype=x.dtype)  # (m, m)
     length = xp.sqrt((g * one).sum()) + TINY  # ()
     g /= length * length
-    q = one
+    q = one  # the product of no P yet
     for step in range(STEPS):
         p = matmul(g, g.T)  # g itself: of a product with its own transpose BLAS makes one half only
         p *= C
         p += B * g
         p += A * one
-        q = matmul(p, q) if step else p
+        q = matmul(p, q) if step else p  # (m, m)
         if step < STEPS - 1:  # nobody asks for the last
             g = matmul(matmul(p, g), p)
     q /= length
@@ -107,7 +108,7 @@ class Muon(AdamW):
         self.by_adamw = [(0, start, config.weight_decay), (end, len(params.flat), 0.0)]
 
     def move_matrix(self, name, grad, lr, scale):
-        """Move a matrix against the flat gradient `grad` times `scale`.
+        """Move a matrix against the flat gradient `grad` times `scale`, at the rate `lr`.
 
         The mean m of the gradients is followed by one more step towards the last gradient
         (Nesterov): then it looks ahead.
