@@ -76,10 +76,15 @@ def tidy(blocks: list[Block], article: bool) -> list[Block]:
     blocks = drop_link_lists(blocks)
     if article:  # its h1 is the title, which has a field of its own
         plain = drop_linked_containers(blocks)
-        plain = [b for b in plain if b.linked <= 0.5 * len(b.text) and b.node.tag != "h1"]
+        plain = [b for b in plain if not _mostly_linked(b) and b.node.tag != "h1"]
         article = length(plain) >= OF_LIST * length(blocks)
     blocks = plain if article else drop_repeats(blocks)
     return drop_bare_headings(drop_phrases(blocks))
+
+
+def _mostly_linked(block: Block) -> bool:
+    """Say whether a block is mostly link; a heading may lead somewhere: `class deque(object)`."""
+    return block.linked > (0.8 if is_heading(block) else 0.5) * len(block.text)
 
 
 def tidy_patchwork(blocks: list[Block]) -> list[Block]:
