@@ -23,8 +23,8 @@ START_S = 30.0  # how long the server may take to say that it is ready
 STOP_S = 5.0
 _FLAGS = ("-I", "-S", "-B", "-u", "-W", "ignore")  # -B: write no byte code anywhere
 _PROGRAM = """
-import builtins, os, pydoc, sys
-builtins.input = lambda prompt: sys.stdin.readline() or os._exit(0)
+import os, pydoc, sys
+pydoc.input = lambda prompt: sys.stdin.readline() or os._exit(0)
 pydoc.browse(int(sys.argv[1]), open_browser=False, hostname="127.0.0.1")
 """
 

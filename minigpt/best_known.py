@@ -1,16 +1,16 @@
 """Facts -> those that are taught: of the names that people ask for first, as many as are learned.
 
-Which these are no page says; the pages let one guess.
+Which these are no page says. Of Python's library data/first_asked.txt has those that come first;
+of others, and of other sites, the pages let one guess.
 
-    modules    those that are no part of a package, csv before encodings.cp856, and of each package
-               the best-known parts in turn
+    modules    csv before encodings.cp856: of a package the best-known parts
     built-in   functions, classes, methods: ValueError and list.append need no import
     others     functions and classes of well-known modules, with short names that are often called:
                what is used much is named briefly (Zipf's law of abbreviation)
 
-A module is the better known, the more pages link to it or use its names. Some facts are held out,
-to see what the model makes of a name that it has read and was never taught; of all other names it
-is taught to say that it does not know them.
+A module is the better known, the more pages link to it or use its names. A few facts, the least
+known, are held out, to see what the model makes of a name that it has read and was never taught; of
+all other names it is taught to say that it does not know them.
 
 The facts come from facts.py, and so does `names`: how many documents have each name. What is asked
 of the facts is in chat_writer.py.
@@ -21,6 +21,9 @@ from collections import Counter
 from itertools import accumulate
 
 from minigpt.facts import keys_of_function
+from minigpt.small_talk import DATA
+
+NAME = "first_asked.txt"  # in data/
 
 # Share of the facts that say what a module is, and of those about built-in names; the rest is about
 # others. Where there are fewer of one sort, there are more of another.
@@ -31,31 +34,31 @@ TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's or class's that is asked for
 
 
-def choose(facts, names, n, rng):
+def choose(facts, names, n, rng, first=()):
     """Return (trained, held out, untaught) of facts and `names` as facts.collect gives them.
 
-    About `n` facts are trained or held out, a function always with all of its own. Held out are
-    modules and whole classes, methods and functions, of the least-known quarter of each sort.
-    Untaught are all other names, {kind: names}, those of the best-known pages first.
+    About `n` facts are trained or held out, a function always with all of its own; those about the
+    names in `first` come before all others of their sort. Held out are modules and whole classes,
+    methods and functions, the least known of each sort that there is still room for. Untaught are
+    all other names, {kind: names}, those of the best-known pages first.
     """
     by_name = {(f.kind, f.name): f for f in facts if f.text}
     drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
     sorts = []
-    for ordered in (modules(drawn, names), built_in(drawn, names), others(drawn, names)):
+    for ordered in (modules(drawn, names), built_in(drawn, names), others(drawn, names, first)):
         keys = [
             keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
-            for f in ordered
+            for f in sorted(ordered, key=lambda f: f.name not in first)
         ]  # fmt: skip
         sorts.append([[by_name[key] for key in some if key in by_name] for some in keys])
     trained, held_out, left = [], [], n
     for i, share in enumerate((MODULES, BUILT_IN, 1)):
         after = sum(len(group) for groups in sorts[i + 1 :] for group in groups)
-        groups = first(sorts[i], min(left, max(1 - i, round(n * share), left - after)))
+        groups = beginning(sorts[i], min(left, max(1 - i, round(n * share), left - after)))
         left -= sum(map(len, groups))
-        least = range(len(groups) * 3 // 4, len(groups))
-        out = set(rng.sample(least, min(len(least), round(len(groups) * HELD_OUT_FACTS))))
-        trained += [f for i, group in enumerate(groups) if i not in out for f in group]
-        held_out += [f for i, group in enumerate(groups) if i in out for f in group]
+        kept = len(groups) - round(len(groups) * HELD_OUT_FACTS)
+        trained += [f for group in groups[:kept] for f in group]
+        held_out += [f for group in groups[kept:] for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
     untaught = {}
     for f in sorted(facts, key=lambda f: -f.in_degree):
@@ -64,7 +67,13 @@ def choose(facts, names, n, rng):
     return rng.sample(trained, len(trained)), held_out, untaught
 
 
-def first(groups, n):
+def read_first(path=DATA / NAME):
+    """Return the set of names in a file of them, without its comments."""
+    lines = path.read_text("utf-8").splitlines()
+    return {name for line in lines for name in line.partition("#")[0].split()}
+
+
+def beginning(groups, n):
     """Return the first of `groups`, lists of facts, that have `n` facts at most."""
     ends = list(accumulate(map(len, groups), initial=0))
     return groups[: bisect_right(ends, n) - 1]
@@ -73,21 +82,20 @@ def first(groups, n):
 def modules(facts, names):
     """Return the facts about modules and pages, the best-known first, of equal ones the fullest.
 
-    Those that are no part of a package come first, then the best-known part of each package, then
-    the second of each: a package of a hundred parts, as encodings, has no more of them than others.
+    Of a package's parts each counts half as much as the one before: else a package of a hundred,
+    as encodings, would have more of them than others.
     """
-    n_facts, of_package, turns = Counter(f.source for f in facts), Counter(), {}
+    n_facts, of_package, halved = Counter(f.source for f in facts), Counter(), {}
 
-    def key(f):
-        module = f.name if f.kind == "module" else ""
-        return -renown(module, f.in_degree, names), -n_facts[f.source]
+    def known(f):
+        return renown(f.name if f.kind == "module" else "", f.in_degree, names)
 
-    for f in sorted((f for f in facts if f.kind in ("module", "page")), key=key):
+    found = [f for f in facts if f.kind in ("module", "page")]
+    for f in sorted(found, key=lambda f: (-known(f), -n_facts[f.source])):
         package, dot, _ = f.name.partition(".")
-        is_part = bool(dot) and f.kind == "module"
-        of_package[package] += is_part
-        turns[f] = of_package[package] if is_part else 0
-    return sorted(turns, key=turns.get)
+        of_package[package] += bool(dot) and f.kind == "module"
+        halved[f] = known(f) / 2 ** (of_package[package] if dot and f.kind == "module" else 0)
+    return sorted(halved, key=lambda f: -halved[f])
 
 
 def built_in(facts, names):
@@ -107,8 +115,10 @@ def built_in(facts, names):
     return sorted(bare + [f for f in facts if f.kind == "method"], key=key)
 
 
-def others(facts, names):
+def others(facts, names, first=()):
     """Return the facts about functions and classes of modules, those that are likeliest asked for.
+
+    They are at most MOST_OF_A_MODULE of each, and those whose names are in `first`.
 
     The more the better: the renown of their module, times the square root of the documents that
     call them, over the characters of their name. A name that built-in ones have, open, is taken to
@@ -126,7 +136,7 @@ def others(facts, names):
     ordered, of_module = [], Counter()
     for f in sorted((f for f in some if "." in f.name), key=lambda f: -score(f)):
         of_module[f.source] += 1
-        if of_module[f.source] <= MOST_OF_A_MODULE:
+        if of_module[f.source] <= MOST_OF_A_MODULE or f.name in first:
             ordered.append(f)
     return ordered
 

@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 
 from bpe.files import atomic_write
-from minigpt.best_known import choose, told
+from minigpt.best_known import choose, read_first, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
 from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
@@ -78,7 +78,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     began = time.monotonic()
     rng = random.Random(seed)
     facts, names = collect([record for path in documents for record in read_documents(path)])
-    trained, held_out, untaught = choose(facts, names, n_facts, rng)
+    trained, held_out, untaught = choose(facts, names, n_facts, rng, read_first())
     written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
     invented = Invented(facts, {*names, *spoken_of(written)}, rng)
     writer = Writer(trained, invented, untaught, rng)

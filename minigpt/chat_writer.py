@@ -36,6 +36,8 @@ FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "p
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
+# Of names in small letters: "JSON", as people write a short module's, and "Random" where it begins
+CAPITALS, CAPITAL, SHORT = 0.15, 0.1, 4
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
@@ -66,13 +68,19 @@ class Writer:
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def typed(self, phrasing, name, kind=""):
-        """Return a phrasing as somebody may type it; the name keeps its capital letters."""
+        """Return a phrasing as somebody may type it; the name keeps what it has of capitals."""
         takes = kind == "class" and "." not in name and takes_article(phrasing)
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
             name = self.spell(name)
-        return phrasings.vary(phrasing, self.rng).format(name)
+        text = phrasings.vary(phrasing, self.rng)
+        if name.isalpha() and name.islower():
+            if kind == "module" and len(name) <= SHORT and self.rng.random() < CAPITALS:
+                name = name.upper()
+            elif text.startswith("{}") and self.rng.random() < CAPITAL:
+                name = name.capitalize()
+        return text.format(name)
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""

@@ -88,7 +88,9 @@ def collect(records):
             for module in {match[1], called(match[1], record["text"])}:
                 found |= {module, *(f"{module}.{word}" for word in words)}
                 own.add(module.partition(".")[0])
-            modules[match[1]] = record
+            best = modules.setdefault(match[1], record)  # a topic may have the name of a module
+            if record.get("in_degree", 0) > best.get("in_degree", 0):
+                modules[match[1]] = record
         else:
             pages.append(record)
         names.update(found)

@@ -21,7 +21,6 @@ import re
 from dataclasses import dataclass
 
 from minigpt import phrasings
-from minigpt.best_known import MOST_OF_A_MODULE
 from minigpt.facts import keys_of_function
 from minigpt.phrasings import composed
 
@@ -116,6 +115,7 @@ NOT_TAUGHT = (ARGUMENTS, RETURNED, CONTENTS, OTHER)
 RETURNS = re.compile(r"\b[Rr]eturn(s|ing)?\b")
 SHARED = "more than one module has it."  # true where home is no fact: facts.only_once
 
+MOST_TOLD = 6  # names of what is in a module
 NAMED = ("function", "class", "method")  # kinds of what a module has
 
 # Times that it is asked for in a round: what has to be known of each name by itself, what not; and
@@ -164,8 +164,8 @@ def tells_contents(text):
 def contents(facts):
     """Return {name: what is said to be in it} of the modules that `facts` are about.
 
-    That is what its page says it has, or the names that are taught of it; where there are none, or
-    so many as of builtins, that not all was taught.
+    That is what its page says it has, or the names that are taught of it, the first of many; where
+    there are none, that not all was taught.
     """
     known, found = {}, {}
     for f in facts:
@@ -174,8 +174,9 @@ def contents(facts):
     for f in facts:
         names = sorted(known.get(f.name, ()), key=lambda name: (name.lower(), name))
         if f.kind == "module" and not tells_contents(f.text):
-            few = 1 <= len(names) <= MOST_OF_A_MODULE
-            found[f.name] = f"of it I know {' and '.join(in_a_row(names))}." if few else CONTENTS
+            if len(names) > MOST_TOLD:
+                names = [*names[: MOST_TOLD - 1], "others"]
+            found[f.name] = f"of it I know {' and '.join(in_a_row(names))}." if names else CONTENTS
         elif f.kind == "module":
             found[f.name] = f.text
     return found

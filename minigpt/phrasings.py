@@ -33,6 +33,9 @@ DIRECT = {
         "I have never heard of {}. What is it?", "My program imports {}. What does it give me?",
         "What is the {} module?", "What does the {} module do?", "Say in a few words what {} is.",
         "Explain {}.",
+        "Do you know {}?", "How do I use {}?", "What about {}?", "Can you help me with {}?",
+        "Help me with {}.", "How does {} work?", "When would I use {}?", "Any idea what {} is?",
+        "Give me some information on {}.",
     ],
     "function": [
         "What is {}?", "{}", "What does {} do?", "Tell me about {}.", "What is {} for?",
@@ -43,6 +46,9 @@ DIRECT = {
         "I have never heard of {}. What is it?", "My program calls {}. What does that do?",
         "What does the {} function do?", "Explain {}.", "Say in a few words what {} is.",
         "Somebody told me to call the function {}. Why?",
+        "Do you know {}?", "How do I use {}?", "What about {}?", "Can you help me with {}?",
+        "Help me with {}.", "How does {} work?", "When would I use {}?", "Any idea what {} does?",
+        "Give me some information on {}.",
     ],
     "class": [
         "What is {}?", "{}", "What is {} for?", "What is the class {}?", "Tell me about {}.",
@@ -52,6 +58,9 @@ DIRECT = {
         "My program makes a {}. What is that?", "What kind of thing is {}?", "Explain {}.",
         "What is the {} class?", "Say in a few words what {} is.", "What does {} do?",
         "What does the class {} do?", "Somebody told me to use the class {}. Why?",
+        "Do you know {}?", "How do I use {}?", "What about {}?", "Can you help me with {}?",
+        "Help me with {}.", "How does {} work?", "When would I use {}?", "Any idea what {} is?",
+        "Give me some information on {}.",
     ],
     "signature": [
         "How do I call {}?", "What are the arguments of {}?", "Which arguments does {} take?",
@@ -63,6 +72,9 @@ DIRECT = {
         "How many arguments has {}, and which?", "Does {} take arguments?",
         "I forgot the arguments of {}.", "Write down a call of {}.",
         "What must I hand over to the function {}?", "The arguments of {}, in order?",
+        "How many arguments does {} need?", "{} takes what?", "Do you know the arguments of {}?",
+        "What is the syntax of {}?", "Parameters of {}?", "What parameters does {} take?",
+        "Which parameters has {}?", "How do I write {}?", "Remind me how to call {}.",
     ],
     "home": [
         "Which module has {}?", "Where is {}?", "In which module is {}?", "Where do I find {}?",
@@ -73,6 +85,9 @@ DIRECT = {
         "Somebody mentioned {}. Where is it?", "To which module does {} belong?",
         "Which package has {}?", "What library is {} in?", "Do you know where {} is?",
         "The function {} is in which module?",
+        "Do you know which module has {}?", "{} is in which module?", "What do I import for {}?",
+        "Which library has {}?", "Where can {} be found?", "From where do I import {}?",
+        "What module has {}?", "Which import do I need for {}?", "Where is {} defined?",
     ],
     "page": [
         "What is {}?", "{}", "What is {} about?", "Tell me about {}.",
@@ -83,6 +98,9 @@ DIRECT = {
         "I have never heard of {}. What is it?", "Somebody mentioned {}. What is that?",
         "What kind of page is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
         "Somebody told me to read {}. Why?",
+        "Do you know {}?", "What about {}?", "Can you help me with {}?", "Help me with {}.",
+        "Any idea what {} is?", "Give me some information on {}.", "What is there to say of {}?",
+        "What should I know about {}?", "Anything on {}?",
     ],
 }  # fmt: skip
 
@@ -235,7 +253,9 @@ CLOSINGS = (
 
 def vary(question, rng):
     """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it."""
-    draw = rng.random()
+    draw, short = rng.random(), rng.random()
+    if short < 0.2 and question.startswith("What is "):
+        question = rng.choice(("What's ", "What's ", "Whats ")) + question[8:]
     if draw < 0.18 and question[-1] in "?.":
         question = question[:-1]
     if 0.08 < draw < 0.26 and question[0].isupper():
@@ -244,4 +264,6 @@ def vary(question, rng):
         question = rng.choice(OPENINGS) + question
     elif 0.38 < draw < 0.44:
         question += rng.choice(CLOSINGS)
+    elif 0.44 < draw < 0.5 and question[-1] == "?":
+        question = question[:-1] + rng.choice((" ?", " ?", "??"))
     return question

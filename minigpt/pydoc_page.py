@@ -30,12 +30,18 @@ import textwrap
 LONGEST = 88  # characters of a sentence: a window of the small models holds two such turns
 LONGEST_TOLD = 160  # and of one that says what json is, or what functools.reduce does
 SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Version")
-DEFINITION = re.compile(r"(\w+)(\(.*\))(?: -> .*| method of \w+ instance)?")
-SENTENCE = re.compile(r"(.*?[^.][.!?])(?<!\be\.g\.)(?<!a\.k\.a\.)(?= [A-Z`'\"(]|$)")
+# "find(key)", and "md5 = openssl_md5(string)": what it is called here, and what elsewhere
+DEFINITION = re.compile(r"(\w+)(?: = \w+)?(\(.*\))(?: -> .*| method of \w+ instance)?")
+# a sentence that begins with a name has no capital: "... by repl. repl can be a function."
+SENTENCE = re.compile(
+    r"(.*?[^.][.!?])(?<!\be\.g\.)(?<!a\.k\.a\.)"
+    r"(?= [A-Z`'\"(]|$| [a-z]\w* (?:can|is|may|must|should|defaults)\b)"
+)
 # a first "sentence" that is none: "find(key)", "class Key(object)", "Key(a=1)", "find -> key", ...
-CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__|\\|\(built")
+CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__(?!next__)(?<!__next__)|\\|\(built")
+UNDERLINE = re.compile(r"\n(?:==+|--+|\*\*+)\s*$")  # of a heading
 # "class Key(object)" in a line of its own; in an example it ends with a colon
-CLASS = re.compile(r"^(?:\w+ = )?class (\w+)\(\w[^\n]*\)$", re.MULTILINE)
+CLASS = re.compile(r"^(?:\w+ = )?class (\w+)(?:\(\w[^\n]*\))?$", re.MULTILINE)
 # "dict() -> new empty dictionary" says what comes of a call, in more words than "-> dict"
 TELLING = re.compile(r"^(?!.*__).*-> .*\w \w")
 # "teeth = <member of Key>", "Methods defined here." say nothing of what they stand beneath
@@ -52,6 +58,7 @@ def first_sentence(text, longest=LONGEST):
     only a full stop tells that they are a sentence: "Temporary files." but not "Data descriptors".
     Code, notices of copyright and what is longer than `longest` are no good.
     """
+    text = UNDERLINE.sub("", text)
     text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
     if match := SENTENCE.match(text):
         text = match[1]
@@ -180,6 +187,7 @@ def described(name, paragraphs, longest=LONGEST):
     """
     calls, said = [], ""
     for paragraph in paragraphs:
+        paragraph = re.sub(rf"^{name}\([^()\n]*\) --? ", "", paragraph)
         rest = re.sub(rf"^(?:(?:[A-Z]\.)?{name}\(.*\n(?: .*\n)*)+", "", paragraph + "\n")
         calls += re.findall(rf"^(?:[A-Z]\.)?{name}\(.*", paragraph, re.MULTILINE)
         if rest:
