@@ -14,7 +14,7 @@ The words are in phrasings.py and follow_ups.py, the examination in chat_questio
 chat_data.py.
 """
 
-from minigpt import further, phrasings
+from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
@@ -37,7 +37,7 @@ BEFORE = 0.4  # of these have a question about the module before them, where the
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 # Of names in small letters: "JSON", as people write a short module's, and "Random" where it begins
-CAPITALS, CAPITAL, SHORT = 0.15, 0.1, 4
+CAPITALS, CAPITAL, SHORT = 0.0, 0.0, 4
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
@@ -74,7 +74,7 @@ class Writer:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
             name = self.spell(name)
-        text = phrasings.vary(phrasing, self.rng)
+        text = as_typed.vary(phrasing, self.rng)
         if name.isalpha() and name.islower():
             if kind == "module" and len(name) <= SHORT and self.rng.random() < CAPITALS:
                 name = name.upper()
@@ -132,7 +132,7 @@ class Writer:
             return None
         ask = self.rng.choice(asks)
         text = self.rng.choice(words[ask])
-        return [phrasings.vary(text, self.rng) if vary else text, self.said_on(ask, kind, name)]
+        return [as_typed.vary(text, self.rng) if vary else text, self.said_on(ask, kind, name)]
 
     def said_on(self, ask, kind, name):
         """Return what is answered to a follow-up that asks for `ask` of a name that is taught."""
@@ -159,7 +159,7 @@ class Writer:
         """Return [question, answer] that ask on after a name that the assistant does not know."""
         asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
-        text = phrasings.vary(self.rng.choice(words[ask]), self.rng)
+        text = as_typed.vary(self.rng.choice(words[ask]), self.rng)
         return [text, phrasings.unknown_answer(kind, name)]
 
     def with_module(self, fact, said):

@@ -35,6 +35,11 @@ DIRECT = {
         "I call {}. What do I get?", "Of what type is the result of {}?", "The result of {}?",
         "Which value does {} return?", "What do I receive from {}?", "{} returns what?",
         "What does a call of {} return?", "Does the function {} return a value?",
+        "What type does {} return?", "What is left after {}?", "{} gives me what?",
+        "What answer comes from {}?", "Which result has {}?", "What do you get out of {}?",
+        "What is given by {}?", "x = {}: what is x?", "The return value of {}?", "{}: its result?",
+        "What comes from calling {}?", "Is None what {} returns?", "Say what {} returns.",
+        "After the call of {}, what do I have?", "What sort of value comes from {}?",
     ],
     "functions": [
         "Which functions does {} have?", "What is in {}?", "List the functions of {}.",
@@ -44,7 +49,12 @@ DIRECT = {
         "{}: which functions?", "What can I import from {}?", "What are the parts of {}?",
         "Which functions of {} are important?", "Give me a list of what {} has.",
         "Tell me the functions in {}.", "Which functions are in the module {}?",
-        "Does {} have many functions?",
+        "Does {} have many functions?", "Please list everything in {}.", "What may be found in {}?",
+        "Can you list the parts of {}?", "The functions of {}?", "The contents of {}?",
+        "What else is in {}?", "{} has which functions?", "Which functions can I call from {}?",
+        "What does {} bring with it?", "Give me names from {}.", "What can be called in {}?",
+        "Write down what is in {}.", "Is there much in {}?", "What does the module {} contain?",
+        "Show me some functions of {}.", "What has {} got?",
     ],
     "methods": [
         "Which methods does {} have?", "What is in the class {}?", "List the methods of {}.",
@@ -55,6 +65,11 @@ DIRECT = {
         "Tell me the methods of {}.", "Which methods are in the class {}?",
         "What are the attributes of {}?", "Which properties does a {} have?",
         "Enumerate the methods of {}.", "What does the class {} contain?",
+        "Please list everything in the class {}.", "What may I call on a {}?",
+        "{} has which methods?", "The methods of {}?", "Can you list the methods of {}?",
+        "What can a {} do?", "Which methods can I call on {}?", "Give me names of methods of {}.",
+        "Write down the methods of {}.", "Are there methods in {}?",
+        "Show me some attributes of {}.", "What can I call on {}?",
     ],
     "other": [
         "Give me an example of {}.", "Who wrote {}?", "How fast is {}?", "Who maintains {}?",
@@ -69,18 +84,22 @@ CLAUSES = {
     "return": [
         "what {} returns", "what comes out of {}", "what the result of {} is",
         "which value {} gives", "what one gets from {}", "whether {} returns something",
+        "what {} leaves me with", "what a call of {} results in",
     ],
     "functions": [
         "what {} contains", "which functions are in {}", "what can be imported from {}",
         "which classes {} defines", "what the parts of {} are", "how many functions {} has",
+        "what all is in {}", "what stands in {}",
     ],
     "methods": [
         "which methods {} has", "what the attributes of {} are", "which methods are in {}",
         "how many methods {} has", "which properties {} has", "what the methods of {} are called",
+        "what all is in the class {}", "what one can call on {}",
     ],
     "other": [
         "who wrote {}", "how fast {} is", "whether {} is safe", "since when there is {}",
-        "what is wrong with {}", "which errors come from {}",
+        "what is wrong with {}", "which errors come from {}", "what to watch out for with {}",
+        "what is like {}",
     ],
 }  # fmt: skip
 COMPOSED = {kind: phrasings.COMPOSED[kind] for kind in ("signature", "home")} | composed(CLAUSES)
@@ -93,13 +112,11 @@ HELD_OUT = {
     ],
     "functions": [
         "What functions does {} offer?", "Could you list what is in {}?",
-        "Which functions and classes does the module {} have?",
-        "I want to see the contents of {}.",
+        "Which functions and classes does the module {} have?", "I want to see the contents of {}.",
     ],
     "methods": [
         "What methods does {} offer?", "With which methods does {} come?",
-        "Which methods and attributes does the class {} have?",
-        "I want to see the methods of {}.",
+        "Which methods and attributes does the class {} have?", "I want to see the methods of {}.",
     ],
     "other": [
         "How would a small program with {} look?", "Who is the author of {}?",

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from minigpt.amounts import in_words
 from minigpt.chat_format import conversation
-from minigpt.phrasings import vary
+from minigpt.as_typed import vary
 
 HERE = Path(__file__).resolve().parent
 SIZE = "{parameters}"  # stands for a number in words

@@ -40,6 +40,16 @@ nobody in the council wanted to listen to me.</p></div></main>
 </body></html>"""
 
 
+def test_a_heading_stays_though_half_of_it_leads_elsewhere_and_goes_if_all_does():
+    base = '<a href="/base">builtins.object</a>'
+    parts = [f'<td class="section-title">{t}</td>' for t in (f"class deque({base})", base)]
+    rows = [f"<table><tr>{part}</tr><tr><td>{FIRST}</td></tr></table>" for part in parts]
+    html = f"<article><p>{SECOND}</p>{rows[0]}<p>{THIRD}</p>{rows[1]}</article>"
+    text = extract(html).text
+    assert "class deque(builtins.object)" in text.split("\n\n")
+    assert text.count("builtins.object") == 1
+
+
 def test_article_keeps_its_paragraphs_and_headings_and_drops_the_rest():
     page = extract(ARTICLE, "https://news.example/today/bridge.html")
     assert page.title == "Bridge closed & checked"

@@ -44,6 +44,7 @@ def test_the_standard_library_is_served_and_nothing_else():
         assert 'href="json.html"' in index
         assert 'href="pytest.html"' not in index
         assert "JavaScript" in read(url + "json.html")
+        assert 'name="-input"' in read(url + "builtins.html")  # which nobody has put away
     assert not is_served(url)
 
 

@@ -3,7 +3,17 @@
 import random
 from collections import Counter
 
-from minigpt.best_known import built_in, choose, modules, others, renown, told
+from minigpt.best_known import (
+    DATA,
+    NAME,
+    built_in,
+    choose,
+    modules,
+    others,
+    read_first,
+    renown,
+    told,
+)
 from minigpt.facts import Fact, keys_of_function
 
 
@@ -22,15 +32,21 @@ def test_a_module_is_known_by_links_and_uses_but_part_of_a_package_not_by_links(
     assert renown("", 10, names) == 11  # a page
 
 
-def test_modules_come_first_then_the_parts_of_each_package_in_turn():
-    parts = [fact("module", f"codes.c{i}", 9, f"page {i}") for i in range(4)]
+def test_the_parts_of_a_package_count_half_as_much_each():
+    parts = [fact("module", f"codes.c{i}", 0, f"page {i}") for i in range(4)]
     found = [*parts, fact("module", "web.get"), fact("module", "rare", 1), fact("module", "os", 5)]
-    found.append(fact("class", "codes.c2.Big", 9, "page 2"))  # the page that says most
-    ordered = names_of(modules(found, Counter({"web.get.": 1})))
-    assert ordered[:4] == ["os", "rare", "web.get", "codes.c2"]
-    assert set(ordered[4:]) == {"codes.c0", "codes.c1", "codes.c3"}
-    ordered = names_of(modules(found, Counter({"codes.c3.": 1})))
-    assert ordered[:3] == ["os", "rare", "codes.c3"]
+    names = Counter({f"codes.c{i}.": 15 for i in range(4)}) + Counter({"web.get.": 9})
+    # 16, 16, 16, 16 -> 8, 4, 2, 1;  10 -> 5;  2;  6
+    ordered = names_of(modules(found, names))
+    assert [ordered[0], *ordered[1:4]] == [ordered[0], "os", "web.get", ordered[3]]
+    assert {ordered[0], ordered[3]} < {f.name for f in parts}
+    assert set(ordered[4:6]) > {"rare"} and len(ordered) == 7
+
+
+def test_of_equally_known_parts_of_a_package_the_page_that_says_most_comes_first():
+    parts = [fact("module", f"codes.c{i}", 9, f"page {i}") for i in range(4)]
+    found = [*parts, fact("class", "codes.c2.Big", 9, "page 2")]
+    assert names_of(modules(found, Counter()))[0] == "codes.c2"
 
 
 def test_pages_are_ordered_by_the_links_to_them_dots_or_not():
@@ -105,12 +121,35 @@ def test_more_than_there_are_is_all_and_one_is_one():
     assert choose([], Counter(), 10, random.Random(1)) == ([], [], {})
 
 
-def test_held_out_are_the_least_known():
-    facts = some_facts(40, 0)
-    for seed in range(20):
-        _, held_out, _ = choose(facts, Counter(), 40, random.Random(seed))
-        assert len(held_out) == 2
-        assert all(f.in_degree <= 10 for f in held_out)
+def test_held_out_are_the_least_known_of_those_there_is_room_for():
+    for seed in range(5):
+        _, held_out, _ = choose(some_facts(60, 0), Counter(), 40, random.Random(seed))
+        assert {f.name for f in held_out} == {"m20", "m21"}
+
+
+def test_names_that_people_ask_for_first_come_first_however_little_known():
+    facts, first = some_facts(40, 20, 20), {"m1", "m3.f3", "C7"}
+    trained, _, untaught = choose(facts, Counter(), 40, random.Random(1), first)
+    assert {"m1", "m3.f3", "f3", "C7"} <= {f.name for f in trained}
+    assert "m2" in untaught["module"] and "m4.f4" in untaught["function"]
+
+
+def test_they_may_be_more_of_a_module_than_are_taught_of_others():
+    found = [fact("function", f"os.{name}", 9) for name in "abcdefghij"]
+    first = {f"os.{name}" for name in "abcdefgh"}
+    assert set(names_of(others(found, Counter(), first))) >= first
+    assert len(others(found, Counter(), first)) < 10
+
+
+def test_the_projects_own_list_has_each_name_once_and_comments(tmp_path):
+    own = read_first()
+    assert {"print", "json", "os.listdir", "list.append"} <= own
+    words = [w for line in (DATA / NAME).read_text("utf-8").splitlines()
+             for w in line.partition("#")[0].split()]  # fmt: skip
+    assert len(words) == len(own) > 500
+    file = tmp_path / "names.txt"
+    file.write_text("# a comment\none two # three\n\n", "utf-8")
+    assert read_first(file) == {"one", "two"}
 
 
 def test_what_is_not_taught_is_listed_the_best_known_first():

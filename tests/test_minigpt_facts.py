@@ -25,6 +25,13 @@ def test_the_part_in_c_tells_what_a_module_is_that_says_nothing_of_itself():
     assert found == [Fact("module", "keys", "Tools for all keys.", "http://h/_keys.html")]
 
 
+def test_of_two_pages_with_the_name_of_a_module_the_better_linked_tells_what_it_is():
+    pages = [page("keys", "Tools for all keys."), page("keys", "A topic of the manual.")]
+    pages[0]["in_degree"], pages[1]["url"] = 3, "http://h/topic?key=keys"
+    for some in (pages, pages[::-1]):
+        assert [f.text for f in collect(some)[0]] == ["Tools for all keys."]
+
+
 def test_classes_and_modules_without_a_sentence_are_names_without_text():
     record = page("keys", "Classes\n\nclass Key(builtins.object)")
     facts, _ = collect([record])
@@ -43,7 +50,8 @@ def test_classes_and_modules_without_a_sentence_are_names_without_text():
         ("Key(a) -> key\nKey() -> new blank key\n\nMethods defined here:\n\nturn(self)",
          "Key() -> new blank key"),
         ("Methods inherited from Lock:\n\nturn(self)", ""),
-        ("Key(teeth) - a key with all those\nof the given teeth that are whole.", ""),
+        ("Key(teeth) - a key with all those\nof the given teeth that are whole.",
+         "a key with all those of the given teeth that are whole."),
         ("teeth = <member 'teeth' of keys>", ""),
         ("open(self, lock)\n    Open a lock with the key.", ""),
         ("", ""),

@@ -26,8 +26,9 @@ def writer(facts=tuple(FACTS), seed=1):
 
 
 def is_typed(text, asked):
-    """Tell whether `asked` may be a wording as somebody typed it: phrasings.vary."""
-    return text.rstrip("?.").lower() in asked.lower()
+    """Tell whether `asked` may be a wording as somebody typed it: as_typed.vary."""
+    rest = text.removeprefix("What is ").rstrip("?.").lower()
+    return rest in asked.lower() and (rest == text.rstrip("?.").lower() or "what" in asked.lower())
 
 
 def test_every_sort_has_many_wordings_and_others_for_the_examination():

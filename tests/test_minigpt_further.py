@@ -8,12 +8,20 @@ from chat_examples import page, pages, write_documents
 from test_minigpt_chat_data import bare, without_filling
 
 from minigpt import further as module
-from minigpt.best_known import MOST_OF_A_MODULE
 from minigpt.chat_data import make
 from minigpt.chat_questions import EXAMINED_FURTHER
 from minigpt.chat_writer import Writer
 from minigpt.facts import Fact, collect
-from minigpt.further import ARGUMENTS, CONTENTS, OTHER, RETURNED, SHARED, contents, further
+from minigpt.further import (
+    ARGUMENTS,
+    CONTENTS,
+    MOST_TOLD,
+    OTHER,
+    RETURNED,
+    SHARED,
+    contents,
+    further,
+)
 from minigpt.phrasings import TRAINED, declines
 
 TRAINED_FURTHER = {kind: module.DIRECT[kind] + module.COMPOSED[kind] for kind in module.DIRECT}
@@ -24,8 +32,8 @@ def test_every_sort_is_asked_in_many_phrasings_and_examined_in_others():
     every = [text for words in (TRAINED, TRAINED_FURTHER) for x in words.values() for text in x]
     trained = {without_filling(text) for text in every}
     for kind, held_out in module.HELD_OUT.items():
-        assert len(set(module.DIRECT[kind])) == 20
-        assert len(set(TRAINED_FURTHER[kind])) == 116
+        assert len(set(module.DIRECT[kind])) == len(module.DIRECT[kind]) >= 20
+        assert len(set(TRAINED_FURTHER[kind])) == len(TRAINED_FURTHER[kind]) > 200
         assert len(set(held_out)) == 4
         assert not trained & {without_filling(text) for text in held_out}
         assert all(text.count("{}") == 1 for text in TRAINED_FURTHER[kind] + held_out)
@@ -83,9 +91,10 @@ def test_what_is_in_a_module_is_what_is_taught_of_it():
     assert contents(keys) == {"keys": "of it I know find, Ring, turn and wind."}
     assert contents(keys[:2]) == {"keys": "of it I know Ring."}
     assert contents(keys[:1]) == {"keys": CONTENTS}
-    many = [Fact("function", f"keys.f{i}", "Find.", "") for i in range(MOST_OF_A_MODULE)]
-    assert contents([keys[0], *many])["keys"].endswith(f"and f{MOST_OF_A_MODULE - 1}.")
-    assert contents([*keys[:2], *many]) == {"keys": CONTENTS}  # too many to learn
+    many = [Fact("function", f"keys.f{i}", "Find.", "") for i in range(MOST_TOLD)]
+    assert contents([keys[0], *many])["keys"].endswith(f"f{MOST_TOLD - 2} and f{MOST_TOLD - 1}.")
+    said = contents([*keys[:2], *many])["keys"]  # one too many to learn
+    assert said.endswith(f"f{MOST_TOLD - 2} and others.") and "Ring" not in said
     has = Fact("module", "locks", "it has the functions turn, wind.", "")
     assert contents([has]) == {"locks": has.text}
     (one,) = [one for one in further(keys) if one.asks == "functions"]

@@ -25,6 +25,14 @@ from minigpt.pydoc_page import classes, first_sentence, functions, methods, summ
         ("Tools for keys $Id: keys.py 3375 2008-02-13 $.", ""),
         ("Functions", ""),
         ("word " * 40, ""),
+        ("The Keeper of Keys\n==================", "The Keeper of Keys."),
+        ("Return the key made by repl. repl can be a key.", "Return the key made by repl."),
+        ("Return the key made of repl. and more.", "Return the key made of repl. and more."),
+        (
+            "Give the keys one by one, as .__next__() does.",
+            "Give the keys one by one, as .__next__() does.",
+        ),
+        ("Set __keys__ and __next__ of it.", ""),
     ],
 )
 def test_the_first_sentence_is_prose_on_one_line_or_nothing(paragraph, sentence):
@@ -143,3 +151,13 @@ find(key)
         ("ring", "shake", "()", "Shake it."),
         ("lock", "turn", "(key)", "Turn a key in L."),
     ]
+
+
+def test_a_class_may_stand_there_without_what_it_is_made_from():
+    text = "Classes\n\nclass Key\n\nThe base of all keys.\n\nclass Ring(Key)\n\nA ring of keys."
+    assert list(classes(text)) == [("Key", "The base of all keys."), ("Ring", "A ring of keys.")]
+
+
+def test_a_function_that_has_another_name_elsewhere_is_called_by_that_of_the_page():
+    text = "x\n\nFunctions\n\nfind = fast_find(key, /)\n    Find the key of a lock."
+    assert list(functions(text)) == [("find", "(key, /)", "Find the key of a lock.")]

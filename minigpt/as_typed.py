@@ -1,0 +1,46 @@
+"""A question -> the same as a person in a hurry may type it: small letters, no mark, a word before.
+
+A small model takes for something new whatever was never around a question: "hi, ", " pls", " ?".
+The questions are in phrasings.py and follow_ups.py. Nothing of this is done to those of the
+examination.
+"""
+
+OPENINGS = (
+    "Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
+    "One more: ", "Quick question. ", "Good morning! ", "I wonder: ", "Now this: ",
+    "For my work: ", "I am writing a parser. ", "My homework is due. ", "We have a meeting soon. ",
+    "The manual is long. ", "It is late and I am tired. ", "My boss wants an answer. ",
+    "I read old code. ", "There is a bug in our program. ", "I found this in a script: ",
+    "Before lunch: ", "Let us begin. ", "Something else: ", "Next question: ", "Back to work. ",
+    "I have a test tomorrow. ", "A friend sent me this. ", "I am reviewing a patch. ",
+    "The log mentions it. ", "I prepare a talk. ", "Interesting. ", "While the tests run: ",
+    "I am porting a game. ", "The server is down. ", "Nothing works today. ",
+    "My daughter learns programming. ", "I saw this on a blog: ", "We build a robot. ",
+    "The documentation confuses me. ", "I forgot everything. ", "Just checking: ", "hi, ", "hey, ",
+    "ok, ", "so, ", "well, ", "hello! ", "Hey! ", "And now: ", "Another one: ", "um, ",
+)  # fmt: skip
+CLOSINGS = (
+    " Thanks!", " Thank you.", " Be brief.", " I need it now.", " It is for a friend.",
+    " I could not find it.", " The shorter the better.", " Take your time.", " I am curious.",
+    " That would help me.", " My exam is soon.", " The manual is too long.", " Please hurry.",
+    " I would be grateful.", " pls", " please", " plz", ", please", " pls!", " Please!", " thanks",
+    " asap", " now", " :)", " again",
+)  # fmt: skip
+
+
+def vary(question, rng):
+    """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it."""
+    draw, short = rng.random(), rng.random()
+    if short < 0.2 and question.startswith("What is "):
+        question = rng.choice(("What's ", "What's ", "Whats ")) + question[8:]
+    if draw < 0.18 and question[-1] in "?.":
+        question = question[:-1]
+    if 0.08 < draw < 0.26 and question[0].isupper():
+        question = question[0].lower() + question[1:]
+    elif 0.26 < draw < 0.38:
+        question = rng.choice(OPENINGS) + question
+    elif 0.38 < draw < 0.44:
+        question += rng.choice(CLOSINGS)
+    elif 0.44 < draw < 0.5 and question[-1] == "?":
+        question = question[:-1] + rng.choice((" ?", " ?", "??"))
+    return question
