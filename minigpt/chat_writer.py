@@ -37,7 +37,7 @@ BEFORE = 0.4  # of these have a question about the module before them, where the
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 # Of names in small letters: "JSON", as people write a short module's, and "Random" where it begins
-CAPITALS, CAPITAL, SHORT = 0.0, 0.0, 4
+CAPITALS, CAPITAL, SHORT = 0.1, 0.1, 4
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen

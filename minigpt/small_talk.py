@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.amounts import in_words
-from minigpt.chat_format import conversation
 from minigpt.as_typed import vary
+from minigpt.chat_format import conversation
 
 HERE = Path(__file__).resolve().parent
 SIZE = "{parameters}"  # stands for a number in words
