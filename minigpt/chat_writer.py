@@ -24,7 +24,7 @@ ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
 # ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
 # take it for small talk, of which much begins so
-USUAL = 3
+USUAL = 4
 FURTHER = (further.DIRECT, further.COMPOSED)
 # Questions about names not to be known for each one about a fact; about modules more, as what other
 # libraries are called is asked for like a module ...
@@ -36,8 +36,7 @@ FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "p
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
-# Of names in small letters: "JSON", as people write a short module's, and "Random" where it begins
-CAPITALS, CAPITAL, SHORT = 0.1, 0.1, 4
+CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
@@ -68,18 +67,17 @@ class Writer:
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def typed(self, phrasing, name, kind=""):
-        """Return a phrasing as somebody may type it; the name keeps what it has of capitals."""
+        """Return a phrasing as somebody may type it; the name keeps its letters, a short module's in
+        capitals now and then."""
         takes = kind == "class" and "." not in name and takes_article(phrasing)
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
             name = self.spell(name)
         text = as_typed.vary(phrasing, self.rng)
-        if name.isalpha() and name.islower():
-            if kind == "module" and len(name) <= SHORT and self.rng.random() < CAPITALS:
-                name = name.upper()
-            elif text.startswith("{}") and self.rng.random() < CAPITAL:
-                name = name.capitalize()
+        is_short = kind == "module" and len(name) <= SHORT and name.isalpha()
+        if is_short and self.rng.random() < CAPITALS:
+            name = name.upper()
         return text.format(name)
 
     def spell(self, name):

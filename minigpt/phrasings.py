@@ -25,7 +25,7 @@ import re
 
 DIRECT = {
     "module": [
-        "What is {}?", "{}", "What is {} for?", "What does {} do?", "Tell me about {}.",
+        "What is {}?", "{}", "{}?", "What is {} for?", "What does {} do?", "Tell me about {}.",
         "What is the module {}?", "What does the module {} do?", "Can you explain {}?",
         "What can I do with {}?", "{}: what is it?", "Please describe {}.", "And {}?",
         "What is the use of the module {}?", "What purpose does {} serve?",
@@ -42,7 +42,7 @@ DIRECT = {
         "What would one need {} for?", "I see import {}. Why?",
     ],
     "function": [
-        "What is {}?", "{}", "What does {} do?", "Tell me about {}.", "What is {} for?",
+        "What is {}?", "{}", "{}?", "What does {} do?", "Tell me about {}.", "What is {} for?",
         "What does the function {} do?", "Can you explain {}?", "{}: what does it do?",
         "Please describe {}.", "What happens when I call {}?", "What is the function {} for?",
         "And {}?", "What is the use of {}?", "What purpose does {} serve?",
@@ -60,7 +60,7 @@ DIRECT = {
         "I see a call of {}. Why?",
     ],
     "class": [
-        "What is {}?", "{}", "What is {} for?", "What is the class {}?", "Tell me about {}.",
+        "What is {}?", "{}", "{}?", "What is {} for?", "What is the class {}?", "Tell me about {}.",
         "Can you explain {}?", "{}: what is it?", "Please describe {}.", "And {}?",
         "What is the use of the class {}?", "What purpose does {} serve?",
         "I have never heard of {}. What is it?", "My program makes a {}. What is that?",
@@ -93,8 +93,8 @@ DIRECT = {
         "In what order do the arguments of {} come?", "Show the arguments of {}.",
         "A call of {}, please.", "List the arguments of {}.", "What do I write after {}?",
         "What may I pass to {}?", "Which options has {}?", "How should a call of {} look?",
-        "I call {} how?", "Explain how one calls {}.", "What are the parameters of {}?",
-        "Is there an argument to {}?",
+        "I call {} how?", "Explain how one calls {}.", "{}: parameters?",
+        "What are the parameters of {}?", "Is there an argument to {}?",
     ],
     "home": [
         "Which module has {}?", "Where is {}?", "In which module is {}?", "Where do I find {}?",
@@ -113,15 +113,16 @@ DIRECT = {
         "What is the home of {}?", "From where comes {}?", "{} belongs to what?",
         "What must I import before I call {}?", "How do I import {}?", "Find {} for me.",
         "I cannot find {}. Where is it?", "Which file has {}?", "In what package is {}?",
-        "Explain where {} is.",
+        "Explain where {} is.", "{}: where?",
     ],
     "page": [
-        "What is {}?", "{}", "What is {} about?", "Tell me about {}.", "What does the page {} say?",
-        "What do you know about {}?", "{}: what is it about?", "Please describe {}.",
-        "What did you read about {}?", "Describe {} in a sentence.", "How does the page {} begin?",
-        "What does {} mean?", "What is the use of {}?", "Why would anyone read {}?",
-        "I have never heard of {}. What is it?", "Somebody mentioned {}. What is that?",
-        "What kind of page is {}?", "Is {} of any use to me?", "Say in a few words what {} is.",
+        "What is {}?", "{}", "{}?", "What is {} about?", "Tell me about {}.",
+        "What does the page {} say?", "What do you know about {}?", "{}: what is it about?",
+        "Please describe {}.", "What did you read about {}?", "Describe {} in a sentence.",
+        "How does the page {} begin?", "What does {} mean?", "What is the use of {}?",
+        "Why would anyone read {}?", "I have never heard of {}. What is it?",
+        "Somebody mentioned {}. What is that?", "What kind of page is {}?",
+        "Is {} of any use to me?", "Say in a few words what {} is.",
         "Somebody told me to read {}. Why?", "Do you know {}?", "What about {}?",
         "Can you help me with {}?", "Help me with {}.", "Any idea what {} is?",
         "Give me some information on {}.", "What is there to say of {}?",
