@@ -67,8 +67,10 @@ class Writer:
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def typed(self, phrasing, name, kind=""):
-        """Return a phrasing as somebody may type it; the name keeps its letters, a short module's in
-        capitals now and then."""
+        """Return a phrasing as somebody may type it; the name keeps its letters.
+
+        Only a short module's are capitals now and then.
+        """
         takes = kind == "class" and "." not in name and takes_article(phrasing)
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))

@@ -38,7 +38,7 @@ DIRECT = {
         "What type does {} return?", "What is left after {}?", "{} gives me what?",
         "What answer comes from {}?", "Which result has {}?", "What do you get out of {}?",
         "What is given by {}?", "x = {}: what is x?", "The return value of {}?", "{}: its result?",
-        "What comes from calling {}?", "Is None what {} returns?", "Say what {} returns.",
+        "What comes from calling {}?", "Is None what {} returns?",
         "After the call of {}, what do I have?", "What sort of value comes from {}?",
     ],
     "functions": [

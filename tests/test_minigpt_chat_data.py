@@ -11,7 +11,7 @@ import pytest
 from chat_examples import pages, write_conversations, write_documents
 from minigpt_examples import save_example_model
 
-from minigpt import further, load, phrasings
+from minigpt import as_typed, further, load, phrasings
 from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, make
@@ -325,6 +325,25 @@ def test_a_name_is_asked_for_by_itself_too_and_keeps_its_letters():
     found = {writer.typed(text, "Key") for text in ("{}", "{}: what is it?") for _ in range(200)}
     assert {"Key", "Key: what is it?", "Key: what is it", "`Key`"} <= found
     assert all("Key" in text for text in found)
+
+
+def test_short_modules_are_asked_for_in_capitals_too_and_so_are_names_not_to_be_known():
+    writer = Writer([], None, {"module": ["yaml"]}, random.Random(1))
+    for name, kind, also in (("json", "module", True), ("random", "module", False),
+                             ("re.sub", "module", False), ("len", "function", False)):  # fmt: skip
+        found = {writer.typed("Is {} it", name, kind) for _ in range(200)}
+        assert (f"Is {name.upper()} it" in found) == also, name
+    asked = {writer.unknown("module", ["Is {} it"], untaught=1)[0][0] for _ in range(200)}
+    assert "Is YAML it" in asked
+
+
+def test_a_question_is_typed_as_by_people_in_a_hurry():
+    rng = random.Random(1)
+    found = {as_typed.vary("What is {}?", rng) for _ in range(3000)}
+    for text in ("what is {}", "What's {}?", "Whats {}?", "What is {} ?", "What is {}??", "{}?"):
+        assert (text in found) == (text != "{}?"), text
+    assert any(text.endswith(" pls") for text in found) and "hi, What is {}?" in found
+    assert all(text.count("{}") == 1 for text in found)
 
 
 def test_untaught_names_of_well_known_pages_are_asked_for_oftener():
