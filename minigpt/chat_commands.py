@@ -201,7 +201,7 @@ def sft(args):
     from minigpt.config import with_flags
     from minigpt.sft import inherit, sft
 
-    with joined(tqdm.write) as (cluster, say):
+    with joined(tqdm.write, args.device) as (cluster, say):
         config = with_flags(inherit(args.base), args)
         report = sft(
             args.base, args.conversations, args.out, config, args.device, args.start, say,

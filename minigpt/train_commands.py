@@ -198,7 +198,7 @@ def pretrain(args):
     from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
-    with joined(tqdm.write) as (cluster, say):
+    with joined(tqdm.write, args.device) as (cluster, say):
         n_vocab = Tokenizer.load(args.tokenizer).n_vocab
         model, train = settings(args.preset, args.depth, n_vocab)
         if args.init is not None:
