@@ -112,10 +112,10 @@ def take_gpu(index, n):
     They are a cluster's (cluster.py), and it must be called before anything is on a GPU. Raises
     ValueError where there are fewer GPUs, or no NCCL to add up gradients with.
     """
-    from minigpt.cuda import nccl
+    from minigpt.cuda.nccl import library  # here, since that imports this file
 
     _import_cupy((index, n))
-    nccl.library()
+    library()
 
 
 def _import_cupy(place=None):

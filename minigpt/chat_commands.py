@@ -51,7 +51,8 @@ def add_sft(command):
         "sft out/base -o out/chat",
     )  # fmt: skip
     p.description += (
-        " It is trained on conversations, and learns from what the assistant says in them only."
+        " It is trained on conversations, and learns from what the assistant says in them only. "
+        "By mpiexec it is started as pretrain is."
     )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations_folder(p)

@@ -23,7 +23,7 @@ workstations" (the ring).
 import contextlib
 
 from minigpt.captured import CapturedTrainer
-from minigpt.cuda import nccl
+from minigpt.cuda.nccl import Gpus
 from minigpt.parallel import Workers
 from minigpt.train import NotFinite, Trainer
 
@@ -79,7 +79,7 @@ class CapturedClusterTrainer(Member, CapturedTrainer):
 
     def spread(self, *arrays):
         """Fill arrays, the weights among them, with what the leader has in them."""
-        self.gpus = nccl.Gpus(self.cluster)
+        self.gpus = Gpus(self.cluster)
         self.cluster.last.callback(self.gpus.close)
         with self.graphs.on():
             self.gpus.spread(self.graphs.stream, *arrays)

@@ -144,7 +144,8 @@ def run_in_folder(
     run = settings_of(model, config, data)
     parts = model, optimizer, windows, config
     if cluster is not None:
-        cluster.agree(run)
+        computes = {"device": model.device.name, "precision": model.device.precision}
+        cluster.agree(run | {"train": run["train"] | computes})
         if not cluster.leads:
             follow(parts, cluster)
             return None

@@ -166,7 +166,8 @@ def add_pretrain(command):
     p.description += (
         " Says first how much memory and time it will take. Now and then it tells the validation "
         "loss, which should fall, and lets the model write. An earlier run with other settings is "
-        "kept as OUT.previous."
+        "kept as OUT.previous. Started by mpiexec, several machines make each step together; with "
+        "--device gpu several GPUs do, a process for each."
     )
     add_paths(p, "--tokens", "--tokenizer", "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")

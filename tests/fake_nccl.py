@@ -12,7 +12,7 @@ import fake_cupy
 import numpy as np
 
 available = True
-NCCL_FLOAT32, NCCL_SUM = 7, 0  # as nccl.h has them
+NCCL_FLOAT32, NCCL_SUM, NCCL_AVG = 7, 0, 4  # as nccl.h has them
 _group, _depth = [], 0
 log = []  # of what was asked for: (name, number of elements)
 
@@ -23,6 +23,10 @@ class NcclError(RuntimeError):
 
 def get_unique_id():
     return os.urandom(128)
+
+
+def get_version():
+    return 22707
 
 
 def groupStart():
@@ -53,22 +57,29 @@ class NcclCommunicator:
     def allReduce(self, sendbuf, recvbuf, count, datatype, op, stream):
         from mpi4py import MPI
 
-        assert op == NCCL_SUM
-        self._do("allReduce", sendbuf, recvbuf, count, datatype, stream,
-                 lambda x: self._all.Allreduce(MPI.IN_PLACE, x))  # fmt: skip
+        def reduce(x):
+            self._all.Allreduce(MPI.IN_PLACE, x)
+            if op == NCCL_AVG:
+                x /= self._all.size
+
+        assert op in (NCCL_SUM, NCCL_AVG)
+        self._do("allReduce", sendbuf, recvbuf, count, datatype, stream, reduce)
 
     def broadcast(self, sendbuff, recvbuff, count, datatype, root, stream):
         self._do("broadcast", sendbuff, recvbuff, count, datatype, stream,
                  lambda x: self._all.Bcast(x, root))  # fmt: skip
 
     def _do(self, name, source, target, count, datatype, stream, function):
-        assert datatype == NCCL_FLOAT32 and source == target
+        assert datatype == NCCL_FLOAT32
         assert fake_cupy.tape is None, "NCCL was captured"
         used = fake_cupy.place["stream"]
         assert used.ptr == stream and used.waited
         log.append((name, count))
-        x = np.ctypeslib.as_array((ctypes.c_float * count).from_address(target))
-        _group.append(lambda: function(x))
+        given, x = (
+            np.ctypeslib.as_array((ctypes.c_float * count).from_address(at))
+            for at in (source, target)
+        )
+        _group.append(lambda: (np.copyto(x, given), function(x)))
         if _depth == 0:
             _group.pop()()
 

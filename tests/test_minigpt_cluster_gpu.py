@@ -14,6 +14,7 @@ import fake_nccl
 import numpy as np
 import pytest
 import safetensors.numpy
+from bench_gpu_nccl import Alone
 from chat_examples import make_conversations
 from fake_cupy import fake_gpu, ops_without_waiting, plain
 from kill_training import command
@@ -22,10 +23,10 @@ from mpi_programs import kill_one, outcome
 from on_fake_gpus import gpus
 from training_runs import metrics
 
-from minigpt import backend, cluster
+from minigpt import backend, cluster, cluster_trainer, pretrain
 from minigpt.__main__ import main
 from minigpt.cluster_trainer import CapturedClusterTrainer
-from minigpt.cuda import nccl
+from minigpt.cuda import graph, nccl
 from minigpt.dataset import Windows, load_tokens
 from minigpt.muon import make_optimizer
 from minigpt.parallel import Workers
@@ -34,6 +35,7 @@ from minigpt.trainers import make_trainer
 pytest_plugins = ["minigpt_fixtures", "mpi_fixtures"]
 pytestmark = pytest.mark.usefixtures("mpi")
 
+PLAIN = backend.open_device()
 PROGRAM = Path(__file__).parent / "on_fake_gpus.py"
 GPU = {
     "device": "gpu", "steps": 6, "eval-every": 3, "save-every-s": 1000, "sample-every": 0,
@@ -175,15 +177,10 @@ def test_gpus_that_cannot_be_connected_are_said_in_a_line(monkeypatch):
     monkeypatch.setattr(fake_nccl, "NcclCommunicator", Communicator)
     monkeypatch.setattr(nccl, "library", lambda: fake_nccl)
     with pytest.raises(ValueError, match=r"NCCL cannot connect the GPUs: NCCL_ERR.*: no way$"):
-        nccl.Gpus(alone())
+        nccl.Gpus(Alone())
 
 
 # ---- parts -------------------------------------------------------------------------------------
-
-
-def alone(**more):
-    """Return a stand-in for a Cluster of one."""
-    return SimpleNamespace(leads=True, index=0, n=1, first=lambda value: value, **more)
 
 
 @pytest.fixture
@@ -195,12 +192,8 @@ def trainer(example, monkeypatch):
 
     def make(device, **changes):
         config, model = replace(TRAIN, **changes), small_model(device)
-        cluster = alone(
-            share_of=lambda n: slice(0, n), work=lambda *order: contextlib.nullcontext(),
-            last=contextlib.ExitStack(),
-        )  # fmt: skip
         parts = model, make_optimizer(model, config), Windows(row, MODEL.n_positions, config.seed)
-        made = make_trainer(*parts, config, Workers(1), cluster)
+        made = make_trainer(*parts, config, Workers(1), Alone())
         assert type(made) is CapturedClusterTrainer
         return made
 
@@ -226,6 +219,45 @@ def test_the_leaders_learning_rate_is_taken(trainer):
     made.cluster.first = lambda numbers: (numbers[0] * [0, 1, 0, 1],)  # it says: no step, no decay
     made.step(0)
     np.testing.assert_array_equal(plain(made.model.params.flat), before)
+
+
+def test_the_validation_loss_is_that_of_the_last_step_on_every_gpu(trainer):
+    """The others have only enqueued it when they are asked."""
+    made = trainer(fake_gpu())
+    made.cluster.total = lambda number: number
+    made.start(0)
+    waited = made.graphs.stream.synchronised
+    assert made.total_nats([made.windows.batch(0, 2)]) > 0
+    assert made.graphs.stream.synchronised == waited + 1
+
+
+def test_those_that_follow_wait_for_no_step_either(trainer, monkeypatch):
+    made = trainer(fake_gpu())
+    orders = iter([("start", step) for step in range(4)] + [(None,)])
+    cluster = made.cluster
+    cluster.hear, cluster.n_workers = lambda: next(orders), lambda wanted: wanted
+    monkeypatch.setattr(cluster_trainer, "cluster_trainer", lambda *parts: made)
+    monkeypatch.setattr(graph.Download, "read", None)
+    cluster_trainer.follow((made.model, made.optimizer, made.windows, made.config), cluster)
+    assert made.update.graph.launches == 3
+
+
+@pytest.mark.parametrize(("device", "said"), [(PLAIN, "cpu"), (fake_gpu(), "gpu")])
+def test_all_must_compute_on_the_same_kind_of_device(example, tmp_path, monkeypatch, device, said):
+    class Agreed(Exception):
+        pass
+
+    def agree(run):
+        raise Agreed(run["train"])
+
+    monkeypatch.setattr(pretrain, "open_device", lambda name: device)
+    cluster = SimpleNamespace(n=1, n_workers=lambda wanted: 1, agree=agree)
+    with pytest.raises(Agreed) as raised:
+        pretrain.pretrain(
+            example.tokens, example.tokenizer, tmp_path, MODEL, TRAIN, said, cluster=cluster
+        )
+    [train] = raised.value.args
+    assert (train["device"], train["precision"]) == (said, "fp32")
 
 
 def test_what_nccl_adds_up_is_float32_in_any_precision(trainer):
