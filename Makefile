@@ -32,7 +32,8 @@ PROFILE =
 PORT = 8000
 # what an hour of this machine costs, in dollars, for the report; default: 0.10
 PRICE =
-# what starts a program on several machines that train together, as "mpiexec -n 2 --hosts red,blue"
+# what starts a program on several machines that train together, as "mpiexec -n 2 --hosts red,blue";
+# with DEVICE=gpu a process for each GPU, as "mpiexec -n 4"
 LAUNCH =
 # cpu or gpu
 DEVICE = cpu
@@ -67,9 +68,6 @@ endif
 ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
-ifneq ($(and $(LAUNCH),$(filter gpu,$(DEVICE))),)
-$(error DEVICE is gpu; with LAUNCH it must be cpu: machines with GPUs cannot train together yet)
-endif
 
 .PHONY: help train chat trained report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
@@ -84,6 +82,7 @@ help:
 	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               LAUNCH="mpiexec -n 2 --hosts a,b"    several machines'
+	@echo '               DEVICE=gpu LAUNCH="mpiexec -n 4"     several GPUs, a process for each'
 	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16'
 	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
@@ -116,7 +115,7 @@ CHECK_MPI = $(MPI) $(PY) -c 'import mpi4py' || \
 	{ echo 'make: LAUNCH is $(LAUNCH); it must start Python with mpi4py on every machine' >&2; exit 2; }
 ON = $(DEVICE)$(if $(PRECISION),:$(PRECISION))
 # with what `make chat` needs, so that the network is needed once
-ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,chat))
+ENVIRONMENT = $(addprefix $(VENV)/.,$(or $(strip $(filter gpu,$(DEVICE)) $(if $(LAUNCH),cluster)),chat))
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html

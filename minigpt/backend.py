@@ -106,12 +106,24 @@ def _open_gpu(precision):
     return Device("gpu", cupy, cuda_ops, rows, precision, gemm.matmul, graph)
 
 
-def _import_cupy():
+def take_gpu(index, n):
+    """Have `open_device` open the GPU with this index: n processes here want one each.
+
+    They are a cluster's (cluster.py), and it must be called before anything is on a GPU. Raises
+    ValueError where there are fewer GPUs, or no NCCL to add up gradients with.
+    """
+    from minigpt.cuda.nccl import library  # here, since that imports this file
+
+    _import_cupy((index, n))
+    library()
+
+
+def _import_cupy(place=None):
     try:
         import cupy
     except ImportError as error:
         raise import_failed(error, importlib.util.find_spec("cupy") is not None) from error
-    check_usable(cupy)
+    check_usable(cupy, place)
     return cupy
 
 

@@ -4,9 +4,9 @@ It is the step of train.py, cut in two pieces of work that never change (cuda/gr
 and backward of one batch, and the update. Before each, what does change is uploaded. Losses and
 norms are fetched when somebody asks for them, or when there are many; only then is it seen
 whether they are finite.
-"""
 
-import math
+Where there are several GPUs, their gradients are added up between the two (cluster_trainer.py).
+"""
 
 import numpy as np
 
@@ -19,15 +19,15 @@ from minigpt.train import Trainer, count_targets
 class CapturedTrainer(Trainer):
     """A Trainer whose `start` only enqueues."""
 
-    def __init__(self, model, optimizer, windows, config, workers):
-        super().__init__(model, optimizer, windows, config, workers)
+    def __init__(self, model, optimizer, windows, config, workers, rows=None):
+        super().__init__(model, optimizer, windows, config, workers, rows)
         xp, module = model.device.xp, model.device.graphs
         self.graphs = module.Graphs(xp)
         self.loss = xp.zeros((), np.float32)  # of the batches of this step so far
         self.said = xp.zeros(2, np.float32)  # loss and gradient's norm of the last step
         self.numbers = module.Upload(self.graphs, [np.zeros(N_NUMBERS, np.float32)])
         self.download = module.Download(self.graphs, self.said)
-        self.batch, self.rng = None, None
+        self.batch, self.places, self.rng = None, None, None
         # CuPy's generators cannot be captured; operations that can do without have a Seed
         self.seed_of = getattr(model.device.ops, "Seed", None)
         self.seed = module.Upload(self.graphs, [np.zeros(1, np.int64)])
@@ -38,16 +38,20 @@ class CapturedTrainer(Trainer):
     def start(self, step):
         """Enqueue update number `step` (from 0)."""
         c, batches = self.config, self.batches(step)
+        # the graph divides by the number of places, always the same; a step may have fewer targets
+        self.places = batches[0][0].size
         for micro, batch in enumerate(batches):
+            mine = [x[self.rows] for x in batch]
             if self.batch is None:
-                self.batch = self.model.device.graphs.Upload(self.graphs, batch)
-            self.batch(*batch)
+                self.batch = self.model.device.graphs.Upload(self.graphs, mine)
+            self.batch(*mine)
             if self.model.config.dropout:
-                self._draw(c.seed, step, micro)
+                self._draw(c.seed, step, micro, self.rows.start)
             self.backward()
-        # the graph divides by the number of places; a step may have fewer targets
-        factor = batches[0][0].size / count_targets(batches)
-        self.numbers(step_numbers(step + 1, learning_rate(step, c), factor, c))
+        factor = self.places / count_targets(batches)
+        numbers = step_numbers(step + 1, learning_rate(step, c), factor, c)
+        self.numbers(*self.agreed(numbers))
+        self.summed(self.loss)
         self.update()
         self.download.take(step)
         if self.download.is_full:
@@ -89,7 +93,7 @@ class CapturedTrainer(Trainer):
         rng = self.rng
         if self.seed_of is not None and self.model.config.dropout:
             rng = self.seed_of(self.seed.arrays[0])
-        loss, cache = self.model.forward(ids, targets, math.prod(ids.shape), rng, *layout)
+        loss, cache = self.model.forward(ids, targets, self.places, rng, *layout)
         self.model.backward(cache, self.grads)
         self.loss += loss
 

@@ -51,7 +51,8 @@ def add_sft(command):
         "sft out/base -o out/chat",
     )  # fmt: skip
     p.description += (
-        " It is trained on conversations, and learns from what the assistant says in them only."
+        " It is trained on conversations, and learns from what the assistant says in them only. "
+        "By mpiexec it is started as pretrain is."
     )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations_folder(p)
@@ -201,7 +202,7 @@ def sft(args):
     from minigpt.config import with_flags
     from minigpt.sft import inherit, sft
 
-    with joined(tqdm.write) as (cluster, say):
+    with joined(tqdm.write, args.device) as (cluster, say):
         config = with_flags(inherit(args.base), args)
         report = sft(
             args.base, args.conversations, args.out, config, args.device, args.start, say,

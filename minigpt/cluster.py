@@ -6,7 +6,8 @@ starts the same command on each. All get the same settings and files, and the fi
 it alone decides, writes and talks. The others wait for its word. How they share a step is in
 cluster_trainer.py.
 
-It is no crew (crew.py), whose members have memory in common, and it is for CPUs only.
+It is no crew (crew.py), whose members have memory in common. With --device gpu every process, here
+called a machine all the same, has one GPU: as many are started on a computer as it has GPUs.
 
 Source: the MPI standard 4.1, sections 6.4 (broadcast), 6.9 (all-reduce) and 6.12 (those that do
 not block).
@@ -23,6 +24,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from minigpt.backend import take_gpu
 from minigpt.config import require
 from minigpt.launched import PASSED_ON_S, size
 from minigpt.parallel import count_cores, slices
@@ -39,14 +41,15 @@ class Dismissed(SystemExit):
 
 
 @contextlib.contextmanager
-def joined(say):
+def joined(say, device="cpu"):
     """Give the Cluster that this process belongs to, in a `with` statement, None if it is alone.
 
     Beside it gives what to say things with: `say` on the first machine, silence on the others.
     When the first machine leaves, also by an error, the others are told to. An error amid work
     ends all of them. Whatever one machine may lack and another have, as a file, is to be looked for
-    inside: a machine that ends before it has joined ends all, without order (launched.py). Raises
-    ValueError where MPI cannot be used.
+    inside: a machine that ends before it has joined ends all, without order (launched.py). If the
+    `device`, called as open_device takes it, is a GPU, this process takes one for itself. Raises
+    ValueError where MPI cannot be used, or no such GPU.
     """
     name, n = size()
     if n == 1:
@@ -69,14 +72,17 @@ def joined(say):
     if not cluster.leads:
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to all; the leader decides
             signal.signal(number, signal.SIG_IGN)
-    try:
-        yield cluster, say if cluster.leads else lambda line: None
-    except Dismissed:
-        raise
-    except BaseException as error:
-        cluster.fail(error)
-        raise
-    cluster.tell(None)
+    with cluster.last:
+        try:
+            if device.partition(":")[0] == "gpu":
+                take_gpu(cluster.index_here, cluster.n_here)
+            yield cluster, say if cluster.leads else lambda line: None
+        except Dismissed:
+            raise
+        except BaseException as error:
+            cluster.fail(error)
+            raise
+        cluster.tell(None)
 
 
 class Cluster:
@@ -87,8 +93,11 @@ class Cluster:
         self.index, self.n = self._all.rank, self._all.size
         self.leads = self.index == 0
         self._is_at_work = False  # then the others may be waiting for this machine's part
-        # of the processes, so many run on this very computer and share its cores
-        self.n_here = self._all.Split_type(mpi.COMM_TYPE_SHARED).size
+        # those of the processes that run on this very computer: they share its cores and GPUs
+        here = self._all.Split_type(mpi.COMM_TYPE_SHARED)
+        self.index_here, self.n_here = here.rank, here.size
+        # what is closed when all go home: NCCL would wait for those who have not been told to
+        self.last = contextlib.ExitStack()
 
     def share_of(self, n):
         """Return which of `n` rows are this machine's, a slice."""
@@ -197,7 +206,7 @@ class Cluster:
 def share(config, device, cluster):
     """Return a TrainConfig whose batch is one machine's, the largest of all shares.
 
-    Raises ValueError where there is no work for each machine, and for GPUs.
+    Raises ValueError where there is no work for each machine.
     """
     if cluster is None:
         return config
@@ -205,10 +214,9 @@ def share(config, device, cluster):
         config.batch_size >= cluster.n, "batch_size", config.batch_size,
         f"be at least {cluster.n}, a window for each machine",
     )  # fmt: skip
-    require(device.name == "cpu", "device", device.name, "be cpu on several machines")
     return replace(
         config, batch_size=math.ceil(config.batch_size / cluster.n),
-        workers=cluster.n_workers(config.workers),
+        workers=device.n_workers(cluster.n_workers(config.workers)),
     )  # fmt: skip
 
 

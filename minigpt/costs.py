@@ -89,9 +89,10 @@ def gpu_training_memory(model, train, precision, packed=False):
         per_row += low * H * T * (2 if model.dropout else 1)
         scores = N * H * T * (FLOAT + low)  # of one block's backward, and in float32
     block = low * N * 12 * C + FLOAT * 8 * C * C + scores
-    # in Muon's turn, which is plain lines (cuda/update.py): the gradient's squares, three arrays of
-    # the embeddings' size, or what a matrix takes, as on a CPU
-    muon = FLOAT * max(P, 3 * (V + T) * C, 13 * C * C) if train.optimizer == "muon" else 0
+    # in Muon's turn, which is plain lines (cuda/update.py): three arrays of the size of the
+    # embeddings, of all vectors, or what a matrix takes, as on a CPU
+    muon = max(3 * (V + T) * C, 3 * (13 * L + 2) * C, 13 * C * C)
+    muon = FLOAT * muon if train.optimizer == "muon" else 0
     return {
         "parameters": FLOAT * P + (low * P if precision == "bf16" else 0),
         "gradients": FLOAT * P,

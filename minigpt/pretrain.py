@@ -136,14 +136,16 @@ def run_in_folder(
     and the others follow it. Returns the report, `more` in it, or None if the run was stopped by a
     signal or is another machine's. Raises ValueError where another process trains in `out`.
     """
-    out, n_workers = Path(out), model.device.n_workers(config.workers)
+    out, n_workers = Path(out), config.workers
     if cluster is not None:
-        n_workers = cluster.n_workers(config.workers)
+        n_workers = cluster.n_workers(n_workers)
+    n_workers = model.device.n_workers(n_workers)
     optimizer = make_optimizer(model, config)
     run = settings_of(model, config, data)
     parts = model, optimizer, windows, config
     if cluster is not None:
-        cluster.agree(run)
+        computes = {"device": model.device.name, "precision": model.device.precision}
+        cluster.agree(run | {"train": run["train"] | computes})
         if not cluster.leads:
             follow(parts, cluster)
             return None
@@ -196,7 +198,8 @@ def save_config(out, model, config, data, n_workers, peak, packed, say, cluster)
         mine = share(config, model.device, cluster)
         here = forecast(model.config, mine, model.device, packed)
         foreseen = replace(foreseen, memory=here.memory)
-        say(f"{n_machines} machines make each step together; this one leads, and writes {out}")
+        what = "GPUs" if model.device.name == "gpu" else "machines"
+        say(f"{n_machines} {what} make each step together; this one leads, and writes {out}")
     for line in describe(model.config, config, foreseen, peak, data["tokens"], model.device):
         say(line)
     content = {

@@ -166,7 +166,8 @@ def add_pretrain(command):
     p.description += (
         " Says first how much memory and time it will take. Now and then it tells the validation "
         "loss, which should fall, and lets the model write. An earlier run with other settings is "
-        "kept as OUT.previous."
+        "kept as OUT.previous. Started by mpiexec, several machines make each step together; with "
+        "--device gpu several GPUs do, a process for each."
     )
     add_paths(p, "--tokens", "--tokenizer", "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")
@@ -198,7 +199,7 @@ def pretrain(args):
     from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
-    with joined(tqdm.write) as (cluster, say):
+    with joined(tqdm.write, args.device) as (cluster, say):
         n_vocab = Tokenizer.load(args.tokenizer).n_vocab
         model, train = settings(args.preset, args.depth, n_vocab)
         if args.init is not None:

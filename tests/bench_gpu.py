@@ -36,7 +36,8 @@ PARTS = {  # in the order in which they are run, the seconds of each
     "products": 20,
     "launches": 15,
     "generation": 20,
-    "compiled": 85,
+    "nccl": 24,
+    "compiled": 65,
 }
 END_S = 10  # the longest that is waited for a process to end that was killed
 
@@ -44,10 +45,11 @@ END_S = 10  # the longest that is waited for a process to end that was killed
 def find(part):
     """Return the function of a part; each takes the command line and returns figures."""
     import bench_gpu_kernels
+    import bench_gpu_nccl
     import bench_gpu_state
     import bench_gpu_training
 
-    for module in (bench_gpu_state, bench_gpu_kernels, bench_gpu_training):
+    for module in (bench_gpu_state, bench_gpu_kernels, bench_gpu_training, bench_gpu_nccl):
         if hasattr(module, f"part_{part}"):
             return getattr(module, f"part_{part}")
     raise ValueError(f"there is no part {part!r}; they are {', '.join(PARTS)}")

@@ -38,11 +38,12 @@ TOY_RUN = """--steps 4 --eval-every 2 --eval-windows 2 --batch-size 2 --n-layer 
     --n-head 2 --n-positions 16"""
 
 
-def our_steps(config, B, device, capture=True):
+def our_steps(config, B, device, capture=True, cluster=None):
     """Return (start a step, wait for all; the loss of the last step, why it is not captured)."""
     model = GPT(config, device).initialise(1)
     train = TrainConfig(steps=10**6, batch_size=B, warmup_steps=0)
-    trainer = make_trainer(model, AdamW(model.params, train), Batches(config, B), train, Workers(1))
+    parts = model, AdamW(model.params, train), Batches(config, B), train, Workers(1)
+    trainer = make_trainer(*parts, cluster)
     if not capture:
         trainer.backward.capture = trainer.update.capture = False
     number, last = iter(range(10**6)), []

@@ -20,7 +20,8 @@ MAKERS = (  # functions of NumPy that return its own arrays whatever they get
     "arange", "asarray", "ascontiguousarray", "empty", "eye", "full", "ones", "zeros", "zeros_like",
 )  # fmt: skip
 
-place = {"stream": None, "captures": None, "allocator": None, "fused": False}  # of what is done now
+# of what is done now
+place = {"stream": None, "captures": None, "allocator": None, "fused": False, "gpu": 0}
 tape = None  # the operations captured so far, None while nothing captures
 changed = {}  # from the number of an object to (the array, a copy of what it was)
 
@@ -164,7 +165,7 @@ def using_allocator(allocator):
 
 class Stream:
     def __init__(self, non_blocking=False):
-        self.synchronised, self.waited, self._before = 0, False, []
+        self.synchronised, self.waited, self._before, self.ptr = 0, False, [], id(self)
 
     def __enter__(self):
         self._before.append(place["stream"])
@@ -247,6 +248,18 @@ class Event:
         pass
 
 
+class GpuDevice:
+    """A GPU by its number, or the one that is computed on."""
+
+    compute_capability, synchronize = "90", staticmethod(refuse_to_wait)
+
+    def __init__(self, number=None):
+        self.id = place["gpu"] if number is None else number
+
+    def use(self):
+        place["gpu"] = self.id
+
+
 class Cupy(types.ModuleType):
     """The module: what is not here is NumPy's."""
 
@@ -267,9 +280,7 @@ class Cupy(types.ModuleType):
             Stream=Stream, Event=Event, MemoryPool=MemoryPool, using_allocator=using_allocator,
             Memory=Memory, MemoryPointer=lambda memory, offset: (memory, offset),
             alloc_pinned_memory=bytearray,
-            Device=lambda: types.SimpleNamespace(
-                id=0, compute_capability=capability, synchronize=refuse_to_wait
-            ),
+            Device=type("Device", (GpuDevice,), {"compute_capability": capability}),
             get_current_stream=lambda: types.SimpleNamespace(ptr=0),
             runtime=types.SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,

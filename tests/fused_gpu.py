@@ -48,14 +48,14 @@ def multiply(function, a, b, out, *rest, **options):
 
 
 @contextlib.contextmanager
-def fused_gpu(precision="fp32"):
+def fused_gpu(precision="fp32", **properties):
     """Give a `fake_gpu` with cuda_ops, its kernels run on the CPU as the emulator does.
 
     Products are NumPy's, or those of the cublasLt that a test gives to NumPy's arrays.
     """
     with emulator.installed():
         compiled, empty = kernels.compiled, kernels.empty
-        device = fake_cupy.fake_gpu(precision, cuda_ops, rows)
+        device = fake_cupy.fake_gpu(precision, cuda_ops, rows, **properties)
         with contextlib.ExitStack() as patches:
 
             def patch(module, name, value):

@@ -33,6 +33,7 @@ WAIT = {
     "test_make_interrupted.py": 18,
     "test_crawler_main.py": 18,
     "test_minigpt_cluster.py": 20,
+    "test_minigpt_cluster_gpu.py": 20,
     "test_minigpt_kill.py": 14,
     "test_playground_markdown.py": 12,
     "test_playground_tokens.py": 12,

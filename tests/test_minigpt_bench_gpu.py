@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
 import bench_gpu
 import bench_gpu_common
 import bench_gpu_kernels
+import bench_gpu_nccl
 import bench_gpu_state
 import bench_gpu_training
 import fake_cupy
+import fake_nccl
 import numpy as np
 import pytest
 from fake_cublaslt import FakeCublasLt
@@ -24,9 +27,9 @@ from fused_gpu import fused_gpu
 
 from minigpt import pretrain
 from minigpt.config import ModelConfig
-from minigpt.cuda import cublaslt, gemm
+from minigpt.cuda import cublaslt, gemm, nccl
 
-MODULES = bench_gpu_state, bench_gpu_kernels, bench_gpu_training
+MODULES = bench_gpu_state, bench_gpu_kernels, bench_gpu_training, bench_gpu_nccl
 PRECISIONS = ["fp32", "tf32", "bf16"]
 
 
@@ -183,6 +186,29 @@ def test_what_takes_longest_comes_last_and_a_peer_that_fails_is_named(on_stand_i
         failed = figures[f"{label} bf16 PyTorch compiled"]["error"]
         assert failed.startswith("RuntimeError: no CUDA here (test_minigpt_bench_gpu.py:")
     assert "times PyTorch compiled" not in " ".join(figures)
+
+
+def test_nccl_is_tried_with_one_gpu_and_a_step_has_the_same_loss_with_it(
+    on_stand_in, monkeypatch, capsys
+):
+    pytest.importorskip("mpi4py")  # by which the stand-in adds up
+    for module in (nccl, bench_gpu_nccl):
+        monkeypatch.setattr(module, "library", lambda: fake_nccl)
+    monkeypatch.setattr(bench_gpu_nccl, "seconds_of", lambda wait, call: call() or 1e-3)
+    figures = figures_of("nccl")
+    assert not errors_in(figures) and figures["nccl"] == 22707
+    without, with_nccl = figures["step without NCCL"], figures["step with NCCL"]
+    assert without["first_loss"] == with_nccl["first_loss"]
+    assert "not_captured" not in with_nccl
+    said = capsys.readouterr().out
+    assert said.count("a sum of") == 3 and "GB/s" in said and "costs" in said
+
+
+def test_without_nccl_the_part_says_so(on_stand_in, monkeypatch):
+    cuda = types.SimpleNamespace(nccl=types.SimpleNamespace(available=False))
+    monkeypatch.setitem(sys.modules, "cupy.cuda", cuda)
+    with pytest.raises(ValueError, match=r"CuPy finds no NCCL; it must be there: pip install"):
+        figures_of("nccl")
 
 
 def test_the_memory_of_both_sides_is_what_the_driver_has_given_away(on_stand_in, monkeypatch):

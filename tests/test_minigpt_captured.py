@@ -167,6 +167,17 @@ def test_dropout_draws_anew_in_every_step(row):
     assert len({trainer.step(step)[0] for step in range(4)}) == 4
 
 
+def test_other_rows_of_a_batch_draw_other_zeros(row):
+    """So that several GPUs do not all leave out the same."""
+    losses = set()
+    config, windows = TRAIN, Windows(row[:17], MODEL.n_positions, TRAIN.seed)
+    for rows in (slice(0, 2), slice(2, 4)):  # they hold the same window
+        model = small_model(fake_gpu(), dropout=0.5)
+        parts = model, make_optimizer(model, config), windows, config, Workers(1)
+        losses.add(CapturedTrainer(*parts, rows).step(0)[0])
+    assert len(losses) == 2
+
+
 def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
     operations, drawn = ops_without_waiting(), []
 

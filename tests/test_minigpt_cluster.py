@@ -4,23 +4,19 @@ import hashlib
 import json
 import os
 import re
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
-import time
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 from chat_examples import make_conversations
-from kill_training import command, differing, is_finished, step_of
+from kill_training import command, differing, is_finished
 from minigpt_examples import TRAIN, save_example_model
+from mpi_programs import kill_one, launch, outcome, wait_for_step
 
 from minigpt import cluster, launched
 from minigpt.__main__ import main
@@ -28,40 +24,10 @@ from minigpt.backend import open_device
 from minigpt.cluster import Cluster, exit_status, joined, share
 from minigpt.config import TrainConfig
 
-pytest_plugins = ["minigpt_fixtures"]
+pytest_plugins = ["minigpt_fixtures", "mpi_fixtures"]
 
-MPIEXEC = shutil.which("mpiexec", path=sysconfig.get_path("scripts"))
 FEW = {"steps": 12, "eval-every": 6, "save-every-s": 1000, "sample-every": 0}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def mpi():
-    pytest.importorskip("mpi4py")
-    if MPIEXEC is None:
-        pytest.skip("no mpiexec: pip install mpich")
-    words = [MPIEXEC, "-n", "2", sys.executable, "-c", "from mpi4py import MPI"]
-    if subprocess.run(words, capture_output=True, timeout=60).returncode != 0:
-        pytest.skip("mpiexec starts nothing here")
-
-
-def launch(*programs):
-    """Start a program on each machine; `programs` are their words."""
-    words = [MPIEXEC]
-    for program in programs:
-        words += [*(":" if len(words) > 1 else "").split(), "-n", "1", *program]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, env=environment, **quiet)
-
-
-def outcome(*programs):
-    """Run a program on each machine; return (exit status, what they said, and as errors)."""
-    process = launch(*programs)
-    try:
-        said, errors = process.communicate(timeout=120)
-    finally:
-        process.terminate()  # of one that has ended this does nothing
-    return process.returncode, said, errors
+pytestmark = pytest.mark.usefixtures("mpi")
 
 
 def losses(out):
@@ -131,29 +97,9 @@ def test_it_can_be_stopped_and_continues_to_the_same_bytes(example, tmp_path):
     assert differing(stopped, whole) == []
 
 
-def wait_for_step(step, out, process):
-    while step_of(out) is None or step_of(out) < step:
-        assert process.poll() is None
-        time.sleep(0.01)
-
-
 def test_where_one_is_killed_all_end(example, tmp_path):
-    ids = [tmp_path / "first", tmp_path / "second"]
-    process = launch(
-        *(
-            ["sh", "-c", f"echo $$ > {file}; exec {shlex.join(words)}"]
-            for file in ids
-            for words in [command(example, tmp_path / "base", steps=5000, workers=1)]
-        )
-    )
-    wait_for_step(10, tmp_path / "base", process)
-    trainers = [int(file.read_text()) for file in ids]
-    os.kill(trainers[1], signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    for trainer in trainers:
-        with pytest.raises(ProcessLookupError):
-            os.kill(trainer, 0)
+    words = command(example, tmp_path / "base", steps=5000, workers=1)
+    kill_one([words, words], tmp_path / "base", tmp_path)
 
 
 # ---- bad input -----------------------------------------------------------------------------------
@@ -303,15 +249,6 @@ def test_a_mistyped_flag_ends_what_was_started_together(
     assert sent == ([(7, signal.SIGTERM)] if ends else [])
 
 
-@pytest.fixture
-def no_litter():
-    """Remove what MPICH's mpiexec leaves behind, wherever TMPDIR is, when a program aborts."""
-    before = set(Path("/tmp").glob("hydra_hwloc_xmlfile_*"))
-    yield
-    for file in set(Path("/tmp").glob("hydra_hwloc_xmlfile_*")) - before:
-        file.unlink(missing_ok=True)
-
-
 @pytest.mark.usefixtures("no_litter")
 def test_where_one_lacks_a_file_it_is_said_and_all_end(example, tmp_path):
     nothing = replace(example, tokens=tmp_path / "nowhere")
@@ -357,12 +294,6 @@ def test_another_librarys_mpiexec_is_noticed(example, tmp_path):
     assert not (tmp_path / "base").exists()
 
 
-def test_a_gpu_is_refused():
-    cluster = SimpleNamespace(n=2, n_workers=lambda wanted: 1)
-    with pytest.raises(ValueError, match="device is gpu; it must be cpu on several machines"):
-        share(TrainConfig(batch_size=4), replace(open_device(), name="gpu"), cluster)
-
-
 # ---- parts ---------------------------------------------------------------------------------------
 
 
@@ -379,10 +310,10 @@ def test_a_process_alone_belongs_to_no_cluster(monkeypatch, words):
 
 
 def test_a_share_is_the_largest_part_of_a_batch():
-    found = share(
-        TrainConfig(batch_size=7), open_device(), SimpleNamespace(n=3, n_workers=lambda wanted: 5)
-    )
-    assert (found.batch_size, found.workers) == (3, 5)
+    cluster = SimpleNamespace(n=3, n_workers=lambda wanted: 5)
+    for device, workers in ((open_device(), 5), (replace(open_device(), name="gpu"), 1)):
+        found = share(TrainConfig(batch_size=7), device, cluster)
+        assert (found.batch_size, found.workers) == (3, workers)
 
 
 @pytest.mark.parametrize("takes_s", [0.0, 0.0005, 0.003, 0.02, 3.0])

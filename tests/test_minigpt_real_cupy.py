@@ -5,23 +5,36 @@ CuPy is installed where there is a GPU (extra `gpu`), but can be imported withou
 
 import ast
 import functools
+import importlib
 import inspect
 import re
 from pathlib import Path
 
 import fake_cupy
+import fake_nccl
 import pytest
 
 import minigpt
+from minigpt.cuda import nccl as nccl_of_ours
 
 TESTS = Path(__file__).parent
 FILES = [*Path(minigpt.__file__).parent.rglob("*.py"), *TESTS.glob("bench_gpu*.py")]
-STARTS = {"cupy": "", "xp": "", "cuda": "cuda", "runtime": "cuda.runtime"}  # variables' names
+STARTS = {  # variables' names
+    "cupy": "", "xp": "", "cuda": "cuda", "runtime": "cuda.runtime", "nccl": "cuda.nccl",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def cupy():
     return pytest.importorskip("cupy", reason="CuPy is not installed")
+
+
+@pytest.fixture(scope="module")
+def nccl(cupy):
+    found = importlib.import_module("cupy.cuda.nccl")  # CuPy does not by itself
+    if not found.available:
+        pytest.skip("NCCL is not installed")
+    return found
 
 
 def names_asked_for():
@@ -52,11 +65,43 @@ def look_up(cupy, name):
 def test_every_name_is_found_that_is_asked_for():
     asked = names_asked_for()
     assert {"zeros", "RawKernel", "cuda.Stream.null", "cuda.runtime.memGetInfo"} <= set(asked)
+    assert {"cuda.nccl.get_unique_id", "cuda.nccl.NCCL_FLOAT32", "cuda.Device"} <= set(asked)
 
 
 def test_cupy_has_every_name_that_is_asked_of_it(cupy):
-    missing = {n: w for n, w in names_asked_for().items() if look_up(cupy, n) is None}
-    assert not missing
+    asked = {n: where for n, where in names_asked_for().items() if ".nccl" not in n}
+    assert not {n: where for n, where in asked.items() if look_up(cupy, n) is None}
+
+
+def test_cupys_nccl_has_every_name_that_is_asked_of_it(cupy, nccl):
+    asked = {n: where for n, where in names_asked_for().items() if ".nccl" in n}
+    assert not {n: where for n, where in asked.items() if look_up(cupy, n) is None}
+
+
+def test_the_stand_in_for_nccl_has_no_more_and_takes_the_same(nccl):
+    """Positions count, for arguments are not named; where more can be given, it comes last."""
+    theirs, fake = nccl.NcclCommunicator, fake_nccl.NcclCommunicator
+    for name in ("get_unique_id", "get_version", "groupStart", "groupEnd", "NcclError"):
+        assert hasattr(nccl, name)
+    for name in ("NCCL_FLOAT32", "NCCL_SUM", "NCCL_AVG"):
+        assert getattr(nccl, name) == getattr(fake_nccl, name)
+    assert issubclass(nccl.NcclError, RuntimeError)
+    for method in ("allReduce", "broadcast", "destroy"):
+        given = list(inspect.signature(getattr(fake, method)).parameters)
+        assert parameters(getattr(theirs, method)) == given
+    given = list(inspect.signature(fake).parameters)
+    assert parameters(theirs)[: len(given)] == given
+
+
+def parameters(function):
+    """Return the names of what a compiled function takes, as its documentation begins."""
+    first = function.__doc__.partition(")")[0].partition("(")[2]
+    return [re.findall(r"\w+", part.partition("=")[0])[-1] for part in first.split(",")]
+
+
+def test_nccl_makes_an_id_without_a_gpu(nccl):
+    assert isinstance(nccl.get_unique_id(), bytes)
+    assert nccl_of_ours.library() is nccl
 
 
 def test_the_stand_in_has_no_more_than_cupy(cupy):
@@ -67,7 +112,7 @@ def test_the_stand_in_has_no_more_than_cupy(cupy):
     classes = (
         ("cuda.Stream", fake_cupy.Stream), ("cuda.Event", fake_cupy.Event),
         ("cuda.MemoryPool", fake_cupy.MemoryPool), ("cuda.Graph", fake_cupy.Graph),
-        ("ndarray", fake_cupy.Array),
+        ("ndarray", fake_cupy.Array), ("cuda.Device", fake_cupy.GpuDevice),
     )  # fmt: skip
     for name, fake_class in classes:
         names += [f"{name}.{member}" for member, x in vars(fake_class).items() if callable(x)]

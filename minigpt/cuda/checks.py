@@ -7,8 +7,12 @@ TENSOR_CORES = (8, 0)  # the compute capability (Ampere) from which on there are
 INSTALL = "pip install -e '.[gpu]' (CUDA 13) or '.[gpu-cuda12]' (CUDA 12)"
 
 
-def check_usable(cupy):
-    """Raise ValueError unless CuPy finds a driver and a device and can compute there."""
+def check_usable(cupy, place=None):
+    """Raise ValueError unless CuPy finds a driver and a device and can compute there.
+
+    `place` is (index, n) of n processes on this computer which want a GPU each: then this one
+    computes on the GPU with that index from now on.
+    """
     runtime = cupy.cuda.runtime
     driver = runtime.driverGetVersion()  # as 12080, for CUDA 12.8; 0 without a driver
     if not driver:
@@ -32,6 +36,8 @@ def check_usable(cupy):
             "device is 'gpu', but the driver finds no GPU; `nvidia-smi` must list one, and "
             "CUDA_VISIBLE_DEVICES must not hide it; or use the device 'cpu'"
         )
+    if place is not None:
+        take_gpu(cupy, n_devices, *place)
     try:
         float((cupy.ones((2, 2)) @ cupy.ones((2, 2))).sum())  # compiles a kernel, loads cuBLAS
     except (ImportError, OSError, RuntimeError) as error:
@@ -39,6 +45,20 @@ def check_usable(cupy):
             f"device is 'gpu', but CuPy cannot compute ({one_line(error)}); install the CuPy made "
             f"for your CUDA, with its libraries: {INSTALL}"
         ) from error
+
+
+def take_gpu(cupy, n_devices, index, n):
+    """Compute on the GPU with this index from now on; raise ValueError if n processes have fewer.
+
+    First of all: whatever is made on another GPU before takes memory there, half a gigabyte.
+    """
+    if n > n_devices:
+        raise ValueError(
+            f"this computer has {n_devices} GPU{'s' * (n_devices > 1)} for {n} processes; each "
+            f"process must have one: start fewer here (mpiexec -n {n_devices}), or let "
+            f"CUDA_VISIBLE_DEVICES show all GPUs to each"
+        )
+    cupy.cuda.Device(index).use()
 
 
 def import_failed(error, is_installed):

@@ -38,7 +38,7 @@ def plain_update(model, optimizer, grad, numbers, loss, said):
     """Do what `update` does, in plain lines."""
     xp, c, p = model.device.xp, optimizer.config, model.params
     size, root, lr, factor = (numbers[i] for i in range(N_NUMBERS))
-    norm = xp.sqrt(xp.square(grad).sum()) * factor  # ()
+    norm = xp.sqrt(squared_norm(model, grad)[0]) * factor  # ()
     said[0], said[1] = loss * factor, norm
     scale = factor * xp.minimum(1, c.grad_clip / norm) if c.grad_clip else factor
     grad *= scale
@@ -57,8 +57,7 @@ def plain_update(model, optimizer, grad, numbers, loss, said):
 def fused_update(model, optimizer, grad, numbers, loss, said):
     """Do what `update` does, in a pass over the gradient and one over everything."""
     ops, xp, p = model.device.ops, model.device.xp, model.params
-    squared = xp.empty(1, np.float32)
-    ops.squared_norm(grad, squared)
+    squared = squared_norm(model, grad)
     factor = numbers[N_NUMBERS - 1]
     said[0], said[1] = loss * factor, xp.sqrt(squared[0]) * factor
     low = None if model.weights is p else model.weights.flat
@@ -66,3 +65,17 @@ def fused_update(model, optimizer, grad, numbers, loss, said):
         p.flat, grad, optimizer.m, optimizer.v, low, p.n_matrix, numbers, squared,
         optimizer.config, clear=True,
     )  # fmt: skip
+
+
+def squared_norm(model, grad):
+    """Return the sum of the gradient's squares (1,).
+
+    Where there are several GPUs, of any kinds, each must find the same, or they would clip the
+    same gradient differently. So the sum is the device's own, whose order is always the same.
+    """
+    ops, xp = model.device.ops, model.device.xp
+    if not hasattr(ops, "squared_norm"):
+        return xp.square(grad).sum().reshape(1)
+    squared = xp.empty(1, np.float32)
+    ops.squared_norm(grad, squared)
+    return squared
