@@ -82,6 +82,7 @@ def add_chat(command):
     p = command("chat", chat, "talk to an assistant in the terminal", "chat out/chat")
     add_assistant(p)
     p.description += " /help lists what else can be typed; lines from a pipe are messages, too."
+    p.add_argument("--prompt", metavar="TEXT", help="answer this, and end")
     p.add_argument(
         "--temperature", type=float, default=0.0,
         help="0: always the likeliest token; 1: as likely as the model finds it (%(default)s)",
@@ -223,7 +224,7 @@ def chat(args):
     from minigpt.chat import run
 
     run(
-        args.model, args.device, temperature=args.temperature, system=args.system,
+        args.model, args.device, args.prompt, temperature=args.temperature, system=args.system,
         max_new_tokens=args.max_new_tokens, seed=args.seed,
     )  # fmt: skip
     return 0
