@@ -128,8 +128,9 @@ def add_serve_flags(parser):
     add("--host", default="127.0.0.1", help="another address needs --api-key (%(default)s)")
     add("--port", type=int, default=8000, help="or the next that is free (%(default)s)")
     add("--api-key", metavar="KEY", help="what clients must send (default: MINIGPT_API_KEY)")
-    add("--allow-origin", nargs="+", default=(), metavar="ORIGIN",
-        help="let pages of these ask too, as http://localhost:3000 (none)")  # fmt: skip
+    add("--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="let pages of this one ask too, as http://localhost:3000 (none); may be given "
+        "again")  # fmt: skip
     add("--no-browser", action="store_true", help="print the address only")
     add("--max-tokens", type=int, default=2048, metavar="N",
         help="an answer has so many at most (%(default)s)")  # fmt: skip
