@@ -120,7 +120,9 @@ ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,c
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
-	@echo '$(OUT)/chat is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
+	@$(if $(DRY),$(info all else in $(OUT) is up to date),$(SAY_WHERE))
+SAY_WHERE = echo '$(OUT)/chat is up to date; `make summary$(OUT_AS_GIVEN)` shows it'
+OUT_AS_GIVEN = $(if $(filter-out out,$(OUT)), OUT=$(OUT))
 
 # once: a finished crawl with these settings stays, or comes back from .previous
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
@@ -204,9 +206,8 @@ chat: | trained $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.chat \
 
 # a folder that `make train` is at work in is fine: the page shows how it goes
 trained:
-	@test -d $(OUT)/settings || ls $(OUT)/*/config.json > /dev/null 2>&1 || \
-		{ echo 'make: there is nothing in $(OUT) yet; `make train$(if $(filter-out out,$(OUT)), OUT=$(OUT))` makes it;' \
-			'while that runs, once its first stage has begun, the page shows how it goes' >&2; exit 2; }
+	@$(if $(wildcard $(OUT)/settings $(OUT)/*/config.json),,\
+		$(error there is nothing in $(OUT) yet; `make train$(OUT_AS_GIVEN)` makes it))
 
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.

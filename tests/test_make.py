@@ -119,11 +119,20 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     before = files_with_times(out)
     nothing = make("-n", "train", *SMOKE, f"OUT={out}")
     fine_tune = make("-n", "train", *SMOKE, f"OUT={out}", "SFT=--steps 3")
-    (line,) = nothing.stdout.splitlines()
-    assert "is up to date" in line and not nothing.stderr
+    assert nothing.stdout == f"all else in {out} is up to date\n" and not nothing.stderr
     assert "minigpt sft" in fine_tune.stdout
     assert "5/6" not in fine_tune.stdout
     assert files_with_times(out) == before
+
+
+def test_there_is_no_chat_before_a_training_which_is_said_in_a_line(tmp_path):
+    for words in (["chat"], ["-n", "chat"]):
+        done = make(*words, f"OUT={tmp_path}")
+        (line,) = done.stderr.splitlines()
+        assert f"nothing in {tmp_path} yet; `make train OUT={tmp_path}` makes it" in line
+        assert (done.returncode, done.stdout) == (2, "")
+    (tmp_path / "settings").mkdir()  # a training is under way: the page shows it
+    assert "minigpt serve" in make("-n", "chat", f"OUT={tmp_path}").stdout
 
 
 def test_a_model_that_somebody_deleted_comes_back(smoke, tmp_path):
