@@ -253,6 +253,12 @@ def test_make_passes_flags_on_to_the_crawl_and_crawls_anew_for_others(site, tmp_
     assert "1/6" in without.stdout
 
 
+def test_the_help_fits_a_terminal():
+    lines = make("help").stdout.splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if len(line) > 80] == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
