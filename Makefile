@@ -120,7 +120,7 @@ ENVIRONMENT = $(VENV)/.$(if $(filter gpu,$(DEVICE)),gpu,$(if $(LAUNCH),cluster,c
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
-	@$(if $(DRY),$(info all else in $(OUT) is up to date),$(SAY_WHERE))
+	@$(if $(DRY),,$(SAY_WHERE))
 SAY_WHERE = echo '$(OUT)/chat is up to date; `make summary$(OUT_AS_GIVEN)` shows it'
 OUT_AS_GIVEN = $(if $(filter-out out,$(OUT)), OUT=$(OUT))
 
@@ -226,10 +226,11 @@ SETTINGS_sft       = 'SFT=$(SFT)'
 # `make -n` runs no rule and would take all words for new: it compares them before.
 DRY = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 new_words = $(shell exec 2> /dev/null; asked=$$(echo $(SETTINGS_$1)); \
-	echo "$$asked" | cmp -s - $(OUT)/settings/$1 || echo FORCE)
+	test "$$asked" = "$$(cat $(OUT)/settings/$1)" || echo FORCE)
 .SECONDEXPANSION:
 $(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/.checked
-	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
+	@asked=$$(echo $(SETTINGS_$*)); test "$$asked" = "$$(cat $@ 2> /dev/null)" || \
+		printf '%s\n' "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
