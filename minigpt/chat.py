@@ -214,6 +214,8 @@ def run(folder, device="cpu", prompt=None, **settings):
             write(piece)
         print()
         return
+    with contextlib.suppress(AttributeError):  # what is no UTF-8 ends no conversation
+        sys.stdin.reconfigure(errors="replace")
     at_terminal = sys.stdin.isatty()
     if at_terminal:
         with contextlib.suppress(ImportError):

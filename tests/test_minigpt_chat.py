@@ -233,6 +233,15 @@ def test_from_a_pipe_each_line_is_answered_and_nothing_else_is_printed(folder):
     assert done.stderr == ""
 
 
+def test_bytes_from_a_pipe_that_are_no_utf_8_end_no_conversation(folder):
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as most people's locale has it
+    done = subprocess.run(
+        command(folder), input=b"caf\xe9\n/temperature 1\n", capture_output=True, timeout=60,
+        env=strict, check=True,
+    )  # fmt: skip
+    assert done.stdout.endswith(b"(temperature 1)\n")
+
+
 def test_a_prompt_is_answered_and_that_is_all(folder):
     def answered(*words, typed):
         words = command(folder, *words)
