@@ -74,20 +74,20 @@ endif
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
-	@echo '               PRESET=smoke         the whole road small, in a minute: it babbles'
+	@echo '               PRESET=smoke         all of it small, in a minute: it babbles'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               CRAWL="--include /docs/"  more flags for crawl'
 	@echo '               WARC="a.warc.gz b"   read archives instead'
 	@echo '               TEXT=book.txt        train on a text as it is (also .jsonl, .gz)'
-	@echo '               TRAIN="--steps 5000" more flags for pretrain; SFT= for fine-tuning'
+	@echo '               TRAIN="--steps 5000" flags for pretrain; SFT= for fine-tuning'
 	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               LAUNCH="mpiexec -n 2 --hosts a,b"    several machines'
-	@echo '               DEVICE=gpu LAUNCH="mpiexec -n 4"     several GPUs, a process for each'
-	@echo '               OUT=out VOCAB= PROFILE=web|reference DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16'
-	@echo '               PYTHON=python3 GPU_EXTRA=gpu|gpu-cuda12'
+	@echo '               DEVICE=gpu LAUNCH="mpiexec -n 4"     several GPUs, a process each'
+	@echo '               OUT=out VOCAB= PROFILE=web|reference PYTHON=python3'
+	@echo '               DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
-	@echo 'make report    examine the models again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
+	@echo 'make report    examine again, and make $(OUT)/report.html (PRICE=0.10 an hour)'
 	@echo 'make test      everything that proves it works'
 	@echo 'make peers     the tests that need PyTorch and transformers (a large download)'
 	@echo 'make bench     speed, beside the libraries everybody uses, in turns'
@@ -119,7 +119,9 @@ ENVIRONMENT = $(addprefix $(VENV)/.,$(or $(strip $(filter gpu,$(DEVICE)) $(if $(
 
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
-	@echo '$(OUT)/chat is up to date; `make summary$(if $(filter-out out,$(OUT)), OUT=$(OUT))` shows it'
+	@$(if $(DRY),,$(SAY_WHERE))
+SAY_WHERE = echo '$(OUT)/chat is up to date; `make summary$(OUT_AS_GIVEN)` shows it'
+OUT_AS_GIVEN = $(if $(filter-out out,$(OUT)), OUT=$(OUT))
 
 # once: a finished crawl with these settings stays, or comes back from .previous
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
@@ -203,9 +205,8 @@ chat: | trained $(if $(filter $(VENV)/bin/python,$(PY)),$(VENV)/.chat \
 
 # a folder that `make train` is at work in is fine: the page shows how it goes
 trained:
-	@test -d $(OUT)/settings || ls $(OUT)/*/config.json > /dev/null 2>&1 || \
-		{ echo 'make: there is nothing in $(OUT) yet; `make train$(if $(filter-out out,$(OUT)), OUT=$(OUT))` makes it;' \
-			'while that runs, once its first stage has begun, the page shows how it goes' >&2; exit 2; }
+	@$(if $(wildcard $(OUT)/settings $(OUT)/*/config.json),,\
+		$(error there is nothing in $(OUT) yet; `make train$(OUT_AS_GIVEN)` makes it))
 
 # What each stage is asked for, in a file that changes only if the words do: so a stage is made
 # again when it is asked for something else.
@@ -224,10 +225,11 @@ SETTINGS_sft       = 'SFT=$(SFT)'
 # `make -n` runs no rule and would take all words for new: it compares them before.
 DRY = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 new_words = $(shell exec 2> /dev/null; asked=$$(echo $(SETTINGS_$1)); \
-	echo "$$asked" | cmp -s - $(OUT)/settings/$1 || echo FORCE)
+	test "$$asked" = "$$(cat $(OUT)/settings/$1)" || echo FORCE)
 .SECONDEXPANSION:
 $(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/.checked
-	@asked=$$(echo $(SETTINGS_$*)); echo "$$asked" | cmp -s - $@ || echo "$$asked" > $@
+	@asked=$$(echo $(SETTINGS_$*)); test "$$asked" = "$$(cat $@ 2> /dev/null)" || \
+		printf '%s\n' "$$asked" > $@
 
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))

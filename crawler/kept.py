@@ -105,6 +105,16 @@ class Kept:
             os.utime(self.stopped, ns=(now, now))
         os.utime(self.output, ns=(now, now))
 
+    def describe_previous(self) -> str:
+        """Say of what the previous archive is: how many pages, and where its crawl began."""
+        try:
+            report = _read_report(self.previous_report, self.previous)
+            n_pages, settings = int(report["pages"]), report["settings"]
+            seed = "pydoc" if _is_of_pydoc(settings) else str(settings["seeds"][0])
+            return f"{n_pages:,} page{'s' * (n_pages != 1)} of {seed}"
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return "of which nothing is known"
+
     # ---- what was stopped -----------------------------------------------------------------------
 
     def keep_stopped(self, part: Path, n_bytes: int) -> None:
@@ -146,6 +156,10 @@ def _read_report(path: Path, archive: Path) -> dict[str, Any]:
 
 def _without_pydocs_port(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings, and of a crawl of pydoc not the port, which is any that was free."""
-    if {pattern for pattern, _ in pydoc_site.EXCLUDED} <= set(settings.get("exclude", ())):
+    if _is_of_pydoc(settings):
         return settings | {"seeds": [split(seed).path for seed in settings["seeds"]]}
     return settings
+
+
+def _is_of_pydoc(settings: dict[str, Any]) -> bool:
+    return {pattern for pattern, _ in pydoc_site.EXCLUDED} <= set(settings.get("exclude", ()))

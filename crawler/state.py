@@ -233,7 +233,10 @@ class State:
         kept = f"it will be kept as {self.kept.previous.name}"
         line = f"{self.output} is not of a crawl with these settings: {kept}"
         if self.kept.previous.exists():
-            line += ", in place of the one there"
+            line += (
+                f", in place of the one there, {self.kept.describe_previous()}, which is lost then "
+                "(another folder, make's OUT=, keeps all)"
+            )
         self._add_news(line)
 
     def _add_news(self, line: str) -> None:

@@ -22,6 +22,7 @@ MAX_LOGPROBS = 1 << 17  # that an answer may have: about 10 MB
 MAX_N, MAX_ROWS, MAX_STOPS, MAX_STOP_CHARS = 16, 64, 4, 256
 MAX_TOP = 20  # OpenAI's for chats; for completions it has 5, vLLM has 20
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's
+DRAWN_AT = 0.8  # a temperature: that of the page, and of `minigpt sample`
 
 COMMON = {
     "model", "max_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "stop",
@@ -53,13 +54,26 @@ class Asked:
 # ---- what is common ----------------------------------------------------------------------------
 
 
+def standard_temperature(fields, served):
+    """Return the temperature where none is given: that of the page (settings.js).
+
+    An assistant is asked for what it knows, and that is the likeliest; a base model would go round
+    in a circle. But where several texts are asked for, or to draw from some tokens only, an
+    assistant's are drawn too.
+    """
+    draws = fields.get("n") not in (None, 1) or any(
+        fields.get(name) is not None for name in ("top_p", "top_k", "min_p")
+    )
+    return 0.0 if served.assistant and not draws else DRAWN_AT
+
+
 def read_settings(fields, served):
     """Return how to draw."""
     n_vocab = served.tokenizer.n_vocab
     top_k = fields.number("top_k", -1, 2**31, whole=True)  # 0 and -1: all, as vLLM has it
     top_p = fields.number("top_p", 0, 1)
     return Settings(
-        temperature=fields.number("temperature", 0, 2, 1.0),
+        temperature=fields.number("temperature", 0, 2, standard_temperature(fields, served)),
         top_k=min(top_k, n_vocab) if top_k and top_k > 0 else None,
         top_p=top_p if top_p is None else max(top_p, 1e-9),  # 0: the likeliest alone
         min_p=fields.number("min_p", 0, 1),

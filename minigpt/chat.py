@@ -4,10 +4,12 @@
     /temperature N     0: always the likeliest token; 1: as likely as the model finds it
     /retry             answer the last question again, in other words
     /clear             forget the conversation
-    /help, /quit       or Ctrl-D to leave; Ctrl-C stops an answer
+    \"\"\"                begins a message of several lines, and ends it
+    /help, /quit       or /exit, /bye, Ctrl-D to leave; Ctrl-C stops an answer
 
-At a terminal the arrow keys edit the line and bring earlier ones back. From a pipe each line is a
-message, so `echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
+At a terminal the arrow keys edit the line and bring earlier ones back, until one leaves: no file is
+kept of what was said. Several lines that are pasted are one message. From a pipe each line is one,
+so `echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
 
 What is older than the window is forgotten, an exchange at a time, see chat_format.render_prompt.
 This is not the model (sample.py) nor a server.
@@ -17,18 +19,22 @@ import contextlib
 import math
 import sys
 
-from minigpt.chat_format import END, control_ids, render_prompt
+from minigpt.chat_format import END, START, control_ids, render_prompt
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
 from minigpt.distribution import check_integer
 from minigpt.sample import generate, stream_text
 
 RETRY_TEMPERATURE = 0.7
-COMMANDS = "commands: /system TEXT, /temperature N, /retry, /clear, /help, /quit"
+LEAVE = ("/quit", "/exit", "/bye")
+QUOTES = '"""'  # around a message of several lines, as Ollama has it
 
 
 class Chat:
-    """A conversation with a model; `messages` is what was said."""
+    """A conversation with a model; `messages` is what was said.
+
+    `n_forgotten` is how many exchanges before the last question it was no longer given.
+    """
 
     def __init__(
         self, model, tokenizer, temperature=0.0, system=None, max_new_tokens=None, seed=None
@@ -44,7 +50,7 @@ class Chat:
         self.temperature, self.system, self.seed = temperature, system, seed
         self.max_new_tokens = max_new_tokens
         self.stop = (control_ids(tokenizer)[END["assistant"]],)
-        self.messages, self.n_replies = [], 0
+        self.messages, self.n_replies, self.n_forgotten = [], 0, 0
 
     def ask(self, text, temperature=None):
         """Yield the assistant's answer to `text`, piece by piece, and note what was said.
@@ -57,6 +63,8 @@ class Chat:
         T = self.model.config.n_positions
         room = T - min(self.max_new_tokens or T, T // 2)
         ids = render_prompt(self.tokenizer, system + messages, room)
+        questions = [self.tokenizer.special_tokens[START["user"]] == id for id in ids]
+        self.n_forgotten = (len(messages) + 1) // 2 - sum(questions)
         # another seed for every reply, or a second try would be the first again
         seed = None if self.seed is None else self.seed + self.n_replies
         self.n_replies += 1
@@ -95,7 +103,7 @@ class Chat:
 
     def clear(self):
         """Forget what was said."""
-        self.messages = []
+        self.messages, self.n_forgotten = [], 0
 
 
 def check_temperature(temperature):
@@ -108,9 +116,9 @@ def obey(chat, line):
     """Carry out a command; return pieces of text to print. Raises EOFError for /quit."""
     command, _, rest = line.partition(" ")
     rest = rest.strip()
-    if command == "/quit":
+    if command in LEAVE:
         raise EOFError
-    if command == "/help":
+    if command in ("/help", "/?"):
         return [__doc__.partition("\n\n")[2].partition("\n\nAt a")[0]]
     if command == "/clear":
         chat.clear()
@@ -128,30 +136,51 @@ def obey(chat, line):
         return [f"(temperature {temperature:g})"]
     if command == "/retry":
         return chat.retry()
-    raise ValueError(f"there is no command {command}; {COMMANDS}")
+    raise ValueError(f"there is no command {command}; /help lists them")
+
+
+def read_message(read):
+    """Return a line, or what stands between two QUOTES, over several lines; "" for nothing.
+
+    Raises EOFError at the end.
+    """
+    line = read("> ").strip()
+    if not line.startswith(QUOTES):
+        return line
+    text = line.removeprefix(QUOTES)
+    with contextlib.suppress(EOFError):  # the end of a file ends the message too
+        while QUOTES not in text:
+            text += "\n" + read("... ")
+    return text.partition(QUOTES)[0].strip()
 
 
 def talk(chat, read, write):
     """Read lines and write answers until the reader ends.
 
-    `read` returns a line and raises EOFError at the end; `write` prints a piece of text.
+    `read(prompt)` returns a line and raises EOFError at the end; `write` prints a piece of text.
     """
+    told = False  # that not all of the conversation fits the window
     while True:
         try:
-            line = read().strip()
+            message = read_message(read)
         except KeyboardInterrupt:  # at the prompt: the line begins anew
-            write("\n")
+            write("\n(Ctrl-D or /quit leaves)\n")
             continue
         except EOFError:
             return
-        if not line:
+        if not message:
             continue
         pieces = iter(())
         try:
-            pieces = obey(chat, line) if line.startswith("/") else chat.ask(line)
+            is_command = message.startswith("/") and "\n" not in message
+            pieces = obey(chat, message) if is_command else chat.ask(message)
             for piece in pieces:
                 write(piece)
             write("\n")
+            if chat.n_forgotten and not told:
+                T = chat.model.config.n_positions
+                write(f"({forgotten(chat.n_forgotten)}: {T:,} tokens are all it sees)\n")
+            told = chat.n_forgotten > 0
         except EOFError:
             return
         except ValueError as error:
@@ -162,20 +191,39 @@ def talk(chat, read, write):
             write(" (stopped)\n")
 
 
-def run(folder, device="cpu", **settings):
-    """Talk to the assistant in `folder` until the user leaves; see Chat for the settings."""
+def forgotten(n):
+    """Return the words for `n` exchanges that an answer was given without."""
+    what = "your first question" if n == 1 else f"your first {n} questions"
+    return f"it no longer saw {what}"
+
+
+def run(folder, device="cpu", prompt=None, **settings):
+    """Talk to the assistant in `folder` until the user leaves; see Chat for the settings.
+
+    With a `prompt` only that is answered.
+    """
     model, tokenizer = load(folder, device)
     check_template(folder, tokenizer)
     chat = Chat(model, tokenizer, **settings)
-    at_terminal = sys.stdin.isatty()
-    if at_terminal:
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  importing it gives input() arrow keys and history
-        print(f"Talk to {folder}. {COMMANDS}")
 
     def write(text):
         print(text, end="", flush=True)
 
-    talk(chat, lambda: input("> " if at_terminal else ""), write)
+    if prompt is not None:
+        for piece in chat.ask(prompt):
+            write(piece)
+        print()
+        return
+    with contextlib.suppress(AttributeError):  # what is no UTF-8 ends no conversation
+        sys.stdin.reconfigure(errors="replace")
+    at_terminal = sys.stdin.isatty()
+    if at_terminal:
+        with contextlib.suppress(ImportError):
+            import readline  # importing it gives input() arrow keys and history
+
+            # then a terminal tells what is pasted from what is typed
+            readline.parse_and_bind("set enable-bracketed-paste on")
+        print(f"Talk to {folder}. /help lists commands, /quit leaves.")
+    talk(chat, lambda prompt: input(prompt if at_terminal else ""), write)
     if at_terminal:
         print()

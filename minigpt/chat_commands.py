@@ -83,6 +83,7 @@ def add_chat(command):
     p = command("chat", chat, "talk to an assistant in the terminal", "chat out/chat")
     add_assistant(p)
     p.description += " /help lists what else can be typed; lines from a pipe are messages, too."
+    p.add_argument("--prompt", metavar="TEXT", help="answer this, and end")
     p.add_argument(
         "--temperature", type=float, default=0.0,
         help="0: always the likeliest token; 1: as likely as the model finds it (%(default)s)",
@@ -119,8 +120,9 @@ def add_show_chat(command):
 def add_serve_flags(parser):
     """Add the flags of `serve`."""
     parser.description += (
-        " Speaks OpenAI's API at /v1, so that its clients can be used too. Models that are trained "
-        "meanwhile appear by themselves."
+        " Speaks OpenAI's API at /v1, so that its clients can be used too; a request without a "
+        "temperature is answered as on the page: an assistant's at 0, a base model's at 0.8. "
+        "Models that are trained meanwhile appear by themselves."
     )
     add = parser.add_argument
     add("models", nargs="*", default=["out"], metavar="FOLDER",
@@ -128,8 +130,9 @@ def add_serve_flags(parser):
     add("--host", default="127.0.0.1", help="another address needs --api-key (%(default)s)")
     add("--port", type=int, default=8000, help="or the next that is free (%(default)s)")
     add("--api-key", metavar="KEY", help="what clients must send (default: MINIGPT_API_KEY)")
-    add("--allow-origin", nargs="+", default=(), metavar="ORIGIN",
-        help="let pages of these ask too, as http://localhost:3000 (none)")  # fmt: skip
+    add("--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="let pages of this one ask too, as http://localhost:3000 (none); may be given "
+        "again")  # fmt: skip
     add("--no-browser", action="store_true", help="print the address only")
     add("--max-tokens", type=int, default=2048, metavar="N",
         help="an answer has so many at most (%(default)s)")  # fmt: skip
@@ -224,7 +227,7 @@ def chat(args):
     from minigpt.chat import run
 
     run(
-        args.model, args.device, temperature=args.temperature, system=args.system,
+        args.model, args.device, args.prompt, temperature=args.temperature, system=args.system,
         max_new_tokens=args.max_new_tokens, seed=args.seed,
     )  # fmt: skip
     return 0

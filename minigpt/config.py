@@ -26,6 +26,9 @@ def setting(default, help, choices=None):
     return field(default=default, metadata={"help": help, "choices": choices})
 
 
+MOST_LAYERS = 10_000  # of a billion, the names alone take hours and more memory than there is
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a GPT-2."""
@@ -41,6 +44,8 @@ class ModelConfig:
     def __post_init__(self):
         for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
+        few = self.n_layer <= MOST_LAYERS
+        require(few, "n_layer", self.n_layer, f"be at most {MOST_LAYERS:,}")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "be at least 0 and below 1")
         epsilon = self.layer_norm_epsilon
         require(epsilon > 0, "layer_norm_epsilon", epsilon, "be above 0")

@@ -25,7 +25,8 @@ def wait_for(file):
     """Wait until there is something to read in `file`, an open file or its descriptor.
 
     Awake at first, though others may go before: to be woken takes 50 microseconds, as long as an
-    operation of a small model.
+    operation of a small model. Could no other program go before, a step that takes 18 ms alone on
+    two cores (3 layers, 96 channels) would take 49 instead of 36 beside one that computes.
     """
     if not hasattr(select, "poll"):  # Windows, where the members are threads: to read is to wait
         return

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from bpe.files import atomic_write
 from minigpt import checkpoint
-from minigpt.config import ModelConfig
+from minigpt.config import ModelConfig, TrainConfig
+from minigpt.forecast import step_flops
 
 METRICS, SAMPLES, REPORT = "metrics.jsonl", "samples.jsonl", "training.json"
 CONFIG = "training_config.json"  # every setting, resolved, and what was foreseen
@@ -191,8 +192,7 @@ def work_of(folder):
     try:
         progress = checkpoint.read_progress(folder)
         model, train = ModelConfig(**progress["run"]["model"]), progress["run"]["train"]
-        windows = progress["step"] * train["batch_size"] * train["accumulate"]
-        return windows * model.n_positions * model.flops_per_token()
+        return progress["step"] * step_flops(model, TrainConfig(**train))
     except (OSError, ValueError, LookupError, TypeError):
         return 0
 

@@ -82,6 +82,8 @@ class Options:
         for path in (*self.documents, *([self.out] if self.out else [])):
             if not Path(path).exists():
                 raise ValueError(f"{path} does not exist; give a file or folder that does")
+        for path in filter(os.path.isdir, self.documents):
+            raise ValueError(f"--documents has {path}, a folder; models' folders come before it")
 
 
 def make_app(shelf, options):

@@ -113,12 +113,13 @@ def run(out, device="cpu", without=()):
 def print_table(out, reports):
     """Print what each stage took and made, {file: (report, line)}."""
     print(f"\n{'stage':13} {'time':>12} {'FLOPs':>9}   what it made")
-    for name, (r, made) in reports.items():
+    for r, made in reports.values():
         flops = f"{r['flops']:.1e}" if "flops" in r else ""
         time = format_seconds(r["seconds"])
-        print(f"{r['stage']:13} {time:>12} {flops:>9}   {made}  -> {out / name}")
+        print(f"{r['stage']:13} {time:>12} {flops:>9}   {made}")
     total = sum(r["seconds"] for r, _ in reports.values())
     print(f"{'total':13} {format_seconds(total):>12}")
+    print(f"a report of each in {out}: {', '.join(reports)}")
 
 
 def print_model(out, base, device):

@@ -303,7 +303,7 @@ def crawled(output, n_pages, **changes):
     for i in range(n_pages):
         crawl.frontier.add(f"http://h/{i}", "h", 0)
         store_next(crawl)
-    crawl.finish({})
+    crawl.finish({"pages": n_pages})
     return crawl.news
 
 
@@ -315,8 +315,21 @@ def test_the_archive_of_another_crawl_is_kept_once(output):
     said = crawled(output, 1, seeds=["http://other/"])
     assert said.endswith("with these settings: it will be kept as pages.warc.gz.previous")
     assert (kept(previous), kept(output)) == (["0", "1"], ["0"])
-    assert crawled(output, 4, max_pages=4).endswith("in place of the one there")
+    lost = "in place of the one there, 2 pages of http://h/, which is lost then (another folder"
+    assert lost in crawled(output, 4, max_pages=4)
     assert (kept(previous), kept(output)) == (["0"], ["0", "1", "2", "3"])
+
+
+def test_a_crawl_of_pydoc_that_will_be_lost_is_called_so_and_an_unknown_one_unknown(output):
+    exclude = [pattern for pattern, _ in EXCLUDED]
+    crawled(output, 1, seeds=["http://127.0.0.1:43933/"], exclude=exclude)
+    crawled(output, 1)
+    assert "the one there, 1 page of pydoc, which is lost" in crawled(output, 1, max_depth=1)
+    for report in ("[]", '{"settings": 3}', None):
+        path = output.with_name("crawl.json.previous")
+        path.unlink() if report is None else path.write_text(report)
+        said = crawled(output, 1, max_depth=2 if report == "[]" else len(report or ""))
+        assert "the one there, of which nothing is known, which" in said
 
 
 def test_the_archive_of_a_crawl_of_which_nothing_is_known_is_kept(output):

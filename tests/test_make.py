@@ -121,10 +121,20 @@ def test_what_make_would_do_is_only_what_is_due_and_nothing_is_written(smoke):
     nothing = make("-n", "train", *SMOKE, f"OUT={out}")
     fine_tune = make("-n", "train", *SMOKE, f"OUT={out}", "SFT=--steps 3")
     (line,) = nothing.stdout.splitlines()
-    assert "is up to date" in line and not nothing.stderr
+    assert "Nothing to be done" in line and not nothing.stderr
     assert "minigpt sft" in fine_tune.stdout
     assert "5/6" not in fine_tune.stdout
     assert files_with_times(out) == before
+
+
+def test_there_is_no_chat_before_a_training_which_is_said_in_a_line(tmp_path):
+    for words in (["chat"], ["-n", "chat"]):
+        done = make(*words, f"OUT={tmp_path}")
+        (line,) = done.stderr.splitlines()
+        assert f"nothing in {tmp_path} yet; `make train OUT={tmp_path}` makes it" in line
+        assert (done.returncode, done.stdout) == (2, "")
+    (tmp_path / "settings").mkdir()  # a training is under way: the page shows it
+    assert "minigpt serve" in make("-n", "chat", f"OUT={tmp_path}").stdout
 
 
 def test_a_model_that_somebody_deleted_comes_back(smoke, tmp_path):
@@ -255,6 +265,12 @@ def test_several_gpus_train_by_mpi_with_the_packages_of_both(tmp_path):
         assert f"-e '.[{extra}]'" in said
     assert re.search("mpiexec -n 4 .*python -m minigpt pretrain .* --device gpu", said)
     assert re.search("mpiexec -n 4 .*python -m minigpt sft .* --device gpu", said)
+
+
+def test_the_help_fits_a_terminal():
+    lines = make("help").stdout.splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from playground_server import make_models, serving, until
 from raw_http import connect, exchange, get, post, read_all, read_answer, request
 from starlette.routing import Route
 
+from minigpt.__main__ import build_parser
 from minigpt.api_connection import Connection
 from minigpt.api_guard import HEADERS, MAX_BODY_BYTES, host_name
 from minigpt.serve import Options
@@ -142,6 +143,15 @@ def test_a_page_of_an_allowed_origin_may_ask(folders):
                 assert not any(name.startswith("access-control") for name in answer.headers)
         is_refused(get(server.port, "/health", Origin=origin, Host="evil.example"), 403)
         assert "vary" not in get(server.port, "/health").headers
+
+
+def test_a_folder_after_an_origin_is_a_models_and_origins_are_given_one_by_one():
+    one, other = "http://localhost:3000", "https://a.example"
+    args = build_parser().parse_args(
+        ["serve", "--allow-origin", one, "out", "--allow-origin", other]
+    )
+    assert (args.models, args.allow_origin) == (["out"], [one, other])
+    assert build_parser().parse_args(["serve"]).allow_origin == []
 
 
 @pytest.mark.parametrize("origin", ["*", "null", "localhost:3000", "http://a/", "http://a b", ""])

@@ -43,7 +43,8 @@ def chat_prompt(server, messages=HELLO):
 
 
 def ask(client, **changes):
-    given = {"model": "chat", "messages": HELLO, "max_tokens": 12, "seed": 4} | changes
+    given = {"model": "chat", "messages": HELLO, "max_tokens": 12, "seed": 4, "temperature": 1}
+    given |= changes
     return client.chat.completions.create(**given)
 
 
@@ -97,6 +98,19 @@ def test_an_answer_is_what_complete_gives_alone(server, client):
         assert answer.usage.completion_tokens == len(ids)
         assert answer.usage.prompt_tokens == len(chat_prompt(server))
         assert answer.usage.total_tokens == len(ids) + len(chat_prompt(server))
+
+
+def test_without_a_temperature_the_likeliest_is_taken_unless_draws_are_asked_for(client):
+    def said(**changes):
+        return [choice.message.content for choice in ask(client, **changes).choices]
+
+    for unasked in ({}, {"n": 1}, {"frequency_penalty": 1.5}):
+        assert said(temperature=None, **unasked) == said(temperature=0, **unasked)
+    for asked in ({"n": 3}, {"top_p": 0.9}, {"extra_body": {"top_k": 40}}):
+        assert said(temperature=None, **asked) == said(temperature=0.8, **asked)
+        assert said(temperature=None, **asked) != said(temperature=0, **asked)
+    base = [go_on(client, temperature=t).choices[0].text for t in (None, 0.8, 0)]
+    assert base[0] == base[1] != base[2]
 
 
 def test_a_stream_adds_up_to_the_answer(client):
@@ -243,7 +257,8 @@ def test_a_base_model_does_not_chat(openai, client):
 
 
 def go_on(client, prompt="the list", **changes):
-    given = {"model": "base", "prompt": prompt, "max_tokens": 8, "seed": 1} | changes
+    given = {"model": "base", "prompt": prompt, "max_tokens": 8, "seed": 1, "temperature": 1}
+    given |= changes
     return client.completions.create(**given)
 
 

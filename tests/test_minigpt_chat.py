@@ -37,7 +37,7 @@ def converse(chat, *lines):
     """Return what is written for lines typed one after the other."""
     lines, written = iter(lines), []
 
-    def read():
+    def read(prompt):
         line = next(lines, None)
         if line is None:
             raise EOFError
@@ -155,7 +155,7 @@ def test_commands_change_what_they_say(chat):
         ("/temperature -1", "(temperature is -1.0; it must be 0 or more)"),
         ("/temperature nan", "(temperature is nan; it must be 0 or more)"),
         ("/retry", "(nothing was asked yet; ask something first)"),
-        ("/shout", "(there is no command /shout; commands: /system"),
+        ("/shout", "(there is no command /shout; /help lists them)"),
         ("the list " * 30, "tokens long; at most 10 fit"),
     ],
 )
@@ -165,9 +165,37 @@ def test_a_mistake_is_answered_in_a_line_and_the_talk_goes_on(chat, line, compla
     assert written.endswith("(temperature 0.5)\n")
 
 
-def test_quit_and_the_end_of_the_input_leave_and_blank_lines_say_nothing(chat):
-    assert converse(chat, "", "  ", "/quit", "the?") == ""
+@pytest.mark.parametrize("leave", ["/quit", "/exit", "/bye", "/quit now"])
+def test_the_words_to_leave_and_the_end_of_the_input_leave_and_blank_lines_say_nothing(chat, leave):
+    assert converse(chat, "", "  ", leave, "the?") == ""
     assert converse(chat) == ""
+
+
+def test_lines_between_quotes_are_one_message_in_which_nothing_is_a_command(chat, monkeypatch):
+    questions = []
+    monkeypatch.setattr(chat, "ask", lambda text: questions.append(text) or iter(()))
+    converse(chat, '"""the', "", "  list", '/clear? """ not this')
+    converse(chat, '"""/clear', 'all"""', '"""one"""', '"""', "  ", '"""')
+    assert questions == ["the\n\n  list\n/clear?", "/clear\nall", "one"]
+
+
+def test_quotes_that_nobody_closes_end_with_the_input_or_are_dropped_by_ctrl_c(chat):
+    written = converse(chat, '"""the', KeyboardInterrupt(), '"""a', "b")
+    assert written.startswith("\n(Ctrl-D or /quit leaves)\n")
+    assert [m["content"] for m in chat.messages if m["role"] == "user"] == ["a\nb"]
+
+
+def test_it_is_said_once_when_an_answer_was_given_without_the_first_questions(chat, monkeypatch):
+    monkeypatch.setattr(chat_module, "stream_text", lambda *a: iter(["the list"]))
+    T, asked = chat.model.config.n_positions, ["a", "the", "a"]
+    note = f"(it no longer saw your first question: {T} tokens are all it sees)\n"
+    written = converse(chat, *asked)
+    assert note in written
+    assert written.count("no longer") == 1
+    written = converse(chat, "/clear", asked[0], *asked)
+    assert written.startswith("(forgotten)\nthe list\n")
+    assert written.count("no longer") == 1
+    assert chat_module.forgotten(3) == "it no longer saw your first 3 questions"
 
 
 def test_ctrl_c_at_the_prompt_and_in_an_answer_do_not_leave(chat, monkeypatch):
@@ -177,7 +205,7 @@ def test_ctrl_c_at_the_prompt_and_in_an_answer_do_not_leave(chat, monkeypatch):
 
     monkeypatch.setattr(chat_module, "stream_text", interrupted)
     written = converse(chat, KeyboardInterrupt(), "a", "/temperature 1")
-    assert written == "\none  (stopped)\n(temperature 1)\n"
+    assert written == "\n(Ctrl-D or /quit leaves)\none  (stopped)\n(temperature 1)\n"
     assert chat.messages[1]["content"] == "one"
 
 
@@ -203,6 +231,28 @@ def test_from_a_pipe_each_line_is_answered_and_nothing_else_is_printed(folder):
     assert done.stdout.splitlines()[-1] == "(temperature 1)"
     assert "> " not in done.stdout
     assert done.stderr == ""
+
+
+def test_bytes_from_a_pipe_that_are_no_utf_8_end_no_conversation(folder):
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as most people's locale has it
+    done = subprocess.run(
+        command(folder), input=b"caf\xe9\n/temperature 1\n", capture_output=True, timeout=60,
+        env=strict, check=True,
+    )  # fmt: skip
+    assert done.stdout.endswith(b"(temperature 1)\n")
+
+
+def test_a_prompt_is_answered_and_that_is_all(folder):
+    def answered(*words, typed):
+        words = command(folder, *words)
+        return subprocess.run(words, input=typed, capture_output=True, text=True, timeout=60)
+
+    done, piped = answered("--prompt", "the?", typed="a?\n"), answered(typed="the?\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == piped.stdout
+    empty = answered("--prompt", " ", typed="")
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert empty.stderr == 'minigpt: message 1: content is " "; it must be text\n'
 
 
 class Terminal:
@@ -255,8 +305,10 @@ def test_at_a_terminal_arrow_up_brings_the_last_line_back_and_ctrl_d_leaves(fold
     terminal.read_until(b"> ")
     terminal.type(b"not sent\x03")  # Ctrl-C at the prompt: the line is dropped
     terminal.read_until(b"> ")
-    terminal.type(b"/temperature 1\r")
-    terminal.read_until(b"(temperature 1)\r\n")
+    terminal.type(b"\x1b[200~/shout\nas loud\nas you can\x1b[201~")  # pasted: one message
+    terminal.read_until(b"as you can")
+    terminal.type(b"\r")
+    terminal.read_until(b"tokens long; at most 11 fit")
     terminal.read_until(b"> ")
     terminal.type(b"\x04")
     assert terminal.close() == 0

@@ -21,6 +21,7 @@ from minigpt.presets import get_preset
         ("n_positions", 0, "be at least 1"),
         ("n_embd", -8, "be at least 1"),
         ("n_layer", 0, "be at least 1"),
+        ("n_layer", 10**9, "be at most 10,000"),
         ("n_head", 0, "be at least 1"),
         ("n_head", 5, "divide n_embd, which is 768"),
         ("dropout", -0.1, "be at least 0 and below 1"),

@@ -98,6 +98,14 @@ def test_figures_are_shares_of_what_was_asked():
     ]  # fmt: skip
 
 
+def test_the_table_of_an_assistant_fits_a_terminal(capsys):
+    report = {key: 1.0 for key, _ in report_assistant.ROWS}
+    print_table(report | {"questions": {"known": 1}, "base": report})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(report_assistant.ROWS)
+    assert max(map(len, lines)) <= 80
+
+
 def test_what_is_asked_on_of_modules_and_with_an_article_has_figures_of_its_own():
     tokenizer = example_tokenizer()
     questions = [question("follow_on", "a key."), question("follow_on", "a list."),

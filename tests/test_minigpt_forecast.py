@@ -110,6 +110,8 @@ def test_the_command_refuses_before_anything_is_written(free, tmp_path, capsys):
     words += ["-o", tmp_path / "base", "--depth", "4"]
     assert main(list(map(str, words))) == 2
     assert "--force" in capsys.readouterr().err
+    assert main([*map(str, words[:-2]), "--n-layer", "1000000000", "--force"]) == 2
+    assert "n_layer is 1000000000; it must be at most 10,000" in capsys.readouterr().err
     assert not (tmp_path / "base").exists()
 
 

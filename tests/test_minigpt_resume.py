@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 from minigpt_examples import (
     MODEL,
+    TRAIN,
     example_texts,
     example_tokenizer,
     make_example,
@@ -19,8 +20,9 @@ from minigpt_examples import (
 )
 from training_runs import lines_of, looks, metrics, run, same_run, stop_at
 
-from minigpt import checkpoint, dataset, resume
+from minigpt import checkpoint, dataset, muon, resume
 from minigpt.checkpoint import load_model, read_progress
+from minigpt.model import param_shapes
 from minigpt.runs import is_running
 
 pytest_plugins = ["minigpt_fixtures"]
@@ -236,6 +238,16 @@ def test_a_finished_run_replaces_what_was_kept_and_says_what_that_was(example, t
     run(example, out, say=said.append, seed=4)
     lost = "a run after step 4 of 12"
     assert said[0] == f"{out} is now {previous}; what was there, {lost}, is removed"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_work_of_a_run_counts_what_its_optimizer_computes(example, tmp_path, optimizer):
+    out = tmp_path / "base"
+    assert run(example, out, say=stop_at(4), optimizer=optimizer, accumulate=2) is None
+    by_tokens = 2 * TRAIN.batch_size * MODEL.n_positions * MODEL.flops_per_token()
+    by_muon = muon.flops(param_shapes(MODEL)) if optimizer == "muon" else 0
+    assert resume.work_of(out) == 4 * (by_tokens + by_muon)
+    assert resume.work_of(tmp_path / "nothing") == 0
 
 
 def stop_and_run_another(example, out):

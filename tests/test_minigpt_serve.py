@@ -216,6 +216,14 @@ def test_another_address_is_served_with_a_key_only():
         Options(host="0.0.0.0").check()
 
 
+def test_a_folder_among_the_documents_is_a_models_that_came_too_late(tmp_path):
+    text = tmp_path / "text.jsonl"
+    text.touch()
+    Options(documents=(text,)).check()
+    with pytest.raises(ValueError, match="a folder; models' folders come before it"):
+        Options(documents=(text, tmp_path)).check()
+
+
 def test_the_key_may_come_from_the_environment(out, monkeypatch):
     given = []
     monkeypatch.setattr(serve_module, "serve", lambda models, options: given.append(options) or 0)

@@ -43,15 +43,17 @@ def lines_of(out, capsys):
 def test_every_stage_has_a_line_with_its_time_and_what_it_made(out, capsys):
     lines = lines_of(out, capsys)
     for words in (
-        ["crawl", "1 min 01 s", "1,234 pages, 5.6 MB", "crawl.json"],
-        ["clean", "2.2 s", "999 documents, 3.21 M characters", "clean.json"],
-        ["tokenizer", "1.0 s", "2,048 symbols, 3.46 bytes a token", "training.json"],
-        ["tokens", "tokens to train on", "held out", "tokens.json"],
-        ["pretrain", "0.01 M parameters, 0.00 M tokens", "tokens/s", "base/training.json"],
+        ["crawl", "1 min 01 s", "1,234 pages, 5.6 MB"],
+        ["clean", "2.2 s", "999 documents, 3.21 M characters"],
+        ["tokenizer", "1.0 s", "2,048 symbols, 3.46 bytes a token"],
+        ["tokens", "tokens to train on", "held out"],
+        ["pretrain", "0.01 M parameters, 0.00 M tokens", "tokens/s"],
         ["total", "1 min 0"],
     ):
         (line,) = [line for line in lines if line.startswith(words[0] + " ")]
         assert all(word in line for word in words), line
+    (line,) = [line for line in lines if line.startswith(f"a report of each in {out}: ")]
+    assert "crawl.json, clean.json, tokenizer/training.json, tokens/tokens.json, base" in line
 
 
 def test_the_last_examination_counts_in_the_total(tmp_path, capsys):
@@ -154,7 +156,8 @@ def test_a_model_that_writes_bytes_that_are_no_text_can_be_shown(out, capsys, mo
 def test_stages_that_were_not_made_are_left_out(tmp_path, capsys):
     (tmp_path / "crawl.json").write_text(json.dumps(EARLIER["crawl.json"]))
     lines = lines_of(tmp_path, capsys)
-    assert [line.split(" ")[0] for line in lines if line] == ["stage", "crawl", "total"]
+    assert [line.split(" ")[0] for line in lines if line] == ["stage", "crawl", "total", "a"]
+    assert lines[-1].endswith(": crawl.json")
 
 
 def test_a_folder_without_reports_is_refused_with_the_cure(tmp_path):

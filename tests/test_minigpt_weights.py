@@ -196,10 +196,16 @@ def test_fewer_blocks_than_the_config_says_are_missing(folder):
 
 
 @pytest.mark.parametrize("look", [load, describe])
-def test_a_billion_layers_are_refused_at_once(folder, look):
-    change_config(folder, {"n_layer": 10**9})
-    message = r"config.json says that n_layer is 1000000000, and beside it are 28 tensors, of which"
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [
+        (10_000, "says that n_layer is 10000, and beside it are 28 tensors, of which"),
+        (10**9, "n_layer is 1000000000; it must be at most 10,000"),
+    ],
+)
+def test_thousands_of_layers_and_a_billion_are_refused_at_once(folder, look, n, message):
+    change_config(folder, {"n_layer": n})
+    with pytest.raises(ValueError, match=f"config.json:? {message}"):
         look(folder)
 
 

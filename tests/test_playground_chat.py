@@ -110,6 +110,11 @@ def test_a_long_message_is_shown_in_part_until_all_of_it_is_wanted(page):
     ask(page, "\n".join(map(str, range(16))))
     finished(page, 2)
     assert texts(page, "[data-key=fold]") == ["Show all"]  # of the first alone
+    page.click("[data-key=fold]")
+    ask(page, "and now?")
+    finished(page, 3)  # the next answer folds nothing that was unfolded
+    assert texts(page, "[data-key=fold]") == ["Show less"]
+    assert page.evaluate(height) > part + 100
 
 
 def test_a_line_stands_where_the_conversation_begins_for_the_model(page):

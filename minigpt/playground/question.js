@@ -9,14 +9,14 @@ const LONG = { characters: 1500, lines: 16 }; // what is longer is shown in part
 
 // Make the view of a user's node: {elements, edit()}. {place, of}: among the versions beside it,
 // `leaf(by)` goes to another of them; `edited(text)` is called with another text, false where
-// nothing may be edited.
-export function questionView(node, { place, of, announce, leaf, edited }) {
+// nothing may be edited. `whole`: the Set of the nodes of which, if they are long, all is shown.
+export function questionView(node, { place, of, announce, leaf, edited, whole }) {
   const box = el("div", { class: "question" });
   const pencil = iconButton("edit", "Edit message", edit, { "data-key": "edit" });
 
   function show() {
     const text = el("div", { class: "plain" }, node.content);
-    fill(box, text, isLong(node.content) && foldButton(text));
+    fill(box, text, isLong(node.content) && foldButton(text, node, whole));
     box.classList.remove("editing");
   }
 
@@ -41,19 +41,20 @@ export function questionView(node, { place, of, announce, leaf, edited }) {
 const isLong = (text) =>
   text.length > LONG.characters || text.split("\n").length > LONG.lines;
 
-// Make the button that shows all of a text, and a part of it again.
-function foldButton(text) {
+// Make the button that shows all of a node's text, and a part of it again.
+function foldButton(text, node, whole) {
   const button = el("button", { type: "button", class: "link small", "data-key": "fold" });
-  const set = (folded) => {
-    text.classList.toggle("folded", folded);
-    button.textContent = folded ? "Show all" : "Show less";
-    button.setAttribute("aria-expanded", !folded);
+  const update = () => {
+    text.classList.toggle("folded", !whole.has(node));
+    button.textContent = whole.has(node) ? "Show less" : "Show all";
+    button.setAttribute("aria-expanded", whole.has(node));
   };
   button.addEventListener("click", () => {
-    set(!text.classList.contains("folded"));
+    if (!whole.delete(node)) whole.add(node);
+    update();
     button.scrollIntoView({ block: "nearest" }); // where it was, it may be no more
   });
-  set(true);
+  update();
   return button;
 }
 

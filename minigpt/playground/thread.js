@@ -19,6 +19,7 @@ import { ordinal } from "./tokens.js";
 export function makeThread(root, conversation, { context, model, onChange, chat = true }) {
   const { api, announce } = context;
   const open = new Map(); // node whose tokens are shown -> the place of the one looked at, or null
+  const whole = new Set(); // long questions of which all is shown
   let views = new Map(); // node -> its view
   const limit = el("p", { class: "limit soft small" }); // of what the model saw; see horizon
   let firstOfBase; // the first of the answers that are seen which a base model gave
@@ -58,7 +59,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     };
     if (node.role === "user") {
       const edited = (text) => say(text, parentOf(conversation, node));
-      const view = { place, of: beside.length, announce, leaf, edited: chat && edited };
+      const view = { place, of: beside.length, announce, leaf, edited: chat && edited, whole };
       views.set(node, questionView(node, view));
       return views.get(node).elements;
     }
