@@ -108,8 +108,8 @@ def explain(
 ) -> list[str]:
     """Return lines that tell what every step did to the page at this address; keeps no file.
 
-    There are none if no page has this address. A page that passes the steps which judge it by
-    itself is cleaned with all others, since what becomes of it then depends on them. Raises as
+    There are none if no page has this address. If the page is in the wanted language, all others
+    are read, since what becomes of it then depends on them (see `Cleaning.follow`). Raises as
     `clean` does.
     """
     paths, settings = archives(files), settings or Settings()
@@ -136,7 +136,7 @@ def _story(
             if alone.ends_alone():
                 return alone.book.story
         cleaning = Cleaning(paths, Path(folder) / "all", settings, url)
-        cleaning.run(executor, workers)
+        cleaning.follow(executor, workers)
         return cleaning.book.story
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import choose, clean_command, cleaning, funnel, similar, steps, warc
+from crawler import choose, clean_command, cleaning, funnel, similar, stages, steps, warc
 from crawler.__main__ import main
 from crawler.clean import clean, explain
 from crawler.files import write_atomically
@@ -328,6 +328,8 @@ def test_explain_means_the_address_that_ends_so(archive, tmp_path, capsys):
     pages = {f"http://h.example/{i}": html(story(i)) for i in (8, 80, 88)}
     archive = write_warc(tmp_path / "p.warc.gz", pages)
     run_command(archive, "--profile", "reference", "--explain", "/8")
+    assert capsys.readouterr().out.startswith("http://h.example/8\n")
+    run_command(archive, "--profile", "reference", "--explain", "8")  # not /88, which ends so, too
     assert capsys.readouterr().out.startswith("http://h.example/8\n")
     with pytest.raises(ValueError, match="'' is in 3 of the addresses"):
         run_command(archive, "--profile", "reference", "--explain", "")
@@ -783,6 +785,26 @@ def test_explain_looks_at_other_pages_only_where_they_count(tmp_path, monkeypatc
     all_pages.run(workers=1)
     assert told == all_pages.book.story
     assert n_read == {"german": 1, "blocked": 0, "none": 0, "three": 1 + 7}[name]
+
+
+def test_explain_tells_what_cleaning_does_and_judges_only_what_counts(
+    archive, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 2)
+    judged = []
+    judge = stages.judge
+    monkeypatch.setattr(stages, "judge", lambda *of: judged.append(of[0].number) or judge(*of))
+    settings = Settings("reference")
+    n_judged = {}
+    for number, url in enumerate(PAGES):
+        every = cleaning.Cleaning([str(archive)], tmp_path / f"{number}", settings, url)
+        every.run(workers=1)
+        judged.clear()
+        assert explain(url, [archive], settings, workers=1) == every.book.story
+        assert len(judged) == len(set(judged))
+        n_judged[url.rpartition("/")[2]] = len(judged)
+    fall = {"empty": 0, "german": 0, "casino-poker": 0, "copy": 1, "repeats": 1, "short": 1}
+    assert n_judged == dict.fromkeys(n_judged, len(PAGES) // 2) | fall
 
 
 # ---- the output is checked before the work ----
