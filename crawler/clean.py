@@ -84,7 +84,8 @@ def clean(
     paths = archives(files)
     out = Path(out)
     work = _work_folder(out, paths)
-    job = {"files": [_identity(path) for path in paths], "settings": repr(settings)}
+    lists = [*settings.blocklists, *filter(None, [settings.bad_words])]
+    job = {"files": [_identity(path) for path in [*paths, *lists]], "settings": repr(settings)}
     with shards.owned(work):
         goes_on = shards.prepare(work, job)
         cleaning = Cleaning(paths, work, settings)
@@ -151,7 +152,10 @@ def _work_folder(out: Path, paths: list[str]) -> Path:
     for path in paths:
         if path != STDIN and out.exists() and os.path.samefile(path, out):
             raise ValueError(f"{out} is both read and written; give another output")
-    return out.with_name(f"{out.name}.work")
+    place = out if out.name not in ("", "..") else Path(os.path.abspath(out))  # `.` has no name
+    if not place.name:
+        raise ValueError(f"the output is {out}; give a folder in it, or a file")
+    return place.with_name(f"{place.name}.work")
 
 
 def _identity(path: str) -> list:

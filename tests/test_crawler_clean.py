@@ -557,6 +557,44 @@ def test_a_cleaning_that_fails_anywhere_goes_on_where_it_was(
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
+@pytest.mark.parametrize("name", ["bad_words", "blocklists"])
+def test_what_was_begun_with_other_words_in_a_list_is_begun_anew(name, archive, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("nothing.example\n")
+    settings = Settings("reference", **{name: (str(words),) if name == "blocklists" else words})
+
+    class Interrupted(cleaning.Inline):
+        def submit(self, function, /, *args, **kwargs):
+            raise KeyboardInterrupt
+
+    for more, goes_on in (("", True), ("unheard.example\n", False)):
+        with pytest.raises(KeyboardInterrupt):
+            clean([archive], tmp_path / "d.gz", settings, Interrupted())
+        if more:
+            words.write_text(words.read_text() + more)
+        assert clean([archive], tmp_path / "d.gz", settings, workers=1)["goes_on"] is goes_on
+
+
+def test_a_list_that_is_missing_is_said_before_anything_is_written(archive, tmp_path):
+    gone = Settings("reference", blocklists=(str(tmp_path / "none.txt"),))
+    with pytest.raises(FileNotFoundError):
+        clean([archive], tmp_path / "e.gz", gone, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_one_is_in_may_be_the_output(archive, tmp_path, monkeypatch):
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    for folder, out in (("here", "."), ("here/below", "..")):
+        monkeypatch.chdir(tmp_path / folder)
+        clean([archive], out, Settings("reference"), workers=1)
+        made = [path.name for path in sorted((tmp_path / "here").iterdir())]
+        assert made == ["00000.jsonl.gz", "below", "clean.json"]
+        (tmp_path / "here" / "clean.json").unlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    with pytest.raises(ValueError, match="the output is /; give a folder in it"):
+        clean([archive], "/", Settings("reference"), workers=1)
+
+
 def test_what_was_begun_with_other_settings_is_begun_anew(archive, tmp_path):
     out = tmp_path / "d.jsonl.gz"
 
