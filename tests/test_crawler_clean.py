@@ -697,6 +697,21 @@ def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
     assert clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)["documents"] == 4
 
 
+@pytest.mark.parametrize("name", ["d.gz", "folder"])
+def test_what_a_killed_run_had_begun_to_write_goes(name, archive, tmp_path):
+    (tmp_path / "folder").mkdir()
+    folder = tmp_path / "folder" if name == "folder" else tmp_path
+    ours = {"d.gz": ["d.gz.7.tmp"], "folder": ["00003.jsonl.gz.7.tmp", "clean.json.8.tmp"]}[name]
+    others = ["x.gz.7.tmp", "d.gz.tmp", "d.gz.7.tmp.gz", "00003.jsonl.gz.x.tmp", "clean.json.tmp"]
+    for file in [*ours, *others, "clean.json.7.tmp"]:
+        (folder / file).write_bytes(b"half")
+    os.utime(folder / "clean.json.7.tmp", (1, 1))
+    (tmp_path / "clean.json.9.tmp").write_bytes(b"of another run, which may still write it")
+    clean([archive], tmp_path / name, Settings("reference"), workers=1)
+    left = {path.name for path in folder.glob("*tmp*")}
+    assert left == {*others} | ({"clean.json.9.tmp"} if name == "d.gz" else set())
+
+
 def test_killed_while_it_removes_its_folder_the_next_run_begins_anew(archive, tmp_path):
     work = tmp_path / "d.gz.work"
     work.mkdir()
