@@ -126,8 +126,9 @@ OUT_AS_GIVEN = $(if $(filter-out out,$(OUT)), OUT=$(OUT))
 # once: a finished crawl with these settings stays, or comes back from .previous
 $(OUT)/pages.warc.gz: $(OUT)/settings/crawl
 	@echo '--- 1/6 crawl: fetch pages, follow their links'
-	@$(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc) \
-		--max-pages $(N_PAGES) $(CRAWL_AS_GIVEN) --once -o $@
+	@$(CRAWL_FROM) --max-pages $(N_PAGES) $(CRAWL_AS_GIVEN) --once -o $@
+CRAWL_FROM = $(PY) -m crawler crawl $(or $(foreach url,$(SITE),'$(url)'),--pydoc)
+CHECK_CRAWL = $(CRAWL_FROM) $(CRAWL_AS_GIVEN) --check $(if $(filter -h --help,$(CRAWL)),&& exit 2)
 # a $ at the end of a pattern is no variable
 CRAWL_AS_GIVEN = $(value CRAWL)
 
@@ -237,6 +238,7 @@ $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
 		$(if $(CHAT),--chat $(CHAT)) --files $(TEXT) $(filter-out - @%,$(WARC))
+	@$(if $(or $(TEXT),$(WARC)),,$(if $(SITE)$(CRAWL_AS_GIVEN),$(CHECK_CRAWL)))
 	@$(if $(LAUNCH),$(CHECK_MPI))
 	@mkdir -p $(OUT)/settings && touch $@ || \
 		{ echo 'make: OUT=$(OUT) cannot be written to; give another folder' >&2; exit 2; }

@@ -33,6 +33,7 @@ Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable
@@ -48,6 +49,7 @@ from crawler.funnel import Step
 from crawler.inputs import STDIN, archives
 from crawler.steps import Settings
 
+OLD_S = 60  # a report takes milliseconds to write
 FEW_PAGES = 20  # so few may well hold nothing that is kept
 ADVICE = {  # the step that removed most -> what to change
     "url": "the block lists (--blocklist, data/blocked_*.txt)",
@@ -84,9 +86,11 @@ def clean(
     paths = archives(files)
     out = Path(out)
     work = _work_folder(out, paths)
-    job = {"files": [_identity(path) for path in paths], "settings": repr(settings)}
+    lists = [*settings.blocklists, *filter(None, [settings.bad_words])]
+    job = {"files": [_identity(path) for path in [*paths, *lists]], "settings": repr(settings)}
     with shards.owned(work):
         goes_on = shards.prepare(work, job)
+        _sweep(out)
         cleaning = Cleaning(paths, work, settings)
         try:
             cleaning.run(executor, workers)
@@ -108,8 +112,8 @@ def explain(
 ) -> list[str]:
     """Return lines that tell what every step did to the page at this address; keeps no file.
 
-    There are none if no page has this address. A page that passes the steps which judge it by
-    itself is cleaned with all others, since what becomes of it then depends on them. Raises as
+    There are none if no page has this address. If the page is in the wanted language, all others
+    are read, since what becomes of it then depends on them (see `Cleaning.follow`). Raises as
     `clean` does.
     """
     paths, settings = archives(files), settings or Settings()
@@ -136,7 +140,7 @@ def _story(
             if alone.ends_alone():
                 return alone.book.story
         cleaning = Cleaning(paths, Path(folder) / "all", settings, url)
-        cleaning.run(executor, workers)
+        cleaning.follow(executor, workers)
         return cleaning.book.story
 
 
@@ -151,7 +155,26 @@ def _work_folder(out: Path, paths: list[str]) -> Path:
     for path in paths:
         if path != STDIN and out.exists() and os.path.samefile(path, out):
             raise ValueError(f"{out} is both read and written; give another output")
-    return out.with_name(f"{out.name}.work")
+    place = out if out.name not in ("", "..") else Path(os.path.abspath(out))  # `.` has no name
+    if not place.name:
+        raise ValueError(f"the output is {out}; give a folder in it, or a file")
+    return place.with_name(f"{place.name}.work")
+
+
+def _sweep(out: Path) -> None:
+    """Delete what a run had begun to write when it was killed; the lock says that it is gone.
+
+    A report beside a file may be that of a run with another output, so it must be old.
+    """
+    folder = out if out.suffix == "" else out.parent
+    ours = r"\d{5}\.jsonl\.gz|clean\.json" if out.suffix == "" else re.escape(out.name)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if re.fullmatch(rf"(?:{ours})\.\d+\.tmp", path.name):
+            path.unlink()
+        elif re.fullmatch(r"clean\.json\.\d+\.tmp", path.name):
+            with suppress(OSError):  # it was finished meanwhile
+                if time.time() - path.stat().st_mtime > OLD_S:
+                    path.unlink()
 
 
 def _identity(path: str) -> list:

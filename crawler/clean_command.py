@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "words that mark pornography, one a line, instead of the project's own list"
     add("--bad-words", metavar="FILE", help=words)
     add("--workers", type=int, default=n_cpus(), metavar="N", help="processes (%(default)s)")
-    told = "tell what every step did to the page at this address, or the one that has this in its"
+    told = (
+        "tell what every step did to the page at this address, or the one that has this in its; "
+        "reads all pages, unless it falls by itself: of copies the one stays that most link to"
+    )
     add("--explain", metavar="URL", help=told)
 
 
@@ -91,8 +94,10 @@ def _only_one(text: str, paths: list[str]) -> str:
         raise ValueError(f"{text} is not in these files; give a page's whole address")
     found, others = similar.holding(text, paths)
     ending = [url for url in found if url.casefold().endswith(text.casefold())]
-    if len(found) == 1 or len(ending) == 1:
-        return (ending or found)[0]
+    named = [url for url in ending if url.casefold().endswith(f"/{text}".casefold())]
+    for meant in (found, ending, named):  # json.html is not _json.html
+        if len(meant) == 1:
+            return meant[0]
     if found:
         some = ", ".join(found[:_MAX_NAMED]) + ", ..." * (len(found) > _MAX_NAMED)
         raise ValueError(f"{text!r} is in {len(found)} of the addresses; give more of one: {some}")

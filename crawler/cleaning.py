@@ -18,9 +18,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from tqdm import tqdm
 
 from crawler import blocklist, choose, stages, urls, warc
@@ -67,15 +69,42 @@ class Cleaning:
 
         Raises ValueError if there is no page, OSError if a worker dies or a file cannot be read.
         """
+        with self._workers(executor, workers):
+            self._read()
+            every = self.shards()
+            self._judge(every, self._equal_copies())
+            self._gather("judged", every)
+            self._finish(every, self._near_copies())
+            self._gather("done", every)
+
+    def follow(self, executor: Executor | None = None, workers: int | None = None) -> None:
+        """Do what decides about the page to explain, and no more.
+
+        All pages are read, for the copy that stays is the one to which most of them link; the
+        others are judged only if this page comes as far as near-duplicates. Raises as `run` does.
+        """
+        with self._workers(executor, workers):
+            self._read()
+            its = [shard for shard in self.shards() if shard.read_json("read")["story"]]
+            copies = self._equal_copies()
+            self._judge(its, copies)
+            self._gather("judged", its)
+            kept = (document.url for shard in its for document in shard.read_documents("judged"))
+            if self.explain in kept:
+                self._judge(self.shards(), copies)
+                self._finish(its, self._near_copies())
+                self._gather("done", its)
+
+    @contextmanager
+    def _workers(self, executor: Executor | None, workers: int | None) -> Iterator[None]:
+        """Have somebody to do the work: the executor, or so many processes."""
         workers = n_cpus() if workers is None else workers
         own = None if executor else Pool(workers) if workers > 1 else Inline()
         self.executor = executor or own
         workers = getattr(executor, "_max_workers", workers)  # the standard library's have it
         self.ahead = 1 if isinstance(own, Inline) else 2 * workers + 1
         try:
-            self._read()
-            self._judge()
-            self._finish()
+            yield
         except BrokenExecutor:
             raise OSError(
                 "a worker ended without a word; if memory ran out, take fewer --workers: the same "
@@ -116,25 +145,27 @@ class Cleaning:
             self.book.merge(counts["book"])
         if not self.archives:
             raise ValueError(self._no_pages())
-        self._gather("read")
+        self._gather("read", self.shards())
 
-    def _judge(self) -> None:
-        every = self.shards()
+    def _equal_copies(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         start = time.perf_counter()
-        chosen = list(choose.equal_copies(every))
+        chosen = list(choose.equal_copies(self.shards()))
         self.book.add("exact").seconds += time.perf_counter() - start
-        tasks = ((shard, *copies) for shard, copies in zip(every, chosen, strict=True))
-        self._work("judged", stages.judge, _with_bar(tasks, "judging", len(every)))
-        self._gather("judged")
+        return chosen
 
-    def _finish(self) -> None:
-        every = self.shards()
+    def _judge(self, shards: list[Shard], copies: list[tuple]) -> None:
+        tasks = ((shard, *copies[shard.number]) for shard in shards)
+        self._work("judged", stages.judge, _with_bar(tasks, "judging", len(shards)))
+
+    def _near_copies(self) -> list[dict[int, tuple[int, int]]]:
         start = time.perf_counter()
-        dropped = choose.near_copies(every)
+        dropped = choose.near_copies(self.shards())
         self.book.add("near-duplicate").seconds += time.perf_counter() - start
-        tasks = zip(every, dropped, strict=True)
-        self._work("done", stages.finish, _with_bar(tasks, "finishing", len(every)))
-        self._gather("done")
+        return dropped
+
+    def _finish(self, shards: list[Shard], dropped: list[dict]) -> None:
+        tasks = ((shard, dropped[shard.number]) for shard in shards)
+        self._work("done", stages.finish, _with_bar(tasks, "finishing", len(shards)))
 
     def _work(self, stage: str, function: Callable, tasks: Iterable[tuple]) -> None:
         """Have a function called for each shard that has not been through this stage."""
@@ -144,8 +175,8 @@ class Cleaning:
         for _ in spread(self.executor, function, missing, self.ahead):
             pass
 
-    def _gather(self, stage: str) -> None:
-        for shard in self.shards():
+    def _gather(self, stage: str, shards: list[Shard]) -> None:
+        for shard in shards:
             self.book.merge(shard.read_json(stage))
 
     # ---- reading ----

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from crawler import pydoc_site
 from crawler.crawl import crawl
+from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.state import settings_of_interrupted
 from crawler.urls import split
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--once", action="store_true", help="take a finished crawl with these settings as it is"
     )
+    parser.add_argument(
+        "--check", action="store_true", help="only say whether these settings can work"
+    )
     for field in dataclasses.fields(Settings):
         if not field.metadata:
             continue
@@ -78,11 +82,15 @@ def run(args: argparse.Namespace) -> None:
     names = [field.name for field in dataclasses.fields(Settings) if field.name in args]
     values = {name: getattr(args, name) for name in names}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    if args.pydoc and args.seeds:
+        raise ValueError(f"both --pydoc and {args.seeds[0]} are given; crawl one after the other")
+    if args.check:
+        seeds = values["seeds"] or ["http://127.0.0.1/"] * args.pydoc
+        Scope(Settings(**values | {"seeds": tuple(seeds)}))
+        return
     if not args.pydoc:
         _crawl_and_tell(values, args)
         return
-    if args.seeds:
-        raise ValueError(f"both --pydoc and {args.seeds[0]} are given; crawl one after the other")
     values["exclude"] += tuple(pattern for pattern, _ in pydoc_site.EXCLUDED)
     port = _port_of_interrupted(args.output, values["exclude"])
     with pydoc_site.serve(port) as url:

@@ -1,8 +1,8 @@
 """Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
 A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
-may be similar, and misses less than one pair in a million. Here each such pair is *verified* with
-its two sets of shingles, so that nothing that comes out is a guess:
+may be similar, and misses less than one pair in a million. Each such pair is *verified* with its
+two sets of shingles (`verify.py`), so that nothing that comes out is a guess:
 
     near_duplicates    the pairs with Jaccard's J (`shingles.py`) >= threshold, none below
     keep_one           the groups that such pairs connect (union-find): the longest text of each
@@ -25,7 +25,8 @@ import numpy as np
 from tqdm import tqdm
 
 from crawler.minhash import LARGE, N_VALUES, candidates, n_bands, signature
-from crawler.shingles import jaccard, shingles
+from crawler.shingles import shingles
+from crawler.verify import similar_pairs
 
 
 class Sketches:
@@ -90,9 +91,7 @@ def similar(
     bands = candidates(sketches.signatures, kept, threshold)
     total = n_bands(threshold)
     for pairs in tqdm(bands, "comparing", total, unit=" bands", leave=False, disable=None):
-        for i, j in pairs.tolist():
-            if not is_known(i, j) and jaccard(shingles_of(i), shingles_of(j)) >= threshold:
-                yield i, j
+        yield from similar_pairs(pairs, shingles_of, threshold, is_known)
 
 
 def _check(threshold: float) -> None:

@@ -8,6 +8,8 @@ common, a little likelier than their mean: it takes names, code and titles. What
 languages therefore adds up to less than 1. This is not a word list and knows no grammar.
 
 A text is read as lower-case words with a blank on either side; digits and punctuation say nothing.
+Nor do lines that give a name its value (`EACCES = 13`), unless there is nothing else: two hundred
+constants would outweigh the prose of the page that lists them.
 
 The table, `data/language_ngrams.tsv.gz`, is text: the language codes, then one line for each
 n-gram: its bytes (percent-encoded), a tab, and for each language round(-6 ln P) as two hexadecimal
@@ -27,6 +29,7 @@ from functools import cache, lru_cache
 from urllib.parse import unquote_to_bytes
 
 from crawler.data_files import DATA
+from crawler.words import DATA_LINE
 
 TABLE = DATA / "language_ngrams.tsv.gz"
 MIN_N, MAX_N = 3, 5  # bytes
@@ -73,7 +76,8 @@ def languages() -> list[str]:
 
 def _costs(text: str) -> tuple[int, ...]:
     """Return a cost for each column of the table, () for a text without words."""
-    words = WORD.findall(text[:MAX_CHARACTERS].lower())
+    text = text[:MAX_CHARACTERS].lower()
+    words = WORD.findall(DATA_LINE.sub("", text)) or WORD.findall(text)
     if not words:
         return ()
     columns = len(_table()[0])

@@ -45,6 +45,7 @@ N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
 LARGE = 1000  # so many texts that share a band are compared each with each, more are not
+N_LEADERS = 100  # of more; what none of them settles, bands that fewer texts share will find
 BLOCK = 2**14  # pairs looked at in one go
 
 _RNG = np.random.default_rng(1)
@@ -161,7 +162,7 @@ def _pairs_with_leaders(
     """Yield pairs (n, 2) of a leader and texts that may be similar to it.
 
     The first of the group leads. Texts whose signatures are clearly above the threshold are settled
-    by that; the first of the rest leads next, LARGE times at most. With a threshold of .8, in turn:
+    by that; the first of the rest leads next, N_LEADERS at most. With a threshold of .8, in turn:
 
         group       agree with its first in     pairs          settled: .9 or more
         5 6 7 8 9   6: .95  7: .6  8: 1  9: .2  5-6 5-7 5-8    6 8
@@ -171,7 +172,7 @@ def _pairs_with_leaders(
     So a hundred thousand texts of one make cost a hundred thousand comparisons, not five thousand
     million.
     """
-    for _ in range(LARGE):
+    for _ in range(N_LEADERS):
         if len(group) < 2:
             return
         leader, group = group[0], group[1:]

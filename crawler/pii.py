@@ -35,9 +35,12 @@ PLACEHOLDER = {
 }
 
 _ADDRESS = r"\w[\w.%+'-]{0,63}+@(?:[\w-]{1,63}+\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})"
-_AFTER_ADDRESS = r"(?![\w(-]|\.\w)"
-EMAIL = re.compile(rf"<{_ADDRESS}>|(?<![\w.%+-]){_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
-IPV4 = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\w)")
+_BEFORE_ADDRESS = r"(?:(?<![\w.%+])|(?<=%[\da-f][\da-f]))"  # mailto:%20jo@...
+_AFTER_ADDRESS = r"(?![^\W_]|\(|[_.]\w|-+\w)"
+EMAIL = re.compile(rf"<{_ADDRESS}>|{_BEFORE_ADDRESS}{_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
+_OCTETS = r"\d{1,3}(?:\.\d{1,3}){3}"
+# of a range, A-B, the first; then the second comes after its placeholder
+IPV4 = re.compile(rf"(?:(?<![\w.-])|(?<=>-)){_OCTETS}(?!\w|-(?!{_OCTETS}\b)\w|\.\w)")
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{3,33}(?:[0-9a-fA-F]|::)(?!\w|:[\w:])"
 )

@@ -41,6 +41,7 @@ class Rules:
     sentences: int = 5  # at least; each line is one or more
     # FineWeb
     sentence_lines: float | None = 0.12  # share of lines that end like a sentence, at least
+    wrapped_lines: bool = False  # of these: a sentence may end within a line, `NAME = 1` is no line
     short_lines: float | None = 0.67  # share of lines of up to 30 characters
     repeated_line_share: float | None = 0.01  # characters in repeated lines, stricter than Gopher
     newlines: float | None = 0.3  # line ends for each word and punctuation mark
@@ -72,6 +73,7 @@ PROFILES = {
         curly_bracket=False,
         sentences=1,
         sentence_lines=0.02,
+        wrapped_lines=True,
         short_lines=None,
         repeated_line_share=None,
         newlines=None,

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from crawler.profiles import PROFILES, Rules, rules_of
-from crawler.words import TERMINAL, WORD, sentences
+from crawler.words import DATA_LINE, TERMINAL, WORD, sentences
 
 __all__ = ["PROFILES", "drop_lines", "judge", "reject", "rules_of"]
 
@@ -149,7 +149,7 @@ def _c4(rules: Rules, text: str) -> Check:
 def _fineweb(rules: Rules, text: str, words: list[str] | None) -> Check:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     yield not lines, "empty"
-    ended = sum(line[-1] in TERMINAL for line in lines) / len(lines)
+    ended = _sentence_lines(lines, rules.wrapped_lines)
     yield rules.sentence_lines is not None and ended < rules.sentence_lines, "few sentence lines"
     short = sum(len(line) <= 30 for line in lines) / len(lines)
     yield _over(short, rules.short_lines), "short lines"
@@ -159,6 +159,19 @@ def _fineweb(rules: Rules, text: str, words: list[str] | None) -> Check:
         # never fewer than `split` finds, so most texts need not be cut again to see that they pass
         words = WORD.findall(text) if words is None else words
         yield (len(lines) - 1) / len(words) > rules.newlines, "many line ends"
+
+
+def _sentence_lines(lines: list[str], are_wrapped: bool) -> float:
+    """Return the share of lines at whose end a sentence ends; see Rules.wrapped_lines.
+
+    >>> lines = ["ENOENT = 2", "It is not there.  Look", "for another"]
+    >>> _sentence_lines(lines, are_wrapped=False), _sentence_lines(lines, are_wrapped=True)
+    (0.0, 0.5)
+    """
+    if are_wrapped:
+        lines = [line for line in lines if not DATA_LINE.match(line)]
+    ended = (line[-1] in TERMINAL or (are_wrapped and sentences(line) > 1) for line in lines)
+    return sum(ended) / max(1, len(lines))
 
 
 def _repeats(parts: list[str]) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from crawler.data_files import DATA
 from crawler.files import write_atomically
 from crawler.steps import Document
 
@@ -139,6 +140,7 @@ def clear(folder: Path) -> None:
 
 
 def _program() -> str:
-    """Return a hash of the package's source: another version may do something else."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """Return a hash of the package's source and lists: another version may do something else."""
+    lists = (path for path in DATA.iterdir() if path.suffix in (".txt", ".gz"))
+    files = [*sorted(Path(__file__).parent.glob("*.py")), *sorted(lists)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

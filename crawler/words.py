@@ -32,6 +32,9 @@ WORD = re.compile(
     re.X,
 )
 
+# a line of reference pages that gives a name its value, `EACCES = 13`: data, not prose
+DATA_LINE = re.compile(r"^[ \t]*[\w.]++ = .*$", re.M)
+
 # Sentence_Terminal, scripts in use; closing quotes and brackets are not in it
 TERMINAL = frozenset(
     ".!?։؝؞؟۔܀܁܂߹।॥၊။።፧፨᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡"

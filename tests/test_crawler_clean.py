@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import choose, clean_command, cleaning, funnel, similar, steps, warc
+from crawler import choose, clean_command, cleaning, funnel, similar, stages, steps, warc
 from crawler.__main__ import main
 from crawler.clean import clean, explain
 from crawler.files import write_atomically
@@ -329,6 +329,8 @@ def test_explain_means_the_address_that_ends_so(archive, tmp_path, capsys):
     archive = write_warc(tmp_path / "p.warc.gz", pages)
     run_command(archive, "--profile", "reference", "--explain", "/8")
     assert capsys.readouterr().out.startswith("http://h.example/8\n")
+    run_command(archive, "--profile", "reference", "--explain", "8")  # not /88, which ends so, too
+    assert capsys.readouterr().out.startswith("http://h.example/8\n")
     with pytest.raises(ValueError, match="'' is in 3 of the addresses"):
         run_command(archive, "--profile", "reference", "--explain", "")
 
@@ -555,6 +557,44 @@ def test_a_cleaning_that_fails_anywhere_goes_on_where_it_was(
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
+@pytest.mark.parametrize("name", ["bad_words", "blocklists"])
+def test_what_was_begun_with_other_words_in_a_list_is_begun_anew(name, archive, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("nothing.example\n")
+    settings = Settings("reference", **{name: (str(words),) if name == "blocklists" else words})
+
+    class Interrupted(cleaning.Inline):
+        def submit(self, function, /, *args, **kwargs):
+            raise KeyboardInterrupt
+
+    for more, goes_on in (("", True), ("unheard.example\n", False)):
+        with pytest.raises(KeyboardInterrupt):
+            clean([archive], tmp_path / "d.gz", settings, Interrupted())
+        if more:
+            words.write_text(words.read_text() + more)
+        assert clean([archive], tmp_path / "d.gz", settings, workers=1)["goes_on"] is goes_on
+
+
+def test_a_list_that_is_missing_is_said_before_anything_is_written(archive, tmp_path):
+    gone = Settings("reference", blocklists=(str(tmp_path / "none.txt"),))
+    with pytest.raises(FileNotFoundError):
+        clean([archive], tmp_path / "e.gz", gone, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_one_is_in_may_be_the_output(archive, tmp_path, monkeypatch):
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    for folder, out in (("here", "."), ("here/below", "..")):
+        monkeypatch.chdir(tmp_path / folder)
+        clean([archive], out, Settings("reference"), workers=1)
+        made = [path.name for path in sorted((tmp_path / "here").iterdir())]
+        assert made == ["00000.jsonl.gz", "below", "clean.json"]
+        (tmp_path / "here" / "clean.json").unlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    with pytest.raises(ValueError, match="the output is /; give a folder in it"):
+        clean([archive], "/", Settings("reference"), workers=1)
+
+
 def test_what_was_begun_with_other_settings_is_begun_anew(archive, tmp_path):
     out = tmp_path / "d.jsonl.gz"
 
@@ -655,6 +695,21 @@ def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
     (work / "thesis.txt").unlink()
     (work / "job.json.123.tmp").write_text("{")  # killed at its first step
     assert clean([archive], tmp_path / "d.gz", Settings("reference"), workers=1)["documents"] == 4
+
+
+@pytest.mark.parametrize("name", ["d.gz", "folder"])
+def test_what_a_killed_run_had_begun_to_write_goes(name, archive, tmp_path):
+    (tmp_path / "folder").mkdir()
+    folder = tmp_path / "folder" if name == "folder" else tmp_path
+    ours = {"d.gz": ["d.gz.7.tmp"], "folder": ["00003.jsonl.gz.7.tmp", "clean.json.8.tmp"]}[name]
+    others = ["x.gz.7.tmp", "d.gz.tmp", "d.gz.7.tmp.gz", "00003.jsonl.gz.x.tmp", "clean.json.tmp"]
+    for file in [*ours, *others, "clean.json.7.tmp"]:
+        (folder / file).write_bytes(b"half")
+    os.utime(folder / "clean.json.7.tmp", (1, 1))
+    (tmp_path / "clean.json.9.tmp").write_bytes(b"of another run, which may still write it")
+    clean([archive], tmp_path / name, Settings("reference"), workers=1)
+    left = {path.name for path in folder.glob("*tmp*")}
+    assert left == {*others} | ({"clean.json.9.tmp"} if name == "d.gz" else set())
 
 
 def test_killed_while_it_removes_its_folder_the_next_run_begins_anew(archive, tmp_path):
@@ -783,6 +838,26 @@ def test_explain_looks_at_other_pages_only_where_they_count(tmp_path, monkeypatc
     all_pages.run(workers=1)
     assert told == all_pages.book.story
     assert n_read == {"german": 1, "blocked": 0, "none": 0, "three": 1 + 7}[name]
+
+
+def test_explain_tells_what_cleaning_does_and_judges_only_what_counts(
+    archive, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(cleaning, "SHARD_PAGES", 2)
+    judged = []
+    judge = stages.judge
+    monkeypatch.setattr(stages, "judge", lambda *of: judged.append(of[0].number) or judge(*of))
+    settings = Settings("reference")
+    n_judged = {}
+    for number, url in enumerate(PAGES):
+        every = cleaning.Cleaning([str(archive)], tmp_path / f"{number}", settings, url)
+        every.run(workers=1)
+        judged.clear()
+        assert explain(url, [archive], settings, workers=1) == every.book.story
+        assert len(judged) == len(set(judged))
+        n_judged[url.rpartition("/")[2]] = len(judged)
+    fall = {"empty": 0, "german": 0, "casino-poker": 0, "copy": 1, "repeats": 1, "short": 1}
+    assert n_judged == dict.fromkeys(n_judged, len(PAGES) // 2) | fall
 
 
 # ---- the output is checked before the work ----

@@ -15,6 +15,7 @@ ENGLISH = [
     "Water boils at a lower temperature on top of a mountain.",
     "Nobody knows who left the window open last night.",
 ]
+CONSTANTS = ["EADDRNOTAVAIL", "EBADRQC", "EDOTDOT", "EHOSTUNREACH", "ELIBACC", "ENOANO", "EXDEV"]
 OTHERS = {
     "de": "Die Kinder kamen zu spät in die Schule, weil der Bus liegen geblieben war.",
     "fr": "Personne ne sait qui a laissé la fenêtre ouverte pendant la nuit.",
@@ -50,6 +51,21 @@ def test_documentation_full_of_code_is_english():
         >>> insort_left(numbers, 3, key=lambda v: v.real)
         __all__ = ['insort_left', 'insort_right']  # 0x7f3a, 12, [1:2]"""
     assert language.probability(page) >= 0.65
+
+
+def test_constants_say_nothing_unless_there_is_nothing_else():
+    constants = "\n".join(f"{name} = {n}" for n, name in enumerate(CONSTANTS * 20))
+    assert language.probability(constants) < 0.1
+    for code, text in {"en": ENGLISH[0], **OTHERS}.items():
+        page = f"errno\n\n{text}\n\nData\n\n{constants}"
+        assert language.probability(page, code) > 0.5
+    assert language.probability(f"  error.text = '{ENGLISH[0]}'") >= 0.65  # the only line
+
+
+def test_what_looks_like_a_constant_within_a_line_counts():
+    german = "Hier gilt x = Niemand weiß, wer gestern Abend das Fenster offen gelassen hat."
+    assert language.probability(german, "de") >= 0.65
+    assert language.probability(f"{ENGLISH[2]}\n" + f"{german}\n" * 5) < 0.1
 
 
 def test_a_mixed_page_goes_to_the_larger_part():

@@ -71,6 +71,23 @@ def test_a_crawl_killed_again_and_again_has_every_page_once(tmp_path, commit_eve
     assert report["pages"] == 121
 
 
+def test_check_says_whether_settings_can_work_and_crawls_nothing(tmp_path, capsys):
+    output = tmp_path / "new" / "pages.warc.gz"
+    with LocalSite(chain(3)) as site:
+        assert main(["crawl", site.url, "--include", "/1", "-o", str(output), "--check"]) == 0
+        assert main(["crawl", "--pydoc", "-o", str(output), "--check"]) == 0
+        for flags, said in (
+            ([site.url, "--include", "("], "include is '(', no regular expression"),
+            ([site.url, "--blocklist", str(tmp_path / "none")], "none: No such file"),
+            ([site.url, "--pydoc"], "both --pydoc and"),
+            ([], "there is no address to begin with"),
+        ):
+            assert main(["crawl", *flags, "-o", str(output), "--check"]) == 2
+            assert said in capsys.readouterr().err
+        assert site.requests == []
+    assert not output.parent.exists()
+
+
 def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path):
     output = tmp_path / "pages.warc.gz"
     routes: dict = chain(30)

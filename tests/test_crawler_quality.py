@@ -261,6 +261,18 @@ def test_what_is_judged_last_is_what_is_left():
     assert quality.reject(PROSE + "\nx { the y") == "curly bracket"
 
 
+def test_reference_takes_constants_for_no_lines_and_ends_sentences_within_lines():
+    wrapped = "It opens a file that is on the other disk. The\ncaller has to close it, as with open"
+    filler = "\n".join(f"{word} of the other disk, as many of them as it has" for word in WORDS)
+    page = f"{wrapped}\n{filler}"
+    assert quality.reject(page.replace(". The", ", the"), "reference") == "few sentence lines"
+    assert quality.reject(page, "reference") is None
+    constants = "\n".join(f"{word.upper()} = {n}" for n, word in enumerate(WORDS * 5))
+    assert quality.reject(f"{page}\n{constants}", "reference") is None
+    only_data = constants + "\nTEXT = 'the list of the names.'"
+    assert quality.reject(only_data, "reference") == "few sentence lines"
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [

@@ -288,6 +288,10 @@ def test_the_help_fits_a_terminal():
             "pretrain: unrecognized arguments: --stepps 5 (do you mean --steps?)",
         ),
         (["CRAWL=--inclde /docs/"], "unrecognized arguments: --inclde (do you mean --include?)"),
+        (["CRAWL=--max-depth -1"], "max_depth is -1; it must be at least 0"),
+        (["CRAWL=--blocklist missing.txt"], "missing.txt: No such file"),
+        (["CRAWL=--help"], "make: *** "),
+        (["SITE=ftp://a.example/"], "'ftp://a.example/' is a ftp address"),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
         (["TEXT={folder}/missing.txt"], "missing.txt"),
@@ -314,5 +318,6 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
     assert "Traceback" not in done.stderr
     left = [p for p in tmp_path.rglob("*") if p.suffix in (".part", ".tmp")]
     assert left == []
-    said_first = ("preset", "device", "VOCAB is", "PAGES", "pretrain:", "argument", "LAUNCH", "mis")
+    said_first = ("preset", "device", "VOCAB is", "PAGES", "pretrain:", "argument", "LAUNCH", "mis",
+                  "unrec", "max_depth", "make: ***", "'ftp")  # fmt: skip
     assert not (said.startswith(said_first) and out.exists())
