@@ -536,6 +536,14 @@ def test_a_small_part_of_the_small_talk_is_held_out(made):
     assert report["small_talk"] > 4 * len(examined)
 
 
+def test_every_answer_has_many_wordings_and_none_is_a_held_out_one_with_filling_words():
+    talk = read_small_talk(parameters=2_000_000)  # with the answer that tells its size
+    trained = {without_filling(text) for line in talk.lines for text in line["asked"]} - {""}
+    for line in talk.lines:
+        assert len({bare(text) for text in line["asked"]}) >= 36, line["answer"]
+        assert not trained & {without_filling(text) for text in line["held_out"]}
+
+
 def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answer():
     talk = read_small_talk()
     answers = [(bare(text), line["answer"]) for line in talk.lines for text in line["asked"]]
