@@ -40,6 +40,11 @@ DIRECT = {
         "What is given by {}?", "x = {}: what is x?", "The return value of {}?", "{}: its result?",
         "What comes from calling {}?", "Is None what {} returns?",
         "After the call of {}, what do I have?", "What sort of value comes from {}?",
+        "Please say what {} returns.", "I store what {} gives me. What is it?",
+        "Remind me what comes back from {}.", "What does {} leave behind?",
+        "Print {}: what do I see?", "Which type has the value of {}?",
+        "Is the result of {} a number?", "What does {} produce?", "What is the output of {}?",
+        "My variable holds what {} returns. What is that?", "Explain the result of {}.",
     ],
     "functions": [
         "Which functions does {} have?", "What is in {}?", "List the functions of {}.",
@@ -54,7 +59,11 @@ DIRECT = {
         "What else is in {}?", "{} has which functions?", "Which functions can I call from {}?",
         "What does {} bring with it?", "Give me names from {}.", "What can be called in {}?",
         "Write down what is in {}.", "Is there much in {}?", "What does the module {} contain?",
-        "Show me some functions of {}.", "What has {} got?",
+        "Show me some functions of {}.", "What has {} got?", "Explain what is in {}.",
+        "Which things are defined in {}?", "Do you know the functions of {}?",
+        "What is there in {}?", "Are there classes in {}?", "Does {} have anything useful in it?",
+        "Which names can I use from {}?", "I need a list of what {} defines.",
+        "Remind me which functions {} has.",
     ],
     "methods": [
         "Which methods does {} have?", "What is in the class {}?", "List the methods of {}.",
@@ -69,7 +78,12 @@ DIRECT = {
         "The methods of {}?", "Can you list the methods of {}?", "What can a {} do?",
         "Which methods can I call on {}?", "Give me names of methods of {}.",
         "Write down the methods of {}.", "Are there methods in {}?",
-        "Show me some attributes of {}.", "What can I call on {}?",
+        "Show me some attributes of {}.", "What can I call on {}?", "Explain the methods of {}.",
+        "Do you know the methods of {}?", "I have a {}. What can I call on it?",
+        "How are the methods of {} named?", "Does {} have many methods?", "{}: list its methods.",
+        "I need a list of the methods of {}.", "What does one call on a {}?",
+        "What attributes has {}?", "What does a {} have in it?", "Tell me which attributes {} has.",
+        "How do I find the methods of {}?", "What is there to call on {}?",
     ],
     "other": [
         "Give me an example of {}.", "Who wrote {}?", "How fast is {}?", "Who maintains {}?",
@@ -78,6 +92,15 @@ DIRECT = {
         "In which version was {} added?", "What is better than {}?", "Is {} safe?",
         "How do I debug {}?", "What is an alternative to {}?", "Why is {} so slow?",
         "How do I test {}?", "When was {} written?", "Is {} written in C?", "Does {} use threads?",
+        "Can you show me some code with {}?", "Where is the source of {}?",
+        "Show me the source of {}.", "Who made {}?", "Is {} fast enough?",
+        "How much memory does {} need?", "Does {} work on Windows?", "Do I have to install {}?",
+        "Is {} part of Python 2?", "What replaces {}?", "What is wrong with {}?",
+        "Please write a program with {}.", "My program hangs in {}. Why?",
+        "I get an error from {}. Why?", "How do I fix {}?", "What are common mistakes with {}?",
+        "Why was {} added?", "Explain how {} is implemented.", "How many people use {}?",
+        "Which book explains {}?", "{}: an example?", "{}: who wrote it?",
+        "What is the story of {}?", "Compare {} with others.", "Will {} be removed?",
     ],
 }  # fmt: skip
 CLAUSES = {
@@ -99,7 +122,7 @@ CLAUSES = {
     "other": [
         "who wrote {}", "how fast {} is", "whether {} is safe", "since when there is {}",
         "what is wrong with {}", "which errors come from {}", "what to watch out for with {}",
-        "what is like {}",
+        "what is like {}", "how {} works inside", "whether {} is still used",
     ],
 }  # fmt: skip
 COMPOSED = {kind: phrasings.COMPOSED[kind] for kind in ("signature", "home")} | composed(CLAUSES)
