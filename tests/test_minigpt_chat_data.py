@@ -547,12 +547,11 @@ def test_every_answer_has_many_wordings_and_none_is_a_held_out_one_with_filling_
 def test_what_a_newcomer_says_first_is_small_talk_and_each_wording_has_one_answer():
     talk = read_small_talk()
     answers = [(bare(text), line["answer"]) for line in talk.lines for text in line["asked"]]
-    assert {"who are you", "what can you do", "hello", "hi", "thanks", "bye"} <= dict(
-        answers
-    ).keys()
-    assert all(answer == dict(answers)[text] for text, answer in answers)
+    given = dict(answers)
+    assert {"who are you", "what can you do", "hello", "hi", "thanks", "bye"} <= given.keys()
+    assert all(answer == given[text] for text, answer in answers)
     written = {bare(m[0]["content"]) for _, m in read_conversations(OWN) if len(m) == 2}
-    assert not written & dict(answers).keys()  # which would have two answers
+    assert not written & given.keys()  # which would have two answers
 
 
 def test_nothing_written_is_about_a_module_or_what_is_built_in():
