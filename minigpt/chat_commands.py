@@ -192,8 +192,7 @@ def pieces(r):
         "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
-        f"of small talk: {count(r['small_talk'], 'wording')}, each "
-        f"{count(r['small_talk_repeats'], 'time')}",
+        f"of small talk, in {count(r['small_talk'], 'wording')}",
         "about nothing that is taught",
     )
 

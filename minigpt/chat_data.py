@@ -47,6 +47,7 @@ CHAINED = 0.6  # share of the conversations that go on from another, where there
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.25  # the same for small talk: with less it is drowned by the questions about facts
+LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
 GENERAL = 0.08  # and for questions about nothing that is taught
 
 
@@ -114,7 +115,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "pieces": pieces,
         "written": len(kept),
         "small_talk": talk.n_trained,
-        **repeats,
+        "written_repeats": repeats,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
@@ -130,16 +131,16 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
 def beside_facts(written, talk, general, n_asked, rng):
     """Return what is trained on beside `n_asked` questions about facts: {kind: conversations}.
 
-    And how often each conversation of a kind is among them, as the report says it.
+    And how often each that is written by hand is among them, as the report says it.
     """
     repeats = max(1, round(n_asked * WRITTEN / len(written)))
-    talked = max(1, round(n_asked * SMALL_TALK / talk.n_trained))
+    talked = max(round(n_asked * SMALL_TALK), min(talk.n_trained, LEAST_TALK * len(written)))
     conversations = {
         "written": written * repeats,
         "small_talk": talk.conversations(talked, rng),
         "general": general.conversations(round(n_asked * GENERAL), rng),
     }
-    return conversations, {"written_repeats": repeats, "small_talk_repeats": talked}
+    return conversations, repeats
 
 
 def spoken_of(conversations):

@@ -39,13 +39,13 @@ class SmallTalk:
         """The number of wordings that are trained on."""
         return sum(len(line["asked"]) for line in self.lines)
 
-    def conversations(self, repeats, rng):
-        """Return (messages, source) of each wording, `repeats` times, typed in several ways."""
+    def conversations(self, n, rng):
+        """Return `n` (messages, source), of all wordings as many, typed in several ways."""
+        pairs = [(text, line["answer"]) for line in self.lines for text in line["asked"]]
+        times, rest = divmod(n, len(pairs))
         return [
-            (conversation(typed(text, rng), line["answer"]), self.source)
-            for line in self.lines
-            for text in line["asked"]
-            for _ in range(repeats)
+            (conversation(typed(text, rng), answer), self.source)
+            for text, answer in pairs * times + rng.sample(pairs, rest)
         ]
 
     def questions(self):

@@ -14,7 +14,7 @@ from minigpt_examples import save_example_model
 from minigpt import as_typed, further, load, phrasings
 from minigpt.__main__ import main
 from minigpt.amounts import in_words
-from minigpt.chat_data import OWN, make
+from minigpt.chat_data import OWN, SMALL_TALK, make
 from minigpt.chat_format import conversation, read_conversations
 from minigpt.chat_writer import (
     ALONE,
@@ -401,7 +401,8 @@ def test_the_report_adds_up(made):
     assert list(pieces) == order
     assert pieces["facts"] == report["facts"] * report["asked"]
     assert pieces["written"] == report["written"] * report["written_repeats"]
-    assert pieces["small_talk"] == report["small_talk"] * report["small_talk_repeats"]
+    asked = sum(pieces[kind] for kind in ("facts", "unknown", "echo"))
+    assert pieces["small_talk"] >= min(report["small_talk"], asked * SMALL_TALK * 0.9)
     assert report["train"] < sum(pieces.values()) < 2 * report["train"]
 
 
@@ -575,7 +576,7 @@ def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):
 
 
 def test_small_talk_is_typed_in_several_ways_and_never_loses_its_words():
-    said = {m[0]["content"] for m, _ in read_small_talk().conversations(20, random.Random(1))}
+    said = {m[0]["content"] for m, _ in read_small_talk().conversations(60_000, random.Random(1))}
     assert {"Hello", "hello", "Hello!"} <= said
     asked = [text for text in said if "who are you" in text.lower()]
     assert len(asked) > 8
@@ -591,3 +592,14 @@ def test_a_line_that_is_no_small_talk_is_named(tmp_path, line):
     path.write_text('{"answer": "a", "asked": ["b"], "held_out": []}\n' + line + "\n")
     with pytest.raises(ValueError, match=r"talk.jsonl, line 2: it must be"):
         read_small_talk(path)
+
+
+def test_of_small_talk_there_is_as_much_as_is_asked_for_and_of_no_wording_much_more():
+    talk = read_small_talk()
+    for n in (10, talk.n_trained + 5):
+        found = talk.conversations(n, random.Random(1))
+        assert len(found) == n
+        answers = Counter(m[1]["content"] for m, _ in found)
+        most = {line["answer"]: len(line["asked"]) for line in talk.lines}
+        assert all(times <= 2 * most[answer] for answer, times in answers.items())
+    assert len(answers) == len(talk.lines)
