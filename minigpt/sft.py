@@ -43,9 +43,9 @@ from minigpt.resume import BEST, REPORT, belongs_to
 from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
-# Of the base's steps, up to so many: `tiny` has to learn 900 facts by heart and thousands of wordings,
-# and does in 1.3 times as many as in pretraining; of a large base's many steps the conversations
-# do not need all.
+# Of the base's steps, up to so many: `tiny` has to learn 900 facts by heart, and many wordings, and
+# does in 1.3 times as many as in pretraining; of a large base's many steps the conversations do not
+# need all.
 SHARE_OF_STEPS, MOST_STEPS = 1.3, 3_000
 
 
