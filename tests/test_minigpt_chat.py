@@ -175,8 +175,8 @@ def test_lines_between_quotes_are_one_message_in_which_nothing_is_a_command(chat
     questions = []
     monkeypatch.setattr(chat, "ask", lambda text: questions.append(text) or iter(()))
     converse(chat, '"""the', "", "  list", '/clear? """ not this')
-    converse(chat, '"""/clear', 'all"""', '"""one"""', '"""', "  ", '"""')
-    assert questions == ["the\n\n  list\n/clear?", "/clear\nall", "one"]
+    converse(chat, '"""/clear', 'all"""', '"""one"""', '"""/quit"""', '"""', "  ", '"""', "a")
+    assert questions == ["the\n\n  list\n/clear?", "/clear\nall", "one", "/quit", "a"]
 
 
 def test_quotes_that_nobody_closes_end_with_the_input_or_are_dropped_by_ctrl_c(chat):
