@@ -8,8 +8,9 @@
     /help, /quit       or /exit, /bye, Ctrl-D to leave; Ctrl-C stops an answer
 
 At a terminal the arrow keys edit the line and bring earlier ones back, until one leaves: no file is
-kept of what was said. Several lines that are pasted are one message. From a pipe each line is one,
-so `echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
+kept of what was said. Several lines that are pasted are one message where Python has GNU readline;
+where it has libedit (macOS) or neither (Windows), each is one. So it is from a pipe:
+`echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
 
 What is older than the window is forgotten, an exchange at a time, see chat_format.render_prompt.
 This is not the model (sample.py) nor a server.
