@@ -54,16 +54,13 @@ class Asked:
 # ---- what is common ----------------------------------------------------------------------------
 
 
-def standard_temperature(fields, served):
+def standard_temperature(served, draws):
     """Return the temperature where none is given: that of the page (settings.js).
 
     An assistant is asked for what it knows, and that is the likeliest; a base model would go round
-    in a circle. But where several texts are asked for, or to draw from some tokens only, an
-    assistant's are drawn too.
+    in a circle. But where a request `draws`, for it asks for several texts, or for a draw from some
+    tokens only, an assistant's are drawn too.
     """
-    draws = fields.get("n") not in (None, 1) or any(
-        fields.get(name) is not None for name in ("top_p", "top_k", "min_p")
-    )
     return 0.0 if served.assistant and not draws else DRAWN_AT
 
 
@@ -71,12 +68,15 @@ def read_settings(fields, served):
     """Return how to draw."""
     n_vocab = served.tokenizer.n_vocab
     top_k = fields.number("top_k", -1, 2**31, whole=True)  # 0 and -1: all, as vLLM has it
-    top_p = fields.number("top_p", 0, 1)
+    top_k = min(top_k, n_vocab) if top_k and top_k > 0 else None
+    top_p, min_p = fields.number("top_p", 0, 1), fields.number("min_p", 0, 1)
+    # a top_p of 1, a top_k or min_p of 0 leave nothing out: they ask for no draw
+    draws = fields.get("n") not in (None, 1) or top_k or top_p not in (None, 1) or min_p
     return Settings(
-        temperature=fields.number("temperature", 0, 2, standard_temperature(fields, served)),
-        top_k=min(top_k, n_vocab) if top_k and top_k > 0 else None,
+        temperature=fields.number("temperature", 0, 2, standard_temperature(served, draws)),
+        top_k=top_k,
         top_p=top_p if top_p is None else max(top_p, 1e-9),  # 0: the likeliest alone
-        min_p=fields.number("min_p", 0, 1),
+        min_p=min_p,
         repetition_penalty=fields.number("repetition_penalty", 0.01, 10, 1.0),
         frequency_penalty=fields.number("frequency_penalty", -2, 2, 0.0),
         presence_penalty=fields.number("presence_penalty", -2, 2, 0.0),

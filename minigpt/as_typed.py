@@ -1,8 +1,8 @@
 """A question -> the same as a person in a hurry may type it: small letters, no mark, a word before.
 
 A small model takes for something new whatever was never around a question: "hi, ", " pls", " ?".
-The questions are in phrasings.py and follow_ups.py. Nothing of this is done to those of the
-examination.
+The questions are in phrasings.py, further.py and follow_ups.py, and in small_talk.py's and
+general.py's files. Nothing of this is done to those of the examination.
 """
 
 OPENINGS = (
@@ -40,7 +40,10 @@ def vary(question, rng):
     elif 0.26 < draw < 0.38:
         question = rng.choice(OPENINGS) + question
     elif 0.38 < draw < 0.44:
-        question += rng.choice(CLOSINGS)
+        closing = rng.choice(CLOSINGS)
+        if closing.startswith(","):  # instead of a mark: "What is json, please"
+            question = question.rstrip("?.")
+        question += closing
     elif 0.44 < draw < 0.5 and question[-1] == "?":
         question = question[:-1] + rng.choice((" ?", " ?", "??"))
     return question

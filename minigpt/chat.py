@@ -8,8 +8,9 @@
     /help, /quit       or /exit, /bye, Ctrl-D to leave; Ctrl-C stops an answer
 
 At a terminal the arrow keys edit the line and bring earlier ones back, until one leaves: no file is
-kept of what was said. Several lines that are pasted are one message. From a pipe each line is one,
-so `echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
+kept of what was said. Several lines that are pasted are one message where Python has GNU readline;
+where it has libedit (macOS) or neither (Windows), each is one. So it is from a pipe:
+`echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
 
 What is older than the window is forgotten, an exchange at a time, see chat_format.render_prompt.
 This is not the model (sample.py) nor a server.
@@ -140,18 +141,18 @@ def obey(chat, line):
 
 
 def read_message(read):
-    """Return a line, or what stands between two QUOTES, over several lines; "" for nothing.
+    """Return (a message, whether it is a command): a line, or several between two QUOTES.
 
-    Raises EOFError at the end.
+    What is between quotes is no command; "" is nothing. Raises EOFError at the end.
     """
     line = read("> ").strip()
     if not line.startswith(QUOTES):
-        return line
+        return line, line.startswith("/") and "\n" not in line
     text = line.removeprefix(QUOTES)
     with contextlib.suppress(EOFError):  # the end of a file ends the message too
         while QUOTES not in text:
             text += "\n" + read("... ")
-    return text.partition(QUOTES)[0].strip()
+    return text.partition(QUOTES)[0].strip(), False
 
 
 def talk(chat, read, write):
@@ -162,7 +163,7 @@ def talk(chat, read, write):
     told = False  # that not all of the conversation fits the window
     while True:
         try:
-            message = read_message(read)
+            message, is_command = read_message(read)
         except KeyboardInterrupt:  # at the prompt: the line begins anew
             write("\n(Ctrl-D or /quit leaves)\n")
             continue
@@ -172,7 +173,6 @@ def talk(chat, read, write):
             continue
         pieces = iter(())
         try:
-            is_command = message.startswith("/") and "\n" not in message
             pieces = obey(chat, message) if is_command else chat.ask(message)
             for piece in pieces:
                 write(piece)

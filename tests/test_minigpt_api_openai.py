@@ -104,7 +104,8 @@ def test_without_a_temperature_the_likeliest_is_taken_unless_draws_are_asked_for
     def said(**changes):
         return [choice.message.content for choice in ask(client, **changes).choices]
 
-    for unasked in ({}, {"n": 1}, {"frequency_penalty": 1.5}):
+    all_of_them = {"top_p": 1, "extra_body": {"top_k": -1, "min_p": 0}}
+    for unasked in ({}, {"n": 1}, {"frequency_penalty": 1.5}, all_of_them):
         assert said(temperature=None, **unasked) == said(temperature=0, **unasked)
     for asked in ({"n": 3}, {"top_p": 0.9}, {"extra_body": {"top_k": 40}}):
         assert said(temperature=None, **asked) == said(temperature=0.8, **asked)

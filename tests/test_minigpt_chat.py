@@ -175,8 +175,8 @@ def test_lines_between_quotes_are_one_message_in_which_nothing_is_a_command(chat
     questions = []
     monkeypatch.setattr(chat, "ask", lambda text: questions.append(text) or iter(()))
     converse(chat, '"""the', "", "  list", '/clear? """ not this')
-    converse(chat, '"""/clear', 'all"""', '"""one"""', '"""', "  ", '"""')
-    assert questions == ["the\n\n  list\n/clear?", "/clear\nall", "one"]
+    converse(chat, '"""/clear', 'all"""', '"""one"""', '"""/quit"""', '"""', "  ", '"""', "a")
+    assert questions == ["the\n\n  list\n/clear?", "/clear\nall", "one", "/quit", "a"]
 
 
 def test_quotes_that_nobody_closes_end_with_the_input_or_are_dropped_by_ctrl_c(chat):
@@ -305,7 +305,16 @@ def test_at_a_terminal_arrow_up_brings_the_last_line_back_and_ctrl_d_leaves(fold
     terminal.read_until(b"> ")
     terminal.type(b"not sent\x03")  # Ctrl-C at the prompt: the line is dropped
     terminal.read_until(b"> ")
-    terminal.type(b"\x1b[200~/shout\nas loud\nas you can\x1b[201~")  # pasted: one message
+    terminal.type(b"\x04")
+    assert terminal.close() == 0
+
+
+def test_lines_that_are_pasted_are_one_message(folder):
+    if "libedit" in pytest.importorskip("readline").__doc__:
+        pytest.skip("libedit does not tell what is pasted")
+    terminal = Terminal(command(folder))
+    terminal.read_until(b"> ")
+    terminal.type(b"\x1b[200~/shout\nas loud\nas you can\x1b[201~")
     terminal.read_until(b"as you can")
     terminal.type(b"\r")
     terminal.read_until(b"tokens long; at most 11 fit")

@@ -344,6 +344,7 @@ def test_a_question_is_typed_as_by_people_in_a_hurry():
         assert (text in found) == (text != "{}?"), text
     assert any(text.endswith(" pls") for text in found) and "hi, What is {}?" in found
     assert all(text.count("{}") == 1 for text in found)
+    assert "What is {}, please" in found and not any("?, " in text for text in found)
 
 
 def test_untaught_names_of_well_known_pages_are_asked_for_oftener():

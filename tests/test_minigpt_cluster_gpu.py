@@ -169,12 +169,12 @@ def test_one_computer_without_nccl_is_named_and_all_end(example, tmp_path):
     assert len(re.findall(r"machine 2 of 2: .*CuPy finds no NCCL; .* pip install", errors)) == 1
 
 
-def test_gpus_that_cannot_be_connected_are_said_in_a_line(monkeypatch):
-    class Communicator:
-        def __init__(self, *given):
-            raise fake_nccl.NcclError("NCCL_ERROR_SYSTEM_ERROR: no way\nand more")
+@pytest.mark.parametrize("name", ["get_unique_id", "NcclCommunicator"])
+def test_gpus_that_cannot_be_connected_are_said_in_a_line(monkeypatch, name):
+    def fail(*given):
+        raise fake_nccl.NcclError("NCCL_ERROR_SYSTEM_ERROR: no way\nand more")
 
-    monkeypatch.setattr(fake_nccl, "NcclCommunicator", Communicator)
+    monkeypatch.setattr(fake_nccl, name, fail)
     monkeypatch.setattr(nccl, "library", lambda: fake_nccl)
     with pytest.raises(ValueError, match=r"NCCL cannot connect the GPUs: NCCL_ERR.*: no way$"):
         nccl.Gpus(Alone())

@@ -45,8 +45,8 @@ class Gpus:
 
     def __init__(self, cluster):
         self.nccl = nccl = library()
-        name = cluster.first(nccl.get_unique_id() if cluster.leads else None)
         try:
+            name = cluster.first(nccl.get_unique_id() if cluster.leads else None)
             self.communicator = nccl.NcclCommunicator(cluster.n, name, cluster.index)
         except RuntimeError as error:
             raise ValueError(f"NCCL cannot connect the GPUs: {one_line(error)}") from error
