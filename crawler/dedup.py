@@ -89,10 +89,11 @@ def similar(
     _check(threshold)
     originals = sketches.originals()
     kept = np.flatnonzero(originals == np.arange(len(originals)))
-    bands = candidates(sketches.signatures, kept, threshold)
     total = n_bands(threshold)
-    for pairs in tqdm(bands, "comparing", total, unit=" bands", leave=False, disable=None):
-        yield from similar_pairs(pairs, shingles_of, threshold, is_known)
+    with tqdm(None, "comparing", total, unit=" bands", leave=False, disable=None) as bar:
+        for band, pairs in candidates(sketches.signatures, kept, threshold):
+            bar.update(band - bar.n)
+            yield from similar_pairs(pairs, shingles_of, threshold, is_known)
 
 
 def _check(threshold: float) -> None:

@@ -35,7 +35,7 @@ Sources: Broder 1997 (MinHash); Indyk & Motwani 1998 (bands); Lee et al. 2022, "
 training data makes language models better", appendix A.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 
@@ -49,6 +49,7 @@ N_LEADERS = 10  # of more: they settle what is clearly alike
 HUGE = 3000  # so many that are left then are still compared each with each
 N_OF_HUGE = 100  # leaders of more; pairs without one are left to bands that fewer texts share
 BLOCK = 2**14  # pairs looked at in one go
+MANY = 2**20  # likely pairs that are handed on together
 
 _RNG = np.random.default_rng(1)
 _A = _RNG.integers(0, 2**31, size=N_VALUES, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
@@ -74,8 +75,10 @@ def rows_for(threshold: float) -> int:
     return 1
 
 
-def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
-    """Yield, for each band, pairs i < j of texts that may be similar: (n, 2).
+def candidates(
+    signatures: np.ndarray, among: np.ndarray, threshold: float
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (band, pairs i < j of texts that may be similar: (n, 2)), a band once or several times.
 
     `among` are the texts to compare, as row numbers of `signatures` (N, N_VALUES). Where more than
     LARGE texts share a band, leaders settle some (`_settle`); the rest are compared each with each
@@ -84,9 +87,9 @@ def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> I
     >>> from crawler.shingles import mix
     >>> sets = [np.arange(100), np.arange(3, 103), np.arange(500, 600)]  # J is .94, 0 and 0
     >>> signatures = np.stack([signature(mix(hashes.astype(np.uint64))) for hashes in sets])
-    >>> bands = candidates(signatures, among=np.arange(3), threshold=0.8)
-    >>> np.concatenate(list(bands)).tolist()
-    [[0, 1]]
+    >>> found = candidates(signatures, among=np.arange(3), threshold=0.8)
+    >>> [pairs.tolist() for band, pairs in found if len(pairs)]
+    [[[0, 1]]]
     """
     rows = rows_for(threshold)
     # for each band the first of those with which a text was compared each with each, or itself:
@@ -96,19 +99,44 @@ def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> I
         keys = _band_keys(signatures, band, rows)[among]
         order, starts, lengths = _runs(keys)
         texts = among[order]  # those that share the band stand side by side
-        found = [np.empty((0, 2), np.int64)]
-        for run in np.flatnonzero(lengths > LARGE):
-            group = texts[starts[run] : starts[run] + lengths[run]]
-            pairs, rest = _settle(group, signatures, threshold)
-            found += pairs
-            lengths[run] = len(rest) if len(rest) <= HUGE else 0
-            group[: lengths[run]] = rest[: lengths[run]]
-        firsts[:, band] = np.arange(len(signatures))
-        firsts[texts[_places(starts, lengths)], band] = np.repeat(texts[starts], lengths)
-        for pairs in _pairs_of_runs(texts, starts, lengths):
-            is_new = (firsts[pairs[:, 0], :band] != firsts[pairs[:, 1], :band]).all(axis=1)
-            found.append(_likely(pairs[is_new], signatures, threshold))
-        yield np.sort(np.concatenate(found), axis=1)
+        so_far = firsts[:, : band + 1]
+        for pairs in _gathered(
+            _pairs_of_band(texts, starts, lengths, so_far, signatures, threshold)
+        ):
+            yield band, np.sort(pairs, axis=1)
+
+
+def _gathered(some: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield arrays of pairs (n, 2) joined, as long as they are no more than MANY together."""
+    found, n_found = [np.empty((0, 2), np.int64)], 0
+    for pairs in some:
+        if n_found + len(pairs) > MANY:
+            yield np.concatenate(found)
+            found, n_found = [], 0
+        found.append(pairs)
+        n_found += len(pairs)
+    yield np.concatenate(found)
+
+
+def _pairs_of_band(
+    texts: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    firsts: np.ndarray,
+    signatures: np.ndarray,
+    threshold: float,
+) -> Iterator[np.ndarray]:
+    """Yield likely pairs (n, 2) of texts in runs; write `firsts` (N, bands so far) of this band."""
+    for run in np.flatnonzero(lengths > LARGE):
+        group = texts[starts[run] : starts[run] + lengths[run]]
+        rest = yield from _settle(group, signatures, threshold)
+        lengths[run] = len(rest) if len(rest) <= HUGE else 0
+        group[: lengths[run]] = rest[: lengths[run]]
+    firsts[:, -1] = np.arange(len(firsts))
+    firsts[texts[_places(starts, lengths)], -1] = np.repeat(texts[starts], lengths)
+    for pairs in _pairs_of_runs(texts, starts, lengths):
+        is_new = (firsts[pairs[:, 0], :-1] != firsts[pairs[:, 1], :-1]).all(axis=1)
+        yield _likely(pairs[is_new], signatures, threshold)
 
 
 def n_bands(threshold: float) -> int:
@@ -179,8 +207,8 @@ def _likely(pairs: np.ndarray, signatures: np.ndarray, threshold: float) -> np.n
 
 def _settle(
     group: np.ndarray, signatures: np.ndarray, threshold: float
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return pairs (n, 2) of leaders and texts that may be similar to them, and who is left.
+) -> Generator[np.ndarray, None, np.ndarray]:
+    """Yield pairs (n, 2) of leaders and texts that may be similar to them; return who is left.
 
     The first of the group leads. Texts whose signatures are clearly above the threshold are settled
     by that; the first of the rest leads next: N_LEADERS until LARGE are left, then N_OF_HUGE in all
@@ -194,13 +222,12 @@ def _settle(
     So a hundred thousand texts of one make cost a hundred thousand comparisons, not five thousand
     million. What is settled in one band may still be compared in another: estimates err.
     """
-    found = []
     for n_before in range(N_OF_HUGE):
         if len(group) <= (LARGE if n_before < N_LEADERS else HUGE):
             break
         leader, group = group[0], group[1:]
         share = (signatures[group] == signatures[leader]).mean(axis=1)  # (n,)
         likely = group[share >= threshold - MARGIN]
-        found.append(np.stack((np.full_like(likely, leader), likely), axis=1))
+        yield np.stack((np.full_like(likely, leader), likely), axis=1)
         group = group[share < (1 + threshold) / 2]
-    return found, group
+    return group

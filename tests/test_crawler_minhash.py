@@ -16,7 +16,8 @@ def numbers(start, stop):
 
 def all_candidates(signatures, threshold=0.8):
     among = np.arange(len(signatures))
-    return [tuple(p) for pairs in candidates(signatures, among, threshold) for p in pairs.tolist()]
+    found = candidates(signatures, among, threshold)
+    return [tuple(pair) for _, pairs in found for pair in pairs.tolist()]
 
 
 def likely_pairs_that_share_a_band(signatures):
@@ -79,8 +80,10 @@ def test_pairs_come_in_blocks_that_do_not_change_them(monkeypatch):
     signatures = np.repeat(rng.integers(0, 2**32, (9, N_VALUES), dtype=np.uint32), 7, axis=0)
     whole = all_candidates(signatures)
     monkeypatch.setattr(minhash, "BLOCK", 5)
+    monkeypatch.setattr(minhash, "MANY", 20)
     assert sorted(all_candidates(signatures)) == sorted(whole)
     assert len(whole) == 9 * 21
+    assert all(len(pairs) <= 20 for _, pairs in candidates(signatures, np.arange(63), 0.8))
 
 
 def test_a_large_group_is_compared_with_its_leaders(monkeypatch):
