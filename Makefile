@@ -71,6 +71,8 @@ endif
 
 .PHONY: help train chat trained report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
+# stages use all cores themselves, and two pips are one too many in an environment
+.NOTPARALLEL:
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'

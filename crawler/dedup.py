@@ -1,15 +1,16 @@
 """Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
 A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
-may be similar, and misses less than one pair in a million. Each such pair is *verified* with its
-two sets of shingles (`verify.py`), so that nothing that comes out is a guess:
+may be similar, and misses less than one pair in a million, but for texts that thousands of others
+are like. Each such pair is *verified* with its two sets of shingles (`verify.py`), so that nothing
+that comes out is a guess:
 
     near_duplicates    the pairs with Jaccard's J (`shingles.py`) >= threshold, none below
     keep_one           the groups that such pairs connect (union-find): the longest text of each
                        group stays, and of equally long ones the first
 
 Of each text, 464 bytes stay in memory: its signature, a fingerprint and its length. That is 4.6 GB
-for ten million texts, and less than 1 GB more for sorting. The few texts that are verified have
+for ten million texts, and less than 2 GB more to compare them. The few texts that are verified have
 their sets made again, or read from disk: `similar` asks for a set by the text's index.
 
 This is not a search for repeated passages (Lee et al. 2022, suffix arrays). A text of fewer than
@@ -88,10 +89,11 @@ def similar(
     _check(threshold)
     originals = sketches.originals()
     kept = np.flatnonzero(originals == np.arange(len(originals)))
-    bands = candidates(sketches.signatures, kept, threshold)
     total = n_bands(threshold)
-    for pairs in tqdm(bands, "comparing", total, unit=" bands", leave=False, disable=None):
-        yield from similar_pairs(pairs, shingles_of, threshold, is_known)
+    with tqdm(None, "comparing", total, unit=" bands", leave=False, disable=None) as bar:
+        for band, pairs in candidates(sketches.signatures, kept, threshold):
+            bar.update(band - bar.n)
+            yield from similar_pairs(pairs, shingles_of, threshold, is_known)
 
 
 def _check(threshold: float) -> None:
@@ -107,8 +109,9 @@ def near_duplicates(
     """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
     A pair at the threshold is missed with a probability below 1e-6. n equal texts would make
-    n (n - 1) / 2 pairs: of more than 1,000, only the pairs with the first are listed, and of more
-    than 1,000 that share a band only those with a leader (see `minhash.py`). `texts` may be any
+    n (n - 1) / 2 pairs: of more than 1,000, only the pairs with the first are listed. Of more than
+    1,000 that share a band, pairs of a text that a leader settles may be left out, and of more than
+    3,000 all that are without a leader (see `minhash.py`). `texts` may be any
     object with a length and items, which reads them from a file; the texts of an iterator are all
     kept in memory. Raises ValueError for a threshold outside 0.5..1.
     """

@@ -35,7 +35,7 @@ Sources: Broder 1997 (MinHash); Indyk & Motwani 1998 (bands); Lee et al. 2022, "
 training data makes language models better", appendix A.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 
@@ -44,9 +44,12 @@ from crawler.shingles import MULTIPLIER
 N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
-LARGE = 1000  # so many texts that share a band are compared each with each, more are not
-N_LEADERS = 100  # of more; what none of them settles, bands that fewer texts share will find
+LARGE = 1000  # so many texts that share a band are compared each with each
+N_LEADERS = 10  # of more: they settle what is clearly alike
+HUGE = 3000  # so many that are left then are still compared each with each
+N_OF_HUGE = 100  # leaders of more; pairs without one are left to bands that fewer texts share
 BLOCK = 2**14  # pairs looked at in one go
+MANY = 2**20  # likely pairs that are handed on together
 
 _RNG = np.random.default_rng(1)
 _A = _RNG.integers(0, 2**31, size=N_VALUES, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
@@ -72,31 +75,68 @@ def rows_for(threshold: float) -> int:
     return 1
 
 
-def candidates(signatures: np.ndarray, among: np.ndarray, threshold: float) -> Iterator[np.ndarray]:
-    """Yield, for each band, pairs i < j of texts that may be similar: (n, 2).
+def candidates(
+    signatures: np.ndarray, among: np.ndarray, threshold: float
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (band, pairs i < j of texts that may be similar: (n, 2)), a band once or several times.
 
     `among` are the texts to compare, as row numbers of `signatures` (N, N_VALUES). Where more than
-    LARGE texts share a band, most are compared with a leader only (`_pairs_with_leaders`).
+    LARGE texts share a band, leaders settle some (`_settle`); the rest are compared each with each
+    if they are no more than HUGE, else with leaders only.
 
     >>> from crawler.shingles import mix
     >>> sets = [np.arange(100), np.arange(3, 103), np.arange(500, 600)]  # J is .94, 0 and 0
     >>> signatures = np.stack([signature(mix(hashes.astype(np.uint64))) for hashes in sets])
-    >>> bands = candidates(signatures, among=np.arange(3), threshold=0.8)
-    >>> np.concatenate(list(bands)).tolist()
-    [[0, 1]]
+    >>> found = candidates(signatures, among=np.arange(3), threshold=0.8)
+    >>> [pairs.tolist() for band, pairs in found if len(pairs)]
+    [[[0, 1]]]
     """
     rows = rows_for(threshold)
+    # for each band the first of those with which a text was compared each with each, or itself:
+    # texts of the same first were
+    firsts = np.empty((len(signatures), n_bands(threshold)), np.uint32)
     for band in range(n_bands(threshold)):
         keys = _band_keys(signatures, band, rows)[among]
         order, starts, lengths = _runs(keys)
         texts = among[order]  # those that share the band stand side by side
-        found = [np.empty((0, 2), np.int64)]
-        for pairs in _pairs_of_runs(texts, starts, lengths):
-            found.append(_new_and_likely(pairs, signatures, band, rows, threshold))
-        for run in np.flatnonzero(lengths > LARGE):
-            group = texts[starts[run] : starts[run] + lengths[run]]
-            found += _pairs_with_leaders(group, signatures, threshold)
-        yield np.sort(np.concatenate(found), axis=1)
+        so_far = firsts[:, : band + 1]
+        for pairs in _gathered(
+            _pairs_of_band(texts, starts, lengths, so_far, signatures, threshold)
+        ):
+            yield band, np.sort(pairs, axis=1)
+
+
+def _gathered(some: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield arrays of pairs (n, 2) joined, as long as they are no more than MANY together."""
+    found, n_found = [np.empty((0, 2), np.int64)], 0
+    for pairs in some:
+        if n_found + len(pairs) > MANY:
+            yield np.concatenate(found)
+            found, n_found = [], 0
+        found.append(pairs)
+        n_found += len(pairs)
+    yield np.concatenate(found)
+
+
+def _pairs_of_band(
+    texts: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    firsts: np.ndarray,
+    signatures: np.ndarray,
+    threshold: float,
+) -> Iterator[np.ndarray]:
+    """Yield likely pairs (n, 2) of texts in runs; write `firsts` (N, bands so far) of this band."""
+    for run in np.flatnonzero(lengths > LARGE):
+        group = texts[starts[run] : starts[run] + lengths[run]]
+        rest = yield from _settle(group, signatures, threshold)
+        lengths[run] = len(rest) if len(rest) <= HUGE else 0
+        group[: lengths[run]] = rest[: lengths[run]]
+    firsts[:, -1] = np.arange(len(firsts))
+    firsts[texts[_places(starts, lengths)], -1] = np.repeat(texts[starts], lengths)
+    for pairs in _pairs_of_runs(texts, starts, lengths):
+        is_new = (firsts[pairs[:, 0], :-1] != firsts[pairs[:, 1], :-1]).all(axis=1)
+        yield _likely(pairs[is_new], signatures, threshold)
 
 
 def n_bands(threshold: float) -> int:
@@ -127,42 +167,52 @@ def _runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return order, starts[lengths > 1], lengths[lengths > 1]
 
 
+def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return all places of runs, one run after the other: (sum of lengths,)."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+
+
 def _pairs_of_runs(
     order: np.ndarray, starts: np.ndarray, lengths: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield all pairs within runs of up to LARGE, in arrays of up to BLOCK or one run's pairs."""
-    for length in np.unique(lengths[lengths <= LARGE]):
-        left, right = np.triu_indices(length, 1)
+    """Yield all pairs within runs, in arrays (n, 2) of up to BLOCK, or one text's of a long run."""
+    for length in np.unique(lengths[lengths > 1]):
         of_length = starts[lengths == length]
-        n_runs = max(1, BLOCK // len(left))
+        if length**2 > BLOCK:
+            for start in of_length:
+                yield from _pairs_of_run(order[start : start + length])
+            continue
+        left, right = np.triu_indices(length, 1)
+        n_runs = BLOCK // len(left)
         for at in range(0, len(of_length), n_runs):
             members = order[of_length[at : at + n_runs, None] + np.arange(length)]  # (n, length)
-            pairs = np.stack((members[:, left], members[:, right]), axis=2).reshape(-1, 2)
-            yield from np.split(pairs, range(BLOCK, len(pairs), BLOCK))
+            yield np.stack((members[:, left], members[:, right]), axis=2).reshape(-1, 2)
 
 
-def _new_and_likely(
-    pairs: np.ndarray, signatures: np.ndarray, band: int, rows: int, threshold: float
-) -> np.ndarray:
-    """Return those of the pairs (n, 2), which share `band`, that earlier bands did not give.
+def _pairs_of_run(group: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield all pairs of a long run: of some texts with all that come after them, and so on."""
+    places = np.arange(len(group))
+    n_texts = max(1, BLOCK // len(group))
+    for at in range(0, len(group), n_texts):
+        left, right = np.nonzero(places[at : at + n_texts, None] < places)
+        yield np.stack((group[at + left], group[right]), axis=1)
 
-    And of these those whose signatures agree in enough values: the others are dropped.
-    """
+
+def _likely(pairs: np.ndarray, signatures: np.ndarray, threshold: float) -> np.ndarray:
+    """Return those of the pairs (n, 2) whose signatures agree in enough values."""
     equal = signatures[pairs[:, 0]] == signatures[pairs[:, 1]]  # (n, N_VALUES)
-    in_bands = equal[:, : N_VALUES // rows * rows]  # without the values that make no whole band
-    shared = in_bands.reshape(len(pairs), -1, rows).all(axis=2)  # (n, bands)
-    is_new = shared.argmax(axis=1) == band  # (n,): argmax finds the first that is True
-    is_likely = equal.mean(axis=1) >= threshold - MARGIN  # (n,)
-    return pairs[is_new & is_likely]
+    return pairs[equal.mean(axis=1) >= threshold - MARGIN]
 
 
-def _pairs_with_leaders(
+def _settle(
     group: np.ndarray, signatures: np.ndarray, threshold: float
-) -> Iterator[np.ndarray]:
-    """Yield pairs (n, 2) of a leader and texts that may be similar to it.
+) -> Generator[np.ndarray, None, np.ndarray]:
+    """Yield pairs (n, 2) of leaders and texts that may be similar to them; return who is left.
 
     The first of the group leads. Texts whose signatures are clearly above the threshold are settled
-    by that; the first of the rest leads next, N_LEADERS at most. With a threshold of .8, in turn:
+    by that; the first of the rest leads next: N_LEADERS until LARGE are left, then N_OF_HUGE in all
+    until HUGE are. With a threshold of .8, in turn:
 
         group       agree with its first in     pairs          settled: .9 or more
         5 6 7 8 9   6: .95  7: .6  8: 1  9: .2  5-6 5-7 5-8    6 8
@@ -170,13 +220,14 @@ def _pairs_with_leaders(
         9           nobody is left to compare it with
 
     So a hundred thousand texts of one make cost a hundred thousand comparisons, not five thousand
-    million.
+    million. What is settled in one band may still be compared in another: estimates err.
     """
-    for _ in range(N_LEADERS):
-        if len(group) < 2:
-            return
+    for n_before in range(N_OF_HUGE):
+        if len(group) <= (LARGE if n_before < N_LEADERS else HUGE):
+            break
         leader, group = group[0], group[1:]
         share = (signatures[group] == signatures[leader]).mean(axis=1)  # (n,)
         likely = group[share >= threshold - MARGIN]
         yield np.stack((np.full_like(likely, leader), likely), axis=1)
         group = group[share < (1 + threshold) / 2]
+    return group

@@ -60,14 +60,17 @@ def _jaccards(pairs: np.ndarray, set_of: Callable[[int], np.ndarray]) -> np.ndar
     seconds, column = np.unique(pairs[:, 1], return_inverse=True)  # (S,), (n,)
     shared = np.zeros((len(firsts), len(seconds)))  # (F, S), sizes of intersections
     sizes_f, sizes_s = np.zeros(len(firsts)), np.zeros(len(seconds))
-    for top in range(0, len(firsts), N_SETS):
-        for left in range(0, len(seconds), N_SETS):
-            rows, columns = slice(top, top + N_SETS), slice(left, left + N_SETS)
-            some, others = firsts[rows].tolist(), seconds[columns].tolist()
-            sets = {index: set_of(index) for index in {*some, *others}}
-            sizes_f[rows] = [len(sets[index]) for index in some]
-            sizes_s[columns] = [len(sets[index]) for index in others]
-            shared[rows, columns] = _intersections(sets, some, others)
+    has_pairs = np.zeros((-(-len(firsts) // N_SETS), -(-len(seconds) // N_SETS)), bool)
+    has_pairs[row // N_SETS, column // N_SETS] = True
+    sets: dict[int, np.ndarray] = {}
+    for top, left in (np.argwhere(has_pairs) * N_SETS).tolist():
+        rows, columns = slice(top, top + N_SETS), slice(left, left + N_SETS)
+        some, others = firsts[rows].tolist(), seconds[columns].tolist()
+        known = sets  # the next part has the same rows: making a set is what takes longest
+        sets = {i: known[i] if i in known else set_of(i) for i in {*some, *others}}
+        sizes_f[rows] = [len(sets[index]) for index in some]
+        sizes_s[columns] = [len(sets[index]) for index in others]
+        shared[rows, columns] = _intersections(sets, some, others)
     both = shared[row, column]
     return both / np.maximum(1, sizes_f[row] + sizes_s[column] - both)
 

@@ -34,8 +34,8 @@ SECTIONS = ("Classes", "Functions", "Data", "Modules", "Methods", "Author", "Ver
 DEFINITION = re.compile(r"(\w+)(?: = \w+)?(\(.*\))(?: -> .*| method of \w+ instance)?")
 # a sentence that begins with a name has no capital: "... by repl. repl can be a function."
 SENTENCE = re.compile(
-    r"(.*?[^.][.!?])(?<!\be\.g\.)(?<!a\.k\.a\.)"
-    r"(?= [A-Z`'\"(]|$| [a-z]\w* (?:can|is|may|must|should|defaults)\b)"
+    r"(.*?[^.][.!?])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!a\.k\.a\.)(?<!\bvs\.)"
+    r"(?= [A-Z`'\"(]|$|(?<!\betc\.) [a-z]\w* (?:can|is|may|must|should|defaults)\b)"
 )
 # a first "sentence" that is none: "find(key)", "class Key(object)", "Key(a=1)", "find -> key", ...
 CODE = re.compile(r"^\w+\(|^class |\w\(.*=|->|==|__(?!next__)(?<!__next__)|\\|\(built")

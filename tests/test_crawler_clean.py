@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import choose, clean_command, cleaning, funnel, similar, stages, steps, warc
+from crawler import choose, clean_command, cleaning, funnel, shards, similar, stages, steps, warc
 from crawler.__main__ import main
 from crawler.clean import clean, explain
 from crawler.files import write_atomically
@@ -573,6 +573,17 @@ def test_what_was_begun_with_other_words_in_a_list_is_begun_anew(name, archive, 
         if more:
             words.write_text(words.read_text() + more)
         assert clean([archive], tmp_path / "d.gz", settings, workers=1)["goes_on"] is goes_on
+
+
+def test_what_was_begun_with_other_lists_of_the_projects_own_is_begun_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "DATA", tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "work").mkdir()
+    goes_on = []
+    for name in ("x.txt", "x.txt", "x.jsonl", "x.gz"):
+        (tmp_path / "data" / name).write_bytes(b"a word")
+        goes_on.append(shards.prepare(tmp_path / "work", {}))
+    assert goes_on == [False, True, True, False]
 
 
 def test_a_list_that_is_missing_is_said_before_anything_is_written(archive, tmp_path):

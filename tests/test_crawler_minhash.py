@@ -16,7 +16,17 @@ def numbers(start, stop):
 
 def all_candidates(signatures, threshold=0.8):
     among = np.arange(len(signatures))
-    return [tuple(p) for pairs in candidates(signatures, among, threshold) for p in pairs.tolist()]
+    found = candidates(signatures, among, threshold)
+    return [tuple(pair) for _, pairs in found for pair in pairs.tolist()]
+
+
+def likely_pairs_that_share_a_band(signatures):
+    wanted = set()
+    for i, j in itertools.combinations(range(len(signatures)), 2):
+        equal = signatures[i] == signatures[j]
+        if equal.reshape(28, 4).all(axis=1).any() and equal.mean() >= 0.55:
+            wanted.add((i, j))
+    return wanted
 
 
 def test_signatures_agree_as_often_as_the_sets_are_similar():
@@ -58,11 +68,7 @@ def test_every_pair_that_shares_a_band_and_is_likely_is_given_once():
         changed = rng.random(base.shape) < share
         copies.append(np.where(changed, rng.integers(0, 2**32, base.shape, np.uint32), base))
     signatures = np.concatenate(copies)
-    wanted = set()
-    for i, j in itertools.combinations(range(len(signatures)), 2):
-        equal = signatures[i] == signatures[j]
-        if equal.reshape(28, 4).all(axis=1).any() and equal.mean() >= 0.55:
-            wanted.add((i, j))
+    wanted = likely_pairs_that_share_a_band(signatures)
     found = all_candidates(signatures)
     assert len(wanted) > 200
     assert set(found) == wanted
@@ -74,8 +80,10 @@ def test_pairs_come_in_blocks_that_do_not_change_them(monkeypatch):
     signatures = np.repeat(rng.integers(0, 2**32, (9, N_VALUES), dtype=np.uint32), 7, axis=0)
     whole = all_candidates(signatures)
     monkeypatch.setattr(minhash, "BLOCK", 5)
+    monkeypatch.setattr(minhash, "MANY", 20)
     assert sorted(all_candidates(signatures)) == sorted(whole)
     assert len(whole) == 9 * 21
+    assert all(len(pairs) <= 20 for _, pairs in candidates(signatures, np.arange(63), 0.8))
 
 
 def test_a_large_group_is_compared_with_its_leaders(monkeypatch):
@@ -86,6 +94,33 @@ def test_a_large_group_is_compared_with_its_leaders(monkeypatch):
     found = all_candidates(signatures)
     assert len(found) <= 28 * 1000
     assert {(0, i) for i in range(1, 500)} | {(500, i) for i in range(501, 1000)} == set(found)
+
+
+def of_one_template(count, share, rng):
+    """Return signatures of which each has its own values at so large a share of places."""
+    signatures = rng.integers(0, 2**32, (count, N_VALUES), dtype=np.uint32)
+    template = rng.integers(0, 2**32, N_VALUES, dtype=np.uint32)
+    return np.where(rng.random(signatures.shape) < share, signatures, template)
+
+
+def test_of_a_large_group_what_leaders_do_not_settle_is_compared_each_with_each(monkeypatch):
+    monkeypatch.setattr(minhash, "LARGE", 20)
+    monkeypatch.setattr(minhash, "HUGE", 100)
+    monkeypatch.setattr(minhash, "N_OF_HUGE", 12)
+    signatures = of_one_template(110, 0.12, np.random.default_rng(3))
+    wanted = likely_pairs_that_share_a_band(signatures)
+    assert len(wanted) > 5900  # of 5995: without this, those with the 12 leaders
+    assert set(all_candidates(signatures)) == wanted
+
+
+def test_of_a_huge_group_a_pair_without_a_leader_is_found_where_fewer_share_a_band(monkeypatch):
+    monkeypatch.setattr(minhash, "LARGE", 10)
+    monkeypatch.setattr(minhash, "HUGE", 20)
+    monkeypatch.setattr(minhash, "N_OF_HUGE", 12)
+    signatures = np.random.default_rng(4).integers(0, 2**32, (200, N_VALUES), dtype=np.uint32)
+    signatures[:, :4] = 7
+    signatures[151, :80] = signatures[150, :80]
+    assert all_candidates(signatures) == [(150, 151)]
 
 
 @pytest.mark.parametrize("count", [0, 1])

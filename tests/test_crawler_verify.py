@@ -73,3 +73,14 @@ def test_pages_of_one_template_are_not_compared_one_by_one(monkeypatch):
     assert list(found) == one_by_one(pairs, sets, 0.9)
     assert compared == []
     assert len(asked) == len(sets)
+
+
+def test_a_set_is_not_made_for_each_part_anew(monkeypatch):
+    monkeypatch.setattr(verify, "N_SETS", 100)
+    sets, asked = sets_of_templates(1, 298), []
+    pairs = np.array(list(itertools.combinations(range(300), 2)))
+    found = verify.similar_pairs(
+        pairs, lambda i: asked.append(i) or sets[i], 0.9, lambda i, j: False
+    )
+    assert list(found) == one_by_one(pairs.tolist(), sets, 0.9)
+    assert len(asked) <= 600  # 1,500 for each of nine parts anew, three of which are without pairs

@@ -267,6 +267,21 @@ def test_several_gpus_train_by_mpi_with_the_packages_of_both(tmp_path):
     assert re.search("mpiexec -n 4 .*python -m minigpt sft .* --device gpu", said)
 
 
+def test_packages_are_installed_by_one_at_a_time_whatever_j_says(tmp_path):
+    python, log = tmp_path / "bin/python", tmp_path / "log"
+    python.parent.mkdir()
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *install*) ;; *) exit ;; esac\n'
+        f"echo begins >> {log}; sleep 0.3; echo ends >> {log}\n"
+    )
+    python.chmod(0o755)
+    words = [f"{tmp_path}/.chat", f"{tmp_path}/.cluster", f"VENV={tmp_path}", f"PYTHON={python}"]
+    done = make("-j2", *words)
+    assert done.returncode == 0, done.stderr
+    assert log.read_text().split() == ["begins", "ends"] * 2
+
+
 def test_the_help_fits_a_terminal():
     lines = make("help").stdout.splitlines()
     assert len(lines) > 10
