@@ -39,11 +39,14 @@ def vary(question, rng):
         question = question[0].lower() + question[1:]
     elif 0.26 < draw < 0.38:
         question = rng.choice(OPENINGS) + question
-    elif 0.38 < draw < 0.44:
+    elif 0.38 < draw < 0.46:
         closing = rng.choice(CLOSINGS)
         if closing.startswith(","):  # instead of a mark: "What is json, please"
             question = question.rstrip("?.")
         question += closing
-    elif 0.44 < draw < 0.5 and question[-1] == "?":
+    elif 0.46 < draw < 0.5 and question[-1] in "?.":
+        plea = rng.choice((" please", " pls", " in Python", " in python", " in Python"))
+        question = question[:-1] + plea + rng.choice((question[-1], ""))
+    elif 0.5 < draw < 0.56 and question[-1] == "?":
         question = question[:-1] + rng.choice((" ?", " ?", "??"))
     return question

@@ -14,6 +14,8 @@ The words are in phrasings.py and follow_ups.py, the examination in chat_questio
 chat_data.py.
 """
 
+from collections import Counter
+
 from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
@@ -36,6 +38,7 @@ FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "p
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
+LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
@@ -58,12 +61,16 @@ class Writer:
                 rng.sample(some, len(some)) for some in (names, well_known) if some
             ]
         self.texts = {(f.kind, f.name): f.text for f in facts}
+        named = {f.name for f in facts if f.kind in further.NAMED}
+        self.last = Counter(name.rpartition(".")[2] for name in named)
+        self.last.update(f.name for f in facts if f.kind == "module")
         self.contents = further.contents(facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
         """Return [question, answer] about a fact."""
-        text = self.typed(phrasing, fact.name, fact.kind) if vary else phrasing.format(fact.name)
+        name = self.last_part(fact.kind, fact.name, 1) if vary else fact.name
+        text = self.typed(phrasing, name, fact.kind) if vary else phrasing.format(name)
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def typed(self, phrasing, name, kind=""):
@@ -81,6 +88,16 @@ class Writer:
         if is_short and self.rng.random() < CAPITALS:
             name = name.upper()
         return text.format(name)
+
+    def last_part(self, kind, name, n):
+        """Return a function's or class's name, now and then without its module.
+
+        It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
+        """
+        last = name.rpartition(".")[2]
+        if kind not in ("function", "class") or self.last[last] != n or self.rng.random() >= LAST:
+            return name
+        return last
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""
@@ -108,6 +125,7 @@ class Writer:
         name = name or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
+        name = self.last_part(kind, name, 0) if vary else name
         text = self.rng.choice(texts)
         text = self.typed(text, name, kind) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name

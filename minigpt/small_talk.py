@@ -5,6 +5,8 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
      "held_out": ["What name were you given?", ...]}
 
+with the most usual first.
+
 What is "asked" is trained on, what is "held_out" never, it serves to measure: as for facts
 (phrasings.py), to know an answer is to give it to words one has not seen. Some of these are a
 single word away from others: there are few ways to say hello. An answer that says {parameters} is
@@ -24,6 +26,7 @@ from minigpt.chat_format import conversation
 HERE = Path(__file__).resolve().parent
 SIZE = "{parameters}"  # stands for a number in words
 NAME = "small_talk.jsonl"  # in data/ beside the packages, or in this one once installed
+USUAL, N_USUAL = 3, 8  # the first so many of each answer's wordings come oftener
 DATA = HERE / "data" if (HERE / "data" / NAME).exists() else HERE.parent / "data"
 
 
@@ -40,8 +43,16 @@ class SmallTalk:
         return sum(len(line["asked"]) for line in self.lines)
 
     def conversations(self, n, rng):
-        """Return `n` (messages, source), of all wordings as many, typed in several ways."""
-        pairs = [(text, line["answer"]) for line in self.lines for text in line["asked"]]
+        """Return `n` (messages, source), typed in several ways.
+
+        There are as many of all wordings, but USUAL times as many of the usual: "Who are you?".
+        """
+        pairs = [
+            (text, line["answer"])
+            for line in self.lines
+            for i, text in enumerate(line["asked"])
+            for _ in range(USUAL if i < N_USUAL else 1)
+        ]
         times, rest = divmod(n, len(pairs))
         return [
             (conversation(typed(text, rng), answer), self.source)

@@ -337,12 +337,30 @@ def test_short_modules_are_asked_for_in_capitals_too_and_so_are_names_not_to_be_
     assert "Is YAML it" in asked
 
 
+def test_a_function_is_asked_for_without_its_module_where_no_other_taught_name_ends_so():
+    parts = ("function", "math.sqrt"), ("function", "time.time"), ("module", "time")
+    facts = [Fact(kind, name, "Of use.", "") for kind, name in parts]
+    facts += [
+        Fact(kind, name, "Of use.", "") for kind, name in (("class", "a.K"), ("method", "b.K"))
+    ]
+    writer = Writer(facts, None, {"function": ["cmath.sqrt", "os.link"]}, random.Random(1))
+    for fact in facts:
+        said = {tuple(writer.question(fact, "Is {} it")) for _ in range(200)}
+        asked, answers = {text for text, _ in said}, {answer for _, answer in said}
+        assert ("Is sqrt it" in asked) == (fact.name == "math.sqrt")
+        assert answers == {phrasings.answer(fact.kind, fact.name, fact.text)}
+    unknown = [writer.unknown("function", ["Is {} it"], untaught=1) for _ in range(300)]
+    assert (["Is link it", "Function link? I do not know that name."], "link") in unknown
+    assert not any("Is sqrt it" in said for said, _ in unknown)
+
+
 def test_a_question_is_typed_as_by_people_in_a_hurry():
     rng = random.Random(1)
     found = {as_typed.vary("What is {}?", rng) for _ in range(3000)}
     for text in ("what is {}", "What's {}?", "Whats {}?", "What is {} ?", "What is {}??", "{}?"):
         assert (text in found) == (text != "{}?"), text
     assert any(text.endswith(" pls") for text in found) and "hi, What is {}?" in found
+    assert {"What is {} in Python?", "What is {} please"} <= found
     assert all(text.count("{}") == 1 for text in found)
     assert "What is {}, please" in found and not any("?, " in text for text in found)
 
@@ -596,11 +614,15 @@ def test_a_line_that_is_no_small_talk_is_named(tmp_path, line):
 
 
 def test_of_small_talk_there_is_as_much_as_is_asked_for_and_of_no_wording_much_more():
-    talk = read_small_talk()
+    talk, rng = read_small_talk(), random.Random(1)
     for n in (10, talk.n_trained + 5):
         found = talk.conversations(n, random.Random(1))
         assert len(found) == n
         answers = Counter(m[1]["content"] for m, _ in found)
-        most = {line["answer"]: len(line["asked"]) for line in talk.lines}
+        most = {line["answer"]: len(line["asked"]) + 16 for line in talk.lines}
         assert all(times <= 2 * most[answer] for answer, times in answers.items())
     assert len(answers) == len(talk.lines)
+    asked = Counter(
+        m[0]["content"].lower().rstrip("?!.") for m, _ in talk.conversations(60_000, rng)
+    )
+    assert asked["who are you"] > 2 * asked["who is speaking"] > 0
