@@ -118,7 +118,7 @@ def _take_scheme(url: str, before: str, against: Parts | None) -> tuple[str, str
         if rest[:1].isdigit():  # localhost:8000
             address = f"http://{url.strip()}"
             raise ValueError(f"{_shown(url)} is no web address; write it as {_shown(address)}")
-        raise ValueError(f"{_shown(url)} begins with {scheme}:; only http: and https: are read")
+        raise ValueError(f"{_shown(url)} is an address of {scheme}; only http and https are read")
     return scheme, rest, not against or scheme != against.scheme or rest.startswith("//")
 
 

@@ -306,7 +306,7 @@ def test_the_help_fits_a_terminal():
         (["CRAWL=--max-depth -1"], "max_depth is -1; it must be at least 0"),
         (["CRAWL=--blocklist missing.txt"], "missing.txt: No such file"),
         (["CRAWL=--help"], "make: *** "),
-        (["SITE=ftp://a.example/"], "'ftp://a.example/' is a ftp address"),
+        (["SITE=ftp://a.example/"], "'ftp://a.example/' is an address of ftp"),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
         (["TEXT={folder}/missing.txt"], "missing.txt"),
