@@ -118,5 +118,5 @@ class ProgressBar:
             self.next_s = max(self.next_s, elapsed + FIRST_S)
             self.say(
                 f"  the first {n} steps took {format_seconds(elapsed)}: about "
-                f"{format_seconds(left)} left, where {format_seconds(foreseen)} were foreseen"
+                f"{format_seconds(left)} left (foreseen: {format_seconds(foreseen)})"
             )
