@@ -64,14 +64,8 @@ def test_what_the_machine_had_to_do_at_first_is_forgotten():
 @pytest.mark.parametrize(
     ("foreseen_s", "said"),
     [
-        (
-            100.0,
-            "  the first 50 steps took 10.0 s: about 3 min 10 s left, where 1 min 35 s were foreseen",
-        ),
-        (
-            800.0,
-            "  the first 50 steps took 10.0 s: about 3 min 10 s left, where 12 min 40 s were foreseen",
-        ),
+        (100.0, "  the first 50 steps took 10.0 s: about 3 min 10 s left (foreseen: 1 min 35 s)"),
+        (800.0, "  the first 50 steps took 10.0 s: about 3 min 10 s left (foreseen: 12 min 40 s)"),
         (150.0, None),
         (290.0, None),
     ],
