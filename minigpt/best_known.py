@@ -20,10 +20,10 @@ from bisect import bisect_right
 from collections import Counter
 from itertools import accumulate
 
+from minigpt.data_files import DATA
 from minigpt.facts import keys_of_function
-from minigpt.small_talk import DATA
 
-NAME = "first_asked.txt"  # in data/
+NAME = "first_asked.txt"
 
 # Share of the facts that say what a module is, and of those about built-in names; the rest is about
 # others. Where there are fewer of one sort, there are more of another.
@@ -93,8 +93,9 @@ def modules(facts, names):
     found = [f for f in facts if f.kind in ("module", "page")]
     for f in sorted(found, key=lambda f: (-known(f), -n_facts[f.source])):
         package, dot, _ = f.name.partition(".")
-        of_package[package] += bool(dot) and f.kind == "module"
-        halved[f] = known(f) / 2 ** (of_package[package] if dot and f.kind == "module" else 0)
+        is_part = bool(dot) and f.kind == "module"
+        of_package[package] += is_part
+        halved[f] = known(f) / 2 ** (of_package[package] if is_part else 0)
     return sorted(halved, key=lambda f: -halved[f])
 
 

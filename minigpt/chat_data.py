@@ -33,11 +33,12 @@ from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
 from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
+from minigpt.data_files import DATA
 from minigpt.facts import collect, read_documents
 from minigpt.general import read_general
 from minigpt.invented import Invented
 from minigpt.phrasings import HELD_OUT, TRAINED
-from minigpt.small_talk import DATA, read_small_talk
+from minigpt.small_talk import read_small_talk
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"

@@ -16,7 +16,8 @@ import random
 from dataclasses import dataclass
 
 from minigpt.chat_format import conversation
-from minigpt.small_talk import DATA, typed
+from minigpt.data_files import DATA
+from minigpt.small_talk import typed
 
 NAME = "general.jsonl"
 FIELDS = ("asked", "words", "held_out", "held_out_words")

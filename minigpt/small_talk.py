@@ -5,12 +5,10 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
      "held_out": ["What name were you given?", ...]}
 
-with the most usual first.
-
-What is "asked" is trained on, what is "held_out" never, it serves to measure: as for facts
-(phrasings.py), to know an answer is to give it to words one has not seen. Some of these are a
-single word away from others: there are few ways to say hello. An answer that says {parameters} is
-left out where it is not known how many the model has.
+What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
+serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not
+seen. Some of these are a single word away from others: there are few ways to say hello. An answer
+that says {parameters} is left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """
@@ -22,12 +20,11 @@ from pathlib import Path
 from minigpt.amounts import in_words
 from minigpt.as_typed import vary
 from minigpt.chat_format import conversation
+from minigpt.data_files import DATA
 
-HERE = Path(__file__).resolve().parent
 SIZE = "{parameters}"  # stands for a number in words
-NAME = "small_talk.jsonl"  # in data/ beside the packages, or in this one once installed
-USUAL, N_USUAL = 3, 8  # the first so many of each answer's wordings come oftener
-DATA = HERE / "data" if (HERE / "data" / NAME).exists() else HERE.parent / "data"
+NAME = "small_talk.jsonl"
+USUAL, N_USUAL = 3, 8  # times that a usual wording comes, and how many of each answer's are usual
 
 
 @dataclass(frozen=True)
