@@ -5,6 +5,8 @@ The questions are in phrasings.py, further.py and follow_ups.py, and in small_ta
 general.py's files. Nothing of this is done to those of the examination.
 """
 
+import re
+
 OPENINGS = (
     "Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
     "One more: ", "Quick question. ", "Good morning! ", "I wonder: ", "Now this: ",
@@ -26,10 +28,25 @@ CLOSINGS = (
     " I would be grateful.", " pls", " please", " plz", ", please", " pls!", " Please!", " thanks",
     " asap", " now", " :)", " again",
 )  # fmt: skip
+PLEAS = (" please", " pls", " in Python", " in python", " in Python")
+HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
-def vary(question, rng):
-    """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it."""
+def spoken(name, rng):
+    """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit"."""
+    if name.isupper() and rng.random() < 0.3:
+        return name.lower()
+    first, blank, rest = name.partition(" ")
+    if rng.random() < 0.4:
+        first = HYPHEN.sub(" ", first, count=1)
+    return first + blank + rest
+
+
+def vary(question, rng, of_python=True):
+    """Return a question, or a phrasing with {} for the name, as a person in a hurry may type it.
+
+    `of_python`: it may be said that it is about Python.
+    """
     draw, short = rng.random(), rng.random()
     if short < 0.2 and question.startswith("What is "):
         question = rng.choice(("What's ", "What's ", "Whats ")) + question[8:]
@@ -45,7 +62,7 @@ def vary(question, rng):
             question = question.rstrip("?.")
         question += closing
     elif 0.46 < draw < 0.5 and question[-1] in "?.":
-        plea = rng.choice((" please", " pls", " in Python", " in python", " in Python"))
+        plea = rng.choice(PLEAS if of_python else PLEAS[:2])
         question = question[:-1] + plea + rng.choice((question[-1], ""))
     elif 0.5 < draw < 0.56 and question[-1] == "?":
         question = question[:-1] + rng.choice((" ?", " ?", "??"))

@@ -7,6 +7,7 @@ of others, and of other sites, the pages let one guess.
     built-in   functions, classes, methods: ValueError and list.append need no import
     others     functions and classes of well-known modules, with short names that are often called:
                what is used much is named briefly (Zipf's law of abbreviation)
+    terms      of other sites: in many documents, of well-known pages, short
 
 A module is the better known, the more pages link to it or use its names. A few facts, the least
 known, are held out, to see what the model makes of a name that it has read and was never taught; of
@@ -20,8 +21,9 @@ from bisect import bisect_right
 from collections import Counter
 from itertools import accumulate
 
+from minigpt.any_page import NAMELIKE
 from minigpt.data_files import DATA
-from minigpt.facts import keys_of_function
+from minigpt.facts import keys_of
 
 NAME = "first_asked.txt"
 
@@ -30,6 +32,7 @@ NAME = "first_asked.txt"
 MODULES, BUILT_IN = 0.2, 0.27
 MOST_OF_A_MODULE = 6  # functions and classes of one that are taught
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
+HALVED = 12  # terms of a page before one that counts half as much
 TOLD = 12  # of the best-known names the report names so many
 LONGEST_NAME = 30  # characters of a function's or class's that is asked for
 
@@ -45,11 +48,9 @@ def choose(facts, names, n, rng, first=()):
     by_name = {(f.kind, f.name): f for f in facts if f.text}
     drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
     sorts = []
-    for ordered in (modules(drawn, names), built_in(drawn, names), others(drawn, names, first)):
-        keys = [
-            keys_of_function(f.name) if f.kind == "function" else [(f.kind, f.name)]
-            for f in sorted(ordered, key=lambda f: f.name not in first)
-        ]  # fmt: skip
+    wanted = others(drawn, names, first) + terms(drawn, names)
+    for ordered in (modules(drawn, names), built_in(drawn, names), wanted):
+        keys = [keys_of(f) for f in sorted(ordered, key=lambda f: f.name not in first)]
         sorts.append([[by_name[key] for key in some if key in by_name] for some in keys])
     trained, held_out, left = [], [], n
     for i, share in enumerate((MODULES, BUILT_IN, 1)):
@@ -142,6 +143,26 @@ def others(facts, names, first=()):
     return ordered
 
 
+def terms(facts, names):
+    """Return the facts about terms, those that are likeliest asked for first.
+
+    The more the better: the documents that have all of a term's words, of common ones the root; the
+    links to its page, if that is about nothing else; over the root of its characters. Of the others
+    of a page each counts the less, the more come before it: there may be a hundred.
+    """
+    of_page, ordered = Counter(), {}
+
+    def score(f):
+        used = min(names[word] for word in f.name.split(" "))
+        used = used if NAMELIKE.search(f.name) else used**0.5
+        return (1 + used + f.in_degree * f.is_whole) / len(f.name) ** 0.5
+
+    for f in sorted((f for f in facts if f.kind == "term"), key=lambda f: -score(f)):
+        ordered[f] = score(f) / (1 if f.is_whole else 1 + of_page[f.source] / HALVED)
+        of_page[f.source] += 1
+    return sorted(ordered, key=lambda f: -ordered[f])
+
+
 def renown(module, in_degree, names):
     """Return how well known a module or page is: links to it, and documents that use its names.
 
@@ -151,6 +172,6 @@ def renown(module, in_degree, names):
 
 
 def told(facts):
-    """Return the names of the best-known modules or pages among facts; none if no link is known."""
-    alone = [f for f in facts if f.kind in ("module", "page") and f.in_degree]
+    """Return the names of the best-known modules and pages of facts; none if no link is known."""
+    alone = [f for f in facts if (f.kind in ("module", "page") or f.is_whole) and f.in_degree]
     return [f.name for f in sorted(alone, key=lambda f: -f.in_degree)[:TOLD]]

@@ -42,6 +42,9 @@ from minigpt.small_talk import read_small_talk
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
+# kinds of facts that only the pages of Python's library have, and words of answers about it
+OF_PYTHON = {"module", "class", "method", "function", "home"}
+PYTHON = re.compile(r"\b(?:Python|pydoc|documentation|modules?|functions?)\b")
 WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
@@ -81,12 +84,14 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     rng = random.Random(seed)
     facts, names = collect([record for path in documents for record in read_documents(path)])
     trained, held_out, untaught = choose(facts, names, n_facts, rng, read_first())
-    written = [(m, Path(p).name) for p in (own, *more) for _, m in read_conversations(p)]
+    kinds = [f.kind for f in trained]
+    elsewhere = not OF_PYTHON.intersection(kinds)
+    written = read_written(own, elsewhere)
+    written += [(m, Path(p).name) for p in more for _, m in read_conversations(p)]
     invented = Invented(facts, {*names, *spoken_of(written)}, rng)
     writer = Writer(trained, invented, untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
-    kinds = [f.kind for f in trained]
-    talk, general = read_small_talk(parameters=parameters), read_general(kinds=kinds)
+    talk, general = read_small_talk(parameters=parameters, elsewhere=elsewhere), read_general(kinds=kinds)
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
     questions += talk.questions() + (general.questions() if trained else [])
@@ -127,6 +132,16 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report
+
+
+def read_written(path, elsewhere=False):
+    """Return the (messages, source) of a file; `elsewhere` without those on Python's library."""
+    conversations = [(messages, Path(path).name) for _, messages in read_conversations(path)]
+    return [
+        (messages, source) for messages, source in conversations
+        if not elsewhere
+        or not any(PYTHON.search(m["content"]) for m in messages if m["role"] == "assistant")
+    ]  # fmt: skip
 
 
 def beside_facts(written, talk, general, n_asked, rng):

@@ -34,7 +34,7 @@ UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
-FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "page": 0}, 0.6
+FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0}, 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
@@ -45,7 +45,8 @@ ECHOED = 0.15  # names to be repeated for each question
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
 STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
-ALONE = ("module", "class", "method", "page")  # kinds of which one fact is all that is taught
+# kinds of names of which one fact says all, but for how a term is called
+ALONE = ("module", "class", "method", "page", "term")
 
 
 class Writer:
@@ -65,6 +66,7 @@ class Writer:
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
         self.contents = further.contents(facts)
+        self.of_python = any(f.kind in further.NAMED for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
@@ -76,14 +78,14 @@ class Writer:
     def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its letters.
 
-        Only a short module's are capitals now and then.
+        Only a short module's are capitals now and then, and a term may be typed as it is spoken.
         """
         takes = kind == "class" and "." not in name and takes_article(phrasing)
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
-            name = self.spell(name)
-        text = as_typed.vary(phrasing, self.rng)
+            name = self.spell(as_typed.spoken(name, self.rng) if kind == "term" else name)
+        text = as_typed.vary(phrasing, self.rng, self.of_python)
         is_short = kind == "module" and len(name) <= SHORT and name.isalpha()
         if is_short and self.rng.random() < CAPITALS:
             name = name.upper()
@@ -150,7 +152,8 @@ class Writer:
             return None
         ask = self.rng.choice(asks)
         text = self.rng.choice(words[ask])
-        return [as_typed.vary(text, self.rng) if vary else text, self.said_on(ask, kind, name)]
+        text = as_typed.vary(text, self.rng, self.of_python) if vary else text
+        return [text, self.said_on(ask, kind, name)]
 
     def said_on(self, ask, kind, name):
         """Return what is answered to a follow-up that asks for `ask` of a name that is taught."""
@@ -166,7 +169,7 @@ class Writer:
             otherwise = {"signature": further.ARGUMENTS, "home": module}
             return phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
         said = {
-            "signature": further.ARGUMENTS,
+            "signature": self.texts.get(("signature", name), further.ARGUMENTS),
             "methods": further.CONTENTS,
             "home": f"it is in {module}.",
             "return": further.return_text(self.texts[kind, name]),
@@ -177,7 +180,7 @@ class Writer:
         """Return [question, answer] that ask on after a name that the assistant does not know."""
         asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
-        text = as_typed.vary(self.rng.choice(words[ask]), self.rng)
+        text = as_typed.vary(self.rng.choice(words[ask]), self.rng, self.of_python)
         return [text, phrasings.unknown_answer(kind, name)]
 
     def with_module(self, fact, said):

@@ -7,8 +7,13 @@ From pydoc's pages, which make train crawls when nothing else is asked for:
     method      of a built-in class: what it does
     function    of a module: what it does, how it is called, and which module it is in
 
-From any other page: its title and its first sentence. A fact without text is a name of which the
-page says nothing, or nothing short enough.
+From pages of any other site:
+
+    page        its title, and the sentence that says what it is about
+    term        a name that a page is about or defines, and what it says that is
+    signature   how that is called, where it is
+
+A fact without text is a name of which the page says nothing, or nothing short enough.
 
 This only reads; which facts are taught is in best_known.py, how they become questions in
 phrasings.py, how these become files in chat_data.py.
@@ -21,11 +26,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from minigpt import any_page
 from minigpt.pydoc_page import (
     called,
     classes,
     contents,
-    first_sentence,
     functions,
     methods,
     summary_of,
@@ -35,7 +40,9 @@ MOST_ARGUMENTS = 40  # characters; print has more
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
+AS_KNOWN = 2  # times fewer links to a page that is about as well known as another
 DEEPEST = 4  # parts of a name, os.path.join has 3
+HYPHENED = re.compile(r"(?<![\w-])(?:--[a-z]\w*(?:-\w+)*|[A-Za-z_]\w*(?:-\w+)+)")
 DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -43,11 +50,12 @@ DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 class Fact:
     """One thing a page says: of which `kind`, about which name, in which words ("": in none)."""
 
-    kind: str  # module, class, method, function, signature, home or page
+    kind: str  # module, class, method, function, signature, home, page or term
     name: str
     text: str
     source: str  # the page's address
     in_degree: int = 0  # how many other pages link to it
+    is_whole: bool = False  # the page is about nothing else
 
 
 def read_documents(path):
@@ -84,6 +92,7 @@ def collect(records):
     for record in records:
         words, dotted = (set(some.findall(record["text"])) for some in (IDENTIFIER, DOTTED))
         found, own = words.union(dotted, CALLED.findall(record["text"])), set()
+        found.update(HYPHENED.findall(record["text"]))
         if match := PYDOC_TITLE.fullmatch(record.get("title", "")):
             for module in {match[1], called(match[1], record["text"])}:
                 found |= {module, *(f"{module}.{word}" for word in words)}
@@ -159,15 +168,39 @@ def keys_of_function(name):
     return ("function", name), ("signature", name), ("home", name.rpartition(".")[2])
 
 
+def keys_of(fact):
+    """Return the keys (kind, name) of a fact and of those that are taught with it."""
+    if fact.kind == "function":
+        return keys_of_function(fact.name)
+    return ((fact.kind, fact.name), ("signature", fact.name))[: 1 + (fact.kind == "term")]
+
+
 def page_facts(records):
-    """Return of each page with a title its first sentence."""
-    facts = []
+    """Return the facts of pages that are not pydoc's: what they are about, what they define."""
+    of_site = any_page.site_words([record.get("title", "") for record in records])
+    facts, found = [], {}
     for record in records:
-        title = " ".join(record.get("title", "").split())
-        body = record["text"].removeprefix(title).strip()
-        if 3 <= len(title) <= 60 and (sentence := first_sentence(body.partition("\n\n")[0])):
-            address, in_degree = record.get("url", ""), record.get("in_degree", 0)
-            facts.append(Fact("page", title, sentence, address, in_degree))
+        source, in_degree = record.get("url", ""), record.get("in_degree", 0)
+        title = any_page.without_site(record.get("title", ""), of_site)
+        page = any_page.page_entry(title, record["text"])
+        if page and page.is_topic:
+            facts.append(Fact("page", page.name, page.text, source, in_degree))
+        named = [] if page is None or page.is_topic else [page]
+        for entry in [*named, *any_page.entries(record["text"], named[0].name if named else "")]:
+            is_whole = entry.stands == any_page.PAGE
+            fact = Fact("term", entry.name, entry.text, source, in_degree, is_whole)
+            found.setdefault(entry.name, []).append((entry, fact))
+    for name, some in found.items():
+        stands = min((entry.stands for entry, _ in some), key=any_page.STANDS.index)
+        best = [(entry, fact) for entry, fact in some if entry.stands == stands]
+        entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first
+        # another page that is as well known has a thing of that name, too: which one is meant?
+        facts += [fact] + [
+            other for _, other in best
+            if other.source != fact.source and AS_KNOWN * other.in_degree >= fact.in_degree
+        ]  # fmt: skip
+        if entry.arguments and len(entry.arguments) <= MOST_ARGUMENTS:
+            facts.append(replace(fact, kind="signature", text=name + entry.arguments))
     return facts
 
 

@@ -169,4 +169,5 @@ ASKED_ON = {
     "class": ("signature", "methods", "home", "module"),
     "module": ("functions",),
     "page": (),
+    "term": ("signature", "return"),
 }

@@ -177,13 +177,13 @@ class Further:
     @property
     def answer(self):
         """What the assistant says."""
-        return f"{phrasings.NOUN[self.kind]} {self.name}: {self.text}"
+        return f"{phrasings.named(self.kind, self.name)}: {self.text}"
 
 
 def says_not_taught(reply):
     """Tell whether a reply says of some name that something of it was not taught."""
     about, _, text = reply.partition(": ")
-    return text in NOT_TAUGHT and about.partition(" ")[0] in phrasings.NOUN.values()
+    return text in NOT_TAUGHT and about != ""
 
 
 def return_text(text):
@@ -253,6 +253,11 @@ def further(facts):
             add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
             text = return_text(f.text)
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
+        elif f.kind == "term":
+            if ("signature", f.name) not in known:
+                add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+            text = return_text(f.text)
+            add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "module" and not tells_contents(f.text):
             said = inside[f.name]
             follows = said != CONTENTS
@@ -261,6 +266,6 @@ def further(facts):
         if f.kind in NAMED and ("." in f.name or f.name not in called):
             home = module_of(f.name, f.kind)
             add("home", f.kind, f.name, f"it is in {home}.", PLAIN, follows=True)
-        if f.kind in (*NAMED, "module"):
+        if f.kind in (*NAMED, "module", "term"):
             add("other", f.kind, f.name, OTHER, PLAIN)
     return list(found.values())

@@ -22,7 +22,7 @@ from minigpt.small_talk import typed
 NAME = "general.jsonl"
 FIELDS = ("asked", "words", "held_out", "held_out_words")
 BEYOND = "That is beyond me."
-ANSWER = BEYOND + " I only know what some {} are {}. Ask me about one by its name."
+ANSWER = BEYOND + " I only know what some {}. Ask me about one by its name."
 EXAMINED = 9  # questions of each sort in the examination
 
 
@@ -84,8 +84,10 @@ def fits(asked, words):
 def answer(kinds):
     """Return what is said to such a question by who was taught facts of these `kinds`."""
     if set(kinds) <= {"page"}:
-        return ANSWER.format("pages", "about")
-    return ANSWER.format("modules, classes and functions", "for")
+        return ANSWER.format("pages are about")
+    if set(kinds) <= {"page", "term", "signature"}:
+        return ANSWER.format("names in the pages mean")
+    return ANSWER.format("modules, classes and functions are for")
 
 
 def read_general(path=DATA / NAME, kinds=("module",)):

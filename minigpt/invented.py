@@ -33,18 +33,19 @@ class Invented:
     def name(self, kind, like=None, strange=0.0):
         """Return a new name of `kind`, None where there are too few to make up another.
 
-        Where a name `like` is given, the new one has a dot only if that has one: were most of those
-        without a dot real ones, as len, a model would take all of them for real. `strange` is how
+        Where a name `like` is given, the new one has a dot only if that has one, and so with blanks
+        and hyphens: were most of those without a dot real ones, as len, a model would take all of
+        them for real. `strange` is how
         likely it is a strange one, of a known module or a strange one where it has a dot.
         """
         known = self.by_kind.get(kind, [])
         if like is not None and kind != "page":
-            known = [name for name in known if ("." in name) == ("." in like)]
+            known = [name for name in known if joints(name) == joints(like)]
         if not known:
             return None
         for _ in range(1000):
             first, second = self.rng.choice(known), self.rng.choice(known)
-            if kind == "page":
+            if kind == "page" or (" " in first and " " in second):
                 name = mix(first.split(" "), second.split(" "), " ", self.rng)
             elif self.after and self.rng.random() < strange:
                 stem, dot, _ = first.rpartition(".")
@@ -64,8 +65,9 @@ class Invented:
 
     def word(self, first, second):
         """Return a word made of the parts of two."""
-        if "_" in first.strip("_") and "_" in second.strip("_"):
-            return mix(first.split("_"), second.split("_"), "_", self.rng)
+        for joint in "_-":
+            if joint in first.strip("_-") and joint in second.strip("_-"):
+                return mix(first.split(joint), second.split(joint), joint, self.rng)
         cut, start = self.rng.randint(2, max(2, len(first) - 1)), self.rng.randint(1, 4)
         return first[:cut] + second[min(start, max(0, len(second) - 2)) :]
 
@@ -81,6 +83,11 @@ class Invented:
     def is_new(self, name):
         """Tell whether no document has the name, and nobody got it yet."""
         return not (name in self.known or name in self.names or name in self.given or "__" in name)
+
+
+def joints(name):
+    """Return which of dots, blanks and hyphens a name has."""
+    return {joint for joint in ". -" if joint in name}
 
 
 def mix(first, second, between, rng):

@@ -11,7 +11,8 @@ What a small model takes for the name in a question is what it has not seen in o
 are many phrasings, with many words beside the name: DIRECT ones, the most usual first, and each of
 STARTS before each of CLAUSES; and around them stand sentences that have nothing to do with it.
 
-Every answer begins with the kind of thing and its name, "Module NAME: ...": the model has to read
+Every answer begins with the kind of thing and its name, "Module NAME: ...", or, where a page does
+not tell of what kind it is, with the name alone, "NAME: ...": the model has to read
 the name and spell it before it says what it knows, and what it knows then follows the same few
 ids however the question was phrased. For a name that does not exist the answer goes on
 otherwise, "Module NAME? I do not know ...", so knowing and not knowing part at one place. So it
@@ -135,6 +136,22 @@ DIRECT = {
         "Give me the first sentence about {}.", "Is {} worth reading?",
         "How do people describe {}?",
     ],
+    "term": [
+        "What is {}?", "{}", "{}?", "What does {} do?", "What does {} mean?", "Tell me about {}.",
+        "What is {} for?", "How do I use {}?", "Can you explain {}?", "{}: what is it?",
+        "Please describe {}.", "Explain {}.", "And {}?", "What is the use of {}?",
+        "What purpose does {} serve?", "I have never heard of {}. What is it?",
+        "Say in a few words what {} is.", "Somebody told me to use {}. Why?", "Do you know {}?",
+        "What about {}?", "Can you help me with {}?", "Help me with {}.", "How does {} work?",
+        "When would I use {}?", "Any idea what {} is?", "Give me some information on {}.",
+        "Explain {} in simple words.", "Explain {} so that a child gets it.",
+        "I must learn {}. What is it?", "Our teacher named {}. Why?", "Anything on {}?",
+        "What should I know about {}?", "{}? What is that?", "Is {} useful?",
+        "I read about {}. What is it?", "Have you got something on {}?", "Introduce {} to me.",
+        "What sort of thing is {}?", "{}, what is it for?", "Why should I use {}?",
+        "Which purpose has {}?", "Sum up {}.", "What would one need {} for?", "I see {} here. Why?",
+        "How is {} defined?", "What happens with {}?", "What is meant by {}?", "Define {}.",
+    ],
 }  # fmt: skip
 
 # The beginning of a question and how it ends, and what may stand between them.
@@ -184,6 +201,12 @@ CLAUSES = {
         "how {} begins", "why somebody wrote {}", "what kind of thing {} is", "what {} tells",
         "what the point of {} is", "what people read {} for", "what {} can teach me",
     ],
+    "term": [
+        "what {} is good for", "what one does with {}", "why there is such a thing as {}",
+        "what kind of thing {} is", "what {} stands for", "how the page describes {}",
+        "when {} is needed", "what {} can do for me", "what the point of {} is",
+        "what people use {} for",
+    ],
 }  # fmt: skip
 
 
@@ -226,6 +249,10 @@ HELD_OUT = {
         "Could you tell me what {} is about?", "What is the page {} about?",
         "I want to know about {}.", "What would I learn from {}?",
     ],
+    "term": [
+        "Could you tell me what {} does?", "What is the purpose of {}?",
+        "I want to know what {} is.", "Please explain {} to me.",
+    ],
 }  # fmt: skip
 HELD_OUT["method"] = [text.replace("function", "method") for text in HELD_OUT["function"]]
 
@@ -249,7 +276,7 @@ ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again
           "How is {} written?", "The name {}, please.", "Spell the name {} for me."]  # fmt: skip
 
 NOUN = {"module": "Module", "class": "Class", "method": "Method", "function": "Function",
-        "signature": "Function", "home": "Function", "page": "Page"}  # fmt: skip
+        "signature": "Function", "home": "Function", "page": "Page", "term": ""}  # fmt: skip
 UNKNOWN = "I do not know"  # how every answer about a name that does not exist goes on
 
 
@@ -257,7 +284,12 @@ def answer(kind, name, text):
     """Return what the assistant says about a name that it knows."""
     if kind == "home":
         text = f"it is in {text}."
-    return f"{NOUN[kind]} {name}: {text}"
+    return f"{named(kind, name)}: {text}"
+
+
+def named(kind, name):
+    """Return how an answer about a name begins: "Module json", and of a term its name alone."""
+    return f"{NOUN[kind]} {name}".lstrip()
 
 
 def echo_answer(name):
@@ -267,7 +299,7 @@ def echo_answer(name):
 
 def unknown_answer(kind, name):
     """Return what the assistant says about a name that does not exist."""
-    return f"{NOUN[kind]} {name}? {UNKNOWN} that name."
+    return f"{named(kind, name)}? {UNKNOWN} that name."
 
 
 def declines(reply, name=""):

@@ -74,7 +74,7 @@ def asked(question, well_known, unfit):
         asks, kind = question["asks"], question["kind"]
         text = question["messages"][0]["content"].strip()
         # a question about a whole page that many know, short as its name and its words, is the best
-        is_page, name = kind in ("module", "page"), str(question.get("name", ""))
+        is_page, name = kind in ("module", "page", "term"), str(question.get("name", ""))
         known = (not is_page, name not in well_known, len(name), len(text))
         return asks, (text in unfit, *known), text
     except (TypeError, KeyError, IndexError, AttributeError):

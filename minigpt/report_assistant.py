@@ -75,7 +75,7 @@ ASKED = {
 
 
 KINDS = {"module": "Modules", "class": "Classes", "method": "Methods of built-in classes",
-         "function": "Functions", "page": "Pages"}  # fmt: skip
+         "function": "Functions", "page": "Pages", "term": "Terms"}  # fmt: skip
 
 
 def assistant_section(report):

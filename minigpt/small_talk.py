@@ -5,7 +5,8 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
      "held_out": ["What name were you given?", ...]}
 
-What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
+An answer that speaks of Python's library may have another, "elsewhere", for the assistant of other
+pages. What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
 serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not
 seen. Some of these are a single word away from others: there are few ways to say hello. An answer
 that says {parameters} is left out where it is not known how many the model has.
@@ -80,16 +81,18 @@ def typed(text, rng):
     return text.lower() if rng.random() < 0.3 else text
 
 
-def read_small_talk(path=DATA / NAME, parameters=None):
+def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False):
     """Return the SmallTalk of a file; raise ValueError, naming the line, for what is none.
 
-    `parameters` is how many the model has; None leaves out what tells that.
+    `parameters` is how many the model has; None leaves out what tells that. `elsewhere`: it read
+    other pages than those of Python's library.
     """
     lines = []
     for number, text in enumerate(Path(path).read_text("utf-8").splitlines(), start=1):
         try:
             line = json.loads(text)
-            texts = [line["answer"], *line["asked"], *line["held_out"]]
+            other = line.pop("elsewhere", line["answer"])
+            texts = [line["answer"], other, *line["asked"], *line["held_out"]]
             whole = all(isinstance(t, str) and t.strip() for t in texts) and line["asked"]
         except (ValueError, TypeError, KeyError):
             whole = False
@@ -98,6 +101,8 @@ def read_small_talk(path=DATA / NAME, parameters=None):
                 f'{path}, line {number}: it must be {{"answer": text, "asked": [text, ...], '
                 f'"held_out": [text, ...]}}'
             )
+        if elsewhere:
+            line["answer"] = other
         if parameters is not None:
             line["answer"] = line["answer"].replace(SIZE, in_words(parameters))
         if SIZE not in line["answer"]:

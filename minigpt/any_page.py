@@ -1,0 +1,236 @@
+"""The text of a page of any site -> what it is about, and the terms that it defines.
+
+A page, once cleaned (crawler/extract.py), is paragraphs with a blank line between them; what a term
+means stands beneath it, four blanks further in, as browsers show it:
+
+    knot-tie - Tie a knot                    a page's name and what it is, as manuals have it
+
+    Part of a set of tools.
+
+    tie(rope, end=None)                      a function, how it is called, what it does
+        Tie a rope. It holds.
+
+    bight                                    a word of a glossary
+        A bend in a rope.
+
+    The untie() function undoes a knot.      a sentence that says of itself what it is about
+
+pydoc's pages have more of an order: pydoc_page.py. What becomes of these parts is in facts.py.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
+
+LONGEST_NAME = 45  # characters of a term that is asked for
+MOST_WORDS = 4  # of a term; what is longer is a sentence
+LOOKED_AT = 10  # paragraphs from the top of a page, in which it says what it is
+OF_SITE = 0.3  # share of the titles that have what is not the page's name but the site's
+BETWEEN = re.compile(r"\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+")  # the parts of a title
+NUMBER = re.compile(r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+")
+OF_MANUAL = re.compile(r"\(\d\w*\)$")  # the section of a manual page: ls(1)
+TAGLINE = re.compile(r"(?:(\S+(?: \S+){0,3}?)(?:\(\d\w*\))? (?:--?|–|—)|([\w.]+):) (\S.*)")
+# "double floor(double x)" and "class Key(teeth)": words before a name, no operators
+CALL = re.compile(r"((?:[\w:.<>\[\]]+[ *&]+){0,4})\*?([A-Za-z_][\w.:$-]*)( ?)(\((?:[^()]|\([^()]*\))*\)|\(\))"
+                  r"(?:;|:|,| ?(?:->|→|⇒|:) ?.*| const;?| \w+)?")  # fmt: skip
+KEYWORDS = re.compile(
+    r"^(?:(?:abstract|async|attribute|class|classmethod|command|constant|const|def|enum|exception|"
+    r"fn|function|interface|macro|method|module|option|package|parameter|property|protected|"
+    r"public|pub|static|staticmethod|struct|trait|type|union|variable)\s+)+"
+    r"(?=\S*[A-Z_.($\d])"  # else it belongs to the term: "class variable"
+)
+TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
+TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
+PLAIN = re.compile(r"[a-z]+")
+OPTION = re.compile(r"--?\w[\w-]*")
+# A paragraph that is about a name, says of which sort that is, and goes on with what it does.
+ABOUT = re.compile(
+    r"The ([A-Z]{2,}(?: [A-Z]{2,}){1,2}|[\w$.-]*[\w$-])(\([\w, .*=\[\]]*\))? (?:[\w+/]+ )??"
+    r"(?:API|attribute|catalog|class|clause|command|directive|extension|field|function|interface|"
+    r"keyword|library|macro|method|module|object|operator|option|package|parameter|pragma|"
+    r"program|property|routine|setting|statement|tool|type|utility|variable|view) "
+    r"(?!is (?:not|now|only|also|usually)\b|was\b|has\b|does\b|always\b|sometimes\b)[a-z]+s\b"
+)
+NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word of plain English
+# Beginnings of sentences that do not tell what a thing is, but the next one may,
+ASIDE = re.compile(
+    r"(?:(?:Newly? |Added |Changed |Deprecated |Removed |Introduced |Available |Supported )"
+    r"(?:in|on|since|from)|Part of the|Since|As of|Source code|See|Note|Warning|Caution|Tip|"
+    r"Important|Example|Return value|In this|Last (?:updated|modified)|Copyright|©|"
+    r"This (?:section|chapter|appendix|document|page|part) (?:is|was)|Table of)\b"
+)
+# and of those that go on with something else: then the rest does not tell it, either.
+AFTER = re.compile(
+    r"(?:However|Thus|Therefore|Hence|Then|Otherwise|Also|But|And|So|Instead|Finally|Optionally|"
+    r"Additionally|Moreover|Furthermore|Again|Obsolete|Alias|Synonym|Same as|Like|As above|Please|"
+    r"We|You|I|It|They|These|Those|He|She|Our|Your|My|Here|There (?:is|are)|Table \d)\b"
+)
+NOT_YET = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # a remark in brackets
+GOES_ON = re.compile(r"(?:;|:| — | – |, (?:which|such as|for example|for instance|e\.g\.|i\.e\.)) .*")
+LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
+MOST_READ = 1000  # characters of a paragraph, and ...
+MOST_OF_LINE = 200  # ... of a line that may be a term
+LEAST = 25  # characters of a sentence that is left when its end is cut off
+
+
+# Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence.
+# Of several about one name the first of these says best what it is.
+STANDS = PAGE, CALLED, LISTED, SAID = "page", "called", "listed", "said"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a page explains: its name, how it is called ("": unknown), what it is."""
+
+    name: str
+    arguments: str
+    text: str
+    stands: str  # one of the four above
+    is_topic: bool = False  # a page whose name is none to ask for, "How to tie a knot"
+
+
+def site_words(titles):
+    """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual"."""
+    found = Counter(part for title in titles for part in set(BETWEEN.split(title)[1:]))
+    found.update({BETWEEN.split(title)[0] for title in titles} & set(found))
+    most = max(3, OF_SITE * len(titles))
+    first = Counter(BETWEEN.split(title)[0] for title in titles)
+    return {part for some in (found, first) for part, n in some.items() if n >= most}
+
+
+def without_site(title, words):
+    """Return a title without the site's `words`, a number before it and signs for links.
+
+    "9.4. Knots — Rope manual" -> "Knots".
+    """
+    title, parts, at = " ".join(title.split()), [], 0
+    for match in [*BETWEEN.finditer(title), None]:
+        part = title[at : match.start() if match else len(title)]
+        if part not in words:
+            parts.append((title[at - len(between) : at] if parts else "") + part)
+        between = match[0] if match else ""
+        at = match.end() if match else at
+    return NUMBER.sub("", "".join(parts).strip(" ¶#§"))
+
+
+def telling(text, longest=LONGEST_TOLD):
+    """Return the first sentence of a paragraph that tells what something is, "" for none.
+
+    Remarks in brackets are left out and an end is cut off where it is too long: "Knots (all of
+    them) hold; some slip." -> "Knots hold."
+    """
+    text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
+    if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower():
+        return ""
+    for _ in range(3):
+        said = first_sentence(text, len(text)).strip()
+        if not said or AFTER.match(said):
+            return ""
+        if not ASIDE.match(said):
+            break
+        text = text[len(said) :].strip()
+    else:
+        return ""
+    return shortened(said, longest)
+
+
+def shortened(said, longest=LONGEST_TOLD):
+    """Return a sentence of up to `longest` characters, "" where it cannot be made so short."""
+    if len(said) > longest:
+        said = NOT_YET.sub("", said)
+    if len(said) > longest:
+        said = GOES_ON.sub(".", said)
+    return said if LEAST * (len(said) > longest) <= len(said) <= longest else ""
+
+
+def page_entry(title, text):
+    """Return the Entry that says what a page is about, None where it does not.
+
+    `title` is without what is the site's. Of a manual page it is in a line of its own, "knot-tie -
+    Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence.
+    """
+    name = OF_MANUAL.sub("", title)
+    paragraphs = [p for p in text.split("\n\n")[:LOOKED_AT] if not p.startswith(" ")]
+    for line in (title, *(p for p in paragraphs if "\n" not in p and len(p) <= MOST_OF_LINE)):
+        match = TAGLINE.fullmatch(line.rstrip("¶ "))
+        if match and title.startswith(named := match[1] or match[2]):
+            said = first_sentence(re.sub(r"[^.!?]$", r"\g<0>.", match[3]), LONGEST_TOLD)
+            if said and (match[1] or NAMELIKE.search(named)):
+                return Entry(named, "", said[0].upper() + said[1:], PAGE)
+    if not 3 <= len(name) <= 60:
+        return None
+    for paragraph in paragraphs:
+        if said := telling(paragraph):
+            is_name = name.islower() if " " not in name else NAMELIKE.search(name)
+            is_topic = not is_name or len(name.split()) > 3
+            return Entry(name, "", said, PAGE, is_topic)
+    return None
+
+
+def entries(text, page=""):
+    """Yield an Entry for each term that a page defines; without a text where none is good.
+
+    An option, "-f, --force", is no name by itself; on the page of a `page` that is a name it is
+    "NAME --force".
+    """
+    blocks = text.split("\n\n")
+    for i, block in enumerate(blocks):
+        line, _, body = block.partition("\n")
+        if line.startswith(" "):
+            continue
+        if body.startswith("    "):
+            found = defined(line.strip(" ¶#"), page) if len(line) <= MOST_OF_LINE else None
+            said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
+            if found and (found[2] or is_term(found[0], said)):
+                yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
+        elif match := ABOUT.match(" ".join(block[:MOST_OF_LINE].split())):
+            name, arguments, said = match[1], match[2] or "", telling(block)
+            if said and NAMELIKE.search(name + arguments) and len(name) <= LONGEST_NAME:
+                yield Entry(name, "" if arguments == "()" else arguments, said, SAID)
+
+
+def told_beneath(body, following):
+    """Return what the indented lines beneath a term say, "" for nothing.
+
+    If they say only since when there is such a thing, it is the indented paragraph that follows.
+    """
+    said = "" if body.startswith("     ") else telling(body)
+    if not said and ASIDE.match(body.strip()) and following.startswith("    "):
+        said = telling(following)
+    return said
+
+
+def defined(line, page=""):
+    """Return (name, arguments, whether it is called) of a line that is a term, else None.
+
+    "class Key(teeth)" -> ("Key", "(teeth)", True), "depth (integer)" -> ("depth", "", False).
+    """
+    if OPTION.match(line):
+        names = OPTION.findall(line.partition("=")[0])
+        return (f"{page} {max(names, key=len)}", "", False) if page else None
+    line = TYPED.sub("", KEYWORDS.sub("", line))
+    if match := CALL.fullmatch(line):
+        before, name, blank, arguments = match.groups()
+        if not blank or before.strip() or re.search(r"[,*]", arguments):
+            arguments = " ".join(arguments.split())
+            name = name.rstrip(".:-")
+            return (name, arguments if arguments != "()" else "", True) if len(name) > 1 else None
+    name = re.split(r" \(|: | = |=", OF_MANUAL.sub("", line))[0].strip(" :,")
+    is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
+    return (name, "", False) if is_short and TERM.fullmatch(name) else None
+
+
+def is_term(name, said):
+    """Tell whether a name is one to ask for, of which `said` is told: a common word not always.
+
+    "always" with "Do it each time." is a value of something else; "bight" with "A bend in a rope."
+    is a word of a glossary.
+    """
+    if not 2 <= len(name) <= LONGEST_NAME or name.endswith((".", ",")):
+        return False
+    if NAMELIKE.search(name):
+        return True
+    explains = re.match(r"(?:An?|The|Any|Each|One) ", said) or name.lower() in said.lower()
+    return len(name) > 2 and bool(explains)
