@@ -28,13 +28,19 @@ LONGEST_NAME = 45  # characters of a term that is asked for
 MOST_WORDS = 4  # of a term; what is longer is a sentence
 LOOKED_AT = 10  # paragraphs from the top of a page, in which it says what it is
 OF_SITE = 0.3  # share of the titles that have what is not the page's name but the site's
-BETWEEN = re.compile(r"\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+")  # the parts of a title
-NUMBER = re.compile(r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+")
+FEWEST_TITLES = 3  # that have it
+BETWEEN = re.compile(r"(\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+)")  # the parts of a title
+NUMBER = re.compile(
+    r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+"
+)
 OF_MANUAL = re.compile(r"\(\d\w*\)$")  # the section of a manual page: ls(1)
 TAGLINE = re.compile(r"(?:(\S+(?: \S+){0,3}?)(?:\(\d\w*\))? (?:--?|–|—)|([\w.]+):) (\S.*)")
-# "double floor(double x)" and "class Key(teeth)": words before a name, no operators
-CALL = re.compile(r"((?:[\w:.<>\[\]]+[ *&]+){0,4})\*?([A-Za-z_][\w.:$-]*)( ?)(\((?:[^()]|\([^()]*\))*\)|\(\))"
-                  r"(?:;|:|,| ?(?:->|→|⇒|:) ?.*| const;?| \w+)?")  # fmt: skip
+CALL = re.compile(
+    r"((?:[\w:.<>\[\]]+[ *&]+){0,4})\*?"  # of which type its result is: static int *
+    r"([A-Za-z_][\w.:$-]*)( ?)"
+    r"(\((?:[^()]|\([^()]*\))*\))"  # what it takes; in that may be brackets, too
+    r"(?:[;:,]| ?(?:->|→|⇒|:) ?.*| const;?| \w+)?"
+)
 KEYWORDS = re.compile(
     r"^(?:(?:abstract|async|attribute|class|classmethod|command|constant|const|def|enum|exception|"
     r"fn|function|interface|macro|method|module|option|package|parameter|property|protected|"
@@ -43,7 +49,6 @@ KEYWORDS = re.compile(
 )
 TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
 TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
-PLAIN = re.compile(r"[a-z]+")
 OPTION = re.compile(r"--?\w[\w-]*")
 # A paragraph that is about a name, says of which sort that is, and goes on with what it does.
 ABOUT = re.compile(
@@ -56,7 +61,7 @@ ABOUT = re.compile(
 NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word of plain English
 # Beginnings of sentences that do not tell what a thing is, but the next one may,
 ASIDE = re.compile(
-    r"(?:(?:Newly? |Added |Changed |Deprecated |Removed |Introduced |Available |Supported )"
+    r"(?:(?:New |Newly |Added |Changed |Deprecated |Removed |Introduced |Available |Supported )"
     r"(?:in|on|since|from)|Part of the|Since|As of|Source code|See|Note|Warning|Caution|Tip|"
     r"Important|Example|Return value|In this|Last (?:updated|modified)|Copyright|©|"
     r"This (?:section|chapter|appendix|document|page|part) (?:is|was)|Table of)\b"
@@ -67,13 +72,14 @@ AFTER = re.compile(
     r"Additionally|Moreover|Furthermore|Again|Obsolete|Alias|Synonym|Same as|Like|As above|Please|"
     r"We|You|I|It|They|These|Those|He|She|Our|Your|My|Here|There (?:is|are)|Table \d)\b"
 )
-NOT_YET = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # a remark in brackets
-GOES_ON = re.compile(r"(?:;|:| — | – |, (?:which|such as|for example|for instance|e\.g\.|i\.e\.)) .*")
+REMARK = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # in brackets
+GOES_ON = re.compile(
+    r"(?:;|:| — | – |, (?:which|such as|for example|for instance|e\.g\.|i\.e\.)) .*"
+)
 LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
 MOST_READ = 1000  # characters of a paragraph, and ...
 MOST_OF_LINE = 200  # ... of a line that may be a term
 LEAST = 25  # characters of a sentence that is left when its end is cut off
-
 
 # Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence.
 # Of several about one name the first of these says best what it is.
@@ -93,11 +99,9 @@ class Entry:
 
 def site_words(titles):
     """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual"."""
-    found = Counter(part for title in titles for part in set(BETWEEN.split(title)[1:]))
-    found.update({BETWEEN.split(title)[0] for title in titles} & set(found))
-    most = max(3, OF_SITE * len(titles))
-    first = Counter(BETWEEN.split(title)[0] for title in titles)
-    return {part for some in (found, first) for part, n in some.items() if n >= most}
+    found = Counter(part for title in titles for part in set(BETWEEN.split(title)[::2]))
+    most = max(FEWEST_TITLES, OF_SITE * len(titles))
+    return {part for part, n in found.items() if n >= most}
 
 
 def without_site(title, words):
@@ -105,14 +109,11 @@ def without_site(title, words):
 
     "9.4. Knots — Rope manual" -> "Knots".
     """
-    title, parts, at = " ".join(title.split()), [], 0
-    for match in [*BETWEEN.finditer(title), None]:
-        part = title[at : match.start() if match else len(title)]
+    parts, kept = BETWEEN.split(" ".join(title.split())), ""
+    for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
         if part not in words:
-            parts.append((title[at - len(between) : at] if parts else "") + part)
-        between = match[0] if match else ""
-        at = match.end() if match else at
-    return NUMBER.sub("", "".join(parts).strip(" ¶#§"))
+            kept += (between if kept else "") + part
+    return NUMBER.sub("", kept.strip(" ¶#§"))
 
 
 def telling(text, longest=LONGEST_TOLD):
@@ -138,11 +139,12 @@ def telling(text, longest=LONGEST_TOLD):
 
 def shortened(said, longest=LONGEST_TOLD):
     """Return a sentence of up to `longest` characters, "" where it cannot be made so short."""
-    if len(said) > longest:
-        said = NOT_YET.sub("", said)
+    if len(said) <= longest:
+        return said
+    said = REMARK.sub("", said)
     if len(said) > longest:
         said = GOES_ON.sub(".", said)
-    return said if LEAST * (len(said) > longest) <= len(said) <= longest else ""
+    return said if LEAST <= len(said) <= longest else ""
 
 
 def page_entry(title, text):
@@ -210,14 +212,14 @@ def defined(line, page=""):
     if OPTION.match(line):
         names = OPTION.findall(line.partition("=")[0])
         return (f"{page} {max(names, key=len)}", "", False) if page else None
-    line = TYPED.sub("", KEYWORDS.sub("", line))
+    line = TYPED.sub("", KEYWORDS.sub("", OF_MANUAL.sub("", line)))
     if match := CALL.fullmatch(line):
         before, name, blank, arguments = match.groups()
         if not blank or before.strip() or re.search(r"[,*]", arguments):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")
             return (name, arguments if arguments != "()" else "", True) if len(name) > 1 else None
-    name = re.split(r" \(|: | = |=", OF_MANUAL.sub("", line))[0].strip(" :,")
+    name = re.split(r" \(|: | = |=", line)[0].strip(" :,")
     is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
     return (name, "", False) if is_short and TERM.fullmatch(name) else None
 

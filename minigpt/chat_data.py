@@ -37,8 +37,9 @@ from minigpt.data_files import DATA
 from minigpt.facts import collect, read_documents
 from minigpt.general import read_general
 from minigpt.invented import Invented
-from minigpt.phrasings import HELD_OUT, TRAINED
+from minigpt.phrasings import TRAINED
 from minigpt.small_talk import read_small_talk
+from minigpt.wordings import HELD_OUT
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
@@ -91,7 +92,8 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     invented = Invented(facts, {*names, *spoken_of(written)}, rng)
     writer = Writer(trained, invented, untaught, rng)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
-    talk, general = read_small_talk(parameters=parameters, elsewhere=elsewhere), read_general(kinds=kinds)
+    talk = read_small_talk(parameters=parameters, elsewhere=elsewhere)
+    general = read_general(kinds=kinds)
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
     questions += talk.questions() + (general.questions() if trained else [])

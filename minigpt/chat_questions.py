@@ -14,7 +14,8 @@ from minigpt import further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
 from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, OF_FUNCTION
-from minigpt.phrasings import ALSO, HELD_OUT, TRAINED, takes_article, with_article
+from minigpt.phrasings import ALSO, TRAINED, takes_article, with_article
+from minigpt.wordings import HELD_OUT
 
 EXAMINED = 200  # follow-ups about functions
 EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last

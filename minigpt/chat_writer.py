@@ -10,7 +10,7 @@ Of a taught name is asked, too, what was not taught of it and what follows (furt
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
-The words are in phrasings.py and follow_ups.py, the examination in chat_questions.py, the files in
+The words are in wordings.py and follow_ups.py, the examination in chat_questions.py, the files in
 chat_data.py.
 """
 
@@ -20,7 +20,8 @@ from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
-from minigpt.phrasings import ALSO, COMPOSED, DIRECT, ECHOES, takes_article, with_article
+from minigpt.phrasings import ALSO, COMPOSED, takes_article, with_article
+from minigpt.wordings import DIRECT, ECHOES
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
@@ -34,7 +35,8 @@ UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
-FOLLOWED, FOLLOWED_FUNCTION = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0}, 0.6
+FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0}
+FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list

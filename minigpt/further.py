@@ -20,13 +20,13 @@ the same is asked of names that are not to be known.
 import re
 from dataclasses import dataclass
 
-from minigpt import phrasings
+from minigpt import phrasings, wordings
 from minigpt.facts import keys_of_function
 from minigpt.phrasings import composed
 
 DIRECT = {
-    "signature": phrasings.DIRECT["signature"],
-    "home": phrasings.DIRECT["home"],
+    "signature": wordings.DIRECT["signature"],
+    "home": wordings.DIRECT["home"],
     "return": [
         "What does {} return?", "What is the result of {}?", "What do I get back from {}?",
         "What comes back from {}?", "What is the return value of {}?", "Does {} return anything?",
@@ -127,8 +127,8 @@ CLAUSES = {
 }  # fmt: skip
 COMPOSED = {kind: phrasings.COMPOSED[kind] for kind in ("signature", "home")} | composed(CLAUSES)
 HELD_OUT = {
-    "signature": phrasings.HELD_OUT["signature"],
-    "home": phrasings.HELD_OUT["home"],
+    "signature": wordings.HELD_OUT["signature"],
+    "home": wordings.HELD_OUT["home"],
     "return": [
         "What kind of value does {} hand over?", "What does {} give back?",
         "I want to know the return value of {}.", "What is handed back by {}?",

@@ -5,11 +5,11 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
      "held_out": ["What name were you given?", ...]}
 
-An answer that speaks of Python's library may have another, "elsewhere", for the assistant of other
-pages. What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
+What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
 serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not
 seen. Some of these are a single word away from others: there are few ways to say hello. An answer
-that says {parameters} is left out where it is not known how many the model has.
+that speaks of Python's library has another, "elsewhere", for who read other pages. One that says
+{parameters} is left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """

@@ -28,8 +28,9 @@ from minigpt.chat_writer import (
 from minigpt.facts import Fact, collect
 from minigpt.follow_ups import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
 from minigpt.invented import Invented
-from minigpt.phrasings import COMPOSED, DIRECT, HELD_OUT, NOUN, TRAINED, declines
+from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
 from minigpt.small_talk import read_small_talk
+from minigpt.wordings import DIRECT, HELD_OUT
 
 # ---- questions -----------------------------------------------------------------------------
 

@@ -1,0 +1,207 @@
+"""The text of a page of any site -> what it is about, and the terms that it defines."""
+
+import time
+
+import pytest
+
+from minigpt.any_page import (
+    CALLED,
+    LISTED,
+    PAGE,
+    SAID,
+    Entry,
+    defined,
+    entries,
+    is_term,
+    page_entry,
+    shortened,
+    site_words,
+    telling,
+    without_site,
+)
+
+TITLES = ["Knots — Rope manual 2.1", "Bends — Rope manual 2.1", "ends — tie them — Rope manual 2.1"]
+
+
+def names_of(text, page=""):
+    return [entry.name for entry in entries(text, page)]
+
+
+def test_a_title_is_left_without_what_most_titles_have():
+    words = site_words([*TITLES, "Rope manual 2.1"])
+    assert words == {"Rope manual 2.1"}
+    assert [without_site(title, words) for title in TITLES] == ["Knots", "Bends", "ends — tie them"]
+    assert site_words(["Knots — tie them", "Bends"]) == set()
+    before = site_words([f"Rope: knot {i}" for i in range(9)])
+    assert before == {"Rope"} and without_site("Rope: knot 3", before) == "knot 3"
+
+
+@pytest.mark.parametrize(
+    "title, name",
+    [
+        ("9.4. Splices", "Splices"),
+        ("Chapter 29. Keeping Rope Dry", "Keeping Rope Dry"),
+        ("F.7. hemp", "hemp"),
+        ("Ropes ¶", "Ropes"),
+        ("3 knots", "3 knots"),
+        ("A knot", "A knot"),
+    ],
+)
+def test_a_title_is_left_without_its_number_and_the_sign_of_a_link(title, name):
+    assert without_site(title, set()) == name
+
+
+def test_a_manual_page_has_a_line_that_names_it_and_says_what_it_is():
+    text = "NAME\n\nknot-tie - tie a knot\n\nSYNOPSIS\n\nknot tie [<rope>]\n\nIt ties a knot."
+    assert page_entry("knot-tie(1)", text) == Entry("knot-tie", "", "Tie a knot.", PAGE)
+    assert page_entry("TIE ROPE", "TIE ROPE\n\nTIE ROPE — tie it") == (
+        Entry("TIE ROPE", "", "Tie it.", PAGE)
+    )
+    assert page_entry("ropes — All about ropes", "It is long.").text == "All about ropes."
+    assert page_entry("rope.ends: How they are kept", "").name == "rope.ends"
+
+
+def test_another_page_is_about_what_its_first_sentence_says_a_name_or_a_topic():
+    text = "Tying\n\nSee also: knots.\n\nNew in version 2.\n\nA knot holds two ropes. It may slip."
+    assert page_entry("How to tie", text) == (
+        Entry("How to tie", "", "A knot holds two ropes.", PAGE, is_topic=True)
+    )
+    assert not page_entry("tie_rope", text).is_topic
+    assert not page_entry("tying", text).is_topic and page_entry("Tying", text).is_topic
+    assert page_entry("Tying", "Tying\n\nKnots\n\nBends and hitches\n\nx = 1") is None
+    assert page_entry("", text) is page_entry("T" * 61, text) is None
+
+
+def test_what_stands_beneath_a_term_says_what_it_is():
+    text = """tie(rope, end=None)
+    Tie a rope. It holds.
+
+bight
+    A bend in a rope.
+
+always
+    Do it each time.
+
+not indented. A sentence of its own.
+
+rope_length (integer)
+    How long it is, in metres."""
+    assert list(entries(text)) == [
+        Entry("tie", "(rope, end=None)", "Tie a rope.", CALLED),
+        Entry("bight", "", "A bend in a rope.", LISTED),
+        Entry("rope_length", "", "How long it is, in metres.", LISTED),
+    ]
+
+
+def test_an_option_is_a_term_of_a_page_that_is_a_name():
+    text = "-f, --force\n    Tie it again.\n\n--ends=<n>\n    So many ends. At most nine."
+    assert names_of(text, "knot-tie") == ["knot-tie --force", "knot-tie --ends"]
+    assert names_of(text) == []
+
+
+def test_a_sentence_may_say_what_it_is_about():
+    text = """The untie_all() function undoes every knot. It returns nothing.
+
+The TIE ROPE statement ties a rope.
+
+The rope is long.
+
+The tie_rope function was added late.
+
+The tie_rope function is not safe.
+
+The end function ends it."""
+    assert list(entries(text)) == [
+        Entry("untie_all", "", "The untie_all() function undoes every knot.", SAID),
+        Entry("TIE ROPE", "", "The TIE ROPE statement ties a rope.", SAID),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line, found",
+    [
+        ("class rope.Key(teeth, /)", ("rope.Key", "(teeth, /)", True)),
+        ("static int *knot_find(const char *name);", ("knot_find", "(const char *name)", True)),
+        ("knot_find (Knot *knot, int n)", ("knot_find", "(Knot *knot, int n)", True)),
+        ("tie(rope) -> Knot", ("tie", "(rope)", True)),
+        ("async def tie(rope, how=(1, 2)):", ("tie", "(rope, how=(1, 2))", True)),
+        ("untie()", ("untie", "", True)),
+        ("rope::Knot::tie(int n) const", ("rope::Knot::tie", "(int n)", True)),
+        ("depth (integer)", ("depth", "", False)),
+        ("int Rope_Ends", ("Rope_Ends", "", False)),
+        ("rope.ends: int = 2", ("rope.ends", "", False)),
+        ("knot-tie(1)", ("knot-tie", "", False)),
+        ("class Knot", ("Knot", "", False)),
+        ("class variable", ("class variable", "", False)),
+        ("$ROPE_DIR", ("$ROPE_DIR", "", False)),
+        ("-v", None),
+        ("(a)", None),
+        ("A sentence that is much too long to be a term", None),
+        ("it ends, so to say", None),
+        ("", None),
+    ],
+)
+def test_a_line_is_a_term_and_how_it_is_called(line, found):
+    assert defined(line) == found
+
+
+def test_a_common_word_is_a_term_only_where_it_is_explained():
+    assert is_term("rope_ends", "Two.") and is_term("TIE", "Ties.") and is_term("tie-off", "x")
+    assert is_term("bight", "A bend.") and is_term("bight", "Where a bight is.")
+    assert not is_term("always", "Do it each time.") and not is_term("at", "A place.")
+    assert not is_term("rope.", "A rope.") and not is_term("r" * 46, "A rope.")
+
+
+def test_a_sentence_that_only_says_since_when_is_passed_over():
+    assert telling("New in version 3: more. Part of the Stable ABI. Tie a rope. Hold it.") == (
+        "Tie a rope."
+    )
+    assert telling("However, it slips. Tie it.") == ""
+    assert telling("Kinds of rope:\n- hemp\n- wire") == "Kinds of rope."
+    assert telling("and so on. Tie it.") == telling("Bends and hitches") == telling("") == ""
+    (entry,) = entries("tie(rope)\n    Changed in version 3.\n\n    Tie a rope to another one.")
+    assert entry.text == "Tie a rope to another one."
+    (entry,) = entries("tie(rope)\n    x = rope(1, 2)\n\n    This raises an error if it slips.")
+    assert entry.text == ""  # what comes later is about something else
+
+
+def test_a_long_sentence_is_left_without_remarks_and_without_its_end():
+    assert shortened("Knots (all of them) hold.", 25) == "Knots (all of them) hold."
+    assert shortened("Every knot (of hemp, at least) holds fast.", 30) == ""  # too little is left
+    assert shortened("Every knot (of hemp, at least) holds two ropes.", 32) == (
+        "Every knot holds two ropes."
+    )
+    assert shortened("Every knot holds two ropes or more; some slip and fall.", 40) == (
+        "Every knot holds two ropes or more."
+    )
+    assert shortened("Every knot holds two ropes, unless it slips.", 40) == ""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: "a" * n,
+        lambda n: "a(" * n,
+        lambda n: "a * " * n + "(\n    b",
+        lambda n: "tie" + "(" * n + "\n    Tie it.",
+        lambda n: "tie()\n    Tie " + "(a " * n + ".",
+        lambda n: "tie()\n    Tie it. " + "New in. " * n,
+        lambda n: "The a" + " a" * n,
+        lambda n: "The " + "A" * n + " AA" * n,
+        lambda n: "tie()\n    a\n" * n,
+        lambda n: "tie()\n    a\n\n" * n,
+        lambda n: "a - " * n,
+    ],
+)
+def test_hostile_pages_take_linear_time(make):
+    def seconds(n):
+        text, start = make(n), time.process_time()
+        page_entry("a", text)
+        page_entry(text[:1000], "")
+        site_words([text] * 3)
+        without_site(text, {"a"})
+        list(entries(text, "a"))
+        return time.process_time() - start
+
+    # a tenth takes a tenth of the time, and a hundredth if it is quadratic
+    assert any(seconds(20_000) < 40 * seconds(2000) + 0.1 for _ in range(5))
