@@ -45,8 +45,10 @@ class Invented:
             return None
         for _ in range(1000):
             first, second = self.rng.choice(known), self.rng.choice(known)
-            if kind == "page" or (" " in first and " " in second):
+            if kind == "page":
                 name = mix(first.split(" "), second.split(" "), " ", self.rng)
+            elif " " in first and " " in second:
+                name = self.mixed(first, second, " ")
             elif self.after and self.rng.random() < strange:
                 stem, dot, _ = first.rpartition(".")
                 if dot and self.rng.random() < 0.5:
@@ -67,9 +69,17 @@ class Invented:
         """Return a word made of the parts of two."""
         for joint in "_-":
             if joint in first.strip("_-") and joint in second.strip("_-"):
-                return mix(first.split(joint), second.split(joint), joint, self.rng)
+                return self.mixed(first, second, joint)
         cut, start = self.rng.randint(2, max(2, len(first) - 1)), self.rng.randint(1, 4)
         return first[:cut] + second[min(start, max(0, len(second) - 2)) :]
+
+    def mixed(self, first, second, joint):
+        """Return a name made of the parts of two, of letters of the last where all these exist."""
+        name = mix(first.split(joint), second.split(joint), joint, self.rng)
+        if name in self.known or name in self.names:
+            stem, _, last = first.rpartition(joint)
+            name = stem + joint + self.word(last, second.rpartition(joint)[2])
+        return name
 
     def strange(self):
         """Return a word of no language whose letters follow one another as in the documents."""

@@ -12,9 +12,10 @@ from minigpt.best_known import (
     others,
     read_first,
     renown,
+    terms,
     told,
 )
-from minigpt.facts import Fact, keys_of_function
+from minigpt.facts import Fact, keys_of, keys_of_function
 
 
 def fact(kind, name, in_degree=1, source=None):
@@ -167,3 +168,41 @@ def test_the_best_known_are_told_where_links_say_which():
     assert told(some_facts(20, 3))[:3] == ["m19", "m18", "m17"]
     assert len(told(some_facts(20, 3))) == 12
     assert told([Fact("module", "m", "text", "page")]) == []
+
+
+def term(name, in_degree=0, source="p", is_whole=False):
+    return Fact("term", name, "text", source, in_degree, is_whole)
+
+
+def test_terms_that_many_documents_have_and_that_are_short_come_first():
+    names = Counter({"tie_up": 4, "hitch_up": 4, "knot-tie": 9, "knot-end": 9, "--force": 2})
+    found = [term("hitch_up"), term("tie_up"), term("knot-tie --force"), term("knot-end")]
+    assert names_of(terms(found, names)) == ["knot-end", "tie_up", "hitch_up", "knot-tie --force"]
+    assert names_of(terms([term("rope"), term("tie_")], Counter({"rope": 9, "tie_": 4}))) == [
+        "tie_",
+        "rope",
+    ]  # a common word stands everywhere
+    assert terms([fact("module", "os")], names) == []
+
+
+def test_the_name_of_a_page_is_known_by_its_links_and_does_not_wait_for_its_terms():
+    own = term("knot-tie", 20, is_whole=True)
+    many = [term(f"t_{i:02}", 20) for i in range(40)]
+    other = term("u_long_name", 0, "q")
+    names = Counter({f.name: 3 for f in many} | {"u_long_name": 3})
+    ordered = names_of(terms([*many, other, own], names))
+    assert ordered[0] == "knot-tie"
+    assert ordered.index("u_long_name") < 30  # though each of the others alone is before it
+
+
+def test_a_term_is_taught_with_how_it_is_called_and_the_best_known_are_named():
+    facts = [
+        term("tie"),
+        Fact("signature", "tie", "tie(rope)", "p"),
+        term("knot-tie", 3, "q", True),
+    ]
+    assert keys_of(facts[0]) == (("term", "tie"), ("signature", "tie"))
+    assert keys_of(fact("module", "os")) == (("module", "os"),)
+    trained, _, _ = choose(facts, Counter({"tie": 9}), 3, random.Random(1))
+    assert {(f.kind, f.name) for f in trained} >= {("term", "tie"), ("signature", "tie")}
+    assert told(facts) == ["knot-tie"]

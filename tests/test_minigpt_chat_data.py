@@ -627,3 +627,79 @@ def test_of_small_talk_there_is_as_much_as_is_asked_for_and_of_no_wording_much_m
         m[0]["content"].lower().rstrip("?!.") for m, _ in talk.conversations(60_000, rng)
     )
     assert asked["who are you"] > 2 * asked["who is speaking"] > 0
+
+
+# ---- pages of another site -----------------------------------------------------------------
+
+PARTS = ("tie", "hold", "cut", "splice", "coil", "whip", "bend", "haul", "slip", "loop")
+
+
+@pytest.fixture(scope="module")
+def of_ropes(tmp_path_factory):
+    """The folder of conversations about manual pages of ropes, and their records."""
+    folder = tmp_path_factory.mktemp("ropes")
+    records = [
+        {
+            "title": f"rope-{part}(1) — Ropes",
+            "url": part,
+            "in_degree": i,
+            "text": f"rope-{part} - {part} a rope\n\n-f, --force\n    Force it to {part}.\n\n"
+            f"{part}_end(rope)\n    Return the end that was {part}.\n\n"
+            f"TO {part.upper()}\n    A way to {part} it.",
+        }
+        for i, part in enumerate(PARTS)
+    ]
+    make([write_documents(folder / "d.jsonl", records)], folder, n_facts=50)
+    return folder
+
+
+def said_in(folder):
+    return [
+        (asked["content"], answer["content"])
+        for x in lines(folder / "train.jsonl")
+        for asked, answer in zip(x["messages"][::2], x["messages"][1::2], strict=False)
+        if asked["role"] == "user"
+    ]
+
+
+def test_the_answer_about_a_term_begins_with_its_name_alone(of_ropes):
+    said = said_in(of_ropes)
+    answers = {answer for _, answer in said}
+    assert "rope-loop: Loop a rope." in answers
+    assert "rope-loop --force: Force it to loop." in answers
+    assert "Function loop_end: loop_end(rope)" in answers
+    assert "loop_end: Return the end that was loop." in answers
+    asked = {q for q, answer in said if answer == "rope-loop: Loop a rope."}
+    assert any("rope loop" in text for text in asked) and any("rope-loop" in text for text in asked)
+    asked = {q for q, answer in said if answer == "TO LOOP: A way to loop it."}
+    assert any("to loop" in text for text in asked) and any("TO LOOP" in text for text in asked)
+
+
+def test_names_of_terms_that_do_not_exist_look_like_them_and_are_declined(of_ropes):
+    unknown = {answer for _, answer in said_in(of_ropes) if answer.endswith("know that name.")}
+    for joint in ("rope-", " --", "_", "TO "):
+        assert any(joint in answer for answer in unknown), joint
+    assert all(
+        re.fullmatch(r"(?:Function )?[^?:]+\? I do not know that name\.", x) for x in unknown
+    )
+
+
+def test_nothing_is_said_of_pythons_library_by_who_did_not_read_of_it(of_ropes, made):
+    words = re.compile(r"\b[Mm]odules?\b|documentation|json")
+    assert any(words.search(answer) for _, answer in said_in(made[0]))
+    said = said_in(of_ropes)
+    assert not [x for _, x in said if words.search(x) and not x.startswith("Look into out/")]
+    assert not [
+        asked for asked, answer in said if "in python" in asked.lower() and "rope" in answer
+    ]
+    questions = lines(of_ropes / "questions.jsonl")
+    assert {"known", "invented", "follow_on", "not_taught"} <= {q["asks"] for q in questions}
+    assert not any(words.search(q["messages"][-1]["content"]) for q in questions)
+
+
+def test_of_a_term_is_asked_what_was_not_taught_and_what_follows(of_ropes):
+    answers = {answer for _, answer in said_in(of_ropes)}
+    assert "rope-loop: I was not taught its arguments." in answers
+    assert "rope-loop: I was not taught that." in answers
+    assert "loop_end: I was not taught its arguments." not in answers
+    assert "loop_end: loop_end(rope)" in answers  # asked on after it

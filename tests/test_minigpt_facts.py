@@ -185,6 +185,58 @@ def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
     assert [f.name for f in found if f.text] == ["Gulls"]
 
 
+def of_site(*pages):
+    """Return the facts of pages (title, text, links to it) of a site that is not pydoc's."""
+    records = [
+        {"title": f"{title} — Ropes", "text": text, "url": title, "in_degree": n}
+        for title, text, n in pages
+    ]
+    return [f for f in collect(records)[0] if f.text]
+
+
+def test_a_page_of_another_site_gives_its_name_what_it_defines_and_how_that_is_called():
+    tie = "knot-tie - tie a knot\n\n-f, --force\n    Tie it again.\n\nhold(rope)\n    Hold a rope."
+    topic = "A rope has two ends. It may have more.\n\nbight\n    A bend in a rope."
+    facts = of_site(("knot-tie(1)", tie, 4), ("Chapter 2. On Ropes", topic, 1), ("Empty", "x", 1))
+    assert facts == [
+        Fact("page", "On Ropes", "A rope has two ends.", "Chapter 2. On Ropes", 1),
+        Fact("term", "knot-tie", "Tie a knot.", "knot-tie(1)", 4, is_whole=True),
+        Fact("term", "knot-tie --force", "Tie it again.", "knot-tie(1)", 4),
+        Fact("term", "hold", "Hold a rope.", "knot-tie(1)", 4),
+        Fact("signature", "hold", "hold(rope)", "knot-tie(1)", 4),
+        Fact("term", "bight", "A bend in a rope.", "Chapter 2. On Ropes", 1),
+    ]
+
+
+def test_of_several_pages_that_speak_of_a_name_the_one_about_it_is_believed():
+    def told(*pages):
+        return [f.text for f in of_site(*pages) if f.name == "tie_off"]
+
+    own, called = "tie_off - end a knot", "tie_off(rope)\n    End it with a hitch."
+    listed, said = "tie_off\n    The end of it.", "The tie_off function ends a knot for good."
+    ordered = [("tie_off", own, 1), ("A b", called, 1), ("C d", listed, 1), ("E f", said, 1)]
+    for i, text in enumerate(["End a knot.", "End it with a hitch.", "The end of it.", said]):
+        assert told(*reversed(ordered[i:]))[0] == text
+
+
+def test_a_name_that_two_pages_explain_otherwise_is_that_of_the_much_better_known_or_unclear():
+    def told(n, m, other="bight\n    A bay of the sea."):
+        pages = ("A b", "bight\n    A bend in a rope.", n), ("C d", other, m)
+        return [f.text for f in of_site(*pages) if f.name == "bight"]
+
+    assert told(2, 3) == [] == told(0, 0)
+    assert told(9, 1) == ["A bend in a rope."] and told(1, 9) == ["A bay of the sea."]
+    assert told(2, 3, "bight\n    A bend in a rope.") == ["A bend in a rope."]
+
+
+def test_a_name_that_is_called_but_not_explained_is_known_without_a_text():
+    text = "tie(rope)\n    x = 1\n\nhold()\n    Hold a rope."
+    facts, _ = collect([{"title": "Tie it", "text": text}])
+    assert [(f.name, f.text) for f in facts if f.kind == "term"] == [
+        ("tie", ""), ("hold", "Hold a rope.")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "make",
     [

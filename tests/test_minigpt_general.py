@@ -43,6 +43,7 @@ def test_one_answer_says_what_can_be_asked_and_is_none_about_a_name():
     assert GENERAL.answer == answer(["function", "page"])
     assert "classes" in GENERAL.answer and not declines(GENERAL.answer)
     assert "what some pages are about" in read_general(kinds=["page"]).answer
+    assert "what some names in the pages mean" in read_general(kinds=["page", "term"]).answer
     assert all(q["asks"] == "general" for q in GENERAL.questions())
     assert GENERAL.questions() == GENERAL.questions()
 
