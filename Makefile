@@ -26,7 +26,8 @@ TRAIN =
 CHAT =
 # more flags for sft, as "--steps 3000"; `python -m minigpt sft --help` lists them
 SFT =
-# cleaning rules, web or reference; default: reference for pydoc, else web
+# cleaning rules: web (prose, strict) or reference (documentation); default: web for WARC, else
+# reference, for whoever names a site has chosen its pages
 PROFILE =
 # where `make chat` is found: 127.0.0.1:PORT, or the next port that is free
 PORT = 8000
@@ -85,7 +86,9 @@ help:
 	@echo '               CHAT=my.jsonl        your own conversations too'
 	@echo '               LAUNCH="mpiexec -n 2 --hosts a,b"    several machines'
 	@echo '               DEVICE=gpu LAUNCH="mpiexec -n 4"     several GPUs, a process each'
-	@echo '               OUT=out VOCAB= PROFILE=web|reference PYTHON=python3'
+	@echo '               PROFILE=web|reference   rules for prose, or for documentation;'
+	@echo '                                    web for WARC=, else reference'
+	@echo '               OUT=out VOCAB= PYTHON=python3'
 	@echo '               DEVICE=cpu|gpu PRECISION=fp32|tf32|bf16 GPU_EXTRA=gpu|gpu-cuda12'
 	@echo 'make chat      talk to the model in the browser, and look into it (PORT=8000)'
 	@echo 'make summary   where things are, what they cost, what the model writes'
@@ -109,7 +112,7 @@ ARCHIVES = $(WARC)
 else
 ARCHIVES = $(OUT)/pages.warc.gz
 endif
-RULES = $(or $(PROFILE),$(if $(SITE)$(WARC),web,reference))
+RULES = $(or $(PROFILE),$(if $(WARC),web,reference))
 TOKENIZER = $(OUT)/tokenizer/tokenizer.json
 # an mpiexec of the package mpich comes first
 MPI = $(if $(LAUNCH),PATH="$(abspath $(VENV))/bin:$$PATH" $(LAUNCH))

@@ -197,14 +197,18 @@ def _container(block: Block) -> Node:
 
 
 def drop_repeats(blocks: list[Block]) -> list[Block]:
-    """Drop blocks of over 20 characters said before; parts of tables and definitions stay."""
-    seen: set[str] = set()
+    """Drop blocks of over 20 characters said before; parts of tables and definitions stay.
+
+    A heading repeats other headings only: what says the same before it is a table of contents.
+    """
+    seen: set[tuple[str, bool]] = set()
     kept = []
     for block in blocks:
         if len(block.text) > 20 and block.node.tag not in ("dt", "dd", "td", "th", "pre"):
-            if block.text in seen:
+            said = (block.text, block.node.tag in HEADINGS)
+            if said in seen:
                 continue
-            seen.add(block.text)
+            seen.add(said)
         kept.append(block)
     return kept
 

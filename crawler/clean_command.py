@@ -125,6 +125,20 @@ def _show(report: dict[str, Any], out: Path) -> None:
     print(f"masked: {kinds or 'none'}\n{out}: {_count(report['documents'], 'document')}, ", end="")
     print(f"{_count(report['characters'], 'character')} in {report['seconds']:.1f} s", end="")
     print(", going on with an earlier run" if report["goes_on"] else "")
+    if advice := _advice(report["profile"], steps):
+        print(f"clean: warning: {advice}", file=sys.stderr)
+
+
+def _advice(profile: str, steps: list[Step]) -> str:
+    """Say which other rules may suit pages of which these removed more than half, else ""."""
+    judged = next(step for step in steps if step.name == "quality")
+    if profile != "web" or 2 * judged.n_removed <= judged.documents_in:
+        return ""
+    return (
+        f"the rules of --profile web, which are for prose, removed {judged.n_removed:,} of "
+        f"{_count(judged.documents_in, 'page')}; if this is documentation, --profile reference "
+        "keeps it (with make: PROFILE=reference)"
+    )
 
 
 def _count(n: int, what: str) -> str:

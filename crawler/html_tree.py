@@ -29,6 +29,7 @@ from crawler.html_tags import (
 )
 from crawler.html_tokens import HREF, ITEM_TYPE, JSON_TYPE, OPEN_GRAPH_ARTICLE, START, TOKEN
 from crawler.junk import CHROME, DROPPED, NEVER, judge
+from crawler.permalinks import without_permalinks
 
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
@@ -74,7 +75,7 @@ class Document:
 def parse(source: str) -> Document:
     """Read a page into blocks; broken markup is read as well as it can be."""
     builder = _Builder()
-    source = source.replace("\0", "").replace("&nbsp;", "\xa0")
+    source = without_permalinks(source.replace("\0", "").replace("&nbsp;", "\xa0"))
     for token in TOKEN.finditer(source):
         text, raw, raw_attributes, raw_text, name, attributes, stray = token.groups()
         if text:

@@ -262,17 +262,19 @@ def test_plain_text_may_have_the_line_ends_of_any_system(tmp_path, end):
     assert documents[0]["text"] == text
 
 
+PROSE = [
+    "The old mill stands where the two rivers meet, and it has been empty for forty years.",
+    "Last spring some neighbours decided to have it repaired, and asked for a sum of money.",
+    "To everybody's surprise the council agreed within a month, and work began at once.",
+    "Some people bring tools, others bring soup, and the children carry stones all day long.",
+    "If all goes well, flour will be ground here again before the first snow of the winter.",
+]
+
+
 def test_web_profile_keeps_prose(tmp_path):
-    prose = [
-        "The old mill stands where the two rivers meet, and it has been empty for forty years.",
-        "Last spring some neighbours decided to have it repaired, and asked for a sum of money.",
-        "To everybody's surprise the council agreed within a month, and work began at once.",
-        "Some people bring tools, others bring soup, and the children carry stones all day long.",
-        "If all goes well, flour will be ground here again before the first snow of the winter.",
-    ]
-    path = write_warc(tmp_path / "p.warc", {"http://m.example/": html(prose)})
+    path = write_warc(tmp_path / "p.warc", {"http://m.example/": html(PROSE)})
     documents, report = run(path, "-o", tmp_path / "d.gz", "--profile", "web")
-    assert documents[0]["text"] == "\n\n".join(prose)
+    assert documents[0]["text"] == "\n\n".join(PROSE)
     assert report["profile"] == "web"
 
 
@@ -824,6 +826,22 @@ def test_advice_suits_the_number_of_pages_and_the_profile(tmp_path, n_pages, pro
     assert ("crawl more pages" in said) == (n_pages == 3)
     assert ("change --profile" in said) == ("make: PROFILE=reference)" in said)
     assert ("change --profile" in said) == (profile == "web")
+
+
+@pytest.mark.parametrize(
+    "profile, n_short, told", [("web", 2, True), ("web", 1, False), ("reference", 2, False)]
+)
+def test_other_rules_are_named_where_those_for_prose_remove_most(
+    tmp_path, capsys, profile, n_short, told
+):
+    pages = {"https://s.example/": html(PROSE)}
+    for i in range(n_short):
+        pages[f"https://s.example/short/{i}"] = html([f"The cat is here, with {i} others."])
+    archive = write_warc(tmp_path / "p.warc.gz", pages)
+    run_command(archive, "-o", tmp_path / "d.gz", "--profile", profile, "--workers", 1)
+    said = capsys.readouterr().err
+    assert ("removed 2 of 3 pages; if this is documentation, --profile reference" in said) == told
+    assert told or "reference" not in said
 
 
 def test_explain_names_the_copy_that_stays(archive):

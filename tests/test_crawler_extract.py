@@ -284,6 +284,8 @@ def repeats(times: int, text: str, before="", after="", closing="", end=""):
         repeats(500_000, "x ", '<p class="', '">deep</p>'),
         repeats(50_000, "<div>", "<p>deep</p><section><td>", "", "</section>"),
         repeats(50_000, "deep<a '\""),
+        repeats(50_000, "<a href=#><b> ", "", "deep"),
+        repeats(200_000, " ", '<a href="#">', "deep"),
         repeats(50_000, "<script></", "deep"),
         repeats(500_000, "-", "deep<!--"),
         repeats(200_000, "&amp", "deep"),
@@ -501,6 +503,32 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
     page = f"""<p>{FIRST}</p><h2 id=navigation-lights>Navigation lights</h2><p>{SECOND}</p>
     <h2 class=navigation id=lights>Lights</h2><p>{THIRD}</p>"""
     assert extract(page).text == f"{FIRST}\n\nNavigation lights\n\n{SECOND}\n\n{THIRD}"
+
+
+@pytest.mark.parametrize(
+    "heading, seen",
+    [
+        ('Lights<a class="headerlink" href="#l" title="Permalink">¶</a>', "Lights"),
+        ("C#<a href=#c>#</a>", "C#"),
+        ("<a class='anchor' href='#f'> &sect; </a>F# and others", "F# and others"),
+        ('Lights<a href="#l"><i>&#128279;&#xfe0e;</i></a>', "Lights"),
+        ('Lights <a href="#l" class="permalink">link</a>', "Lights"),
+        ('The <a href="#l">link</a> and <a href="#o">+</a>', "The link and +"),
+        ('Page <a href="/pages/c.html">#</a>', "Page #"),
+        ('<a class="headerlink" href="#l">Lights</a> at night', "Lights at night"),
+        ("Key #, § 3", "Key #, § 3"),
+    ],
+)
+def test_a_sign_by_which_a_heading_links_to_itself_is_no_text(heading, seen):
+    page = f"<p>{FIRST}</p><p>{THIRD}</p><h2 id=l>{heading}</h2><p>{SECOND}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{THIRD}\n\n{seen}\n\n{SECOND}"
+
+
+def test_a_heading_stays_though_a_table_of_contents_said_it_before():
+    heading = "How the bridge was built"
+    page = f"""<div><ul><li><a href=#h>{heading}</a></ul><p>{FIRST}</p><h2 id=h>{heading}</h2>
+    <p>{SECOND}</p></div><div><h2>{heading}</h2><p>{THIRD}</p></div>"""
+    assert extract(page).text.split("\n\n") == [f"- {heading}", FIRST, heading, SECOND, THIRD]
 
 
 def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():

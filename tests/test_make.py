@@ -228,7 +228,7 @@ def site(tmp_path):
 
 def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, tmp_path):
     out = tmp_path / "out"
-    words = (f"SITE={site}", "PROFILE=reference", "SFT=--steps 3", f"OUT={out}")
+    words = (f"SITE={site}", "SFT=--steps 3", f"OUT={out}")
     done = make(str(out / "chat/model.safetensors"), *words, *SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((out / "crawl.json").read_text())["pages"] == 13
@@ -238,6 +238,23 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
     done = make(str(from_archive / same), *words, *SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (from_archive / same).read_bytes() == (out / same).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words, profile",
+    [
+        ([], "reference"),
+        (["SITE=http://docs.example/"], "reference"),
+        (["SITE=http://docs.example/", "PROFILE=web"], "web"),
+        (["WARC=a.warc.gz"], "web"),
+        (["WARC=a.warc.gz", "PROFILE=reference"], "reference"),
+    ],
+)
+def test_a_site_that_was_chosen_is_cleaned_as_documentation_and_an_archive_as_the_web(
+    words, profile, tmp_path
+):
+    said = make("-n", str(tmp_path / "documents.jsonl.gz"), *words, f"OUT={tmp_path}").stdout
+    assert f"--profile {profile} " in said
 
 
 def test_make_passes_flags_on_to_the_crawl_and_crawls_anew_for_others(site, tmp_path):

@@ -1,0 +1,38 @@
+"""Signs by which a heading or a definition links to itself, taken out before a page is read.
+
+    <h2>The harbour<a href="#harbour">¶</a></h2>     The harbour
+    <h2>C#<a href="#c">#</a></h2>                    C#
+    <a class="permalink" href="#c">link</a>          nothing
+    <a href="#pounds">+</a>                          +: no sign that is used so
+
+A sign goes only where it is all that a link says, and the link leads into its own page: a `#` that
+belongs to the text stays. A word such as "link" goes if the link's class calls it a permalink.
+"""
+
+import re
+
+from crawler.html_chars import unescape
+
+SIGNS = frozenset("¶#§🔗⚓☍")
+WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
+NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
+# Bounded or possessive throughout: each part is tried once, so time is linear. In the link there
+# may be other inline elements around the text.
+_TAGS = r"(?:\s*+<(?!/?a[\s>])[^<>]{1,300}+>)*+"
+LINK = re.compile(
+    r"""<a\s([^<>]{0,300}?href\s?=\s?["']?\#[^<>]{0,500}+)>"""
+    rf"{_TAGS}([^<]{{1,30}}+){_TAGS}\s*+</a>",
+    re.I,
+)
+
+
+def without_permalinks(source: str) -> str:
+    """Return the source of a page without such links."""
+    return LINK.sub(_if_it_says_something, source)
+
+
+def _if_it_says_something(link: re.Match) -> str:
+    text = unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
+    if text in SIGNS or (NAMED.search(link[1]) and WORDS.fullmatch(text)):
+        return ""
+    return link[0]
