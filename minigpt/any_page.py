@@ -107,9 +107,9 @@ def site_words(titles):
 def without_site(title, words):
     """Return a title without the site's `words`, a number before it and signs for links.
 
-    "9.4. Knots — Rope manual" -> "Knots".
+    "9.4. Knots — Rope manual" -> "Knots"; what follows a "|" is of the site in any case.
     """
-    parts, kept = BETWEEN.split(" ".join(title.split())), ""
+    parts, kept = BETWEEN.split(" ".join(title.split()).partition(" | ")[0]), ""
     for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
         if part not in words:
             kept += (between if kept else "") + part
@@ -159,7 +159,8 @@ def page_entry(title, text):
         match = TAGLINE.fullmatch(line.rstrip("¶ "))
         if match and title.startswith(named := match[1] or match[2]):
             said = first_sentence(re.sub(r"[^.!?]$", r"\g<0>.", match[3]), LONGEST_TOLD)
-            if said and (match[1] or NAMELIKE.search(named)):
+            is_name = NAMELIKE.search(named) or (named.islower() and " " not in named)
+            if said and (is_name or (match[1] and line is not title)):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
     if not 3 <= len(name) <= 60:
         return None

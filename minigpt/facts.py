@@ -175,13 +175,20 @@ def keys_of(fact):
     return ((fact.kind, fact.name), ("signature", fact.name))[: 1 + (fact.kind == "term")]
 
 
+def host_of(record):
+    """Return the host in a record's address, "" without one: "http://a.org/b" -> "a.org"."""
+    return record.get("url", "").partition("://")[2].partition("/")[0]
+
+
 def page_facts(records):
     """Return the facts of pages that are not pydoc's: what they are about, what they define."""
-    of_site = any_page.site_words([record.get("title", "") for record in records])
-    facts, found = [], {}
+    titles, facts, found = {}, [], {}
+    for record in records:
+        titles.setdefault(host_of(record), []).append(record.get("title", ""))
+    of_site = {host: any_page.site_words(some) for host, some in titles.items()}
     for record in records:
         source, in_degree = record.get("url", ""), record.get("in_degree", 0)
-        title = any_page.without_site(record.get("title", ""), of_site)
+        title = any_page.without_site(record.get("title", ""), of_site[host_of(record)])
         page = any_page.page_entry(title, record["text"])
         if page and page.is_topic:
             facts.append(Fact("page", page.name, page.text, source, in_degree))

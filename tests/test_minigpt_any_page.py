@@ -45,6 +45,7 @@ def test_a_title_is_left_without_what_most_titles_have():
         ("Ropes ¶", "Ropes"),
         ("3 knots", "3 knots"),
         ("A knot", "A knot"),
+        ("Knots | Ropes | All", "Knots"),
     ],
 )
 def test_a_title_is_left_without_its_number_and_the_sign_of_a_link(title, name):
@@ -59,6 +60,9 @@ def test_a_manual_page_has_a_line_that_names_it_and_says_what_it_is():
     )
     assert page_entry("ropes — All about ropes", "It is long.").text == "All about ropes."
     assert page_entry("rope.ends: How they are kept", "").name == "rope.ends"
+    # here it is the site that stands behind the page's name
+    assert page_entry("All knots - The rope site", "") is None
+    assert page_entry("Knots - The rope site", "Knots hold.").name == "Knots - The rope site"
 
 
 def test_another_page_is_about_what_its_first_sentence_says_a_name_or_a_topic():

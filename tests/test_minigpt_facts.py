@@ -208,6 +208,21 @@ def test_a_page_of_another_site_gives_its_name_what_it_defines_and_how_that_is_c
     ]
 
 
+def test_what_titles_have_in_common_is_of_a_site_where_these_are_of_one():
+    def named(*urls):
+        records = [
+            {"title": f"Knot {i} — Ropes", "text": "A knot holds.", "url": url}
+            for i, url in enumerate(urls)
+        ]
+        return {f.name for f in collect(records)[0]}
+
+    assert named("http://a.org/1", "http://a.org/2", "http://a.org/3") == {
+        "Knot 0", "Knot 1", "Knot 2"
+    }  # fmt: skip
+    others = named("http://a.org/1", "http://b.org/2", "http://c.org/3")
+    assert others == {"Knot 0 — Ropes", "Knot 1 — Ropes", "Knot 2 — Ropes"}
+
+
 def test_of_several_pages_that_speak_of_a_name_the_one_about_it_is_believed():
     def told(*pages):
         return [f.text for f in of_site(*pages) if f.name == "tie_off"]
