@@ -47,13 +47,14 @@ SOFT_WORDS = names(
 )
 HARD_WORDS = names(
     "addtoany banner drawer dropdown flyout foot hamburger login masthead megamenu menu "
-    "nav navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav "
-    "toolbar tooltip topbar topnav"
+    "nav navbar navigation newsfeed offcanvas overlay print register search "
+    "skip submenu subnav toolbar tooltip topbar topnav"
 )
 COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
 CHROME_WORDS = names(
-    "breadcrumb breadcrumbs colophon consent cookie cookies copyright footer gdpr modal newsletter "
-    "popup share sharebar sharedaddy shares sharing signin signup social"
+    "breadcrumb breadcrumbs colophon consent cookie cookies copyright docnav footer gdpr modal "
+    "navfooter navheader newsletter popup share sharebar sharedaddy shares sharing signin "
+    "signup social"
 )
 HEADINGS = names("h1 h2 h3 h4 h5 h6")
 NEVER_JUDGED = names("p h1 body html article main pre td")
