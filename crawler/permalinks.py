@@ -13,7 +13,7 @@ import re
 
 from crawler.html_chars import unescape
 
-SIGNS = frozenset("¶#§🔗⚓☍")
+SIGNS = frozenset("¶#§🔗⚓☍◆")
 WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
 NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
 # Bounded or possessive throughout: each part is tried once, so time is linear. In the link there
