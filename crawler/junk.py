@@ -52,9 +52,9 @@ HARD_WORDS = names(
 )
 COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
 CHROME_WORDS = names(
-    "breadcrumb breadcrumbs colophon consent cookie cookies copyright docnav footer gdpr modal "
-    "navfooter navheader newsletter popup share sharebar sharedaddy shares sharing signin "
-    "signup social"
+    "breadcrumb breadcrumbs colophon consent cookie cookies copyright docnav footer gdpr "
+    "linenodiv linenos modal navfooter navheader newsletter popup share sharebar sharedaddy shares "
+    "sharing signin signup social"
 )
 HEADINGS = names("h1 h2 h3 h4 h5 h6")
 NEVER_JUDGED = names("p h1 body html article main pre td")
@@ -63,6 +63,7 @@ CONTENT_NAME = re.compile(
     r"|main[-_]?article|^content$|^main$",
     re.I,
 )
+DEFINED_ID = re.compile(r"\w[.(]\w|\(\)")  # `Boat.load`, `load(int)`
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
@@ -72,7 +73,9 @@ def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     """Return (junk level, class and id, whether marked as the main part) of a start tag."""
     found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
     name = f"{found.get('class', '')} {found.get('id', '')}".strip()
-    judged = found.get("class", "") if tag in HEADINGS else name  # its id repeats what it says
+    # the id of a heading or a definition repeats what it says: `re.search`
+    is_named = tag in HEADINGS or tag in ("dt", "dd") or DEFINED_ID.search(found.get("id", ""))
+    judged = found.get("class", "") if is_named else name
     role = found.get("role", "").lower()
     semantic = tag in ("article", "main") or role == "main"
     level = TAG_LEVEL.get(tag, 0)

@@ -287,6 +287,7 @@ def repeats(times: int, text: str, before="", after="", closing="", end=""):
         repeats(50_000, "deep<a '\""),
         repeats(50_000, "<a href=#><b> ", "", "deep"),
         repeats(200_000, " ", '<a href="#">', "deep"),
+        repeats(50_000, "<a src><b> ", "", "deep"),
         repeats(50_000, "<script></", "deep"),
         repeats(500_000, "-", "deep<!--"),
         repeats(200_000, "&amp", "deep"),
@@ -518,6 +519,9 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
         ('Page <a href="/pages/c.html">#</a>', "Page #"),
         ('<a class="headerlink" href="#l">Lights</a> at night', "Lights at night"),
         ("Key #, § 3", "Key #, § 3"),
+        ('load <a class=x href="_modules/boat.html#l"><i>[source]</i></a>', "load"),
+        ('load <a href="../src/boat.html" class="link">Source</a><a href=#l>#</a>', "load"),
+        ('The <a href="/rivers.html">source</a>', "The source"),
     ],
 )
 def test_a_sign_by_which_a_heading_links_to_itself_is_no_text(heading, seen):
@@ -547,6 +551,13 @@ def test_lines_that_lead_to_the_next_page_are_no_text(line):
     text = f"<h1>Bridges</h1>{line}<p>{FIRST}</p><p>{SECOND}</p>"
     assert extract(f"<body>{text}</body>").text.endswith(f"{FIRST}\n\n{SECOND}")
     assert extract(f"<body>{text}</body>").text.startswith((FIRST, f"Bridges\n\n{FIRST}"))
+
+
+def test_numbers_of_lines_beside_code_are_no_text():
+    code = """<table><tr><td class="linenos"><div class="linenodiv"><pre>1\n2\n3</pre></div></td>
+    <td><pre>a = 1\nb = 2\n3</pre></td></tr></table>"""
+    page = f"<h1>Boats</h1><p>{FIRST}</p><p>{SECOND}</p>{code}<p>{THIRD}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\na = 1\nb = 2\n3\n\n{THIRD}"
 
 
 def test_a_sentence_with_a_link_to_the_next_page_is_text():
@@ -582,6 +593,15 @@ def test_what_stands_beneath_the_headline_of_a_newspaper_is_not_its_text():
     page = f"""{types}<div><h1>Bridge closed</h1><p>By our reporter at the harbour, today.</p></div>
     <div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>"""
     assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
+def test_the_id_of_a_definition_repeats_what_it_says():
+    names = ("re.search", "Share", "load.comment", "print")
+    terms = "".join(f"<dt id={name}>{name}(it)</dt><dd>{name}: {SECOND}</dd>" for name in names)
+    methods = f'<section id="share(int)"><h3>share</h3><p>Gives. {THIRD}</p></section>'
+    text = extract(f"<p>{FIRST}</p><dl>{terms}</dl>{methods}").text
+    assert [name for name in names if f"{name}(it)\n    {name}: E" not in text] == []
+    assert "Gives." in text
 
 
 def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():
