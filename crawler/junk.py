@@ -63,6 +63,8 @@ CONTENT_NAME = re.compile(
     r"|main[-_]?article|^content$|^main$",
     re.I,
 )
+NAMED_BY_ID = HEADINGS | names("dt dd section")
+SECTION = re.compile(r"(?:sub)*sect(?:ion)?\d?$")
 DEFINED_ID = re.compile(r"\w[.(]\w|\(\)")  # `Boat.load`, `load(int)`
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
@@ -72,10 +74,11 @@ NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]
 def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     """Return (junk level, class and id, whether marked as the main part) of a start tag."""
     found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
-    name = f"{found.get('class', '')} {found.get('id', '')}".strip()
-    # the id of a heading or a definition repeats what it says: `re.search`
-    is_named = tag in HEADINGS or tag in ("dt", "dd") or DEFINED_ID.search(found.get("id", ""))
-    judged = found.get("class", "") if is_named else name
+    # the id of a heading, a section or a definition repeats what it says: `cookies`, `re.search`
+    its_id, its_class = found.get("id", ""), found.get("class", "")
+    name = f"{its_class} {its_id}".strip()
+    is_named = tag in NAMED_BY_ID or SECTION.match(its_class) or DEFINED_ID.search(its_id)
+    judged = its_class if is_named else name
     role = found.get("role", "").lower()
     semantic = tag in ("article", "main") or role == "main"
     level = TAG_LEVEL.get(tag, 0)

@@ -604,6 +604,14 @@ def test_the_id_of_a_definition_repeats_what_it_says():
     assert "Gives." in text
 
 
+@pytest.mark.parametrize("tag", ["section", 'div class="section"', "div class=sect2"])
+def test_the_id_of_a_section_repeats_its_heading(tag):
+    parts = [("cookies", FIRST), ("sharing-and-login", SECOND), ("see-also-print", THIRD)]
+    page = "".join(f"<{tag} id={i}><h2>{i}</h2><p>{text}</p></{tag[:7]}>" for i, text in parts)
+    found = extract(f"<h1>Boats</h1><p>{FIRST} {THIRD}</p>{page}").text
+    assert [i for i, text in parts if f"{i}\n\n{text}" not in found] == []
+
+
 def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():
     posts = "".join(f"<div class=comment><p>{text}</p></div>" for text in (FIRST, SECOND, THIRD))
     text = f"<p>{FIRST}</p><p>{SECOND}</p><p>{SECOND} {SECOND}</p>"
