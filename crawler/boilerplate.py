@@ -22,6 +22,7 @@ from crawler.html_tree import HEADINGS, Block, Node
 
 FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
 SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
+MIN_KEPT = 100  # less is no text: if it is all that tidying leaves, or in a sibling element
 OF_LIST = 0.25  # a text with less outside links is a list of links, as of all rivers of a country
 MAX_TITLE = 1000  # characters in which headings are looked for
 SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
@@ -59,7 +60,7 @@ BOILERPLATE = re.compile(
     r"add to (?:cart|bag|basket|wishlist)|(?:buy|book|order|shop|download|try) now|"
     r"get started$|out of stock|in stock|verified (?:buyer|purchase)|as an amazon associate|"
     r"all rights reserved|(?:\(c\)|©|copyright)\W|powered by|privacy policy|terms (?:of|and|&)|"
-    r"skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|"
+    r"table of contents$|skip to|back to (?:top|home)|(?:go )?home$|search$|menu$|loading\b|print$|"
     r"(?:this (?:site|website|page)|we) uses? .{0,20}cookies|accept (?:all )?cookies|"
     r"updated? (?:on )?\w{3,9} \d+|posted (?:by|on|in)\b|written by\b|"
     r"image (?:credit|source)|photo(?:graph)? (?:by|credit)|credit:|tags?:|filed under|via:?$)",

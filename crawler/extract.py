@@ -9,8 +9,8 @@ is coloured spots. In five steps, one a file:
    2 a menu, 5 a footer. Nothing is deleted yet.
 3. `page_shape.py` asks what kind of page it is: an article, a thread of posts, or a patchwork of
    cards and sections (a shop, a landing page).
-4. Here: which junk level is the highest to keep, and which element holds the main text? In a
-   column of text, long unlinked blocks count (`weigh`); in a patchwork, all blocks do (`size`).
+4. Here: which junk level is the highest to keep? And in `descent.py`: which element holds the main
+   text? In a column of text, long unlinked blocks count (`weigh`); in a patchwork, all do (`size`).
 5. `boilerplate.py` and `elsewhere.py` drop noise that stands among the text; `html_text.py` writes
    down the rest.
 
@@ -42,6 +42,7 @@ from itertools import accumulate
 from urllib.parse import urljoin
 
 from crawler.boilerplate import (
+    MIN_KEPT,
     length,
     size,
     tidy,
@@ -50,6 +51,7 @@ from crawler.boilerplate import (
     with_page_heading,
 )
 from crawler.charset import decode
+from crawler.descent import main_element, with_subtitle
 from crawler.elsewhere import drop_elsewhere
 from crawler.html_text import render
 from crawler.html_tree import Block, Document, Node, parse
@@ -58,14 +60,12 @@ from crawler.page_shape import ARTICLE, PATCHWORK, THREAD, page_shape
 
 # These were tuned on half of the pages of the article-extraction-benchmark and of WCXB; on the
 # other half they do as well. Lengths are characters, shares 0..1 of the weight.
-MIN_TEXT = 300  # a level that holds less holds no page's text
-MIN_KEPT = 100  # less is no text: if it is all that tidying leaves, or in a sibling element
+MIN_TEXT = 300  # a level that holds less holds no page's text, unless that page is short:
+OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # it then holds so much of all there is, and not less
 OF_NEXT_LEVEL = 0.6  # a level with less of what the next one holds leaves out too much
 OF_PAGE = 0.2  # and so does one with less of all that is below the level of comments
 OF_PATCHWORK = 0.1  # the same for a patchwork, but of all up to CHROME, for much of it is links
 IN_COLUMN, IN_PATCHWORK = 0.7, 0.8  # an element that holds less is not descended into
-IN_MARKED = 0.25  # the same for `article` and `main`, by which the author marks the main part
-MARKED = 3  # so many times as much do these count beside their siblings
 
 
 @dataclass(slots=True)
@@ -97,10 +97,8 @@ def from_column(document: Document, article: bool) -> list[Block]:
     """Return the blocks of the element that holds most of the paragraphs, without noise."""
     level = choose_level(document.blocks)
     candidates = [block for block in document.blocks if block.node.level <= level]
-    root = descend(document.nodes, candidates, weigh, IN_COLUMN)
-    inside = _below(root, document.nodes)
-    found = [block for block in candidates if block.node in inside]
-    kept = tidy(found, article)
+    found = main_element(document, candidates, weigh, IN_COLUMN)
+    kept = tidy(with_subtitle(found, candidates, document), article)
     if not article:
         kept = with_page_heading(kept, candidates, document.title)
     return kept if _is_something(kept) else candidates
@@ -119,11 +117,17 @@ def choose_level(blocks: list[Block]) -> int:
     Where none holds enough, it is NOSCRIPT: only what is never text is then left out.
     """
     held = weight_by_level(blocks, weigh)
+    enough = _enough(held)
     for level in range(NOSCRIPT):
         next_level, page = held[level + 1], held[COMMENT - 1]
-        if held[level] >= max(OF_NEXT_LEVEL * next_level, OF_PAGE * page, MIN_TEXT):
+        if held[level] >= max(OF_NEXT_LEVEL * next_level, OF_PAGE * page, enough):
             return level
     return NOSCRIPT
+
+
+def _enough(held: list[float]) -> float:
+    """Return how much a level must hold to hold the text of a page."""
+    return max(MIN_SHORT, min(MIN_TEXT, OF_SHORT_PAGE * held[NOSCRIPT]))
 
 
 def weight_by_level(blocks: list[Block], weigh: Callable[[Block], float]) -> list[float]:
@@ -139,65 +143,25 @@ def weight_by_level(blocks: list[Block], weigh: Callable[[Block], float]) -> lis
 
 def from_patchwork(document: Document) -> list[Block]:
     """Return the blocks of the element that holds most of the page, except clear junk."""
-    held = weight_by_level(document.blocks, size)
-    enough = max(OF_PATCHWORK * held[CHROME], MIN_TEXT)
-    # some forums write their posts for readers without scripts only, hence NOSCRIPT
-    level = next((level for level in (HARD, ASIDE, CHROME) if held[level] >= enough), NOSCRIPT)
+    level = choose_patchwork_level(document.blocks)
     candidates = [block for block in document.blocks if block.node.level <= level]
-    root = descend(document.nodes, candidates, size, IN_PATCHWORK)
-    inside = _below(root, document.nodes)
-    found = [block for block in candidates if block.node in inside]
-    kept = tidy_patchwork(drop_elsewhere(found))
+    found = main_element(document, candidates, size, IN_PATCHWORK)
+    kept = tidy_patchwork(drop_elsewhere(with_subtitle(found, candidates, document)))
     return kept if _is_something(kept) else candidates
+
+
+def choose_patchwork_level(blocks: list[Block]) -> int:
+    """Return the lowest junk level that holds enough of a patchwork, or what text it has."""
+    held, text = weight_by_level(blocks, size), weight_by_level(blocks, weigh)
+    enough = max(OF_PATCHWORK * held[CHROME], MIN_TEXT)
+    for level in (HARD, ASIDE, CHROME):
+        if held[level] >= enough or text[level] >= _enough(text):
+            return level
+    return NOSCRIPT  # some forums write their posts for readers without scripts only
 
 
 def _is_something(blocks: list[Block]) -> bool:
     return length(blocks) >= MIN_KEPT
-
-
-# ---- which element ----
-
-NO_CONTAINER = frozenset({"p", "li", "td", "th", "pre", "blockquote", "dl", "ul", "ol"})
-
-
-def descend(
-    nodes: list[Node], blocks: list[Block], weigh: Callable[[Block], float], most: float
-) -> Node:
-    """Return the deepest element that still holds the share `most` of the weight around it."""
-    for block in blocks:
-        block.node.weight += weigh(block)
-    children: dict[Node, list[Node]] = {}
-    for node in reversed(nodes):  # children stand after their parents
-        if node.parent and node.weight:
-            node.parent.weight += node.weight
-            children.setdefault(node.parent, []).append(node)
-    root = nodes[0]
-    while below := children.get(root):
-        best = max(below, key=lambda node: node.weight * (MARKED if node.semantic else 1))
-        enough = IN_MARKED if best.semantic else most
-        if best.tag in NO_CONTAINER or best.weight < enough * root.weight:
-            break
-        if any(_belongs_with(best, sibling) for sibling in below if sibling is not best):
-            break
-        root = best
-    return root
-
-
-def _belongs_with(best: Node, sibling: Node) -> bool:
-    """Say whether leaving the sibling behind would cut a text in two."""
-    same_class = (best.name and best.name == sibling.name) or best.tag == "article"
-    same_kind = best.tag == sibling.tag and same_class
-    if same_kind and sibling.weight > MIN_KEPT:  # one of a row: posts, sections, cards
-        return True
-    return sibling.tag == "p" and not best.semantic  # an opening or closing paragraph
-
-
-def _below(root: Node, nodes: list[Node]) -> set[Node]:
-    inside = {root}
-    for node in nodes:
-        if node.parent in inside:
-            inside.add(node)
-    return inside
 
 
 # ---- title and links ----

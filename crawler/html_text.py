@@ -3,14 +3,16 @@
 Not Markdown: headings and emphasis carry no marks. Paragraphs are separated by a blank line; list
 items stand on lines of their own with `- `, or their number, indented by depth; the cells of a
 table row are joined by ` | `, and an empty one before another keeps its place; a definition is
-indented below its term.
+indented below its term, whether that is a dt or a heading (`definitions.py`).
 """
 
 import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
-from crawler.html_tree import Block, Node
+from crawler.definitions import Definitions
+from crawler.html_tree import HEADINGS, Block, Node
 
 MAX_CELL = 120  # characters of a cell of several lines; a longer one is a text
 MAX_INDENT = 24  # columns; deeper lists stop moving right
@@ -24,11 +26,19 @@ def render(blocks: list[Block]) -> str:
     seen: set[Node] = set()  # items begun
     parts: list[str] = []
     before: _Place | None = None
-    for block in blocks:
-        place = _place(block)
+    definitions = Definitions()
+    sections = _sections(blocks)
+    for block, after in zip_longest(blocks, blocks[1:]):
+        depth, is_left_out, begins_text = definitions.depth(block, after)
+        if is_left_out:
+            continue
+        place = _place(block, sections)
+        place.indent = min(place.indent + 4 * depth, MAX_INDENT)
         place.in_table = place.row is not None and place.row.parent in tables
         begins = place.item is not None and place.item not in seen
         separator = _separator(before, place, begins) if before else ""
+        if begins_text and separator == "\n\n":
+            separator = "\n"
         bullet = ""
         if begins:
             seen.add(place.item)
@@ -37,7 +47,9 @@ def render(blocks: list[Block]) -> str:
                 number = numbers[of_list] + of_list.first if of_list else 1
                 numbers[of_list] += 1
                 bullet = f"{number}. " if of_list and of_list.tag == "ol" else "- "
-        text = block.text
+        text = block.text.removeprefix(": ") if block.node.tag == "dt" else block.text
+        if definitions.is_head:
+            text = " ".join(text.split())
         if place.in_table:
             text = "| " * (place.column - reached[place.row]) + " ".join(text.split())
         for cell in place.cells:
@@ -92,13 +104,31 @@ def data_tables(blocks: list[Block]) -> set[Node | None]:
     return {row.parent for row, count in cells.items() if count > 1} - layout
 
 
-def _place(block: Block) -> _Place:
+def _sections(blocks: list[Block]) -> set[Node]:
+    """Return the items of bullet lists that begin with a heading, as methods of a class may.
+
+    They are sections of the page, and the list is there for the layout.
+    """
+    found: set[Node] = set()
+    seen: set[Node] = set()
+    for block in blocks:
+        node: Node | None = block.node
+        while node and node not in seen:
+            seen.add(node)
+            is_bullet = node.tag == "li" and not (node.parent and node.parent.tag == "ol")
+            if is_bullet and block.node.tag in HEADINGS:
+                found.add(node)
+            node = node.parent
+    return found
+
+
+def _place(block: Block, sections: set[Node]) -> _Place:
     place = _Place(table_row(block))
     node: Node | None = block.node
     if place.row:
         place.column = (node if node.parent is place.row else node.parent).column
     while node:
-        if node.tag in ("li", "dd"):
+        if node.tag in ("li", "dd") and node not in sections:
             place.item = place.item or node
             place.indent += 2 if node.tag == "li" else 4
         elif node.tag == "dl":

@@ -25,4 +25,9 @@ OPEN_GRAPH_ARTICLE = re.compile(
 )
 
 START = re.compile(r"""\sstart\s*+=\s*+["']?(\d{1,6})(?!\d)""", re.I)
+# a link that leads to the next page, the one before or the one above, and says so
+TURNS_PAGE = re.compile(
+    r"""(?:^|[\s"'/])(?:rel\s?=\s?["']?(?:next|prev|previous|up)\b|accesskey\s?=\s?["']?[nphui]\b)""",
+    re.I,
+)
 HREF = re.compile(r"""(?:^|[\s"'/])href\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)

@@ -27,7 +27,15 @@ from crawler.html_tags import (
     SILENT,
     VOID,
 )
-from crawler.html_tokens import HREF, ITEM_TYPE, JSON_TYPE, OPEN_GRAPH_ARTICLE, START, TOKEN
+from crawler.html_tokens import (
+    HREF,
+    ITEM_TYPE,
+    JSON_TYPE,
+    OPEN_GRAPH_ARTICLE,
+    START,
+    TOKEN,
+    TURNS_PAGE,
+)
 from crawler.junk import CHROME, DROPPED, NEVER, judge
 from crawler.permalinks import without_permalinks
 
@@ -105,6 +113,7 @@ class _Builder:
         self.links: dict[str, None] = {}
         self.stack: list[Node] = []
         self.is_after_drawing = False
+        self.turns_page = False  # the block has a link to the next page or the like
         self.link_depth = 0  # elements open where the current link began; 0 outside links
         self.pieces: list[str] = []  # of the block being collected; "\0" stands for br
         self.link_pieces: list[str] = []
@@ -137,6 +146,7 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
+                self.turns_page = self.turns_page or bool(TURNS_PAGE.search(attributes[:500]))
                 self.links[unescape_attribute(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
@@ -198,8 +208,9 @@ class _Builder:
             text = visible(source, code is not None)
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
-                self.document.blocks.append(Block(node, text, linked))
-        self.pieces, self.link_pieces = [], []
+                if not self.turns_page or 3 * linked < len(text):  # else `Next: Menus, Up: Index`
+                    self.document.blocks.append(Block(node, text, linked))
+        self.pieces, self.link_pieces, self.turns_page = [], [], False
 
     def _break_at(self, tag: str) -> None:
         """Close the block at a tag, except in code: there it ends a line."""

@@ -47,13 +47,14 @@ SOFT_WORDS = names(
 )
 HARD_WORDS = names(
     "addtoany banner drawer dropdown flyout foot hamburger login masthead megamenu menu "
-    "nav navbar navigation newsfeed offcanvas overlay print register search skip submenu subnav "
-    "toolbar tooltip topbar topnav"
+    "nav navbar navigation newsfeed offcanvas overlay print register search "
+    "skip submenu subnav toolbar tooltip topbar topnav"
 )
 COMMENT_WORDS = names("comment commentlist comments disqus reply replies respond")
 CHROME_WORDS = names(
-    "breadcrumb breadcrumbs colophon consent cookie cookies copyright footer gdpr modal newsletter "
-    "popup share sharebar sharedaddy shares sharing signin signup social"
+    "breadcrumb breadcrumbs colophon consent cookie cookies copyright docnav footer gdpr "
+    "linenodiv linenos modal navfooter navheader newsletter popup share sharebar sharedaddy shares "
+    "sharing signin signup social"
 )
 HEADINGS = names("h1 h2 h3 h4 h5 h6")
 NEVER_JUDGED = names("p h1 body html article main pre td")
@@ -62,6 +63,9 @@ CONTENT_NAME = re.compile(
     r"|main[-_]?article|^content$|^main$",
     re.I,
 )
+NAMED_BY_ID = HEADINGS | names("dt dd section")
+SECTION = re.compile(r"(?:sub)*sect(?:ion)?\d?$")
+DEFINED_ID = re.compile(r"\w[.(]\w|\(\)")  # `Boat.load`, `load(int)`
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.I)
 
@@ -70,8 +74,11 @@ NAMED = re.compile(r"""(?:^|[\s"'])(class|id|role)\s*=\s*("[^"]*"|'[^']*'|[^\s>]
 def judge(tag: str, attributes: str) -> tuple[int, str, bool]:
     """Return (junk level, class and id, whether marked as the main part) of a start tag."""
     found = {key.lower(): value.strip("\"'") for key, value in NAMED.findall(attributes)}
-    name = f"{found.get('class', '')} {found.get('id', '')}".strip()
-    judged = found.get("class", "") if tag in HEADINGS else name  # its id repeats what it says
+    # the id of a heading, a section or a definition repeats what it says: `cookies`, `re.search`
+    its_id, its_class = found.get("id", ""), found.get("class", "")
+    name = f"{its_class} {its_id}".strip()
+    is_named = tag in NAMED_BY_ID or SECTION.match(its_class) or DEFINED_ID.search(its_id)
+    judged = its_class if is_named else name
     role = found.get("role", "").lower()
     semantic = tag in ("article", "main") or role == "main"
     level = TAG_LEVEL.get(tag, 0)

@@ -4,6 +4,7 @@
     <h2>C#<a href="#c">#</a></h2>                    C#
     <a class="permalink" href="#c">link</a>          nothing
     <a href="#pounds">+</a>                          +: no sign that is used so
+    load(cargo) <a href="src/boat.html">Source</a>   load(cargo)
 
 A sign goes only where it is all that a link says, and the link leads into its own page: a `#` that
 belongs to the text stays. A word such as "link" goes if the link's class calls it a permalink.
@@ -13,7 +14,7 @@ import re
 
 from crawler.html_chars import unescape
 
-SIGNS = frozenset("¶#§🔗⚓☍")
+SIGNS = frozenset("¶#§🔗⚓☍◆")
 WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
 NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
 # Bounded or possessive throughout: each part is tried once, so time is linear. In the link there
@@ -26,9 +27,19 @@ LINK = re.compile(
 )
 
 
+# `[source]`, `Source` behind a definition: leads to the program, in a folder src or _modules
+SOURCE = re.compile(
+    rf"<a\s([^<>]{{0,600}}+)>{_TAGS}\s*+"
+    rf"(?:\[(?:source|src)\]|(?:view )?source|src)\s*+{_TAGS}\s*+</a>",
+    re.I,
+)
+SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/""")
+
+
 def without_permalinks(source: str) -> str:
-    """Return the source of a page without such links."""
-    return LINK.sub(_if_it_says_something, source)
+    """Return the source of a page without such links, and without those to a definition's code."""
+    source = LINK.sub(_if_it_says_something, source)
+    return SOURCE.sub(lambda link: "" if SOURCE_PLACE.search(link[1]) else link[0], source)
 
 
 def _if_it_says_something(link: re.Match) -> str:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.boilerplate import drop_link_lists, weigh
-from crawler.extract import choose_level, descend, extract, weight_by_level
+from crawler.descent import descend
+from crawler.extract import choose_level, extract, weight_by_level
 from crawler.html_tokens import TOKEN
 from crawler.html_tree import MAX_DEPTH, parse
 from crawler.page_shape import page_shape
@@ -286,6 +287,7 @@ def repeats(times: int, text: str, before="", after="", closing="", end=""):
         repeats(50_000, "deep<a '\""),
         repeats(50_000, "<a href=#><b> ", "", "deep"),
         repeats(200_000, " ", '<a href="#">', "deep"),
+        repeats(50_000, "<a src><b> ", "", "deep"),
         repeats(50_000, "<script></", "deep"),
         repeats(500_000, "-", "deep<!--"),
         repeats(200_000, "&amp", "deep"),
@@ -517,6 +519,9 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
         ('Page <a href="/pages/c.html">#</a>', "Page #"),
         ('<a class="headerlink" href="#l">Lights</a> at night', "Lights at night"),
         ("Key #, § 3", "Key #, § 3"),
+        ('load <a class=x href="_modules/boat.html#l"><i>[source]</i></a>', "load"),
+        ('load <a href="../src/boat.html" class="link">Source</a><a href=#l>#</a>', "load"),
+        ('The <a href="/rivers.html">source</a>', "The source"),
     ],
 )
 def test_a_sign_by_which_a_heading_links_to_itself_is_no_text(heading, seen):
@@ -529,6 +534,82 @@ def test_a_heading_stays_though_a_table_of_contents_said_it_before():
     page = f"""<div><ul><li><a href=#h>{heading}</a></ul><p>{FIRST}</p><h2 id=h>{heading}</h2>
     <p>{SECOND}</p></div><div><h2>{heading}</h2><p>{THIRD}</p></div>"""
     assert extract(page).text.split("\n\n") == [f"- {heading}", FIRST, heading, SECOND, THIRD]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<p>Next: <a href=b rel="next">Lights</a>, Up: <a href=c rel=up>Index</a></p>',
+        "<ul><li><a href=b accesskey=N>next</a> |</ul>",
+        '<table><tr><td><a accesskey=p href=b>Prev</a><td><a accesskey="n" href=c>On</a></table>',
+        '<div class="navheader"><table><tr><th>Chapter 3. Bridges</th></tr></table></div>',
+        '<ul class="docnav top"><li><strong>Chapter 3. Bridges</strong></ul>',
+        "<p>Table of Contents</p>",
+    ],
+)
+def test_lines_that_lead_to_the_next_page_are_no_text(line):
+    text = f"<h1>Bridges</h1>{line}<p>{FIRST}</p><p>{SECOND}</p>"
+    assert extract(f"<body>{text}</body>").text.endswith(f"{FIRST}\n\n{SECOND}")
+    assert extract(f"<body>{text}</body>").text.startswith((FIRST, f"Bridges\n\n{FIRST}"))
+
+
+def test_numbers_of_lines_beside_code_are_no_text():
+    code = """<table><tr><td class="linenos"><div class="linenodiv"><pre>1\n2\n3</pre></div></td>
+    <td><pre>a = 1\nb = 2\n3</pre></td></tr></table>"""
+    page = f"<h1>Boats</h1><p>{FIRST}</p><p>{SECOND}</p>{code}<p>{THIRD}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\na = 1\nb = 2\n3\n\n{THIRD}"
+
+
+def test_a_sentence_with_a_link_to_the_next_page_is_text():
+    page = f"<p>{FIRST}</p><p>{SECOND} See the <a href=b rel=next>next page</a>.</p><p>{THIRD}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND} See the next page.\n\n{THIRD}"
+
+
+def test_a_short_page_keeps_no_more_of_its_frame_than_a_long_one():
+    page = f"""<div class=related role=navigation><h3>Navigation</h3><ul><li>next |</ul></div>
+    <div class=body><h1>TESTS</h1><p>{FIRST}</p></div>
+    <div class=footer>&copy; Copyright by those who wrote it, made with a program.</div>"""
+    assert extract(page).text == f"TESTS\n\n{FIRST}"
+
+
+MANUAL = """<title>moor(1)</title><div id=header><h1>moor(1) Manual Page</h1><h2>NAME</h2><div>
+<p>moor - Tie a boat to the quay</p></div></div><div id=content>{}</div>"""
+
+
+@pytest.mark.parametrize("tag", ["div class=sect1", "section"])
+@pytest.mark.parametrize("more", ["", f"<p>{THIRD}</p><p>{SECOND}</p>"])
+def test_a_manual_page_keeps_its_name_line_and_all_its_sections(tag, more):
+    parts = [
+        "<h2>SYNOPSIS</h2><pre>moor [-q] boat</pre>",
+        f"<h2>DESCRIPTION</h2><p>{FIRST}</p>{more}",
+    ]
+    text = extract(MANUAL.format("".join(f"<{tag}>{part}</{tag[:7]}>" for part in parts))).text
+    name = "NAME\n\nmoor - Tie a boat to the quay"
+    assert f"{name}\n\nSYNOPSIS\n\nmoor [-q] boat\n\nDESCRIPTION\n\n{FIRST}" in text
+
+
+def test_what_stands_beneath_the_headline_of_a_newspaper_is_not_its_text():
+    types = '<script type="application/ld+json">{"@type": "NewsArticle"}</script>'
+    page = f"""{types}<div><h1>Bridge closed</h1><p>By our reporter at the harbour, today.</p></div>
+    <div><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></div>"""
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\n{THIRD}"
+
+
+def test_the_id_of_a_definition_repeats_what_it_says():
+    names = ("re.search", "Share", "load.comment", "print")
+    terms = "".join(f"<dt id={name}>{name}(it)</dt><dd>{name}: {SECOND}</dd>" for name in names)
+    methods = f'<section id="share(int)"><h3>share</h3><p>Gives. {THIRD}</p></section>'
+    text = extract(f"<p>{FIRST}</p><dl>{terms}</dl>{methods}").text
+    assert [name for name in names if f"{name}(it)\n    {name}: E" not in text] == []
+    assert "Gives." in text
+
+
+@pytest.mark.parametrize("tag", ["section", 'div class="section"', "div class=sect2"])
+def test_the_id_of_a_section_repeats_its_heading(tag):
+    parts = [("cookies", FIRST), ("sharing-and-login", SECOND), ("see-also-print", THIRD)]
+    page = "".join(f"<{tag} id={i}><h2>{i}</h2><p>{text}</p></{tag[:7]}>" for i, text in parts)
+    found = extract(f"<h1>Boats</h1><p>{FIRST} {THIRD}</p>{page}").text
+    assert [i for i, text in parts if f"{i}\n\n{text}" not in found] == []
 
 
 def test_comments_are_the_text_of_a_page_that_says_it_is_a_thread():

@@ -1,0 +1,75 @@
+"""Headings that define something: `fs.open(path)`, and what follows is what it says.
+
+Lists of definitions have elements of their own (dl, dt, dd); many manuals use headings instead:
+
+    h3   path.basename(p)                      h3   getName
+    p    Returns the last part of a path.      div  public String getName()
+    h3   path.delimiter                        p    Returns its name.
+
+Both are written as a definition list is: the signature on a line of its own, and beneath it,
+indented, all up to the next heading of its rank. A heading that only names what the signature
+after it says again is left out.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from crawler.html_tree import HEADINGS, Block
+
+MAX_SIGNATURE = 400  # characters; what is longer is a text
+_ARGUMENTS = r"\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)"
+_BEFORE = (
+    "abstract|async|class|classmethod|const|constructor|def|exception|extern|final|fn|func|function|"
+    "macro|method|new|override|private|protected|pub|public|static|staticmethod|struct|unsafe|"
+    "virtual|void"
+)
+# `name(a, b)`, `pub fn name<T>(&self) -> bool`, `name ()`; not `git(1)`, `file(s)`, `Boats (old)`
+SIGNATURE = re.compile(
+    rf"(?:(?:{_BEFORE}) ){{0,5}}[^\s()\d][^\s()]{{0,80}}"
+    rf"(?:(?!\((?:\d\w?|e?s)\)){_ARGUMENTS}| \(\))"
+    r"(?: ?(?:->|→|:|=>|where|throws|const|noexcept|override)[^.]*)?;?"
+)
+NAME = re.compile(r"([\w.:$~]{2,60})(?: ?\(\))?")
+
+
+@dataclass(slots=True)
+class Definitions:
+    """Which definitions is a block in? Ask of every block, in order."""
+
+    open: list[str] = field(default_factory=list)  # tags of the headings, outermost first
+    is_head: bool = False  # the last block was a signature
+    named: str = ""  # by the last heading, which waits for a signature that says it again
+
+    def depth(self, block: Block, after: Block | None) -> tuple[int, bool, bool]:
+        """Return how deep the block stands, whether it is left out, whether it begins a text.
+
+        `after` is the block after it. The first block beneath a signature begins its text.
+        """
+        tag = block.node.tag
+        begins, self.is_head = self.is_head, False
+        if tag in HEADINGS:
+            while self.open and self.open[-1] >= tag:
+                self.open.pop()
+                begins = False
+            depth, self.named = len(self.open), ""
+            if tag != "h1" and after and after.node.tag not in HEADINGS:
+                name = NAME.fullmatch(block.text)
+                if name and after.node.tag != "dt" and _says(name[1], after.text):
+                    self.named = tag
+                elif len(block.text) <= MAX_SIGNATURE and SIGNATURE.fullmatch(block.text):
+                    self.open.append(tag)
+                    self.is_head = True
+            return depth, bool(self.named), begins
+        depth = len(self.open)
+        if self.named:  # it is the signature
+            self.open.append(self.named)
+            self.named, self.is_head = "", True
+        return depth, False, begins
+
+
+def _says(name: str, text: str) -> bool:
+    """Say whether a text is a signature of that name."""
+    text = " ".join(text.split())
+    place = text.find(name)
+    is_called = place >= 0 and text[place + len(name) :].lstrip(" ").startswith("(")
+    return is_called and len(text) <= MAX_SIGNATURE and text[-1] not in ".:!?" and ". " not in text
