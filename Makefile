@@ -229,7 +229,8 @@ SETTINGS_conversations = 'CHAT=$(CHAT)' "FACTS=$(N_FACTS)"
 SETTINGS_sft       = 'SFT=$(SFT)'
 
 # `make -n` runs no rule and would take all words for new: it compares them before.
-DRY = $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+# := since in recipes of GNU make 3.81, that of macOS, MAKEFLAGS may begin with a setting
+DRY := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 new_words = $(shell exec 2> /dev/null; asked=$$(echo $(SETTINGS_$1)); \
 	test "$$asked" = "$$(cat $(OUT)/settings/$1)" || echo FORCE)
 .SECONDEXPANSION:

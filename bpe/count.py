@@ -23,6 +23,8 @@ from bpe.stream import cut_stream
 
 BATCH_CHARS = 250000  # what is counted at a time
 BATCHES_FOR_WORKERS = 16  # less text than that is counted before workers have started
+# where workers are not forked (macOS), each imports the script that has started it
+GUARD = '; a script that trains must do so beneath `if __name__ == "__main__":`'
 
 
 Text = str | Iterable[str]  # whole, or in pieces, whose ends mean nothing
@@ -118,9 +120,10 @@ def _count_in_workers(
                 yield from (future.result() for future in done)
         yield from (future.result() for future in running)
     except BrokenExecutor:
+        cure = "" if context.get_start_method() == "fork" else GUARD
         raise OSError(
             "a worker that counts ended without a word; if memory ran out, free some, or let "
-            "bpe.train do it with processes=1"
+            f"bpe.train do it with processes=1{cure}"
         ) from None
     finally:
         _shut_down(pool)

@@ -10,6 +10,7 @@ Asking the name server is the one wait without a limit of ours: it has the syste
 """
 
 import ipaddress
+import os
 import socket
 import ssl
 import time
@@ -23,6 +24,7 @@ READ_BYTES = 2**16
 # use within a network) and the long obsolete "IPv4-compatible" ones (RFC 4291, 2.5.5.1).
 _WRAPPERS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
 _SITE_LOCAL = ipaddress.ip_network("fec0::/10")  # RFC 3879: obsolete, and still inside
+_AUTHORITIES = "/etc/ssl/cert.pem"  # macOS's, who vouch for servers
 
 
 class LocalAddressError(OSError):
@@ -112,6 +114,19 @@ class Connection:
                 sock.close()
                 failure = error
         raise failure
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return what checks the certificates of servers.
+
+    python.org's Python for macOS knows of no authorities until one has run its "Install
+    Certificates.command", and would trust no server; so it is given the system's.
+    """
+    context = ssl.create_default_context()
+    known = ssl.get_default_verify_paths()
+    if not (known.cafile or known.capath) and os.path.exists(_AUTHORITIES):
+        context.load_verify_locations(_AUTHORITIES)
+    return context
 
 
 # ---- which addresses are local --------------------------------------------------------------

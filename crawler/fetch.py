@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 from crawler.coding import MAX_BODY_BYTES, TooLargeError, decode_content, media_type
-from crawler.connection import Connection, LocalAddressError
+from crawler.connection import Connection, LocalAddressError, tls_context
 from crawler.http1 import AnswerError, Head
 from crawler.urls import canonical, link, split
 
@@ -110,7 +110,7 @@ class Fetcher:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._local_netlocs = frozenset(local_netlocs)
-        self._tls = ssl.create_default_context()
+        self._tls = tls_context()
         self._idle: dict[Connection, tuple[str, str]] = {}  # the one unused for longest first
         self._lock = threading.Lock()
 

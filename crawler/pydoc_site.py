@@ -23,7 +23,8 @@ START_S = 30.0  # how long the server may take to say that it is ready
 STOP_S = 5.0
 _FLAGS = ("-I", "-S", "-B", "-u", "-W", "ignore")  # -B: write no byte code anywhere
 _PROGRAM = """
-import os, pydoc, sys
+import os, pydoc, socket, sys
+socket.getfqdn = str  # it would ask for a name of 127.0.0.1, for which some Macs take 35 s
 pydoc.input = lambda prompt: sys.stdin.readline() or os._exit(0)
 pydoc.browse(int(sys.argv[1]), open_browser=False, hostname="127.0.0.1")
 """

@@ -25,7 +25,7 @@ from minigpt.amounts import format_bytes
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig
 from minigpt.dataset import SEPARATOR
-from minigpt.machine import free_memory
+from minigpt.machine import most_memory
 from minigpt.model import GPT
 from minigpt.tensor_file import check_tensors, read_tensor, write_tensors
 from minigpt.weights import MODEL, fill, find, opening
@@ -98,10 +98,10 @@ class LackOfMemory(ValueError):
 def require_memory(folder, config, device):
     """Raise LackOfMemory where the weights of a folder do not fit in the memory that is free."""
     n_bytes = 6 if device.low else 4  # float32, and bfloat16 beside it
-    needed, free = n_bytes * config.n_params(), free_memory(device)
-    if free is not None and needed > free:
+    needed, (most, are) = n_bytes * config.n_params(), most_memory(device)
+    if most is not None and needed > most:
         raise LackOfMemory(
-            f"{folder} needs {format_bytes(needed)} of memory and {format_bytes(free)} are free; "
+            f"{folder} needs {format_bytes(needed)} of memory and {format_bytes(most)} {are}; "
             f"it must fit: end what else takes memory, or take a smaller model"
         )
 

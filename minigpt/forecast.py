@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from minigpt import muon
 from minigpt.amounts import format_bytes, format_seconds
 from minigpt.costs import gpu_training_memory, training_memory
-from minigpt.machine import free_memory
+from minigpt.machine import free_memory, most_memory
 from minigpt.model import param_shapes
 from minigpt.parallel import count_cores
 
@@ -60,14 +60,15 @@ def step_flops(model, train):
 def check_memory(model, train, device, force=False, packed=False):
     """Raise ValueError if the device has not as much memory free as a run takes, unless `force`.
 
-    Nothing is refused where the system does not tell what is free.
+    Where the system does not tell what is free, all that it has counts; where it does not tell
+    that, nothing is refused.
     """
-    needed, free = total(model, train, device, packed), free_memory(device)
-    if free is not None and needed > free and not force:
-        advice = what_would_fit(model, train, free, device, packed)
+    needed, (most, are) = total(model, train, device, packed), most_memory(device)
+    if most is not None and needed > most and not force:
+        advice = what_would_fit(model, train, most, device, packed)
         raise ValueError(
-            f"the run needs about {format_bytes(needed)} of memory and {format_bytes(free)} are "
-            f"free; it must fit: {advice}, or --force to try it all the same"
+            f"the run needs about {format_bytes(needed)} of memory and {format_bytes(most)} {are}; "
+            f"it must fit: {advice}, or --force to try it all the same"
         )
 
 

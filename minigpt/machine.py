@@ -4,10 +4,12 @@ The peak of its speed is measured, since no file tells it: matrix products are t
 that a processor does with numbers.
 
 Sources: proc_meminfo(5), MemAvailable; the kernel's documentation of control groups, memory.max
-(v2) and memory.limit_in_bytes (v1).
+(v2) and memory.limit_in_bytes (v1); sysconf(3) of macOS, _SC_PHYS_PAGES.
 """
 
 import math
+import mmap
+import os
 import time
 from pathlib import Path
 
@@ -24,6 +26,25 @@ NEVER = 1 << 60  # a limit above this is none
 def free_memory(device):
     """Return the bytes free where a device computes, None where nothing tells."""
     return device.free_bytes() if device.name == "gpu" else available_bytes()
+
+
+def most_memory(device):
+    """Return the most bytes that can be taken on a device, and the words for them; None if unknown.
+
+    macOS has no file that tells what is free. There it is all that the machine has: more than that
+    is refused, and less may still be more than is free.
+    """
+    free = free_memory(device)
+    return (free, "are free") if free is not None else (all_bytes(), "are all there is")
+
+
+def all_bytes():
+    """Return the memory that the machine has, in bytes; None where the system does not tell."""
+    try:
+        pages = os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows; a system without this name
+        return None
+    return pages * mmap.PAGESIZE if pages > 0 else None
 
 
 def available_bytes(root="/"):

@@ -5,6 +5,7 @@ And no litter: what programs leave behind when tests kill them is in pytest's ow
 
 import os
 import signal
+import socket
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -22,6 +23,9 @@ settings.load_profile("untimed")
 # started by a shell with &, pytest and all that it starts would be deaf to Ctrl-C
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# http.server asks for a name of its address, for which some Macs take 35 s
+socket.getfqdn = str
 
 
 @pytest.fixture(scope="session", autouse=True)

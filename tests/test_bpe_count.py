@@ -130,6 +130,25 @@ def test_a_worker_that_is_killed_is_told_in_a_line(monkeypatch):
         count_chunks(texts(), GPT4, processes=2)
 
 
+UNGUARDED = """
+import multiprocessing, sys
+from bpe import count
+sys.platform = "darwin"
+multiprocessing.set_start_method("spawn", force=True)  # the default there
+count.BATCH_CHARS = 1
+count.count_chunks(["a"] * 30, count.Splitter("gpt4"), processes=2)
+"""
+
+
+def test_a_script_that_workers_cannot_import_is_told_how_it_must_be(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    environment = os.environ | {"PYTHONPATH": str(Path(count.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    said = [line for line in done.stderr.splitlines() if line.startswith("OSError: ")]
+    assert said[-1].endswith('beneath `if __name__ == "__main__":`')
+
+
 def test_one_str_is_refused():
     with pytest.raises(ValueError, match=r"texts is one str; it must be several"):
         count_chunks("some text", GPT4)

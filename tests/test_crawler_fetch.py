@@ -448,23 +448,48 @@ def test_local_netlocs_are_those_of_local_seeds():
     assert local_netlocs(["http://93.184.216.34/"]) == frozenset()
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
-def test_https_needs_a_certificate_that_can_be_checked(tmp_path, monkeypatch):
-    import ssl
-
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The files of a certificate that nobody knows, for 127.0.0.1, and of its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
     options = ["subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
     subprocess.run([*command.split(), *options], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def safe_site(certificate):
+    """A site that speaks HTTPS."""
     with LocalSite({"/": "safe"}) as site:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(*certificate)
         site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
-        url = site.url.replace("http:", "https:")
-        assert error_kind(fetcher_for(site), url) == "bad certificate"
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        fetcher = fetcher_for(site)
-        assert [fetcher.get(url).body for _ in range(2)] == [b"safe"] * 2
+        yield site
+
+
+def test_https_needs_a_certificate_that_can_be_checked(safe_site, certificate, monkeypatch):
+    url = safe_site.url.replace("http:", "https:")
+    assert error_kind(fetcher_for(safe_site), url) == "bad certificate"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    fetcher = fetcher_for(safe_site)
+    assert [fetcher.get(url).body for _ in range(2)] == [b"safe"] * 2
+
+
+def test_a_python_that_knows_no_authorities_takes_those_of_macos(
+    safe_site, certificate, monkeypatch, tmp_path
+):
+    url = safe_site.url.replace("http:", "https:")
+    monkeypatch.setattr("crawler.connection._AUTHORITIES", str(certificate[0]))
+    assert error_kind(fetcher_for(safe_site), url) == "bad certificate"  # it knows its own
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "missing"))
+    assert fetcher_for(safe_site).get(url).body == b"safe"
+    monkeypatch.setattr("crawler.connection._AUTHORITIES", str(tmp_path / "missing.pem"))
+    assert error_kind(fetcher_for(safe_site), url) == "bad certificate"
 
 
 def test_https_to_a_server_that_speaks_none_has_a_kind():

@@ -48,6 +48,20 @@ def test_the_standard_library_is_served_and_nothing_else():
     assert not is_served(url)
 
 
+REFUSED = """
+import socket
+def getfqdn(name):
+    raise TimeoutError("nobody knows")
+socket.getfqdn = getfqdn
+"""
+
+
+def test_nobody_is_asked_for_a_name_of_this_machine(monkeypatch):
+    monkeypatch.setattr(pydoc_site, "_PROGRAM", REFUSED + pydoc_site._PROGRAM)
+    with pydoc_site.serve() as url:
+        assert 'name="-getfqdn"' in read(url + "socket.html")  # the library's own
+
+
 def test_the_pages_show_nothing_of_our_own_environment(monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_SHELL", "zebra-marker-42")
     with pydoc_site.serve() as url:

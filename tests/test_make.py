@@ -94,6 +94,13 @@ def test_the_same_command_again_does_nothing(smoke):
     assert files_with_times(out) == before
 
 
+def test_a_setting_is_not_taken_for_the_flag_n(smoke, tmp_path):
+    makefile = tmp_path / "makefile"  # MAKEFLAGS in recipes as GNU make 3.81 has it, with an n
+    makefile.write_text("include Makefile\noverride MAKEFLAGS = PRICE=nothing $(MAKEOVERRIDES)\n")
+    again = make("-f", str(makefile), "train", *SMOKE, f"OUT={smoke[0]}")
+    assert "up to date" in again.stdout, again.stderr
+
+
 def test_what_is_examined_by_hand_makes_no_work_and_stays_no_longer_than_it_should(smoke, tmp_path):
     out, tasks = tmp_path / "out", tmp_path / "tasks.jsonl"
     shutil.copytree(smoke[0], out)

@@ -286,6 +286,13 @@ def test_there_is_one_team_in_a_process():
     assert team() is team()
 
 
+counted_blas = pytest.mark.skipif(
+    not ThreadpoolController().select(user_api="blas").lib_controllers,
+    reason="threadpoolctl does not know the BLAS here: Apple's Accelerate",
+)
+
+
+@counted_blas
 def test_blas_threads_come_back_after_the_last_user_has_left():
     def n_threads():
         return [p.num_threads for p in
@@ -301,6 +308,7 @@ def test_blas_threads_come_back_after_the_last_user_has_left():
     assert n_threads() == before
 
 
+@counted_blas
 def test_blas_threads_are_switched_off_by_whichever_thread_asks():
     libraries, seen = ThreadpoolController().select(user_api="blas").lib_controllers, []
 

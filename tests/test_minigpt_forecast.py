@@ -55,6 +55,15 @@ def test_a_run_that_cannot_fit_is_refused_with_what_would_unless_forced(free):
     check_memory(model, train, CPU, force=True)
 
 
+def test_a_run_larger_than_the_machine_is_refused_where_free_is_not_told(free, monkeypatch):
+    free(None)  # as on macOS
+    monkeypatch.setattr(machine, "all_bytes", lambda: 10**9)
+    gpt2 = get_preset("gpt2")
+    with pytest.raises(ValueError, match=r"GB of memory and 1\.0 GB are all there is; it must fit"):
+        check_memory(gpt2.model, replace(gpt2.train, workers=2), CPU)
+    check_memory(MODEL, TWO, CPU)
+
+
 def test_the_advice_keeps_the_windows_of_an_update(free):
     train = replace(TRAIN, batch_size=12, accumulate=1, workers=2)
     free_bytes = training_bytes(MODEL, replace(train, batch_size=6, accumulate=2), 2)
@@ -98,8 +107,9 @@ def test_what_fits_with_no_batch_is_told_to_be_smaller(free):
         check_memory(get_preset("gpt2-xl").model, TRAIN, CPU)
 
 
-def test_nothing_is_refused_where_nothing_tells_what_is_free(free):
+def test_nothing_is_refused_where_nothing_tells_what_is_free(free, monkeypatch):
     free(None)
+    monkeypatch.setattr(machine, "all_bytes", lambda: None)
     check_memory(get_preset("gpt2-xl").model, TRAIN, CPU)
 
 

@@ -1,13 +1,16 @@
 """What the machine has free, as the system tells it, and its peak, as it is measured."""
 
+import mmap
+import os
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from minigpt import machine
 from minigpt.backend import open_device
-from minigpt.machine import GOES, SIZE, available_bytes, measure_peak
+from minigpt.machine import GOES, SIZE, available_bytes, measure_peak, most_memory
 from minigpt.parallel import Workers
 
 
@@ -28,6 +31,23 @@ def test_free_is_what_the_system_has(tmp_path):
 
 def test_nothing_is_known_where_the_system_tells_nothing(tmp_path):
     assert available_bytes(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("pages", "most"),
+    [(1000, 1000 * mmap.PAGESIZE), (-1, None), (ValueError("unknown"), None)],
+)
+def test_where_nobody_tells_what_is_free_all_that_there_is_counts(monkeypatch, pages, most):
+    monkeypatch.setattr(machine, "available_bytes", lambda: None)  # as on macOS
+    sysconf = mock.Mock(side_effect=[pages])
+    monkeypatch.setattr(os, "sysconf", sysconf)
+    assert most_memory(open_device("cpu")) == (most, "are all there is")
+    sysconf.assert_called_once_with("SC_PHYS_PAGES")
+
+
+def test_what_is_free_counts_where_it_is_told(monkeypatch):
+    monkeypatch.setattr(machine, "available_bytes", lambda: 500)
+    assert most_memory(open_device("cpu")) == (500, "are free")
 
 
 @pytest.mark.parametrize(

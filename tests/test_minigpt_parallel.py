@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -6,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minigpt_examples import untimed
 
-from minigpt.parallel import Workers, count_cores, slices
+from minigpt.parallel import Workers, count_cores, fast_cores, slices
 
 
 @untimed
@@ -45,6 +48,35 @@ def test_an_error_in_a_worker_reaches_the_caller(n):
 
 def test_no_number_means_one_worker_a_core():
     assert Workers().n == Workers(0).n == count_cores() >= 1
+
+
+@pytest.fixture
+def seven_cores(monkeypatch):
+    """A system that tells no more than that it has 7 cores."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    fast_cores.cache_clear()
+    yield
+    fast_cores.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("program", "n"), [("echo 4", 4), ("exit 1", 7), ("echo odd", 7), (None, 7)]
+)
+def test_of_a_macs_cores_the_fast_ones_count(seven_cores, monkeypatch, program, n):
+    def run(words, **options):
+        assert words == ["/usr/sbin/sysctl", "-n", "hw.perflevel0.physicalcpu"]
+        return real(["sh", "-c", program] if program else ["/missing"], **options)
+
+    real = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert count_cores() == n
+
+
+def test_where_nothing_else_is_known_all_cores_count(seven_cores, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert count_cores() == 7
 
 
 def test_blas_uses_one_thread_meanwhile_and_as_many_as_before_afterwards():

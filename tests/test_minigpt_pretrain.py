@@ -19,6 +19,7 @@ from minigpt import checkpoint, dataset, loop, run_lock
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import to_numpy
 from minigpt.checkpoint import load, load_model, read_progress
+from minigpt.crew import CAN_FORK
 from minigpt.dataset import Windows, load_tokens
 from minigpt.ops import softmax
 from minigpt.pretrain import StopRequest, pretrain
@@ -327,7 +328,7 @@ def die_at_write(n, before):
         (45, True),
     ],
 )
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied here")
+@pytest.mark.skipif(not CAN_FORK, reason="a process cannot be copied and go on to compute here")
 def test_a_killed_run_continues_to_the_same_bytes(whole, example, tmp_path, n, before):
     out = tmp_path / "base"
     kill_at_write(example, out, n, before)

@@ -51,6 +51,8 @@ def blas_threads():
 def test_blas_has_one_thread_inside_and_those_it_had_again_afterwards():
     limit = BlasLimit()
     controllers = ThreadpoolController().select(user_api="blas").lib_controllers
+    if not controllers:
+        pytest.skip("threadpoolctl does not know the BLAS here: Apple's Accelerate")
     before = blas_threads()
     try:
         for library in controllers:
