@@ -219,6 +219,23 @@ def test_a_cut_off_file_of_ids_is_refused(tmp_path, left):
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        "", "{", "'", "\\", "{[]: 1}", "  1\n 2\n", "(" * 300, "-" * 5000 + "1", "1" * 5000,
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (9" + "9" * 30 + ",)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (-5,)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (1000,)}",
+    ],
+)  # fmt: skip
+def test_a_header_that_lies_or_is_none_is_refused(tmp_path, header):
+    data = header.encode()
+    start = b"\x93NUMPY\x01\x00" + len(data).to_bytes(2, "little")
+    (tmp_path / "a.npy").write_bytes(start + data + bytes(200))
+    with pytest.raises(ValueError, match=r"a.npy is not a whole .npy file .*tokenize again"):
+        load_tokens(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
     "array", [np.zeros((2, 2), np.uint16), np.zeros(3), np.zeros(3, np.int64), np.uint16(3)]
 )
 def test_an_array_that_is_no_row_of_ids_is_refused(tmp_path, array):
