@@ -12,8 +12,8 @@ North American Numbering Plan (area and exchange begin with 2..9).
 import re
 from collections.abc import Iterator
 
-# Possessive (`++`, `*+`), so that a run of digits is read once, however long it is. One that goes on
-# as no number does is found as well: else it would be read again from each place within it.
+# Possessive (`++`, `*+`), so that a run of digits is read once, however long it is. One that goes
+# on as no number does is found as well: else it would be read again from each place within it.
 CANDIDATE = re.compile(
     r"""
     (?<![\w+.,;/\#$€£=^*)-])(?<![\d:]:)(?<![\w)]\()(?:(?<!\d[ \u00a0])|(?=\+))

@@ -179,7 +179,7 @@ def load_tokens(path, n_vocab=None):
         tokens = np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
-    except Exception as error:  # NumPy reads the header as Python's source: any mistake can be in it
+    except Exception as error:  # NumPy reads the header as Python does: any mistake may be in it
         raise ValueError(f"{path} is not a whole .npy file ({error}); tokenize again") from error
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise ValueError(
