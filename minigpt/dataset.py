@@ -27,6 +27,7 @@ import numpy as np
 
 from bpe.documents import documents
 from bpe.files import atomic_write
+from bpe.mistakes import reason
 from minigpt.amounts import count, format_bytes
 
 SEPARATOR = "<|endoftext|>"
@@ -164,8 +165,10 @@ def read_report(folder):
         _ = report["tokenizer"], train["sha256"], train["tokens"], val["tokens"]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; tokenize first") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole report ({error!r}); tokenize again") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not a whole report ({reason(error)}); tokenize again"
+        ) from None
     return report
 
 

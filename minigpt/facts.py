@@ -21,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from bpe.documents import kind, whole_gzip
+from bpe.mistakes import reason
 from minigpt.pydoc_page import (
     called,
     classes,
@@ -68,7 +69,7 @@ def read_documents(path):
                     raise ValueError(f"in_degree is {record['in_degree']}")
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: no document ({error!r}); a line must be like "
+                    f"{path}, line {number}: no document ({reason(error)}); a line must be like "
                     '{"title": "heapq", "text": "...", "url": "...", "in_degree": 3}'
                 ) from None
             records.append(record)

@@ -25,6 +25,7 @@ MOST_BYTES = 32 << 20  # of a longer file the end is read
 LAST_LINES = 1 << 14  # bytes: enough for the last line
 MOST_LINES = 2000  # of metrics, looks aside: more than a screen has pixels for
 MOST_TEXT = 4000  # characters of a sample
+NUMBERS = "tokens", "train_loss", "val_loss", "bits_per_byte", "seconds"  # or null, of a line
 STEPS = (
     "step", "documents_in", "documents_out", "characters_in", "characters_out", "reasons",
 )  # fmt: skip
@@ -61,7 +62,7 @@ def describe(folder, now=None):
     report = read_object(folder / REPORT)
     try:
         progress = checkpoint.read_progress(folder)
-        saved, steps = int(progress["step"]), progress["run"]["train"]["steps"]
+        saved, steps = int(progress["step"]), int(progress["run"]["train"]["steps"])
     except (OSError, ValueError, LookupError, TypeError):
         saved, steps = 0, report.get("steps")
     lines = read_lines(folder / METRICS, most=LAST_LINES)
@@ -186,7 +187,8 @@ def read_lines(path, after=-1, most=None):
     for line in lines[size > most :]:  # the first is cut
         if line.endswith(b"\n") and (value := parse(line)) is not None:
             step = value.get("step")
-            if type(step) is int and step > after:
+            numbers = all(isinstance(value.get(name) or 0, (int, float)) for name in NUMBERS)
+            if type(step) is int and step > after and numbers:
                 found.append(value)
     return found
 

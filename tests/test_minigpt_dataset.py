@@ -188,6 +188,7 @@ def test_there_is_no_report_of_ids_that_were_only_half_replaced(tmp_path, monkey
         ("{", "is not a whole report"),
         ("[]", "is not a whole report"),
         ('{"stage": "tokens"}', "is not a whole report"),
+        ("[" * 99999, "is not a whole report"),
     ],
 )
 def test_a_damaged_report_is_refused(tmp_path, content, message):

@@ -14,7 +14,7 @@ from minigpt.chat_format import with_control_tokens
 from minigpt.chat_template import save_template
 from minigpt.checkpoint import load, save_state, write_json
 from minigpt.optim import AdamW
-from minigpt.runs import MOST_TEXT, describe, find_run, funnel, read_lines, read_run
+from minigpt.runs import MOST_TEXT, NUMBERS, describe, find_run, funnel, read_lines, read_run
 
 NOW = 1_900_000_000.0
 
@@ -55,8 +55,12 @@ def test_half_a_last_line_is_given_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damaged", ["{", "[]", "7", "{}", '{"step": "9"}', '{"step": true}', "[" * 99999, "\x00"]
-)
+    "damaged",
+    [
+        "{", "[]", "7", "{}", '{"step": "9"}', '{"step": true}', "[" * 99999, "\x00",
+        *(f'{{"step": 9, "{name}": {value}}}' for name in NUMBERS for value in ('"x"', "[1]")),
+    ],
+)  # fmt: skip
 def test_damaged_lines_are_left_out(tmp_path, damaged):
     path = write_lines(tmp_path / "metrics.jsonl", line(0), damaged, line(20))
     assert [x["step"] for x in read_lines(path)] == [0, 20]
