@@ -183,7 +183,8 @@ def load_tokens(path, n_vocab=None):
     except OSError:
         raise
     except Exception as error:  # NumPy reads the header as Python does: any mistake may be in it
-        raise ValueError(f"{path} is not a whole .npy file ({error}); tokenize again") from error
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is not a whole .npy file ({said}); tokenize again") from error
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise ValueError(
             f"{path} holds {tokens.dtype} of shape {tokens.shape}; it must be one row of ids"

@@ -58,7 +58,7 @@ def test_half_a_last_line_is_given_when_it_is_whole(tmp_path):
     "damaged",
     [
         "{", "[]", "7", "{}", '{"step": "9"}', '{"step": true}', "[" * 99999, "\x00",
-        *(f'{{"step": 9, "{name}": {value}}}' for name in NUMBERS for value in ('"x"', "[1]")),
+        *(f'{{"step": 9, "{name}": {value}}}' for name in NUMBERS for value in ('""', "[]")),
     ],
 )  # fmt: skip
 def test_damaged_lines_are_left_out(tmp_path, damaged):
@@ -77,6 +77,12 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path):
     found = read_lines(write_lines(tmp_path / "metrics.jsonl", text))
     assert found == [{"step": 5, "val_loss": None, "more": [None, {"x": None}], "grad_norm": None}]
     json.dumps(found, allow_nan=False)
+
+
+def test_numbers_that_no_float_can_hold_are_null(tmp_path):
+    text = f'{{"step": 5, "val_loss": 1{"0" * 400}, "seconds": -1{"0" * 400}}}'
+    found = read_lines(write_lines(tmp_path / "metrics.jsonl", text))
+    assert found == [{"step": 5, "val_loss": None, "seconds": None}]
 
 
 def test_of_a_huge_file_the_end_is_read(tmp_path, monkeypatch):
