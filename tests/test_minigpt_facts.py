@@ -195,6 +195,7 @@ def test_pages_that_are_not_pydocs_give_their_title_and_first_sentence():
         lambda n: "Tools of <http: " + "<http: " * n,
         lambda n: "keys\n\nClasses\n\nclass Key(object)\n\nKey(" + "-> a" * n,
         lambda n: "keys of yours. " + "a." * n + "a",
+        lambda n: "Tools for " + "key(" * 20 * n,
         lambda n: "keys\n\nFunctions\n\nkey(...)\n" + "    key(a\n" * n,
     ],
 )
