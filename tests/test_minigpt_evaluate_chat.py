@@ -313,3 +313,15 @@ def test_a_malformed_question_is_named(tmp_path, line):
     path.write_text(lines, "utf-8", "surrogatepass")
     with pytest.raises(ValueError, match=r"questions.jsonl, line 2: no question"):
         read_questions(path)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "{", "[]", "{}", '{"facts": "x"}', "[" * 99999, "\ud800"]
+)
+def test_figures_are_printed_whatever_the_conversations_report_is(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "conversations.json").write_text(content, "utf-8", "surrogatepass")
+    print_table({"questions": {"known": 1}, "exact": 0.5}, tmp_path)
+    first, row = capsys.readouterr().out.splitlines()
+    assert first.split() == ["assistant", "base"]
+    assert row.split()[-2:] == ["50.0", "%"]
