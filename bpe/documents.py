@@ -47,7 +47,7 @@ def kind(path: str | Path) -> tuple[bool, Callable[..., BinaryIO]]:
 
 def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
     decoder, offset, begun = codecs.getincrementaldecoder("utf-8")(), 0, False
-    while data := _whole_gzip(path, file.read, PIECE_BYTES):
+    while data := whole_gzip(path, file.read, PIECE_BYTES):
         text = _decode(data, f"{path}: ", offset, decoder.decode)
         yield text if begun else text.removeprefix("\ufeff")
         offset, begun = offset + len(data), begun or text != ""
@@ -58,7 +58,7 @@ def _whole_text(path: Path, file: BinaryIO) -> Iterator[str]:
 
 def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
     offset = number = 0
-    while line := _whole_gzip(path, file.readline):
+    while line := whole_gzip(path, file.readline):
         number += 1
         where = f"{path}, line {number}: "
         text = _decode(line, where, offset, bytes.decode)
@@ -78,7 +78,7 @@ def _json_lines(path: Path, file: BinaryIO) -> Iterator[str]:
         raise ValueError(f"{path}: empty; it must hold documents, one a line")
 
 
-def _whole_gzip(path: Path, read: Callable[..., bytes], *arguments: int) -> bytes:
+def whole_gzip(path: str | Path, read: Callable[..., bytes], *arguments: int) -> bytes:
     """Read; raise ValueError where a gzip file is damaged."""
     try:
         return read(*arguments)

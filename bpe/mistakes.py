@@ -39,3 +39,8 @@ def unrecognized(parser: argparse.ArgumentParser, words: list[str]) -> str:
     near = difflib.get_close_matches(words[0].partition("=")[0], flags, 1, cutoff=0.7)
     meant = f" (do you mean {near[0]}?)" if near else ""
     return f"unrecognized arguments: {' '.join(words)}{meant}"
+
+
+def reason(error: Exception) -> str:
+    """Say what was wrong in a file as Python shows it, but not with all of the file beside it."""
+    return str(error) if isinstance(error, UnicodeError) else repr(error)

@@ -151,7 +151,8 @@ def read_words(
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
     for pair in pairs:
         if len(pair) != 2 or not words.keys() >= {*pair}:
-            raise ValueError(f"merge {pair} must join two tokens of the vocabulary")
+            shown = str(pair)[:80]
+            raise ValueError(f"merge {shown} must join two tokens of the vocabulary")
     return {
         "tokens": tokens,
         "merges": [(words[first], words[second]) for first, second in pairs],

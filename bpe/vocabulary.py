@@ -9,6 +9,8 @@ from bpe.ranks import require_every_byte
 from bpe.special import check_special_tokens
 from bpe.split import to_bytes
 
+MOST_ID = 2**32 - 1  # ids in arrays are uint32
+
 
 def check_vocabulary(
     tokens: Mapping[int, bytes],
@@ -20,7 +22,7 @@ def check_vocabulary(
     taken = [*tokens, *special_tokens.values()]
     for id in taken:
         if not isinstance(id, int) or id < 0:
-            raise ValueError(f"id is {id!r}; it must be a whole number from 0 up")
+            raise ValueError(f"id is {repr(id)[:40]}; it must be a whole number from 0 up")
     ids = set(taken)
     free = next(id for id in count() if id not in ids)
     if free < max(tokens, default=0):
@@ -50,6 +52,8 @@ def check_vocabulary(
     check_special_tokens(special_tokens)
     times_taken = Counter(taken)
     for text, id in special_tokens.items():
+        if id > MOST_ID:
+            raise ValueError(f"special token {text!r} has id {id}; it must be at most {MOST_ID}")
         if times_taken[id] > 1:
             raise ValueError(f"special token {text!r} has id {id}; another token has it already")
         if to_bytes(text) in id_of:

@@ -12,13 +12,14 @@ North American Numbering Plan (area and exchange begin with 2..9).
 import re
 from collections.abc import Iterator
 
-# Possessive (`++`, `*+`), so that a run of digits is read once, however long it is.
+# Possessive (`++`, `*+`), so that a run of digits is read once, however long it is. One that goes
+# on as no number does is found as well: else it would be read again from each place within it.
 CANDIDATE = re.compile(
     r"""
     (?<![\w+.,;/\#$€£=^*)-])(?<![\d:]:)(?<![\w)]\()(?:(?<!\d[ \u00a0])|(?=\+))
-    \+?(?:\(\+?\d{1,5}+\)|\d++)(?:[ \u00a0./–-]?(?:\(\d{1,5}+\)|\d++))*+
+    (?P<run>\+?(?:\(\+?\d{1,5}+\)|\d++)(?:[ \u00a0./–-]?(?:\(\d{1,5}+\)|\d++))*+)
     (?:[ ,]{0,2}(?:x|ext\.?|extension|\#)[ .:]?\d{1,6}(?![\w-]))?+
-    (?![\w^*=%(]|[.,:/–-]\d|[ \u00a0]\d|\.\w)
+    (?P<goes_on>(?=[\w^*=%(]|[.,:/–-]\d|[ \u00a0]\d|\.\w))?+
     """,
     re.I | re.X,
 )
@@ -57,9 +58,12 @@ OTHER = re.compile(
 
 def phones(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of the telephone numbers in a text."""
-    for match in CANDIDATE.finditer(text):
-        if is_phone(text, *match.span()):
+    at = 0
+    while match := CANDIDATE.search(text, at):
+        goes_on = match["goes_on"] is not None
+        if not goes_on and is_phone(text, *match.span()):
             yield match.span()
+        at = match.end("run" if goes_on else 0)  # what seemed an extension may be a number
 
 
 def is_phone(text: str, start: int, end: int) -> bool:

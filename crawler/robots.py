@@ -55,7 +55,7 @@ class Robots:
     """
 
     def __init__(self, content: str | bytes):
-        data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        data = _bytes(content) if isinstance(content, str) else content
         mark = _BYTE_ORDER_MARK.match(data)
         text = data[mark.end() if mark else 0 : MAX_BYTES].decode("utf-8", "surrogateescape")
         self.sitemaps: list[str] = []
@@ -119,6 +119,14 @@ class Robots:
             rules = itertools.chain.from_iterable(self._groups.get(agent, []))
             self._sorted[agent] = sorted(rules, reverse=True)
         return self._sorted[agent]
+
+
+def _bytes(text: str) -> bytes:
+    """Encode a text, with the bytes that `surrogateescape` hid in it, if any."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # other halves of surrogate pairs
+        return text.encode("utf-8", "replace")
 
 
 def _field_and_value(line: str) -> tuple[str, str]:

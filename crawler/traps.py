@@ -46,10 +46,11 @@ def without_session(url: str) -> str:
     if ";" not in url and "?" not in url and "/(" not in url:
         return url
     start, mark, query = url.partition("?")
-    start = _ASP_SESSION.sub("", _SESSION_IN_PATH.sub("", start))
+    path_at = start.index("/", len("http://") + 1)  # a host may hold a `;`, and stays as it is
+    path = _ASP_SESSION.sub("", _SESSION_IN_PATH.sub("", start[path_at:]))
     if mark:
         query = _SESSION_IN_QUERY.sub("", query).removesuffix("&")
-    return start + (f"?{query}" if query else "")
+    return start[:path_at] + path + (f"?{query}" if query else "")
 
 
 def refusal(parts: Parts) -> str | None:

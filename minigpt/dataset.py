@@ -27,6 +27,7 @@ import numpy as np
 
 from bpe.documents import documents
 from bpe.files import atomic_write
+from bpe.mistakes import reason
 from minigpt.amounts import count, format_bytes
 
 SEPARATOR = "<|endoftext|>"
@@ -164,8 +165,10 @@ def read_report(folder):
         _ = report["tokenizer"], train["sha256"], train["tokens"], val["tokens"]
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; tokenize first") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole report ({error!r}); tokenize again") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not a whole report ({reason(error)}); tokenize again"
+        ) from None
     return report
 
 
@@ -177,8 +180,11 @@ def load_tokens(path, n_vocab=None):
     """
     try:
         tokens = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
-        raise ValueError(f"{path} is not a whole .npy file ({error}); tokenize again") from error
+    except OSError:
+        raise
+    except Exception as error:  # NumPy reads the header as Python does: any mistake may be in it
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is not a whole .npy file ({said}); tokenize again") from error
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
         raise ValueError(
             f"{path} holds {tokens.dtype} of shape {tokens.shape}; it must be one row of ids"

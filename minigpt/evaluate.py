@@ -192,11 +192,12 @@ def earlier(path, weights):
     """Return the sections that `path` holds of the same weights."""
     try:
         found = json.loads(path.read_text("utf-8"))
-        if found["weights"] == weights:
-            return {name: found["sections"][name] for name in SECTIONS if name in found["sections"]}
-    except (OSError, ValueError, TypeError, KeyError):
-        pass  # there is none, or it is of no use: it is made anew
-    return {}
+        sections = found["sections"] if found["weights"] == weights else {}
+        for section in sections.values():
+            _ = section["seconds"] + section["tokens"] + 0.0, section["title"], section["parts"]
+        return {name: sections[name] for name in SECTIONS if name in sections}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}  # there is none, or it is of no use: it is made anew
 
 
 def evaluate(settings, device="cpu", show=lambda section: None):

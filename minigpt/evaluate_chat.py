@@ -34,6 +34,7 @@ import json
 import time
 from pathlib import Path
 
+from bpe.mistakes import reason
 from minigpt import checkpoint
 from minigpt.chat_format import END, control_ids, render_prompt
 from minigpt.chat_template import check_template
@@ -71,15 +72,15 @@ def read_questions(path):
     Raises ValueError for a malformed one.
     """
     lines = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                question = json.loads(line)
+                question = json.loads(line.decode("utf-8"))
                 _ = question["asks"], question["kind"], question["messages"][-1]["content"]
-            except (ValueError, TypeError, KeyError, IndexError) as error:
+            except (ValueError, LookupError, TypeError, RecursionError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: no question ({error!r}); make the file again with "
-                    f"python -m minigpt conversations"
+                    f"{path}, line {number}: no question ({reason(error)}); make the file again "
+                    "with python -m minigpt conversations"
                 ) from None
             lines.append(question)
     return lines

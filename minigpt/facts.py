@@ -19,13 +19,14 @@ This only reads; which facts are taught is in best_known.py, how they become que
 phrasings.py, how these become files in chat_data.py.
 """
 
-import gzip
 import json
 import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from bpe.documents import kind, whole_gzip
+from bpe.mistakes import reason
 from minigpt import any_page
 from minigpt.pydoc_page import (
     called,
@@ -59,19 +60,24 @@ class Fact:
 
 
 def read_documents(path):
-    """Return the records of documents.jsonl.gz; raise ValueError for others."""
+    """Return the records of documents.jsonl.gz; raise ValueError for others.
+
+    Only "text" need be there, as for bpe/documents.py; other fields may be null.
+    """
     records = []
-    opener = gzip.open if str(path).endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
+    with kind(path)[1](path, "rb") as file:
+        for number, line in enumerate(iter(lambda: whole_gzip(path, file.readline), b""), start=1):
+            if not line.strip():
+                continue
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8-sig"))
+                record = {name: value for name, value in record.items() if value is not None}
                 _ = record["text"] + record.get("title", "") + record.get("url", "")
                 if not 0 <= record.get("in_degree", 0) < math.inf:
                     raise ValueError(f"in_degree is {record['in_degree']}")
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise ValueError(
-                    f"{path}, line {number}: no document ({error!r}); a line must be like "
+                    f"{path}, line {number}: no document ({reason(error)}); a line must be like "
                     '{"title": "heapq", "text": "...", "url": "...", "in_degree": 3}'
                 ) from None
             records.append(record)

@@ -11,6 +11,7 @@ import json
 import math
 from pathlib import Path
 
+from bpe.mistakes import reason
 from minigpt.amounts import format_bytes
 from minigpt.checkpoint import load_tokenizer, read_config
 from minigpt.model import param_shapes
@@ -100,8 +101,8 @@ def training_lines(path):
             f"validation loss {r['val_loss']:.3f} nats/token = {r['bits_per_byte']:.3f} bits/byte",
             f"{r['flops']:.1e} operations in {r['seconds']:,.0f} seconds",
         ]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole report ({error!r}); delete it") from None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path} is not a whole report ({reason(error)}); delete it") from None
 
 
 def file_lines(folder):

@@ -62,9 +62,11 @@ def first_sentence(text, longest=LONGEST):
     text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
     if match := SENTENCE.match(text):
         text = match[1]
+    if len(text) > longest:  # first: CODE takes the square of the length
+        return ""
     words = re.findall(r"[A-Za-z]{2,}", text)
     prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
-    if not prose or CODE.search(text) or NOTICE.match(text) or len(text) > longest:
+    if not prose or CODE.search(text) or NOTICE.match(text):
         return ""
     return text if text[-1] in ".!?" else text.rstrip(" :;,") + "."
 

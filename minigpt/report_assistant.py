@@ -45,17 +45,30 @@ def print_table(report, conversations=None):
     """Print the figures of a report, the base model's beside them."""
     if "known" not in report["questions"]:
         print("the documents held no facts to ask for: nothing of what they say is examined")
-    elif conversations is not None:
-        data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
-        facts = count(data["facts"], "fact")
-        some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
-        print(f"{facts}, each taught in {some} of {all_of_them} phrasings; examined in "
-              f"{data['phrasings_held_out']} others")  # fmt: skip
+    elif conversations is not None and (line := taught_line(conversations)):
+        print(line)
     width = max(len(name) for _, name in ROWS)
     print(f"{'':{width}} {'assistant':>9} {'base':>7}")
     for name, *shares in figures(report):
         cells = ["" if x is None else f"{100 * x:.1f} %" for x in shares]
         print(f"{name:{width}} {cells[0]:>9} {cells[1]:>7}")
+
+
+def taught_line(conversations):
+    """Return in how many phrasings facts were taught; "" where the conversations' report is bad.
+
+    The figures are there by then, and took their time: they are printed without it.
+    """
+    try:
+        data = json.loads((Path(conversations) / DATA_REPORT).read_text("utf-8"))
+        facts = count(data["facts"], "fact")
+        some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
+        return (
+            f"{facts}, each taught in {some} of {all_of_them} phrasings; examined in "
+            f"{data['phrasings_held_out']} others"
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ""
 
 
 # ---- the report --------------------------------------------------------------------------------

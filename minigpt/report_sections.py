@@ -7,6 +7,7 @@ from the documents. What the model knows, in evaluation.json, is made of such se
 import json
 
 from bpe.documents import documents
+from bpe.mistakes import reason
 from bpe.stats import head, measure
 from minigpt.amounts import format_seconds
 from minigpt.runs import is_look, thinned
@@ -116,8 +117,8 @@ def curves_section(path):
                 curves["validation"].append([point["tokens"], point["val_loss"]])
             if point["train_loss"] is not None:
                 curves["training"].append([point["tokens"], point["train_loss"]])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole record of training ({error!r})") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a whole record of training ({reason(error)})") from None
     return {
         "title": "Training",
         "headline": None,

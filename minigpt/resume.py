@@ -58,11 +58,17 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
 def read_progress(folder):
     """Return the progress of the run in a folder, None if there is none.
 
-    An earlier version had one optimizer, and so did not name it.
+    An earlier version had one optimizer, and so did not name it. Raises ValueError for one that is
+    damaged; it is needed before the checksum is looked at.
     """
     progress = checkpoint.read_progress(folder)
-    if progress is not None:
-        progress["run"]["train"].setdefault("optimizer", "adamw")
+    try:
+        if progress is not None:
+            progress["run"]["train"].setdefault("optimizer", "adamw")
+            _ = progress["run"]["model"].keys(), progress["run"]["tokens"], progress["step"] + 0
+    except (LookupError, TypeError, AttributeError) as error:
+        where = folder / checkpoint.STATE
+        raise ValueError(f"{where} is damaged ({error!r}); --fresh starts anew") from None
     return progress
 
 
@@ -257,6 +263,7 @@ def find_best(path, progress):
 def step_of(line):
     """Return the step of a line of a record, infinity for a damaged line."""
     try:
-        return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
-    except (ValueError, TypeError, KeyError):
-        return float("inf")
+        step = json.loads(line)["step"] if line.endswith(b"\n") else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        step = None
+    return step if type(step) is int else float("inf")

@@ -15,6 +15,7 @@ import json
 import math
 import time
 from pathlib import Path
+from types import NoneType
 
 from minigpt import checkpoint, run_lock
 from minigpt.chat_template import read_template
@@ -22,9 +23,11 @@ from minigpt.resume import METRICS, REPORT, SAMPLES
 
 SILENT_S = 120.0  # a run saves its state every 30 s, or after a step that takes longer
 MOST_BYTES = 32 << 20  # of a longer file the end is read
+LARGEST = 1e300
 LAST_LINES = 1 << 14  # bytes: enough for the last line
 MOST_LINES = 2000  # of metrics, looks aside: more than a screen has pixels for
 MOST_TEXT = 4000  # characters of a sample
+NUMBERS = "tokens", "train_loss", "val_loss", "bits_per_byte", "seconds"  # or null, of a line
 STEPS = (
     "step", "documents_in", "documents_out", "characters_in", "characters_out", "reasons",
 )  # fmt: skip
@@ -61,8 +64,8 @@ def describe(folder, now=None):
     report = read_object(folder / REPORT)
     try:
         progress = checkpoint.read_progress(folder)
-        saved, steps = int(progress["step"]), progress["run"]["train"]["steps"]
-    except (OSError, ValueError, LookupError, TypeError):
+        saved, steps = int(progress["step"]), int(progress["run"]["train"]["steps"])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         saved, steps = 0, report.get("steps")
     lines = read_lines(folder / METRICS, most=LAST_LINES)
     last = lines[-1] if lines else {"step": 0}
@@ -186,7 +189,10 @@ def read_lines(path, after=-1, most=None):
     for line in lines[size > most :]:  # the first is cut
         if line.endswith(b"\n") and (value := parse(line)) is not None:
             step = value.get("step")
-            if type(step) is int and step > after:
+            numbers = all(
+                isinstance(value.get(name, 0), (int, float, NoneType)) for name in NUMBERS
+            )
+            if type(step) is int and step > after and numbers:
                 found.append(value)
     return found
 
@@ -209,12 +215,12 @@ def parse(data):
 
 
 def finite(value):
-    """Return a JSON value with None for the numbers that JSON does not have."""
+    """Return a JSON value with None for numbers that JSON does not have or no float can hold."""
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list):
         return [finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, (int, float)) and not abs(value) < LARGEST else value
 
 
 def funnel(out):

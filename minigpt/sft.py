@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bpe.mistakes import reason
 from minigpt import checkpoint
 from minigpt.amounts import count
 from minigpt.backend import to_numpy
@@ -61,8 +62,8 @@ def inherit(base):
         config = TrainConfig(**{k: v for k, v in settings.items() if k in known})
     except FileNotFoundError:
         config = TrainConfig()
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{Path(base) / REPORT} is not a whole report ({error!r})") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{Path(base) / REPORT} is not a whole report ({reason(error)})") from None
     return replace(
         config,
         epochs=0.0,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bpe.mistakes import reason
 from minigpt.amounts import count, format_seconds
 from minigpt.checkpoint import load
 from minigpt.curves import loss_line
@@ -72,8 +73,10 @@ def read(path):
         report = json.loads(path.read_text("utf-8"))
         float(report["seconds"])
         return report, describe(report)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole report ({error!r}); run its stage again") from None
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not a whole report ({reason(error)}); run its stage again"
+        ) from None
 
 
 def prompts(out, separator, n_tokens=16):

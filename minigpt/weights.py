@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import safetensors
 
+from bpe.mistakes import reason
 from minigpt.backend import array_module, to_numpy
 from minigpt.model import param_shapes
 
@@ -175,7 +176,7 @@ def tensor_files(folder):
         for name, file in weight_map.items():
             shards.setdefault(file, []).append(name)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{index} is no index of shards ({error!r})") from error
+        raise ValueError(f"{index} is no index of shards ({reason(error)})") from error
     for file in shards:
         if not isinstance(file, str) or Path(file).name != file or file in ("", ".."):
             raise ValueError(f"{index} names {file!r}; it must be a file beside it")

@@ -192,6 +192,8 @@ A, B = naive.byte_ids(b"ab")
         ({"merges": [(A, B), (A, B)]}, "merges hold a pair twice"),
         ({"special_tokens": {"<e>": 256}}, "special token '<e>' has id 256; another token has it"),
         ({"special_tokens": {"<e>": 257, "<f>": 257}}, "'<e>' has id 257; another token has it"),
+        ({"special_tokens": {"<e>": 2**32}}, "'<e>' has id 4294967296; it must be at most 42949"),
+        ({"tokens": vocabulary_with({"9" * 5000: b"cd"})}, "id is '9{39}; it must be a whole"),
         ({"special_tokens": {"ab": 257}}, "special token 'ab' is an ordinary token too"),
     ],
 )

@@ -174,6 +174,7 @@ WITH_END = {"type": "TemplateProcessing", "single": [*TEXT_ALONE, END]}
         (set_in("model", "vocab", "<|endoftext|>", 316), "has id 317, but 316 in the vocabulary"),
         (set_in("model", "merges", 0, ["a", "qq"]), r"merge \['a', 'qq'\] must join two tokens"),
         (set_in("model", "merges", 0, ["a"]), r"merge \['a'\] must join two tokens"),
+        (set_in("model", "merges", 0, ["a", "q" * 5000]), r"merge \['a', 'q{73} must join two"),
         (set_in("model", "merges", 3), "not laid out as a tokenizer.json is"),
         (set_in("normalizer", {"type": "NFC"}), 'normalizer is {"type": "NFC"}; it must be null'),
         (set_in("model", "vocab", "ab", 1 << 40), "no token has id 3.*ids must go up"),

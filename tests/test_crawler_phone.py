@@ -82,6 +82,16 @@ def test_other_numbers_are_left_alone(text):
     assert found(text) == []
 
 
-@pytest.mark.parametrize("text", ["1 " * 100_000, "(1)" * 60_000, "+1-" * 60_000, "9" * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 " * 100_000, "(1)" * 60_000, "+1-" * 60_000, "9" * 300_000,
+        "3–58.8" * 60_000 + "A", "(1) " * 90_000 + "A",
+    ],
+)  # fmt: skip
 def test_hostile_digits_are_read_to_their_end(text):
     assert found(f"{text}\n+44 20 7946 0958") == ["+44 20 7946 0958"]
+
+
+def test_what_seems_an_extension_may_be_a_number():
+    assert found("call 01# 002020 7946 0958") == ["002020 7946 0958"]

@@ -1,7 +1,7 @@
 """robots.txt by RFC 9309, rule by rule."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crawler.robots import MAX_BYTES, MAX_LINE_BYTES, Robots
@@ -341,7 +341,8 @@ def test_matching_agrees_with_the_definition(pattern, end, path):
 
 
 @settings(deadline=None)
-@given(st.text(max_size=200) | st.binary(max_size=200))
+@given(st.text(st.characters(), max_size=200) | st.binary(max_size=200))
+@example("Disallow: /\ud800")
 def test_no_file_raises(content):
     robots = Robots(content)
     assert robots.allowed("http://example.org/", AGENT) in (True, False)

@@ -26,6 +26,8 @@ HEX = "0123456789abcdef0123456789abcdef"
         ("http://h/a?possession_idea=1", "http://h/a?possession_idea=1"),
         (f"http://h/(S({HEX[:24]}))/a.aspx", "http://h/a.aspx"),
         ("http://h/wiki/Go_(game)/a", "http://h/wiki/Go_(game)/a"),
+        (f"http://h;jsessionid={HEX}/a", f"http://h;jsessionid={HEX}/a"),  # a host, not a path
+        ("https://;sid=http/a;sid=1", "https://;sid=http/a"),
     ],
 )
 def test_sessions_are_taken_out(url, expected):

@@ -188,6 +188,7 @@ def test_there_is_no_report_of_ids_that_were_only_half_replaced(tmp_path, monkey
         ("{", "is not a whole report"),
         ("[]", "is not a whole report"),
         ('{"stage": "tokens"}', "is not a whole report"),
+        ("[" * 99999, "is not a whole report"),
     ],
 )
 def test_a_damaged_report_is_refused(tmp_path, content, message):
@@ -215,6 +216,24 @@ def test_a_cut_off_file_of_ids_is_refused(tmp_path, left):
     data = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(data[:left])
     with pytest.raises(ValueError, match=r"a.npy is not a whole .npy file .*tokenize again"):
+        load_tokens(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "", "{", "'", "\\", "{[]: 1}", "  1\n 2\n", "(" * 300, "-" * 5000 + "1", "1" * 5000,
+        "{}" * 9999,
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (9" + "9" * 30 + ",)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (-5,)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (1000,)}",
+    ],
+)  # fmt: skip
+def test_a_header_that_lies_or_is_none_is_refused(tmp_path, header):
+    data = header.encode()
+    start = b"\x93NUMPY\x01\x00" + len(data).to_bytes(2, "little")
+    (tmp_path / "a.npy").write_bytes(start + data + bytes(200))
+    with pytest.raises(ValueError, match=r"a.npy is not a whole .npy file .*tokenize again$"):
         load_tokens(tmp_path / "a.npy")
 
 

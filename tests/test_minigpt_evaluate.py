@@ -126,6 +126,20 @@ def test_damaged_results_are_made_anew(tmp_path, damaged):
     assert list(evaluate(Settings(str(tmp_path / "base"), only=("chat",)))["sections"]) == ["chat"]
 
 
+@pytest.mark.parametrize("damage", [{"seconds": []}, {"tokens": "5"}, {"title": 0}, {"parts": 0}])
+def test_results_with_a_damaged_section_are_made_anew(tmp_path, damage):
+    _, tokenizer = make_site(tmp_path)
+    save_run(tmp_path, fresh_model(), tokenizer)
+    settings = Settings(str(tmp_path / "base"), only=("samples",), samples=1)
+    report = evaluate(settings)
+    section = report["sections"]["samples"]
+    section.update(damage)
+    if damage.keys() & {"title", "parts"}:
+        section.pop(*damage)
+    (tmp_path / RESULTS).write_text(json.dumps(report))
+    assert list(evaluate(replace(settings, only=("chat",)))["sections"]) == ["chat"]
+
+
 def test_a_model_without_its_text_is_examined_without_it(tmp_path, capsys):
     _, tokenizer = make_site(tmp_path / "elsewhere")
     save_run(tmp_path, fresh_model(), tokenizer)

@@ -302,9 +302,26 @@ def test_the_reports_section_says_what_was_right_and_what_was_taught():
                           folded("Modules that it was taught: 2", ["json", "re"])]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"asks": "known", "kind": "module"}'])
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", "{}", '{"asks": "known", "kind": "module"}', "[" * 99999, '"\ud800"',
+     '{"asks": "known", "kind": "module", "messages": {}}'],
+)  # fmt: skip
 def test_a_malformed_question_is_named(tmp_path, line):
     path = tmp_path / "questions.jsonl"
-    path.write_text(json.dumps(question("known", "a")) + "\n" + line + "\n")
+    lines = json.dumps(question("known", "a")) + "\n" + line + "\n"
+    path.write_text(lines, "utf-8", "surrogatepass")
     with pytest.raises(ValueError, match=r"questions.jsonl, line 2: no question"):
         read_questions(path)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "{", "[]", "{}", '{"facts": "x"}', "[" * 99999, "\ud800"]
+)
+def test_figures_are_printed_whatever_the_conversations_report_is(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "conversations.json").write_text(content, "utf-8", "surrogatepass")
+    print_table({"questions": {"known": 1}, "exact": 0.5}, tmp_path)
+    first, row = capsys.readouterr().out.splitlines()
+    assert first.split() == ["assistant", "base"]
+    assert row.split()[-2:] == ["50.0", "%"]

@@ -1,10 +1,13 @@
 """Documents -> facts."""
 
+import gzip
+import random
 import time
 
 import pytest
 from chat_examples import page
 
+from bpe.documents import documents
 from minigpt.facts import Fact, collect, read_documents
 
 
@@ -259,6 +262,7 @@ def test_a_name_that_is_called_but_not_explained_is_known_without_a_text():
         lambda n: "Tools of <http: " + "<http: " * n,
         lambda n: "keys\n\nClasses\n\nclass Key(object)\n\nKey(" + "-> a" * n,
         lambda n: "keys of yours. " + "a." * n + "a",
+        lambda n: "Tools for " + "key(" * 20 * n,
         lambda n: "keys\n\nFunctions\n\nkey(...)\n" + "    key(a\n" * n,
     ],
 )
@@ -275,7 +279,25 @@ def test_hostile_pages_take_linear_time(make):
 def test_a_line_that_is_no_document_is_named(tmp_path):
     path = tmp_path / "documents.jsonl"
     for line in ("{", "[]", "{}", '{"text": 1}', '"text"', '{"text": "a", "in_degree": "many"}',
-                 '{"text": "a", "in_degree": -1}', '{"text": "a", "in_degree": NaN}'):  # fmt: skip
-        path.write_text('{"text": "a"}\n' + line + "\n")
+                 '{"text": "a", "in_degree": -1}', '{"text": "a", "in_degree": NaN}',
+                 '{"text": null}', "[" * 99999, "\ud800"):  # fmt: skip
+        path.write_text('{"text": "a"}\n' + line + "\n", "utf-8", "surrogatepass")
         with pytest.raises(ValueError, match=r"documents.jsonl, line 2: no document"):
             read_documents(path)
+
+
+def test_what_is_no_text_to_the_tokenizer_is_none_here(tmp_path):
+    path = tmp_path / "documents.jsonl"
+    line = '\ufeff{"text": "a", "title": null, "url": null, "in_degree": null}'
+    path.write_text(line + "\n\n \n", "utf-8")
+    assert read_documents(path) == [{"text": "a"}]
+    assert list(documents(path)) == ["a"]
+
+
+@pytest.mark.parametrize("left", [5, 15, 60, -1])
+def test_a_damaged_gzip_file_is_named(tmp_path, left):
+    path = tmp_path / "documents.jsonl.gz"
+    text = random.Random(0).randbytes(200).hex()
+    path.write_bytes(gzip.compress(f'{{"text": "{text}"}}\n'.encode())[:left])
+    with pytest.raises(ValueError, match=r"documents.jsonl.gz: damaged or truncated gzip"):
+        read_documents(path)

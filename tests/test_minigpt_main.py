@@ -400,8 +400,9 @@ def test_info_tells_what_the_folder_holds(capsys, model_folder):
 def test_info_of_what_cannot_be_loaded_is_one_line(capsys, model_folder, tmp_path):
     assert "holds no config.json" in fails(capsys, "info", tmp_path)
     folder = shutil.copytree(model_folder, tmp_path / "model")
-    (folder / "training.json").write_text("{}")
-    assert "training.json is not a whole report" in fails(capsys, "info", folder)
+    for damaged in ("{}", "[" * 99999, '{"tokens": 1, "steps": 1, "epochs": 1' + "0" * 400):
+        (folder / "training.json").write_text(damaged)
+        assert "training.json is not a whole report" in fails(capsys, "info", folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"n_embd": 32}))
     assert "wte.weight has shape (300, 16)" in fails(capsys, "info", folder)

@@ -24,6 +24,7 @@ from minigpt import checkpoint, dataset, muon, resume
 from minigpt.checkpoint import load_model, read_progress
 from minigpt.model import param_shapes
 from minigpt.runs import is_running
+from minigpt.tensor_file import read_tensor, write_tensors
 
 pytest_plugins = ["minigpt_fixtures"]
 pytestmark = pytest.mark.usefixtures("peak")
@@ -50,7 +51,8 @@ def test_damaged_lines_of_the_records_are_dropped(whole, example, tmp_path, reco
     out = tmp_path / "base"
     assert run(example, out, say=stop_at(8)) is None
     with open(out / record, "ab") as file:
-        file.write(b"\0\0\0\n[1]\ngarbage\n{}\n")
+        file.write(b'\0\0\0\n[1]\ngarbage\n{}\n{"step": "9"}\n{"step": [1]}\n{"step": null}\n')
+        file.write(b"[" * 99999 + b"\n")
     run(example, out)
     same_run(out, whole)
 
@@ -208,6 +210,27 @@ def test_a_damaged_state_stops_the_run_and_fresh_begins_anew(whole, example, tmp
     run(example, out, start="fresh")
     same_run(out, whole)
     assert load_model(tmp_path / "base.previous")
+
+
+@pytest.mark.parametrize("start", ["auto", "resume"])
+@pytest.mark.parametrize(
+    "damage", ["run", "train", "model", "tokens", "step", "[]", "5", '{"run": {"train": 5}}']
+)
+def test_a_state_that_does_not_say_where_it_is_stops_the_run(example, tmp_path, damage, start):
+    out, state = tmp_path / "base", tmp_path / "base/training_state.safetensors"
+    assert run(example, out, say=stop_at(4)) is None
+    progress = json.loads(json.dumps(read_progress(out)))
+    if damage in progress:
+        del progress[damage]
+    elif damage in progress["run"]:
+        del progress["run"][damage]
+    else:
+        progress = json.loads(damage)
+    arrays = {name: read_tensor(state, name) for name in ("weights", "m", "v")}
+    write_tensors(state, arrays, {"progress": json.dumps(progress)})
+    with pytest.raises(ValueError, match=r"training_state.safetensors is damaged .*--fresh starts"):
+        run(example, out, start=start)
+    assert run(example, out, start="fresh")
 
 
 def test_an_unfinished_run_does_not_take_the_place_of_one_of_more_work(whole, example, tmp_path):

@@ -14,7 +14,7 @@ from minigpt.chat_format import with_control_tokens
 from minigpt.chat_template import save_template
 from minigpt.checkpoint import load, save_state, write_json
 from minigpt.optim import AdamW
-from minigpt.runs import MOST_TEXT, describe, find_run, funnel, read_lines, read_run
+from minigpt.runs import MOST_TEXT, NUMBERS, describe, find_run, funnel, read_lines, read_run
 
 NOW = 1_900_000_000.0
 
@@ -55,8 +55,12 @@ def test_half_a_last_line_is_given_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damaged", ["{", "[]", "7", "{}", '{"step": "9"}', '{"step": true}', "[" * 99999, "\x00"]
-)
+    "damaged",
+    [
+        "{", "[]", "7", "{}", '{"step": "9"}', '{"step": true}', "[" * 99999, "\x00",
+        *(f'{{"step": 9, "{name}": {value}}}' for name in NUMBERS for value in ('""', "[]")),
+    ],
+)  # fmt: skip
 def test_damaged_lines_are_left_out(tmp_path, damaged):
     path = write_lines(tmp_path / "metrics.jsonl", line(0), damaged, line(20))
     assert [x["step"] for x in read_lines(path)] == [0, 20]
@@ -73,6 +77,12 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path):
     found = read_lines(write_lines(tmp_path / "metrics.jsonl", text))
     assert found == [{"step": 5, "val_loss": None, "more": [None, {"x": None}], "grad_norm": None}]
     json.dumps(found, allow_nan=False)
+
+
+def test_numbers_that_no_float_can_hold_are_null(tmp_path):
+    text = f'{{"step": 5, "val_loss": 1{"0" * 400}, "seconds": -1{"0" * 400}}}'
+    found = read_lines(write_lines(tmp_path / "metrics.jsonl", text))
+    assert found == [{"step": 5, "val_loss": None, "seconds": None}]
 
 
 def test_of_a_huge_file_the_end_is_read(tmp_path, monkeypatch):

@@ -154,9 +154,10 @@ def test_settings_are_the_bases_at_a_lower_rate(tmp_path):
     assert 0 < config.min_learning_rate < config.learning_rate < 1e-2
     (tmp_path / "training.json").write_text(json.dumps({"train": {"steps": 600_000}}))
     assert inherit(tmp_path).steps == MOST_STEPS
-    (tmp_path / "training.json").write_text("[]")
-    with pytest.raises(ValueError, match="not a whole report"):
-        inherit(tmp_path)
+    for damaged in ("[]", '{"train": []}', '{"train": {"steps": "x"}}', "[" * 99999):
+        (tmp_path / "training.json").write_text(damaged)
+        with pytest.raises(ValueError, match="not a whole report"):
+            inherit(tmp_path)
 
 
 def test_conversations_that_are_too_long_are_cut_or_left_out_and_it_is_said(tmp_path):

@@ -210,8 +210,15 @@ def unfinished_run(folder):
     os.utime(folder / "metrics.jsonl", (old, old))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"stage": "crawl", "seconds": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[]", "{}", '{"stage": "crawl", "seconds": 1}', "[" * 99999, "\ud800" * 9999,
+        '{"stage": "crawl", "seconds": 1, "pages": 1, "bytes": 1' + "0" * 400 + "}",
+    ],
+)  # fmt: skip
 def test_a_damaged_report_is_named(tmp_path, content):
-    (tmp_path / "crawl.json").write_text(content)
-    with pytest.raises(ValueError, match=r"crawl.json is not a whole report .*again"):
+    (tmp_path / "crawl.json").write_text(content, "utf-8", "surrogatepass")
+    with pytest.raises(ValueError, match=r"crawl.json is not a whole report .*again") as said:
         summary.run(tmp_path)
+    assert len(str(said.value)) < 500  # the file is not shown
