@@ -204,6 +204,8 @@ def page_facts(records):
             fact = Fact("term", entry.name, entry.text, source, in_degree, is_whole)
             found.setdefault(entry.name, []).append((entry, fact))
     for name, some in found.items():
+        if " " in name and name.replace(" ", "-", 1) in found:
+            continue  # the same, as it is typed: "git push" of git-push
         stands = min((entry.stands for entry, _ in some), key=any_page.STANDS.index)
         best = [(entry, fact) for entry, fact in some if entry.stands == stands]
         entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first

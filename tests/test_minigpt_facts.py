@@ -247,6 +247,12 @@ def test_a_name_that_two_pages_explain_otherwise_is_that_of_the_much_better_know
     assert told(2, 3, "bight\n    A bend in a rope.") == ["A bend in a rope."]
 
 
+def test_a_command_as_it_is_typed_is_no_term_beside_its_name():
+    typed = "knot tie\n    A way to tie.\n\nknot cut\n    A way to cut."
+    facts = of_site(("knot-tie(1)", "knot-tie - tie a knot\n\n" + typed, 1))
+    assert [f.name for f in facts] == ["knot-tie", "knot cut"]
+
+
 def test_a_name_that_is_called_but_not_explained_is_known_without_a_text():
     text = "tie(rope)\n    x = 1\n\nhold()\n    Hold a rope."
     facts, _ = collect([{"title": "Tie it", "text": text}])
