@@ -89,10 +89,10 @@ def read_documents(path):
 def collect(records):
     """Return (facts, names) of documents: what they say, and in how many of them each name is.
 
-    Names are identifiers, dotted ones as they are written, and each identifier of a module's page
-    as MODULE.IDENTIFIER: os.getcwd is one where the page of os has getcwd. What is called stands
-    there as "NAME(", too, or as ".NAME(" after a dot; and a module of which some name stands there,
-    as "MODULE.", in how many documents of other packages.
+    Names are identifiers, dotted and hyphened ones (git-add, --force) as they are written, and each
+    identifier of a module's page as MODULE.IDENTIFIER: os.getcwd is one where the page of os has
+    getcwd. What is called stands there as "NAME(", too, or as ".NAME(" after a dot; and a module of
+    which some name stands there, as "MODULE.", in how many documents of other packages.
     """
     facts, names, modules, pages = [], Counter(), {}, []
     for record in records:

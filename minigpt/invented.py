@@ -35,8 +35,8 @@ class Invented:
 
         Where a name `like` is given, the new one has a dot only if that has one, and so with blanks
         and hyphens: were most of those without a dot real ones, as len, a model would take all of
-        them for real. `strange` is how
-        likely it is a strange one, of a known module or a strange one where it has a dot.
+        them for real. `strange` is how likely it is a strange one, of a known module or a strange
+        one where it has a dot.
         """
         known = self.by_kind.get(kind, [])
         if like is not None and kind != "page":
