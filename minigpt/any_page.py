@@ -63,7 +63,9 @@ NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word o
 ASIDE = re.compile(
     r"(?:(?:New |Newly |Added |Changed |Deprecated |Removed |Introduced |Available |Supported )"
     r"(?:in|on|since|from)|Part of the|Since|As of|Source code|See|Note|Warning|Caution|Tip|"
-    r"Important|Example|Return value|In this|Last (?:updated|modified)|Copyright|©|"
+    r"Important|Example|Return value|Last (?:updated|modified)|Copyright|©|"
+    r"In (?:this|addition(?=,)|order to (?:function|work)|the following)|"
+    r"(?:This \w+ is |Only )(?:only )?(?:available|meaningful|optional|relevant|valid)|"
     r"This (?:section|chapter|appendix|document|page|part) (?:is|was)|Table of)\b"
 )
 # and of those that go on with something else: then the rest does not tell it, either.
@@ -71,6 +73,11 @@ AFTER = re.compile(
     r"(?:However|Thus|Therefore|Hence|Then|Otherwise|Also|But|And|So|Instead|Finally|Optionally|"
     r"Additionally|Moreover|Furthermore|Again|Obsolete|Alias|Synonym|Same as|Like|As above|Please|"
     r"We|You|I|It|They|These|Those|He|She|Our|Your|My|Here|There (?:is|are)|Table \d)\b"
+)
+# What would tell it stands in the list or the code that follows.
+BROKEN_OFF = re.compile(
+    r"\b(?:are|as|be|by|contains?|describes?|following|for|from|has|have|in|includes?|is|"
+    r"like|of|that|to|with):?$"
 )
 REMARK = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # in brackets
 GOES_ON = re.compile(
@@ -127,7 +134,7 @@ def telling(text, longest=LONGEST_TOLD):
         return ""
     for _ in range(3):
         said = first_sentence(text, len(text)).strip()
-        if not said or AFTER.match(said):
+        if not said or AFTER.match(said) or (len(said) >= len(text) and BROKEN_OFF.search(text)):
             return ""
         if not ASIDE.match(said):
             break

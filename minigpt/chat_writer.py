@@ -43,10 +43,11 @@ ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
-# Shares of the invented names that are strange, see invented.py: of modules, which other libraries
-# are asked for like; of what is to be repeated; and of others, where a small model that has seen
-# many takes any word it does not know for a name.
-STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
+# Shares of the invented names that are strange, see invented.py: of modules and terms, which other
+# libraries and programs are asked for like; of what is to be repeated; and of others, where a small
+# model that has seen many takes any word it does not know for a name.
+STRANGE = {"module": 0.5, "term": 0.3}
+STRANGE_ECHOES, STRANGE_OTHERS = 0.3, 0.1
 # kinds of names of which one fact says all, but for how a term is called
 ALONE = ("module", "class", "method", "page", "term")
 
@@ -125,8 +126,8 @@ class Writer:
         ([], None) where there are too few to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
-        strange = STRANGE_MODULES if kind == "module" else STRANGE
-        name = name or self.invented.name(kind, like, strange if like else 0.0)
+        strange = STRANGE.get(kind, STRANGE_OTHERS) if like else 0.0
+        name = name or self.invented.name(kind, like, strange)
         if name is None:
             return [], None
         name = self.last_part(kind, name, 0) if vary else name

@@ -11,6 +11,8 @@ from collections import defaultdict
 
 FEWEST, MOST = 3, 12  # letters of a strange name
 WORD = re.compile(rf"[a-z]{{{FEWEST},{MOST}}}")
+# "os.", "path"; "git-rebase --", "abort"; "DROP ", "TABLE"; but "sqlite3_open" as a whole
+LAST_PART = re.compile(r"(.*?)((?:[ .-]-*)?)([^ .-]*)")
 DIGITS = 0.05  # share of the strange names that end with a digit
 
 
@@ -21,9 +23,10 @@ class Invented:
         """`names`: every name in the documents, see facts.collect; none is ever given out."""
         self.rng, self.names = rng, set(names)
         self.known = {f.name for f in facts}
-        self.by_kind = {}
-        for fact in facts:
-            self.by_kind.setdefault(fact.kind, []).append(fact.name)
+        self.by_kind, self.alike = {}, {}
+        for kind, name in ((fact.kind, fact.name) for fact in facts):
+            self.by_kind.setdefault(kind, []).append(name)
+            self.alike.setdefault((kind, shape(kind, name)), []).append(name)
         self.given = set()
         self.after = defaultdict(list)  # two letters -> those that follow, as often as they do
         for word in sorted(filter(WORD.fullmatch, self.names)):  # a set has another order each time
@@ -33,27 +36,26 @@ class Invented:
     def name(self, kind, like=None, strange=0.0):
         """Return a new name of `kind`, None where there are too few to make up another.
 
-        Where a name `like` is given, the new one has a dot only if that has one, and so with blanks
-        and hyphens: were most of those without a dot real ones, as len, a model would take all of
-        them for real. `strange` is how likely it is a strange one, of a known module or a strange
-        one where it has a dot.
+        Where a name `like` is given, the new one has its shape, a dot only if that has one: were
+        most of those without a dot real ones, as len, a model would take all of them for real. A
+        new term always has the shape of some term. `strange` is how likely it is a strange one, of
+        a known module or a strange one where it has a dot.
         """
         known = self.by_kind.get(kind, [])
+        if known and kind == "term":
+            like = like or self.rng.choice(known)
         if like is not None and kind != "page":
-            known = [name for name in known if joints(name) == joints(like)]
+            known = self.alike.get((kind, shape(kind, like)), [])
         if not known:
             return None
         for _ in range(1000):
             first, second = self.rng.choice(known), self.rng.choice(known)
             if kind == "page":
                 name = mix(first.split(" "), second.split(" "), " ", self.rng)
+            elif self.after and self.rng.random() < strange:
+                name = self.strange_like(first)
             elif " " in first and " " in second:
                 name = self.mixed(first, second, " ")
-            elif self.after and self.rng.random() < strange:
-                stem, dot, _ = first.rpartition(".")
-                if dot and self.rng.random() < 0.5:
-                    stem = self.strange()
-                name = stem + dot + self.strange()
             elif "." in first and "." in second and self.rng.random() < 0.4:
                 # parts that exist, in a place where they are not
                 name = first.rpartition(".")[0] + "." + second.rpartition(".")[2]
@@ -81,6 +83,14 @@ class Invented:
             name = stem + joint + self.word(last, second.rpartition(joint)[2])
         return name
 
+    def strange_like(self, name):
+        """Return a name whose last part is strange, and half of the time what is before a dot."""
+        stem, joint, last = LAST_PART.fullmatch(name).groups()
+        if joint == "." and self.rng.random() < 0.5:
+            stem = self.strange()
+        word = self.strange()
+        return stem + joint + (word.upper() if last.isupper() else word)
+
     def strange(self):
         """Return a word of no language whose letters follow one another as in the documents."""
         word = ""
@@ -95,9 +105,14 @@ class Invented:
         return not (name in self.known or name in self.names or name in self.given or "__" in name)
 
 
-def joints(name):
-    """Return which of dots, blanks and hyphens a name has."""
-    return {joint for joint in ". -" if joint in name}
+def shape(kind, name):
+    """Return what names of a kind that look alike have in common: dots, blanks and hyphens.
+
+    Terms are of many sorts; theirs are underlines, too, and whether letters are small or capitals:
+    DROP TABLE, git-add, GIT_DIR, core.editor, useHttpPath.
+    """
+    joints = "".join(joint for joint in ". -_" if joint in name)
+    return (joints, name.islower(), name.isupper()) if kind == "term" else joints.rstrip("_")
 
 
 def mix(first, second, between, rng):

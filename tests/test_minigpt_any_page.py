@@ -162,6 +162,14 @@ def test_a_sentence_that_only_says_since_when_is_passed_over():
     )
     assert telling("However, it slips. Tie it.") == ""
     assert telling("Kinds of rope:\n- hemp\n- wire") == "Kinds of rope."
+    assert (
+        telling("To tie it, do one of:\n- a bend\n- a hitch")
+        == telling("It is tied as follows:")
+        == ""
+    )
+    assert telling("This option is only valid for hemp. Wet the rope.") == "Wet the rope."
+    assert telling("Only meaningful for wire.") == telling("In addition, there is wire.") == ""
+    assert telling("This knot is only used by sailors.") == "This knot is only used by sailors."
     assert telling("and so on. Tie it.") == telling("Bends and hitches") == telling("") == ""
     (entry,) = entries("tie(rope)\n    Changed in version 3.\n\n    Tie a rope to another one.")
     assert entry.text == "Tie a rope to another one."

@@ -27,7 +27,7 @@ from minigpt.chat_writer import (
 )
 from minigpt.facts import Fact, collect
 from minigpt.follow_ups import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
-from minigpt.invented import Invented
+from minigpt.invented import Invented, shape
 from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
 from minigpt.small_talk import read_small_talk
 from minigpt.wordings import DIRECT, HELD_OUT
@@ -113,6 +113,25 @@ def test_strange_names_are_made_of_letters_that_follow_one_another_as_in_the_doc
         [Fact("module", "abc", "", ""), Fact("module", "xyz", "", "")], (), random.Random(1)
     )
     assert none.name("module", "abc", 1.0)  # no words to learn from: of parts, as all others
+
+
+def test_a_new_term_has_the_shape_of_some_term_and_ends_strangely_if_asked_to():
+    known = ["git-add", "git-push", "git-add --all", "git-push --force", "DROP TABLE", "ADD ROLE"]
+    known += ["color.diff", "core.editor", "useHttpPath", "blob"]
+    facts = [Fact("term", name, "", "") for name in known]
+    invented = Invented(facts, {"banana", "cabana"}, random.Random(1))
+    plain = {invented.name("term") for _ in range(60)} - {None}  # of some shapes are too few
+    assert {shape("term", name) for name in plain} <= {shape("term", name) for name in known}
+    assert any(re.fullmatch(r"git-(add|push) --(all|force)", name) for name in plain)
+    endings = {
+        like: {invented.name("term", like, 1.0) for _ in range(20)}
+        for like in ("git-add", "git-add --all", "DROP TABLE", "blob")
+    }
+    letters = r"[abcn]+[2-9]?"
+    assert all(re.fullmatch(rf"git-{letters}", name) for name in endings["git-add"])
+    assert all(re.fullmatch(rf"git-\w+ --{letters}", name) for name in endings["git-add --all"])
+    assert all(re.fullmatch(r"(DROP|ADD) [ABCN]+[2-9]?", name) for name in endings["DROP TABLE"])
+    assert all(re.fullmatch(letters, name) for name in endings["blob"])
 
 
 def test_the_same_seed_invents_the_same_names_whatever_the_order_of_those_there_are():
@@ -701,5 +720,6 @@ def test_of_a_term_is_asked_what_was_not_taught_and_what_follows(of_ropes):
     answers = {answer for _, answer in said_in(of_ropes)}
     assert "rope-loop: I was not taught its arguments." in answers
     assert "rope-loop: I was not taught that." in answers
-    assert "loop_end: I was not taught its arguments." not in answers
-    assert "loop_end: loop_end(rope)" in answers  # asked on after it
+    ends = {f"{part}_end" for part in PARTS}
+    assert not {f"{end}: I was not taught its arguments." for end in ends} & answers
+    assert {f"{end}: {end}(rope)" for end in ends} & answers  # asked on after it
