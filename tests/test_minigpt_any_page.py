@@ -162,13 +162,10 @@ def test_a_sentence_that_only_says_since_when_is_passed_over():
     )
     assert telling("However, it slips. Tie it.") == ""
     assert telling("Kinds of rope:\n- hemp\n- wire") == "Kinds of rope."
-    assert (
-        telling("To tie it, do one of:\n- a bend\n- a hitch")
-        == telling("It is tied as follows:")
-        == ""
-    )
+    broken = ("To tie it, do one of:\n- a bend", "Knots are tied by:", "Only valid for wire.")
+    assert not any(map(telling, broken))
     assert telling("This option is only valid for hemp. Wet the rope.") == "Wet the rope."
-    assert telling("Only meaningful for wire.") == telling("In addition, there is wire.") == ""
+    assert telling("In addition, there is wire. Wet it.") == "Wet it."
     assert telling("This knot is only used by sailors.") == "This knot is only used by sailors."
     assert telling("and so on. Tie it.") == telling("Bends and hitches") == telling("") == ""
     (entry,) = entries("tie(rope)\n    Changed in version 3.\n\n    Tie a rope to another one.")
