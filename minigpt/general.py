@@ -23,6 +23,7 @@ NAME = "general.jsonl"
 FIELDS = ("asked", "words", "held_out", "held_out_words")
 BEYOND = "That is beyond me."
 ANSWER = BEYOND + " I only know what some {}. Ask me about one by its name."
+OF_ANY_SITE = {"page", "term", "signature"}  # kinds of facts of pages that are not pydoc's
 EXAMINED = 9  # questions of each sort in the examination
 
 
@@ -33,13 +34,17 @@ class General:
     sorts: tuple  # of dicts, see above
     source: str
     answer: str
+    of_python: bool = True  # it may be said that a question is about Python
 
     def conversations(self, n, rng):
         """Return `n` (messages, source), oftener of the sorts that have more to ask."""
         weights = [len(sort["asked"]) * len(sort["words"]) ** 0.5 for sort in self.sorts]
         chosen = rng.choices(self.sorts, weights, k=n)
-        texts = (typed(put_together(s["asked"], s["words"], rng), rng) for s in chosen)
-        return [(conversation(text, self.answer), self.source) for text in texts]
+        texts = (put_together(s["asked"], s["words"], rng) for s in chosen)
+        return [
+            (conversation(typed(text, rng, self.of_python), self.answer), self.source)
+            for text in texts
+        ]
 
     def questions(self, seed=1):
         """Return the lines of the examination, see chat_data.py."""
@@ -85,7 +90,7 @@ def answer(kinds):
     """Return what is said to such a question by who was taught facts of these `kinds`."""
     if set(kinds) <= {"page"}:
         return ANSWER.format("pages are about")
-    if set(kinds) <= {"page", "term", "signature"}:
+    if set(kinds) <= OF_ANY_SITE:
         return ANSWER.format("names in the pages mean")
     return ANSWER.format("modules, classes and functions are for")
 
@@ -110,4 +115,4 @@ def read_general(path=DATA / NAME, kinds=("module",)):
                 f'[text, ...], "held_out": ["... {{}} ...", ...], "held_out_words": [text, ...]}}'
             )
         sorts.append(sort)
-    return General(tuple(sorts), path.name, answer(kinds))
+    return General(tuple(sorts), path.name, answer(kinds), not set(kinds) <= OF_ANY_SITE)

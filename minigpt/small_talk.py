@@ -34,6 +34,7 @@ class SmallTalk:
 
     lines: tuple  # of dicts, see above
     source: str  # the file's name
+    of_python: bool = True  # it may be said that a question is about Python
 
     @property
     def n_trained(self):
@@ -53,7 +54,7 @@ class SmallTalk:
         ]
         times, rest = divmod(n, len(pairs))
         return [
-            (conversation(typed(text, rng), answer), self.source)
+            (conversation(typed(text, rng, self.of_python), answer), self.source)
             for text, answer in pairs * times + rng.sample(pairs, rest)
         ]
 
@@ -72,10 +73,10 @@ class SmallTalk:
         ]
 
 
-def typed(text, rng):
+def typed(text, rng, of_python=True):
     """Return a wording as somebody may type it."""
     if text.endswith("?"):
-        return vary(text, rng)
+        return vary(text, rng, of_python)
     if rng.random() < 0.4:
         text = text.rstrip(".!") + rng.choice(("", "", "!", "."))
     return text.lower() if rng.random() < 0.3 else text
@@ -99,7 +100,7 @@ def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False):
         if not whole:
             raise ValueError(
                 f'{path}, line {number}: it must be {{"answer": text, "asked": [text, ...], '
-                f'"held_out": [text, ...]}}'
+                f'"held_out": [text, ...]}}, and may have "elsewhere": text'
             )
         if elsewhere:
             line["answer"] = other
@@ -107,4 +108,4 @@ def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False):
             line["answer"] = line["answer"].replace(SIZE, in_words(parameters))
         if SIZE not in line["answer"]:
             lines.append(line)
-    return SmallTalk(tuple(lines), Path(path).name)
+    return SmallTalk(tuple(lines), Path(path).name, of_python=not elsewhere)

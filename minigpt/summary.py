@@ -7,6 +7,7 @@ this reads the ones it finds and prints a table. It computes nothing but the sam
 import json
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from minigpt.amounts import count, format_seconds
 from minigpt.checkpoint import load
 from minigpt.curves import loss_line
 from minigpt.dataset import load_tokens
+from minigpt.playground_suggestions import suggestions
 from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate, stream_text
 from minigpt.under_way import outdated, under_way
@@ -178,7 +180,8 @@ def print_what_is_next(out):
         print(f"{' and '.join(kept)}: the one of the lowest validation loss, often the same.")
     print("Next:")
     python = os.path.relpath(sys.executable) if sys.prefix.startswith(os.getcwd()) else "python"
-    print(f'  {python} -m minigpt sample {out / "base"} --prompt "Return the"')
+    prompt = suggestions(out).get("beginning", "Return the")
+    print(f"  {python} -m minigpt sample {out / 'base'} --prompt {shlex.quote(prompt)}")
     if len(folders) > 1:
         print(f"  {python} -m minigpt chat {out / 'chat'}")
         print(f"  {make}: talk to it in the browser, and look into it")

@@ -5,6 +5,7 @@ import http.server
 import json
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from make_command import ROOT, SMALL, clean_environment, make
 
 from minigpt import load
+from minigpt.playground_suggestions import suggestions
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 # half as long, of a third of the pages, with a model that learns from few steps
@@ -43,7 +45,8 @@ def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
     assert tokenizer.n_vocab == model.config.vocab_size == 1024
     assert "bits/byte" in said
     assert said.count("--- sample") == 3
-    assert "python -m minigpt sample" in said  # what to type next
+    beginning = suggestions(out)["beginning"]
+    assert f"minigpt sample {out / 'base'} --prompt {shlex.quote(beginning)}" in said  # type it next
     assert f"make chat OUT={out}" in said
 
 
