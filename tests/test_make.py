@@ -45,8 +45,8 @@ def test_make_train_goes_from_pydoc_pages_to_a_model_that_writes(smoke):
     assert tokenizer.n_vocab == model.config.vocab_size == 1024
     assert "bits/byte" in said
     assert said.count("--- sample") == 3
-    beginning = suggestions(out)["beginning"]
-    assert f"minigpt sample {out / 'base'} --prompt {shlex.quote(beginning)}" in said  # type it next
+    beginning = shlex.quote(suggestions(out)["beginning"])
+    assert f"minigpt sample {out / 'base'} --prompt {beginning}" in said  # what to type next
     assert f"make chat OUT={out}" in said
 
 
