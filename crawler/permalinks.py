@@ -33,7 +33,7 @@ SOURCE = re.compile(
     rf"(?:\[(?:source|src)\]|(?:view )?source|src)\s*+{_TAGS}\s*+</a>",
     re.I,
 )
-SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/""")
+SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/|/blob/""")
 
 
 def without_permalinks(source: str) -> str:

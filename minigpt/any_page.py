@@ -29,10 +29,13 @@ MOST_WORDS = 4  # of a term; what is longer is a sentence
 LOOKED_AT = 10  # paragraphs from the top of a page, in which it says what it is
 OF_SITE = 0.3  # share of the titles that have what is not the page's name but the site's
 FEWEST_TITLES = 3  # that have it
-BETWEEN = re.compile(r"(\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+)")  # the parts of a title
+# the parts of a title; the last may be in brackets
+BETWEEN = re.compile(r"(\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+|\s+(?=\([^()]+\)$))")
 NUMBER = re.compile(
     r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+"
 )
+BARE_NUMBER = re.compile(r"^(?:[A-Z]|\d+)(?:\.\d+)*\.? (?=[A-Z])")
+NUMBERED = "1"
 OF_MANUAL = re.compile(r"\(\d\w*\)$")  # the section of a manual page: ls(1)
 TAGLINE = re.compile(r"(?:(\S+(?: \S+){0,3}?)(?:\(\d\w*\))? (?:--?|–|—)|([\w.]+):) (\S.*)")
 CALL = re.compile(
@@ -83,6 +86,12 @@ REMARK = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # in brackets
 GOES_ON = re.compile(
     r"(?:;|:| — | – |, (?:which|such as|for example|for instance|e\.g\.|i\.e\.)) .*"
 )
+# Titles of pages that lead to others, or are about no more than what is new.
+AWAY = re.compile(
+    r"(?:General |Module |Alphabetical )?Index|(?:Table of )?Contents|Copyright|License|Search|"
+    r"Overview|Home|Download|About (?:this|these|This|These) \w+|"
+    r"(?i:.*\b(?:release notes|what.s new|change ?log)\b.*|(?:release|version|changes in)\b.*\d.*)"
+)
 LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
 MOST_READ = 1000  # characters of a paragraph, and ...
 MOST_OF_LINE = 200  # ... of a line that may be a term
@@ -105,8 +114,12 @@ class Entry:
 
 
 def site_words(titles):
-    """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual"."""
+    """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual".
+
+    NUMBERED is among them where titles begin with numbers without a full stop: "9 Knots".
+    """
     found = Counter(part for title in titles for part in set(BETWEEN.split(title)[::2]))
+    found[NUMBERED] = sum(BARE_NUMBER.match(title) is not None for title in titles)
     most = max(FEWEST_TITLES, OF_SITE * len(titles))
     return {part for part, n in found.items() if n >= most}
 
@@ -120,7 +133,8 @@ def without_site(title, words):
     for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
         if part not in words:
             kept += (between if kept else "") + part
-    return NUMBER.sub("", kept.strip(" ¶#§"))
+    number = BARE_NUMBER if NUMBERED in words else NUMBER
+    return number.sub("", kept.strip(" ¶#§"))
 
 
 def telling(text, longest=LONGEST_TOLD):
@@ -130,7 +144,7 @@ def telling(text, longest=LONGEST_TOLD):
     them) hold; some slip." -> "Knots hold."
     """
     text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
-    if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower():
+    if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower() or " | " in text:
         return ""
     for _ in range(3):
         said = first_sentence(text, len(text)).strip()
@@ -158,25 +172,42 @@ def page_entry(title, text):
     """Return the Entry that says what a page is about, None where it does not.
 
     `title` is without what is the site's. Of a manual page it is in a line of its own, "knot-tie -
-    Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence.
+    Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence, or
+    that beneath a call: the page knots.tie begins with "tie(rope)".
     """
     name = OF_MANUAL.sub("", title)
+    if AWAY.fullmatch(name):
+        return None
     paragraphs = [p for p in text.split("\n\n")[:LOOKED_AT] if not p.startswith(" ")]
-    for line in (title, *(p for p in paragraphs if "\n" not in p and len(p) <= MOST_OF_LINE)):
+    lines = [" ".join(p.removeprefix("NAME\n ").split()) for p in paragraphs if is_line(p)]
+    for line in (title, *lines):
         match = TAGLINE.fullmatch(line.rstrip("¶ "))
         if match and title.startswith(named := match[1] or match[2]):
             said = first_sentence(re.sub(r"[^.!?]$", r"\g<0>.", match[3]), LONGEST_TOLD)
-            is_name = NAMELIKE.search(named) or (named.islower() and " " not in named)
-            if said and (is_name or (match[1] and line is not title)):
+            if said and (is_name(named) or (match[1] and line is not title)):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
     if not 3 <= len(name) <= 60:
         return None
     for paragraph in paragraphs:
-        if said := telling(paragraph):
-            is_name = name.islower() if " " not in name else NAMELIKE.search(name)
-            is_topic = not is_name or len(name.split()) > 3
-            return Entry(name, "", said, PAGE, is_topic)
+        line, _, body = paragraph.partition("\n")
+        found = defined(line) if body.startswith("    ") else None
+        if body.startswith("    ") and not (found and name.endswith(found[0])):
+            continue  # a part of what the page is about
+        if said := telling(body if found else paragraph):
+            return Entry(name, found[1] if found else "", said, PAGE, not is_name(name))
     return None
+
+
+def is_line(paragraph):
+    """Tell whether a paragraph is one line, or two of which the first says that it is the name."""
+    return len(paragraph) <= MOST_OF_LINE and "\n" not in paragraph.removeprefix("NAME\n ")
+
+
+def is_name(title):
+    """Tell whether a page's title is a name, as tie_rope, "TIE ROPE" or "tie ends": no "Tying"."""
+    if " " in title:
+        return len(title.split()) <= 3 and (title.isupper() or title.islower())
+    return title.islower() or bool(NAMELIKE.search(title))
 
 
 def entries(text, page=""):
@@ -223,7 +254,8 @@ def defined(line, page=""):
     line = TYPED.sub("", KEYWORDS.sub("", OF_MANUAL.sub("", line)))
     if match := CALL.fullmatch(line):
         before, name, blank, arguments = match.groups()
-        if not blank or before.strip() or re.search(r"[,*]", arguments):
+        is_value = arguments.startswith("(default")
+        if not is_value and (not blank or before.strip() or re.search(r"[,*]", arguments)):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")
             return (name, arguments if arguments != "()" else "", True) if len(name) > 1 else None

@@ -14,6 +14,7 @@ The words are in wordings.py and follow_ups.py, the examination in chat_question
 chat_data.py.
 """
 
+import re
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
@@ -40,7 +41,7 @@ FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
-LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
+LAST = 0.15  # of MODULE.NAME, or a term with a dot, where no other has that NAME: what sqrt does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules and terms, which other
@@ -68,6 +69,8 @@ class Writer:
         named = {f.name for f in facts if f.kind in further.NAMED}
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
+        terms = [f.name for f in facts if f.kind == "term"]
+        self.last.update(end for name in terms for end in (name, *ends(name)))
         self.contents = further.contents(facts)
         self.of_python = any(f.kind in further.NAMED for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
@@ -95,14 +98,17 @@ class Writer:
         return text.format(name)
 
     def last_part(self, kind, name, n):
-        """Return a function's or class's name, now and then without its module.
+        """Return a name, now and then without its module, or what else is before a dot.
 
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
-        last = name.rpartition(".")[2]
-        if kind not in ("function", "class") or self.last[last] != n or self.rng.random() >= LAST:
+        if kind == "term" and (shorter := ends(name)):
+            last = self.rng.choice(shorter)
+        elif kind in ("function", "class"):
+            last = name.rpartition(".")[2]
+        else:
             return name
-        return last
+        return name if self.last[last] != n or self.rng.random() >= LAST else last
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""
@@ -199,6 +205,12 @@ class Writer:
         asked = self.typed(self.rng.choice(DIRECT["module"]), module)
         longer = [asked, phrasings.answer("module", module, text), *said]
         return longer if sum(map(len, longer)) <= LONGEST else said
+
+
+def ends(name):
+    """Return what follows each dot of a word: Series.str and str of pandas.Series.str."""
+    parts = name.split(".") if re.fullmatch(r"\S*\w", name) else []
+    return [".".join(parts[i:]) for i in range(1, len(parts))]
 
 
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):

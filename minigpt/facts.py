@@ -199,8 +199,11 @@ def page_facts(records):
         if page and page.is_topic:
             facts.append(Fact("page", page.name, page.text, source, in_degree))
         named = [] if page is None or page.is_topic else [page]
-        for entry in [*named, *any_page.entries(record["text"], named[0].name if named else "")]:
+        whole = named[0].name if named else ""
+        for entry in [*named, *any_page.entries(record["text"], whole)]:
             is_whole = entry.stands == any_page.PAGE
+            if not is_whole and whole.endswith(f".{entry.name}"):
+                continue  # the page is about it: tie(rope) of knots.tie
             fact = Fact("term", entry.name, entry.text, source, in_degree, is_whole)
             found.setdefault(entry.name, []).append((entry, fact))
     for name, some in found.items():

@@ -520,6 +520,7 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
         ('<a class="headerlink" href="#l">Lights</a> at night', "Lights at night"),
         ("Key #, § 3", "Key #, § 3"),
         ('load <a class=x href="_modules/boat.html#l"><i>[source]</i></a>', "load"),
+        ('load <a href="https://a.org/b/blob/v1/boat.py#L3"><i>[source]</i></a>', "load"),
         ('load <a href="../src/boat.html" class="link">Source</a><a href=#l>#</a>', "load"),
         ('The <a href="/rivers.html">source</a>', "The source"),
     ],

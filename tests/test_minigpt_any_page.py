@@ -36,6 +36,22 @@ def test_a_title_is_left_without_what_most_titles_have():
     assert before == {"Rope"} and without_site("Rope: knot 3", before) == "knot 3"
 
 
+def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_have():
+    titles = [
+        "1 Knots (rope)",
+        "2.3 Bends (rope)",
+        "A.1 Ends (rope)",
+        "4 Ropes (rope)",
+        "Index (rope)",
+    ]
+    words = site_words(titles)
+    assert [without_site(title, words) for title in titles] == (
+        ["Knots", "Bends", "Ends", "Ropes", "Index"]
+    )
+    few = site_words(["4 Ropes (all)", *TITLES])
+    assert without_site("4 Ropes (all)", few) == "4 Ropes (all)"
+
+
 @pytest.mark.parametrize(
     "title, name",
     [
@@ -60,6 +76,10 @@ def test_a_manual_page_has_a_line_that_names_it_and_says_what_it_is():
     )
     assert page_entry("ropes — All about ropes", "It is long.").text == "All about ropes."
     assert page_entry("rope.ends: How they are kept", "").name == "rope.ends"
+    preformatted = (
+        "KNOT-TIE(1)\n\nNAME\n       knot-tie - tie a knot\n\nDESCRIPTION\n       It ties."
+    )
+    assert page_entry("knot-tie(1)", preformatted).text == "Tie a knot."
     # here it is the site that stands behind the page's name
     assert page_entry("All knots - The rope site", "") is None
     assert page_entry("Knots - The rope site", "Knots hold.").name == "Knots - The rope site"
@@ -74,6 +94,58 @@ def test_another_page_is_about_what_its_first_sentence_says_a_name_or_a_topic():
     assert not page_entry("tying", text).is_topic and page_entry("Tying", text).is_topic
     assert page_entry("Tying", "Tying\n\nKnots\n\nBends and hitches\n\nx = 1") is None
     assert page_entry("", text) is page_entry("T" * 61, text) is None
+
+
+@pytest.mark.parametrize(
+    "title, is_a_name",
+    [
+        ("tie_rope", True),
+        ("rope.Knot", True),
+        ("RopeKnot", True),
+        ("TIE ROPE", True),
+        ("tie ends", True),
+        ("Tying", False),
+        ("How to use TIE_ROPE", False),
+        ("Rope-Making Tools", False),
+        ("how to tie all ropes", False),
+    ],
+)
+def test_a_page_is_about_a_name_or_a_topic(title, is_a_name):
+    assert page_entry(title, "Knots hold ropes.").is_topic != is_a_name
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Index", "Table of Contents", "About this manual", "Rope 2.1 Release Notes", "Version 0.3",
+     "What’s new in 2.1 (May 4)", "Changes in 3.1", "Changelog"],
+)  # fmt: skip
+def test_a_page_that_leads_to_others_or_says_what_is_new_is_about_nothing(title):
+    assert page_entry(title, "Knots hold ropes.") is None
+
+
+def test_a_title_that_begins_so_may_be_about_something():
+    for title in ("Index of refraction", "Overview of knots", "Copyright and ropes", "index"):
+        assert page_entry(title, "Knots hold ropes.").name == title
+
+
+def test_a_page_may_begin_with_a_call_of_what_it_is_about():
+    text = "Knot.tie(rope)\n    Tie a rope.\n\n    It holds."
+    assert page_entry("knots.Knot.tie", text) == (
+        Entry("knots.Knot.tie", "(rope)", "Tie a rope.", PAGE)
+    )
+    assert page_entry("Knots", text) is None  # that is a part of it
+    assert page_entry("Knots", f"{text}\n\nOf knots there are many.").text == (
+        "Of knots there are many."
+    )
+
+
+def test_a_value_that_a_setting_has_is_no_argument():
+    (entry,) = entries("rope_length (default: 3, at most 9)\n    The length of the rope.")
+    assert (entry.name, entry.arguments) == ("rope_length", "")
+
+
+def test_the_row_of_a_table_tells_nothing():
+    assert telling("tie(rope) | Tie a rope.") == ""
 
 
 def test_what_stands_beneath_a_term_says_what_it_is():
