@@ -6,6 +6,7 @@ general.py's files. Nothing of this is done to those of the examination.
 """
 
 import re
+from collections import Counter
 
 OPENINGS = (
     "Hi! ", "Hello. ", "Please: ", "A question: ", "Sorry to ask: ", "I am new to this. ",
@@ -29,6 +30,7 @@ CLOSINGS = (
     " asap", " now", " :)", " again",
 )  # fmt: skip
 PLEAS = (" please", " pls", " in Python", " in python", " in Python")
+FEWEST = 8  # names that begin with what is taken for short for something else
 HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
@@ -40,6 +42,33 @@ def spoken(name, rng):
     if rng.random() < 0.4:
         first = HYPHEN.sub(" ", first, count=1)
     return first + blank + rest
+
+
+def abbreviations(terms, names):
+    """Return what pages write for the beginnings of dotted terms: {"pandas": "pd", ...}.
+
+    `names` are all that the pages have: pd.merge and many more there are are also pandas.merge, ...
+    """
+    stems, found = {}, {}
+    for stem, dot, end in (term.rpartition(".") for term in terms):
+        if dot and " " not in stem:
+            stems.setdefault(end, set()).add(stem)
+    known = {part for some in stems.values() for stem in some for part in (stem, *ends(stem))}
+    for head, _, end in (name.partition(".") for name in sorted(names)):
+        if head not in known and head != "self":
+            found.setdefault(head, Counter()).update(stems.get(end, ()))
+    best = {}
+    for head, counts in found.items():
+        stem, n = max(counts.items(), key=lambda pair: pair[1], default=("", 0))
+        if n >= FEWEST:
+            best[stem] = max(best.get(stem, (0, 0, "")), (n, -len(head), head))
+    return {stem: head for stem, (_, _, head) in best.items()}
+
+
+def ends(name):
+    """Return what follows each dot of a word: Series.str and str of pandas.Series.str."""
+    parts = name.split(".") if re.fullmatch(r"\S*\w", name) else []
+    return [".".join(parts[i:]) for i in range(1, len(parts))]
 
 
 def vary(question, rng, of_python=True):

@@ -22,6 +22,7 @@ from collections import Counter
 from itertools import accumulate
 
 from minigpt.any_page import NAMELIKE
+from minigpt.as_typed import ends
 from minigpt.data_files import DATA
 from minigpt.facts import keys_of
 
@@ -43,7 +44,8 @@ def choose(facts, names, n, rng, first=()):
     About `n` facts are trained or held out, a function always with all of its own; those about the
     names in `first` come before all others of their sort. Held out are modules and whole classes,
     methods and functions, the least known of each sort that there is still room for. Untaught are
-    all other names, {kind: names}, those of the best-known pages first.
+    all other names, {kind: names}, those of the best-known pages first; no term that is, or seems,
+    another spelling of a trained one.
     """
     by_name = {(f.kind, f.name): f for f in facts if f.text}
     drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
@@ -61,9 +63,11 @@ def choose(facts, names, n, rng, first=()):
         trained += [f for group in groups[:kept] for f in group]
         held_out += [f for group in groups[kept:] for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
+    chosen |= {(f.kind, end) for f in trained if f.kind == "term" for end in ends(f.name)}
     untaught = {}
     for f in sorted(facts, key=lambda f: -f.in_degree):
-        if (f.kind, f.name) not in chosen:
+        short = f.name.partition(".")[2] if f.kind == "term" else ""  # pd.read: pandas.read?
+        if not chosen & {(f.kind, f.name), (f.kind, short)}:
             untaught.setdefault(f.kind, []).append(f.name)
     return rng.sample(trained, len(trained)), held_out, untaught
 

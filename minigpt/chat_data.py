@@ -90,7 +90,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     written = read_written(own, elsewhere)
     written += [(m, Path(p).name) for p in more for _, m in read_conversations(p)]
     invented = Invented(facts, {*names, *spoken_of(written)}, rng)
-    writer = Writer(trained, invented, untaught, rng)
+    writer = Writer(trained, invented, untaught, rng, names)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
     talk = read_small_talk(parameters=parameters, elsewhere=elsewhere)
     general = read_general(kinds=kinds)

@@ -14,10 +14,10 @@ The words are in wordings.py and follow_ups.py, the examination in chat_question
 chat_data.py.
 """
 
-import re
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
+from minigpt.as_typed import abbreviations, ends
 from minigpt.chat_format import conversation
 from minigpt.facts import full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
@@ -30,9 +30,10 @@ POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked fo
 # take it for small talk, of which much begins so
 USUAL = 4
 FURTHER = (further.DIRECT, further.COMPOSED)
-# Questions about names not to be known for each one about a fact; about modules more, as what other
-# libraries are called is asked for like a module ...
-UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
+# Questions about names not to be known for each one about a fact; about modules and terms more, as
+# what other libraries and programs are called is asked for like these ...
+UNKNOWN = {"module": 1.2, "term": 0.9}
+UNKNOWN_OTHERS = 0.6
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
@@ -44,11 +45,10 @@ ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 LAST = 0.15  # of MODULE.NAME, or a term with a dot, where no other has that NAME: what sqrt does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
-# Shares of the invented names that are strange, see invented.py: of modules and terms, which other
-# libraries and programs are asked for like; of what is to be repeated; and of others, where a small
-# model that has seen many takes any word it does not know for a name.
-STRANGE = {"module": 0.5, "term": 0.3}
-STRANGE_ECHOES, STRANGE_OTHERS = 0.3, 0.1
+# Shares of the invented names that are strange, see invented.py: of modules, which other libraries
+# are asked for like; of what is to be repeated; and of others, where a small model that has seen
+# many takes any word it does not know for a name.
+STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
 # kinds of names of which one fact says all, but for how a term is called
 ALONE = ("module", "class", "method", "page", "term")
 
@@ -56,8 +56,11 @@ ALONE = ("module", "class", "method", "page", "term")
 class Writer:
     """Makes conversations of facts, in the words of `phrasings`."""
 
-    def __init__(self, facts, invented, untaught, rng):
-        """`untaught`: names of which the assistant shall say so, by kind, the best-known first."""
+    def __init__(self, facts, invented, untaught, rng, names=()):
+        """`untaught`: names of which the assistant shall say so, by kind, the best-known first.
+
+        `names` are all that the documents have.
+        """
         self.facts, self.invented, self.rng = facts, invented, rng
         self.untaught = {}
         for kind, names in untaught.items():
@@ -71,6 +74,7 @@ class Writer:
         self.last.update(f.name for f in facts if f.kind == "module")
         terms = [f.name for f in facts if f.kind == "term"]
         self.last.update(end for name in terms for end in (name, *ends(name)))
+        self.short = abbreviations(terms, names)
         self.contents = further.contents(facts)
         self.of_python = any(f.kind in further.NAMED for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
@@ -98,10 +102,13 @@ class Writer:
         return text.format(name)
 
     def last_part(self, kind, name, n):
-        """Return a name, now and then without its module, or what else is before a dot.
+        """Return a name, now and then without its module, or what else is before a dot, or short.
 
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
+        stem, _, end = name.rpartition(".")
+        if kind == "term" and stem in self.short and self.rng.random() < LAST:
+            return f"{self.short[stem]}.{end}"
         if kind == "term" and (shorter := ends(name)):
             last = self.rng.choice(shorter)
         elif kind in ("function", "class"):
@@ -132,8 +139,8 @@ class Writer:
         ([], None) where there are too few to make up another.
         """
         name = self.untaught_name(kind) if self.rng.random() < untaught else None
-        strange = STRANGE.get(kind, STRANGE_OTHERS) if like else 0.0
-        name = name or self.invented.name(kind, like, strange)
+        strange = STRANGE_MODULES if kind == "module" else STRANGE
+        name = name or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
         name = self.last_part(kind, name, 0) if vary else name
@@ -207,12 +214,6 @@ class Writer:
         return longer if sum(map(len, longer)) <= LONGEST else said
 
 
-def ends(name):
-    """Return what follows each dot of a word: Series.str and str of pandas.Series.str."""
-    parts = name.split(".") if re.fullmatch(r"\S*\w", name) else []
-    return [".".join(parts[i:]) for i in range(1, len(parts))]
-
-
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
     """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
 
@@ -226,7 +227,7 @@ def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
 
 def unknown_ones(kind, rng):
     """Return how many names not to be known follow one of a kind that is known: 0, 1 or 2."""
-    n = UNKNOWN_MODULES if kind == "module" else UNKNOWN
+    n = UNKNOWN.get(kind, UNKNOWN_OTHERS)
     return int(n) + (rng.random() < n % 1)
 
 

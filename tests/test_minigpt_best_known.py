@@ -206,3 +206,10 @@ def test_a_term_is_taught_with_how_it_is_called_and_the_best_known_are_named():
     trained, _, _ = choose(facts, Counter({"tie": 9}), 3, random.Random(1))
     assert {(f.kind, f.name) for f in trained} >= {("term", "tie"), ("signature", "tie")}
     assert told(facts) == ["knot-tie"]
+
+
+def test_no_term_is_untaught_that_seems_another_spelling_of_a_taught_one():
+    terms = [Fact("term", name, "A knot.", "") for name in ("ropes.Knot.tie", "bend")]
+    others = [Fact("term", name, "", "") for name in ("rp.Knot.tie", "k.tie", "tie", "k.untie")]
+    trained, _, untaught = choose([*terms, *others], Counter(), 9, random.Random(1))
+    assert len(trained) == 2 and untaught == {"term": ["k.untie"]}

@@ -695,6 +695,28 @@ def test_a_term_with_dots_is_asked_for_by_its_end_too_if_no_other_has_that():
     assert unknown == {"pd.Series.at", "Series.at", "at", "x.loop", "pd.str"}
 
 
+def test_what_pages_write_for_the_beginning_of_many_names_is_found():
+    ends = [f"knot{i}" for i in range(12)]
+    terms = [f"ropes.{end}" for end in ends] + [f"ropes.Long.{end}" for end in ends[:9]]
+    terms += ["git-log --no-x.knot1", "knot"]
+    names = [f"rp.{end}" for end in ends] + [f"r.{end}" for end in ends[:9]]
+    names += [f"self.{end}" for end in ends] + ["q.knot1", "q.bend", "Long.knot1", *terms]
+    assert as_typed.abbreviations(terms, names) == {"ropes": "rp"}
+    assert as_typed.abbreviations(terms, names[:7]) == as_typed.abbreviations([], names) == {}
+    long = [f"Long.{end}" for end in ends]  # that is known: no other word for something
+    assert as_typed.abbreviations(terms, long) == {}
+
+
+def test_a_term_may_be_typed_as_the_pages_write_it_for_short():
+    ends = [f"knot{i}" for i in range(12)]
+    facts = [Fact("term", f"ropes.{end}", "A knot.", "") for end in ends]
+    writer = Writer(facts, None, {}, random.Random(1), [f"rp.{end}" for end in ends])
+    asked = {tuple(writer.question(facts[0], "What is {}?")) for _ in range(200)}
+    assert ("What is rp.knot0?", "ropes.knot0: A knot.") in asked
+    names = {writer.last_part("term", "ropes.bend", 0) for _ in range(200)}
+    assert names == {"ropes.bend", "rp.bend", "bend"}
+
+
 def test_the_answer_about_a_term_begins_with_its_name_alone(of_ropes):
     said = said_in(of_ropes)
     answers = {answer for _, answer in said}
