@@ -34,7 +34,7 @@ from crawler.html_tokens import (
     OPEN_GRAPH_ARTICLE,
     START,
     TOKEN,
-    TURNS_PAGE,
+    turns_page,
 )
 from crawler.junk import CHROME, DROPPED, NEVER, judge
 from crawler.permalinks import without_permalinks
@@ -146,7 +146,7 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.turns_page = self.turns_page or bool(TURNS_PAGE.search(attributes[:500]))
+                self.turns_page = self.turns_page or turns_page(attributes)
                 self.links[unescape_attribute(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):

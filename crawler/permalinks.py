@@ -17,33 +17,27 @@ from crawler.html_chars import unescape
 SIGNS = frozenset("¶#§🔗⚓☍◆")
 WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
 NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
-# Bounded or possessive throughout: each part is tried once, so time is linear. In the link there
-# may be other inline elements around the text.
-_TAGS = r"(?:\s*+<(?!/?a[\s>])[^<>]{1,300}+>)*+"
-LINK = re.compile(
-    r"""<a\s([^<>]{0,300}?href\s?=\s?["']?\#[^<>]{0,500}+)>"""
-    rf"{_TAGS}([^<]{{1,30}}+){_TAGS}\s*+</a>",
-    re.I,
-)
-
-
+INTO_ITS_PAGE = re.compile(r"""href\s?=\s?["']?#""", re.I)
 # `[source]`, `Source` behind a definition: leads to the program, in a folder src or _modules
-SOURCE = re.compile(
-    rf"<a\s([^<>]{{0,600}}+)>{_TAGS}\s*+"
-    rf"(?:\[(?:source|src)\]|(?:view )?source|src)\s*+{_TAGS}\s*+</a>",
-    re.I,
-)
+SOURCE = re.compile(r"\[(?:source|src)\]|(?:view )?source|src", re.I)
 SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/""")
+
+# A link and all it says, up to 30 characters: one pass over the page finds them, and of these few
+# the rest is asked. Bounded or possessive throughout: each part is tried once, so time is linear.
+# In the link there may be other inline elements around the text.
+_TAGS = r"(?:\s*+<(?!/?[aA][\s>])[^<>]{1,300}+>)*+\s*+"
+LINK = re.compile(rf"<[aA]\s([^<>]{{0,800}}+)>{_TAGS}([^<]{{1,30}}+){_TAGS}</[aA]>")
 
 
 def without_permalinks(source: str) -> str:
     """Return the source of a page without such links, and without those to a definition's code."""
-    source = LINK.sub(_if_it_says_something, source)
-    return SOURCE.sub(lambda link: "" if SOURCE_PLACE.search(link[1]) else link[0], source)
+    return LINK.sub(_if_it_says_something, source)
 
 
 def _if_it_says_something(link: re.Match) -> str:
-    text = unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
-    if text in SIGNS or (NAMED.search(link[1]) and WORDS.fullmatch(text)):
-        return ""
-    return link[0]
+    attributes, text = link[1], unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
+    if text in SIGNS or WORDS.fullmatch(text):
+        leads_to_itself = INTO_ITS_PAGE.search(attributes)
+        is_sign = leads_to_itself and (text in SIGNS or NAMED.search(attributes))
+        return "" if is_sign else link[0]
+    return "" if SOURCE.fullmatch(text) and SOURCE_PLACE.search(attributes) else link[0]
