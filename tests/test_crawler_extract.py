@@ -553,6 +553,13 @@ def test_lines_that_lead_to_the_next_page_are_no_text(line):
     assert extract(f"<body>{text}</body>").text.startswith((FIRST, f"Bridges\n\n{FIRST}"))
 
 
+def test_an_image_that_leads_to_the_next_page_takes_no_text_with_it():
+    arrow = "<div><a rel=next href=b><img src=arrow.png></a></div>"
+    heading = "<h2>How <a href=c>it was built</a></h2>"
+    page = f"<p>{FIRST}</p><p>{SECOND}</p>{arrow}{heading}<p>{THIRD}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\nHow it was built\n\n{THIRD}"
+
+
 def test_numbers_of_lines_beside_code_are_no_text():
     code = """<table><tr><td class="linenos"><div class="linenodiv"><pre>1\n2\n3</pre></div></td>
     <td><pre>a = 1\nb = 2\n3</pre></td></tr></table>"""
