@@ -18,9 +18,10 @@ SIGNS = frozenset("¶#§🔗⚓☍◆")
 WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
 NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
 INTO_ITS_PAGE = re.compile(r"""href\s?=\s?["']?#""", re.I)
-# `[source]`, `Source` behind a definition: leads to the program, in a folder src or _modules
+# `[source]`, `Source` behind a definition: leads to a page that shows the program, in a folder src
+# or _modules. One that leads to an archive or to a site may be a word of a sentence.
 SOURCE = re.compile(r"\[(?:source|src)\]|(?:view )?source|src", re.I)
-SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/""")
+SOURCE_PLACE = re.compile(r"""["'/=]src(?:-html)?/[^"'\s]*\.html|_modules/""")
 
 # A link and all it says, up to 30 characters: one pass over the page finds them, and of these few
 # the rest is asked. Bounded or possessive throughout: each part is tried once, so time is linear.

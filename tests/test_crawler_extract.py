@@ -521,7 +521,10 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
         ("Key #, § 3", "Key #, § 3"),
         ('load <a class=x href="_modules/boat.html#l"><i>[source]</i></a>', "load"),
         ('load <a href="../src/boat.html" class="link">Source</a><a href=#l>#</a>', "load"),
+        ("load <a href=src-html/boat.html#line.3>[src]</a>", "load"),
         ('The <a href="/rivers.html">source</a>', "The source"),
+        ('Get the <a href="https://boats.example/src/">source</a>', "Get the source"),
+        ('Get the <a class="src" href="/src/boat.tar.gz">source</a>', "Get the source"),
     ],
 )
 def test_a_sign_by_which_a_heading_links_to_itself_is_no_text(heading, seen):
