@@ -32,13 +32,17 @@ LINK = re.compile(rf"<[aA]\s([^<>]{{0,800}}+)>{_TAGS}([^<]{{1,30}}+){_TAGS}</[aA
 
 def without_permalinks(source: str) -> str:
     """Return the source of a page without such links, and without those to a definition's code."""
-    return LINK.sub(_if_it_says_something, source)
+    pieces, at = [], 0  # LINK.sub would copy every page, also those without such links
+    for link in LINK.finditer(source):
+        if _says_nothing(link):
+            pieces.append(source[at : link.start()])
+            at = link.end()
+    return "".join(pieces) + source[at:] if pieces else source
 
 
-def _if_it_says_something(link: re.Match) -> str:
+def _says_nothing(link: re.Match) -> bool:
     attributes, text = link[1], unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
     if text in SIGNS or WORDS.fullmatch(text):
-        leads_to_itself = INTO_ITS_PAGE.search(attributes)
-        is_sign = leads_to_itself and (text in SIGNS or NAMED.search(attributes))
-        return "" if is_sign else link[0]
-    return "" if SOURCE.fullmatch(text) and SOURCE_PLACE.search(attributes) else link[0]
+        is_sign = text in SIGNS or NAMED.search(attributes)
+        return bool(is_sign and INTO_ITS_PAGE.search(attributes))
+    return bool(SOURCE.fullmatch(text) and SOURCE_PLACE.search(attributes))
