@@ -24,7 +24,7 @@ READ_BYTES = 2**16
 # use within a network) and the long obsolete "IPv4-compatible" ones (RFC 4291, 2.5.5.1).
 _WRAPPERS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")]
 _SITE_LOCAL = ipaddress.ip_network("fec0::/10")  # RFC 3879: obsolete, and still inside
-_AUTHORITIES = "/etc/ssl/cert.pem"  # macOS's, who vouch for servers
+_AUTHORITIES = "/etc/ssl/cert.pem"  # on macOS: the certificates of those who vouch for servers
 
 
 class LocalAddressError(OSError):

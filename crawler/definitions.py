@@ -70,6 +70,8 @@ class Definitions:
 def _says(name: str, text: str) -> bool:
     """Say whether a text is a signature of that name."""
     text = " ".join(text.split())
-    place = text.find(name)
-    is_called = place >= 0 and text[place + len(name) :].lstrip(" ").startswith("(")
-    return is_called and len(text) <= MAX_SIGNATURE and text[-1] not in ".:!?" and ". " not in text
+    if len(text) > MAX_SIGNATURE or text[-1] in ".:!?" or ". " in text:
+        return False
+    _, found, rest = text.partition(name)
+    # with a blank, as in C: `sail (void);`, but not `Paris (France), two million people`
+    return bool(found) and (rest[:1] == "(" or (rest[:2] == " (" and rest[-1] in ");"))

@@ -64,7 +64,7 @@ def descend(
 
 
 def _with_text(blocks: list[Block]) -> set[Node]:
-    """Return the sections and divisions that hold anything but links, however short."""
+    """Return the sections and divisions that hold a block without links, however short."""
     found: set[Node] = set()
     seen: set[Node] = set()
     for block in blocks:
@@ -84,8 +84,7 @@ def _belongs_with(best: Node, sibling: Node, parts: set[Node]) -> bool:
     has_text = sibling.weight > MIN_KEPT or sibling in parts
     if best.tag == sibling.tag and same_class and has_text:  # one of a row: posts, sections, cards
         return True
-    # an opening or closing paragraph
-    return sibling.tag == "p" and sibling.weight > 0 and not best.semantic
+    return sibling.tag == "p" and not best.semantic  # an opening or closing paragraph
 
 
 def _below(root: Node, nodes: list[Node]) -> set[Node]:

@@ -47,6 +47,7 @@ def render(blocks: list[Block]) -> str:
                 number = numbers[of_list] + of_list.first if of_list else 1
                 numbers[of_list] += 1
                 bullet = f"{number}. " if of_list and of_list.tag == "ol" else "- "
+        # texinfo writes `kind: name`, and of a definition without a kind `: name`
         text = block.text.removeprefix(": ") if block.node.tag == "dt" else block.text
         if definitions.is_head:
             text = " ".join(text.split())

@@ -34,7 +34,7 @@ from crawler.html_tokens import (
     OPEN_GRAPH_ARTICLE,
     START,
     TOKEN,
-    TURNS_PAGE,
+    turns_page,
 )
 from crawler.junk import CHROME, DROPPED, NEVER, judge
 from crawler.permalinks import without_permalinks
@@ -52,7 +52,7 @@ class Node:
     own_level: int
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
-    weight: float = 0.0  # filled in by extract.py: of all blocks below
+    weight: float = 0.0  # filled in by descent.py: of all blocks below
     cells: int = 0  # of a table row: how many it has, also without text
     column: int = 0  # of a cell: how many stand before it
     first: int = 1  # of an ol: the number of its first item
@@ -75,7 +75,7 @@ class Document:
     title: str = ""
     nodes: list[Node] = field(default_factory=list)  # parents before their children
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
-    links: list[str] = field(default_factory=list)  # href of every a, as it stands, once each
+    links: list[str] = field(default_factory=list)  # href of each a but permalinks, once each
     base: str = ""  # <base href>
     types: set[str] = field(default_factory=set)  # what the page says that it is, as schema.org's
 
@@ -146,7 +146,7 @@ class _Builder:
             self.link_depth = 0
             if href := HREF.search(attributes):
                 self.link_depth = len(self.stack)
-                self.turns_page = self.turns_page or bool(TURNS_PAGE.search(attributes[:500]))
+                self.turns_page = self.turns_page or turns_page(attributes)
                 self.links[unescape_attribute(href[1].strip("\"' \t\r\n"))] = None
         elif tag == "base" and not self.document.base:
             if href := HREF.search(attributes):
@@ -199,6 +199,7 @@ class _Builder:
 
     def break_line(self) -> None:
         """Close the block being collected."""
+        turns, self.turns_page = self.turns_page, False  # also if the link is only an image
         if not self.pieces:
             return
         source = "".join(self.pieces)
@@ -208,9 +209,9 @@ class _Builder:
             text = visible(source, code is not None)
             if text:
                 linked = len("".join("".join(self.link_pieces).split()))
-                if not self.turns_page or 3 * linked < len(text):  # else `Next: Menus, Up: Index`
+                if not turns or 3 * linked < len(text):  # else `Next: Menus, Up: Index`
                     self.document.blocks.append(Block(node, text, linked))
-        self.pieces, self.link_pieces, self.turns_page = [], [], False
+        self.pieces, self.link_pieces = [], []
 
     def _break_at(self, tag: str) -> None:
         """Close the block at a tag, except in code: there it ends a line."""

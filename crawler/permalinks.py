@@ -17,33 +17,33 @@ from crawler.html_chars import unescape
 SIGNS = frozenset("¶#§🔗⚓☍◆")
 WORDS = re.compile(r"(?:permanent |perma|header ?|heading )?link|anchor", re.I)
 NAMED = re.compile(r"perma-?link|(?:header|heading|hash|anchor)-?(?:link|anchor)", re.I)
-# Bounded or possessive throughout: each part is tried once, so time is linear. In the link there
-# may be other inline elements around the text.
-_TAGS = r"(?:\s*+<(?!/?a[\s>])[^<>]{1,300}+>)*+"
-LINK = re.compile(
-    r"""<a\s([^<>]{0,300}?href\s?=\s?["']?\#[^<>]{0,500}+)>"""
-    rf"{_TAGS}([^<]{{1,30}}+){_TAGS}\s*+</a>",
-    re.I,
-)
+INTO_ITS_PAGE = re.compile(r"""href\s?=\s?["']?#""", re.I)
+# `[source]`, `Source` behind a definition: leads to a page that shows the program, in a folder src
+# or _modules. One that leads to an archive or to a site may be a word of a sentence.
+SOURCE = re.compile(r"\[(?:source|src)\]|(?:view )?source|src", re.I)
+SOURCE_PLACE = re.compile(r"""["'/=]src(?:-html)?/[^"'\s]*\.html|_modules/""")
 
-
-# `[source]`, `Source` behind a definition: leads to the program, in a folder src or _modules
-SOURCE = re.compile(
-    rf"<a\s([^<>]{{0,600}}+)>{_TAGS}\s*+"
-    rf"(?:\[(?:source|src)\]|(?:view )?source|src)\s*+{_TAGS}\s*+</a>",
-    re.I,
-)
-SOURCE_PLACE = re.compile(r"""["'/\s]src|_modules/|/blob/""")
+# A link and all it says, up to 30 characters: one pass over the page finds them, and of these few
+# the rest is asked. Bounded or possessive throughout: each part is tried once, so time is linear.
+# In the link there may be other inline elements around the text.
+_TAGS = r"(?:\s*+<(?!/?[aA][\s>])[^<>]{1,300}+>)*+\s*+"
+LINK = re.compile(rf"<[aA]\s([^<>]{{0,800}}+)>{_TAGS}([^<]{{1,30}}+){_TAGS}</[aA]>")
 
 
 def without_permalinks(source: str) -> str:
     """Return the source of a page without such links, and without those to a definition's code."""
-    source = LINK.sub(_if_it_says_something, source)
-    return SOURCE.sub(lambda link: "" if SOURCE_PLACE.search(link[1]) else link[0], source)
+    pieces, at = [], 0  # LINK.sub would copy every page, also those without such links
+    for link in LINK.finditer(source):
+        if _says_nothing(link):
+            pieces.append(source[at : link.start()])
+            at = link.end()
+    return "".join(pieces) + source[at:] if pieces else source
 
 
-def _if_it_says_something(link: re.Match) -> str:
-    text = unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
-    if text in SIGNS or (NAMED.search(link[1]) and WORDS.fullmatch(text)):
-        return ""
-    return link[0]
+def _says_nothing(link: re.Match) -> bool:
+    attributes, text = link[1], unescape(link[2]).strip(" \t\r\n\xa0\ufe0e\ufe0f\u200b")
+    if text in SIGNS or WORDS.fullmatch(text):
+        is_sign = text in SIGNS or NAMED.search(attributes)
+        return bool(is_sign and INTO_ITS_PAGE.search(attributes))
+    is_public = text.startswith("[") and "/blob/" in attributes  # as on GitHub
+    return bool(SOURCE.fullmatch(text) and (is_public or SOURCE_PLACE.search(attributes)))

@@ -58,6 +58,11 @@ def test_a_heading_that_the_signature_says_again_is_left_out():
     )
 
 
+def test_a_sentence_with_a_remark_behind_its_first_word_is_no_signature():
+    page = "<h3>Paris</h3><p>Paris (France), two million people</p><p>It has a harbour.</p>"
+    assert written(page) == "Paris\n\nParis (France), two million people\n\nIt has a harbour."
+
+
 def test_a_signature_that_is_a_term_of_a_list_is_not_indented_twice():
     page = "<h3>load</h3><dl><dt>load(cargo)<dd>Takes cargo.<dt>: sail (where)<dd>Leaves.</dl>"
     assert written(page) == ("load\n\nload(cargo)\n    Takes cargo.\n\nsail (where)\n    Leaves.")

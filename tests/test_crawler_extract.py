@@ -522,7 +522,10 @@ def test_the_id_of_a_heading_repeats_what_it_says_and_its_class_judges_it():
         ('load <a class=x href="_modules/boat.html#l"><i>[source]</i></a>', "load"),
         ('load <a href="https://a.org/b/blob/v1/boat.py#L3"><i>[source]</i></a>', "load"),
         ('load <a href="../src/boat.html" class="link">Source</a><a href=#l>#</a>', "load"),
+        ("load <a href=src-html/boat.html#line.3>[src]</a>", "load"),
         ('The <a href="/rivers.html">source</a>', "The source"),
+        ('Get the <a href="https://boats.example/src/">source</a>', "Get the source"),
+        ('Get the <a class="src" href="/src/boat.tar.gz">source</a>', "Get the source"),
     ],
 )
 def test_a_sign_by_which_a_heading_links_to_itself_is_no_text(heading, seen):
@@ -552,6 +555,13 @@ def test_lines_that_lead_to_the_next_page_are_no_text(line):
     text = f"<h1>Bridges</h1>{line}<p>{FIRST}</p><p>{SECOND}</p>"
     assert extract(f"<body>{text}</body>").text.endswith(f"{FIRST}\n\n{SECOND}")
     assert extract(f"<body>{text}</body>").text.startswith((FIRST, f"Bridges\n\n{FIRST}"))
+
+
+def test_an_image_that_leads_to_the_next_page_takes_no_text_with_it():
+    arrow = "<div><a rel=next href=b><img src=arrow.png></a></div>"
+    heading = "<h2>How <a href=c>it was built</a></h2>"
+    page = f"<p>{FIRST}</p><p>{SECOND}</p>{arrow}{heading}<p>{THIRD}</p>"
+    assert extract(page).text == f"{FIRST}\n\n{SECOND}\n\nHow it was built\n\n{THIRD}"
 
 
 def test_numbers_of_lines_beside_code_are_no_text():
