@@ -49,7 +49,7 @@ KEYWORDS = re.compile(
 )
 TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
 TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
-OPTION = re.compile(r"--?\w[\w-]*")
+OPTION = re.compile(r"(?<![\w-])--?\w[\w-]*")  # but not in "<new-branch>"
 # A paragraph that is about a name, says of which sort that is, and goes on with what it does.
 ABOUT = re.compile(
     r"The ([A-Z]{2,}(?: [A-Z]{2,}){1,2}|[\w$.-]*[\w$-])(\([\w, .*=\[\]]*\))? (?:[\w+/]+ )??"
@@ -113,14 +113,18 @@ def without_site(title, words):
     for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
         if part not in words:
             kept += (between if kept else "") + part
-    return NUMBER.sub("", kept.strip(" ¶#§"))
+    return NUMBER.sub("", without_sign(kept))
+
+
+def without_sign(heading):
+    """Return a heading without the sign by which it links to itself: "Ropes ¶", but "C#"."""
+    return heading.strip(" ¶§").removesuffix(" #").removeprefix("# ")
 
 
 def telling(text, longest=LONGEST_TOLD):
     """Return the first sentence of a paragraph that tells what something is, "" for none.
 
-    Remarks in brackets are left out and an end is cut off where it is too long: "Knots (all of
-    them) hold; some slip." -> "Knots hold."
+    Before it may stand what says only since when there is such a thing.
     """
     text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
     if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower():
@@ -138,7 +142,11 @@ def telling(text, longest=LONGEST_TOLD):
 
 
 def shortened(said, longest=LONGEST_TOLD):
-    """Return a sentence of up to `longest` characters, "" where it cannot be made so short."""
+    """Return a sentence of up to `longest` characters, "" where it cannot be made so short.
+
+    Of a longer one remarks in brackets are left out, and then its end: "Every knot (of hemp)
+    holds two ropes; some slip." -> "Every knot holds two ropes."
+    """
     if len(said) <= longest:
         return said
     said = REMARK.sub("", said)
@@ -154,22 +162,28 @@ def page_entry(title, text):
     Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence.
     """
     name = OF_MANUAL.sub("", title)
-    paragraphs = [p for p in text.split("\n\n")[:LOOKED_AT] if not p.startswith(" ")]
+    tops = text.split("\n\n")[:LOOKED_AT]
+    paragraphs = [p for p in tops if not p.startswith(" ") and "\n    " not in p]  # no term
     for line in (title, *(p for p in paragraphs if "\n" not in p and len(p) <= MOST_OF_LINE)):
         match = TAGLINE.fullmatch(line.rstrip("¶ "))
-        if match and title.startswith(named := match[1] or match[2]):
+        named = match and (match[1] or match[2])
+        if match and title.startswith(named) and len(named) <= LONGEST_NAME:
             said = first_sentence(re.sub(r"[^.!?]$", r"\g<0>.", match[3]), LONGEST_TOLD)
-            is_name = NAMELIKE.search(named) or (named.islower() and " " not in named)
-            if said and (is_name or (match[1] and line is not title)):
+            if said and (is_name(named) or (match[1] and line is not title)):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
     if not 3 <= len(name) <= 60:
         return None
     for paragraph in paragraphs:
         if said := telling(paragraph):
-            is_name = name.islower() if " " not in name else NAMELIKE.search(name)
-            is_topic = not is_name or len(name.split()) > 3
+            is_short = len(name) <= LONGEST_NAME and len(name.split()) < MOST_WORDS
+            is_topic = not is_name(name) or not is_short
             return Entry(name, "", said, PAGE, is_topic)
     return None
+
+
+def is_name(title):
+    """Tell whether a title is a name to ask for: "knot-tie", "TIE ROPE", but not "Tying"."""
+    return bool(NAMELIKE.search(title)) or (title.islower() and " " not in title)
 
 
 def entries(text, page=""):
@@ -184,7 +198,7 @@ def entries(text, page=""):
         if line.startswith(" "):
             continue
         if body.startswith("    "):
-            found = defined(line.strip(" ¶#"), page) if len(line) <= MOST_OF_LINE else None
+            found = defined(without_sign(line), page) if len(line) <= MOST_OF_LINE else None
             said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
             if found and (found[2] or is_term(found[0], said)):
                 yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
@@ -210,6 +224,7 @@ def defined(line, page=""):
 
     "class Key(teeth)" -> ("Key", "(teeth)", True), "depth (integer)" -> ("depth", "", False).
     """
+    line = line.replace("--[no-]", "--")  # an option that may be taken back
     if OPTION.match(line):
         names = OPTION.findall(line.partition("=")[0])
         return (f"{page} {max(names, key=len)}", "", False) if page else None
@@ -219,7 +234,8 @@ def defined(line, page=""):
         if not blank or before.strip() or re.search(r"[,*]", arguments):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")
-            return (name, arguments if arguments != "()" else "", True) if len(name) > 1 else None
+            is_good = 1 < len(name) <= LONGEST_NAME
+            return (name, "" if arguments == "()" else arguments, True) if is_good else None
     name = re.split(r" \(|: | = |=", line)[0].strip(" :,")
     is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
     return (name, "", False) if is_short and TERM.fullmatch(name) else None
