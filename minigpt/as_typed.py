@@ -32,14 +32,19 @@ PLEAS = (" please", " pls", " in Python", " in python", " in Python")
 HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
-def spoken(name, rng):
-    """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit"."""
+def spoken(name, rng, others=()):
+    """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit".
+
+    It stays as it is where one of the names `others` is typed so: NULL, if there is null, too.
+    """
     if name.isupper() and rng.random() < 0.3:
-        return name.lower()
-    first, blank, rest = name.partition(" ")
-    if rng.random() < 0.4:
-        first = HYPHEN.sub(" ", first, count=1)
-    return first + blank + rest
+        said = name.lower()
+    else:
+        first, blank, rest = name.partition(" ")
+        if rng.random() < 0.4:
+            first = HYPHEN.sub(" ", first, count=1)
+        said = first + blank + rest
+    return name if said in others else said
 
 
 def vary(question, rng, of_python=True):
