@@ -49,7 +49,7 @@ KEYWORDS = re.compile(
 )
 TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
 TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
-OPTION = re.compile(r"(?<![\w-])--?\w[\w-]*")  # but not in "<new-branch>"
+OPTION = re.compile(r"(?<![\w-])--?\w++(?:-\w++)*+(?!-)")  # but not in "<new-branch>"
 # A paragraph that is about a name, says of which sort that is, and goes on with what it does.
 ABOUT = re.compile(
     r"The ([A-Z]{2,}(?: [A-Z]{2,}){1,2}|[\w$.-]*[\w$-])(\([\w, .*=\[\]]*\))? (?:[\w+/]+ )??"
@@ -162,8 +162,11 @@ def page_entry(title, text):
     Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence.
     """
     name = OF_MANUAL.sub("", title)
-    tops = text.split("\n\n")[:LOOKED_AT]
-    paragraphs = [p for p in tops if not p.startswith(" ") and "\n    " not in p]  # no term
+    paragraphs = [
+        p
+        for p in text.split("\n\n")[:LOOKED_AT]
+        if not p.startswith(" ") and "\n    " not in p and not NUMBER.match(p)
+    ]  # no term, and no heading with a number
     for line in (title, *(p for p in paragraphs if "\n" not in p and len(p) <= MOST_OF_LINE)):
         match = TAGLINE.fullmatch(line.rstrip("¶ "))
         named = match and (match[1] or match[2])
@@ -174,7 +177,7 @@ def page_entry(title, text):
     if not 3 <= len(name) <= 60:
         return None
     for paragraph in paragraphs:
-        if said := telling(paragraph):
+        if paragraph != title and (said := telling(paragraph)):
             is_short = len(name) <= LONGEST_NAME and len(name.split()) < MOST_WORDS
             is_topic = not is_name(name) or not is_short
             return Entry(name, "", said, PAGE, is_topic)
@@ -183,7 +186,8 @@ def page_entry(title, text):
 
 def is_name(title):
     """Tell whether a title is a name to ask for: "knot-tie", "TIE ROPE", but not "Tying"."""
-    return bool(NAMELIKE.search(title)) or (title.islower() and " " not in title)
+    is_one = bool(NAMELIKE.search(title)) or (title.islower() and " " not in title)
+    return is_one and not title.endswith((".", "?", "!"))
 
 
 def entries(text, page=""):
