@@ -39,6 +39,7 @@ from crawler.html_tokens import (
 from crawler.junk import CHROME, DROPPED, NEVER, judge
 from crawler.permalinks import without_permalinks
 
+CLASSIFIER = '<span class="classifier">'  # Sphinx leaves the colon before a type to CSS
 MAX_DEPTH = 256  # deeper elements become siblings; Chrome and Safari do the same at 512
 
 
@@ -84,6 +85,8 @@ def parse(source: str) -> Document:
     """Read a page into blocks; broken markup is read as well as it can be."""
     builder = _Builder()
     source = without_permalinks(source.replace("\0", "").replace("&nbsp;", "\xa0"))
+    if "classifier-delimiter" not in source:
+        source = source.replace(CLASSIFIER, f"{CLASSIFIER} : ")
     for token in TOKEN.finditer(source):
         text, raw, raw_attributes, raw_text, name, attributes, stray = token.groups()
         if text:

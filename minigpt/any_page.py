@@ -52,7 +52,7 @@ KEYWORDS = re.compile(
 )
 TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
 TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
-OPTION = re.compile(r"--?\w[\w-]*")
+OPTION = re.compile(r"(?<![\w-])--?\w++(?:-\w++)*+(?!-)")  # but not in "<new-branch>"
 # A paragraph that is about a name, says of which sort that is, and goes on with what it does.
 ABOUT = re.compile(
     r"The ([A-Z]{2,}(?: [A-Z]{2,}){1,2}|[\w$.-]*[\w$-])(\([\w, .*=\[\]]*\))? (?:[\w+/]+ )??"
@@ -134,14 +134,18 @@ def without_site(title, words):
         if part not in words:
             kept += (between if kept else "") + part
     number = BARE_NUMBER if NUMBERED in words else NUMBER
-    return number.sub("", kept.strip(" ¶#§"))
+    return number.sub("", without_sign(kept))
+
+
+def without_sign(heading):
+    """Return a heading without the sign by which it links to itself: "Ropes ¶", but "C#"."""
+    return heading.strip(" ¶§").removesuffix(" #").removeprefix("# ")
 
 
 def telling(text, longest=LONGEST_TOLD):
     """Return the first sentence of a paragraph that tells what something is, "" for none.
 
-    Remarks in brackets are left out and an end is cut off where it is too long: "Knots (all of
-    them) hold; some slip." -> "Knots hold."
+    Before it may stand what says only since when there is such a thing.
     """
     text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
     if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower() or " | " in text:
@@ -159,7 +163,11 @@ def telling(text, longest=LONGEST_TOLD):
 
 
 def shortened(said, longest=LONGEST_TOLD):
-    """Return a sentence of up to `longest` characters, "" where it cannot be made so short."""
+    """Return a sentence of up to `longest` characters, "" where it cannot be made so short.
+
+    Of a longer one remarks in brackets are left out, and then its end: "Every knot (of hemp)
+    holds two ropes; some slip." -> "Every knot holds two ropes."
+    """
     if len(said) <= longest:
         return said
     said = REMARK.sub("", said)
@@ -179,10 +187,12 @@ def page_entry(title, text):
     if AWAY.fullmatch(name):
         return None
     paragraphs = [p for p in text.split("\n\n")[:LOOKED_AT] if not p.startswith(" ")]
+    paragraphs = [p for p in paragraphs if not NUMBER.match(p)]  # a heading
     lines = [" ".join(p.removeprefix("NAME\n ").split()) for p in paragraphs if is_line(p)]
     for line in (title, *lines):
         match = TAGLINE.fullmatch(line.rstrip("¶ "))
-        if match and title.startswith(named := match[1] or match[2]):
+        named = match and (match[1] or match[2])
+        if match and title.startswith(named) and len(named) <= LONGEST_NAME:
             said = first_sentence(re.sub(r"[^.!?]$", r"\g<0>.", match[3]), LONGEST_TOLD)
             if said and (is_name(named) or (match[1] and line is not title)):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
@@ -191,8 +201,9 @@ def page_entry(title, text):
     for paragraph in paragraphs:
         line, _, body = paragraph.partition("\n")
         found = defined(line) if body.startswith("    ") else None
-        if body.startswith("    ") and not (found and name.endswith(found[0])):
-            continue  # a part of what the page is about
+        is_part = body.startswith("    ") and not (found and name.endswith(found[0]))
+        if paragraph == title or is_part:
+            continue
         if said := telling(body if found else paragraph):
             return Entry(name, found[1] if found else "", said, PAGE, not is_name(name))
     return None
@@ -204,9 +215,12 @@ def is_line(paragraph):
 
 
 def is_name(title):
-    """Tell whether a page's title is a name, as tie_rope, "TIE ROPE" or "tie ends": no "Tying"."""
-    if " " in title:
-        return len(title.split()) <= 3 and (title.isupper() or title.islower())
+    """Tell whether a title is a name to ask for: "knot-tie", "TIE ROPE", but not "Tying"."""
+    words = title.split()
+    if len(title) > LONGEST_NAME or len(words) >= MOST_WORDS or title.endswith((".", "?", "!")):
+        return False
+    if len(words) > 1:
+        return title.isupper() or title.islower()
     return title.islower() or bool(NAMELIKE.search(title))
 
 
@@ -222,7 +236,7 @@ def entries(text, page=""):
         if line.startswith(" "):
             continue
         if body.startswith("    "):
-            found = defined(line.strip(" ¶#"), page) if len(line) <= MOST_OF_LINE else None
+            found = defined(without_sign(line), page) if len(line) <= MOST_OF_LINE else None
             said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
             if found and (found[2] or is_term(found[0], said)):
                 yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
@@ -248,6 +262,7 @@ def defined(line, page=""):
 
     "class Key(teeth)" -> ("Key", "(teeth)", True), "depth (integer)" -> ("depth", "", False).
     """
+    line = line.replace("--[no-]", "--")  # an option that may be taken back
     if OPTION.match(line):
         names = OPTION.findall(line.partition("=")[0])
         return (f"{page} {max(names, key=len)}", "", False) if page else None
@@ -258,7 +273,8 @@ def defined(line, page=""):
         if not is_value and (not blank or before.strip() or re.search(r"[,*]", arguments)):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")
-            return (name, arguments if arguments != "()" else "", True) if len(name) > 1 else None
+            is_good = 1 < len(name) <= LONGEST_NAME
+            return (name, "" if arguments == "()" else arguments, True) if is_good else None
     name = re.split(r" \(|: | = |=", line)[0].strip(" :,")
     is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
     return (name, "", False) if is_short and TERM.fullmatch(name) else None

@@ -34,14 +34,19 @@ FEWEST = 8  # names that begin with what is taken for short for something else
 HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
-def spoken(name, rng):
-    """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit"."""
+def spoken(name, rng, others=()):
+    """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit".
+
+    It stays as it is where one of the names `others` is typed so: NULL, if there is null, too.
+    """
     if name.isupper() and rng.random() < 0.3:
-        return name.lower()
-    first, blank, rest = name.partition(" ")
-    if rng.random() < 0.4:
-        first = HYPHEN.sub(" ", first, count=1)
-    return first + blank + rest
+        said = name.lower()
+    else:
+        first, blank, rest = name.partition(" ")
+        if rng.random() < 0.4:
+            first = HYPHEN.sub(" ", first, count=1)
+        said = first + blank + rest
+    return name if said in others else said
 
 
 def abbreviations(terms, names):

@@ -76,7 +76,7 @@ class Writer:
         self.last.update(end for name in terms for end in (name, *ends(name)))
         self.short = abbreviations(terms, names)
         self.contents = further.contents(facts)
-        self.of_python = any(f.kind in further.NAMED for f in facts)
+        self.of_python = any(f.kind in (*further.NAMED, "module") for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):
@@ -94,7 +94,9 @@ class Writer:
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
-            name = self.spell(as_typed.spoken(name, self.rng) if kind == "term" else name)
+            if kind == "term":
+                name = as_typed.spoken(name, self.rng, self.invented.known)
+            name = self.spell(name)
         text = as_typed.vary(phrasing, self.rng, self.of_python)
         is_short = kind == "module" and len(name) <= SHORT and name.isalpha()
         if is_short and self.rng.random() < CAPITALS:

@@ -196,7 +196,8 @@ def earlier(path, weights):
         for section in sections.values():
             _ = section["seconds"] + section["tokens"] + 0.0, section["title"], section["parts"]
         return {name: sections[name] for name in SECTIONS if name in sections}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError,
+            RecursionError):  # fmt: skip
         return {}  # there is none, or it is of no use: it is made anew
 
 

@@ -20,7 +20,6 @@ phrasings.py, how these become files in chat_data.py.
 """
 
 import json
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from minigpt.pydoc_page import (
 )
 
 MOST_ARGUMENTS = 40  # characters; print has more
+MOST_LINKS = 2**53  # to a page; a float holds more only roughly
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
@@ -73,7 +73,7 @@ def read_documents(path):
                 record = json.loads(line.decode("utf-8-sig"))
                 record = {name: value for name, value in record.items() if value is not None}
                 _ = record["text"] + record.get("title", "") + record.get("url", "")
-                if not 0 <= record.get("in_degree", 0) < math.inf:
+                if not 0 <= record.get("in_degree", 0) <= MOST_LINKS:
                     raise ValueError(f"in_degree is {record['in_degree']}")
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise ValueError(
@@ -178,7 +178,8 @@ def keys_of(fact):
     """Return the keys (kind, name) of a fact and of those that are taught with it."""
     if fact.kind == "function":
         return keys_of_function(fact.name)
-    return ((fact.kind, fact.name), ("signature", fact.name))[: 1 + (fact.kind == "term")]
+    own = (fact.kind, fact.name)
+    return (own, ("signature", fact.name)) if fact.kind == "term" else (own,)
 
 
 def host_of(record):
@@ -206,9 +207,13 @@ def page_facts(records):
                 continue  # the page is about it: tie(rope) of knots.tie
             fact = Fact("term", entry.name, entry.text, source, in_degree, is_whole)
             found.setdefault(entry.name, []).append((entry, fact))
+    topics = {fact.name for fact in facts}
     for name, some in found.items():
+        if name in topics:
+            continue  # what it is would have two answers
         if " " in name and name.replace(" ", "-", 1) in found:
             continue  # the same, as it is typed: "git push" of git-push
+        some = [pair for pair in some if pair[0].text] or some
         stands = min((entry.stands for entry, _ in some), key=any_page.STANDS.index)
         best = [(entry, fact) for entry, fact in some if entry.stands == stands]
         entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first

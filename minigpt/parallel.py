@@ -33,7 +33,7 @@ def count_cores():
 
 @cache
 def fast_cores():
-    """Return how many fast cores a Mac has whose cores are of two kinds, else None."""
+    """Return how many cores of its fastest kind a Mac has, None where it does not tell."""
     if sys.platform != "darwin":
         return None
     ask = ["/usr/sbin/sysctl", "-n", "hw.perflevel0.physicalcpu"]

@@ -23,7 +23,7 @@ from minigpt.resume import METRICS, REPORT, SAMPLES
 
 SILENT_S = 120.0  # a run saves its state every 30 s, or after a step that takes longer
 MOST_BYTES = 32 << 20  # of a longer file the end is read
-LARGEST = 1e300
+LARGEST = 1e300  # of a number; a float holds little more
 LAST_LINES = 1 << 14  # bytes: enough for the last line
 MOST_LINES = 2000  # of metrics, looks aside: more than a screen has pixels for
 MOST_TEXT = 4000  # characters of a sample

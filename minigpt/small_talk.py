@@ -95,7 +95,7 @@ def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False):
             other = line.pop("elsewhere", line["answer"])
             texts = [line["answer"], other, *line["asked"], *line["held_out"]]
             whole = all(isinstance(t, str) and t.strip() for t in texts) and line["asked"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             whole = False
         if not whole:
             raise ValueError(

@@ -41,6 +41,14 @@ nobody in the council wanted to listen to me.</p></div></main>
 </body></html>"""
 
 
+def test_the_type_of_an_argument_stands_behind_a_colon_that_css_would_write():
+    term = '<dl><dt><strong>rope</strong>{}<span class="classifier">Rope, optional</span></dt>'
+    page = f"<article><h1>Knots</h1><p>{'A knot holds. ' * 9}</p>{term}<dd>The rope.</dd></dl>"
+    for before in ("", '<span class="classifier-delimiter"> : </span>'):
+        text = extract(page.format(before)).text
+        assert "rope : Rope, optional\n    The rope." in text
+
+
 def test_a_heading_stays_though_half_of_it_leads_elsewhere_and_goes_if_all_does():
     base = '<a href="/base">builtins.object</a>'
     parts = [f'<td class="section-title">{t}</td>' for t in (f"class deque({base})", base)]

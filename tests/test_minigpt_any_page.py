@@ -59,6 +59,8 @@ def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_h
         ("Chapter 29. Keeping Rope Dry", "Keeping Rope Dry"),
         ("F.7. hemp", "hemp"),
         ("Ropes ¶", "Ropes"),
+        ("Ropes #", "Ropes"),
+        ("Ropes in C#", "Ropes in C#"),
         ("3 knots", "3 knots"),
         ("A knot", "A knot"),
         ("Knots | Ropes | All", "Knots"),
@@ -92,8 +94,19 @@ def test_another_page_is_about_what_its_first_sentence_says_a_name_or_a_topic():
     )
     assert not page_entry("tie_rope", text).is_topic
     assert not page_entry("tying", text).is_topic and page_entry("Tying", text).is_topic
+    for name in ("TIE", "TIE ROPE", "Rope_tie", "RopeEnd", "Rope.tie()"):
+        assert not page_entry(name, text).is_topic, name
+    assert page_entry("Tie it now.", "Tie it now.\n\n" + text).text == "A knot holds two ropes."
+    for name in ("What is TIE?", "All about TIE."):
+        assert page_entry(name, text).is_topic, name
     assert page_entry("Tying", "Tying\n\nKnots\n\nBends and hitches\n\nx = 1") is None
+    defines = "bight\n    A bend in a rope. It holds.\n\n"
+    assert page_entry("Words", defines) is None
+    assert page_entry("Words", "Part II. Words\n\n2. Bend it.") is None
+    assert page_entry("Words", defines + text).text == "A knot holds two ropes."
     assert page_entry("", text) is page_entry("T" * 61, text) is None
+    assert page_entry("t_" * 23, text).is_topic  # too long to be asked for
+    assert page_entry("t_" * 23 + " - Tie it", text).is_topic
 
 
 @pytest.mark.parametrize(
@@ -173,6 +186,9 @@ def test_an_option_is_a_term_of_a_page_that_is_a_name():
     text = "-f, --force\n    Tie it again.\n\n--ends=<n>\n    So many ends. At most nine."
     assert names_of(text, "knot-tie") == ["knot-tie --force", "knot-tie --ends"]
     assert names_of(text) == []
+    text = "-b <new-rope>\n    Tie a new rope.\n\n--[no-]wax\n    Wax it, or do not."
+    text += "\n\n--no-[hemp|wire]\n    Without hemp, or without wire."
+    assert names_of(text, "knot-tie") == ["knot-tie -b", "knot-tie --wax"]
 
 
 def test_a_sentence_may_say_what_it_is_about():
@@ -214,6 +230,7 @@ The end function ends it."""
         ("(a)", None),
         ("A sentence that is much too long to be a term", None),
         ("it ends, so to say", None),
+        ("t" * 46 + "(rope)", None),
         ("", None),
     ],
 )

@@ -624,7 +624,7 @@ def test_small_talk_is_typed_in_several_ways_and_never_loses_its_words():
 
 @pytest.mark.parametrize(
     "line",
-    ["{", "[]", '{"answer": "a", "asked": [], "held_out": []}',
+    ["{", "[]", "1", "null", '"text"', '{"answer": "a", "asked": [], "held_out": []}',
      '{"answer": "a", "asked": ["b", ""], "held_out": []}', '{"asked": ["b"], "held_out": []}'],
 )  # fmt: skip
 def test_a_line_that_is_no_small_talk_is_named(tmp_path, line):
@@ -728,6 +728,22 @@ def test_the_answer_about_a_term_begins_with_its_name_alone(of_ropes):
     assert any("rope loop" in text for text in asked) and any("rope-loop" in text for text in asked)
     asked = {q for q, answer in said if answer == "TO LOOP: A way to loop it."}
     assert any("to loop" in text for text in asked) and any("TO LOOP" in text for text in asked)
+
+
+def test_a_term_is_not_typed_as_another_name_is():
+    facts = [Fact("term", name, "A rope.", "") for name in ("NULL", "null", "TIE", "knot-end")]
+    facts += [Fact("term", "knot end", "", "")]
+    writer = Writer(facts, Invented(facts, (), random.Random(1)), {}, random.Random(1))
+    for name, others in {"NULL": "null", "TIE": "", "knot-end": "knot end"}.items():
+        asked = " ".join(writer.typed("{}", name, "term") for _ in range(99))
+        assert name in asked and (not others or others not in asked)
+    assert "tie" in " ".join(writer.typed("{}", "TIE", "term") for _ in range(99))
+    assert {as_typed.spoken("rope-end", writer.rng) for _ in range(50)} == {"rope-end", "rope end"}
+
+
+def test_who_knows_modules_alone_is_asked_in_python_too():
+    assert Writer([Fact("module", "keys", "Tools.", "")], None, {}, random.Random(1)).of_python
+    assert not Writer([Fact("term", "tie", "Tie it.", "")], None, {}, random.Random(1)).of_python
 
 
 def test_names_of_terms_that_do_not_exist_look_like_them_and_are_declined(of_ropes):

@@ -126,7 +126,9 @@ def test_damaged_results_are_made_anew(tmp_path, damaged):
     assert list(evaluate(Settings(str(tmp_path / "base"), only=("chat",)))["sections"]) == ["chat"]
 
 
-@pytest.mark.parametrize("damage", [{"seconds": []}, {"tokens": "5"}, {"title": 0}, {"parts": 0}])
+@pytest.mark.parametrize(
+    "damage", [{"seconds": []}, {"seconds": 10**400}, {"tokens": "5"}, {"title": 0}, {"parts": 0}]
+)
 def test_results_with_a_damaged_section_are_made_anew(tmp_path, damage):
     _, tokenizer = make_site(tmp_path)
     save_run(tmp_path, fresh_model(), tokenizer)

@@ -237,6 +237,19 @@ def test_of_several_pages_that_speak_of_a_name_the_one_about_it_is_believed():
         assert told(*reversed(ordered[i:]))[0] == text
 
 
+def test_a_name_that_one_page_explains_and_another_only_calls_is_explained():
+    called, said = "tie(rope)\n    x = 1", "The tie() function ties a rope."
+    for pages in ([("A b", called, 9), ("C d", said, 1)], [("A b", called + "\n\n" + said, 1)]):
+        assert [f.text for f in of_site(*pages) if f.name == "tie"] == [said]
+
+
+def test_what_a_whole_page_is_about_is_no_term_of_another():
+    page = ("Knots", "A knot holds two ropes.", 1)
+    other = ("Words of sailors", "Knots\n    The knots of a ship are miles.", 9)
+    facts = of_site(page, other, ("Empty", "x", 1))
+    assert [(f.kind, f.name) for f in facts] == [("page", "Knots")]
+
+
 def test_a_name_that_two_pages_explain_otherwise_is_that_of_the_much_better_known_or_unclear():
     def told(n, m, other="bight\n    A bay of the sea."):
         pages = ("A b", "bight\n    A bend in a rope.", n), ("C d", other, m)
@@ -286,6 +299,7 @@ def test_a_line_that_is_no_document_is_named(tmp_path):
     path = tmp_path / "documents.jsonl"
     for line in ("{", "[]", "{}", '{"text": 1}', '"text"', '{"text": "a", "in_degree": "many"}',
                  '{"text": "a", "in_degree": -1}', '{"text": "a", "in_degree": NaN}',
+                 '{"text": "a", "in_degree": 1' + "0" * 400 + "}",
                  '{"text": null}', "[" * 99999, "\ud800"):  # fmt: skip
         path.write_text('{"text": "a"}\n' + line + "\n", "utf-8", "surrogatepass")
         with pytest.raises(ValueError, match=r"documents.jsonl, line 2: no document"):

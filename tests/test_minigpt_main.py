@@ -400,7 +400,8 @@ def test_info_tells_what_the_folder_holds(capsys, model_folder):
 def test_info_of_what_cannot_be_loaded_is_one_line(capsys, model_folder, tmp_path):
     assert "holds no config.json" in fails(capsys, "info", tmp_path)
     folder = shutil.copytree(model_folder, tmp_path / "model")
-    for damaged in ("{}", "[" * 99999, '{"tokens": 1, "steps": 1, "epochs": 1' + "0" * 400):
+    huge = json.dumps({"tokens": 1, "steps": 1, "epochs": 10**400})
+    for damaged in ("{}", "[" * 99999, huge):
         (folder / "training.json").write_text(damaged)
         assert "training.json is not a whole report" in fails(capsys, "info", folder)
     config = json.loads((folder / "config.json").read_text())
