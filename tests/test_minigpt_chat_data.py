@@ -685,7 +685,7 @@ def said_in(folder):
 def test_a_term_with_dots_is_asked_for_by_its_end_too_if_no_other_has_that():
     names = ("pd.Series.str", "pd.read", "core.read", "git-log --no-a.b", "loop")
     facts = [Fact("term", name, f"Of {name}.", "") for name in names]
-    writer = Writer(facts, None, {}, random.Random(1))
+    writer = Writer(facts, Invented(facts, (), random.Random(1)), {}, random.Random(1))
     asked = {f.name: {writer.question(f, "What is {}?")[0] for _ in range(300)} for f in facts}
     assert {f"What is {end}?" for end in ("pd.Series.str", "Series.str", "str")} <= asked[names[0]]
     others = set().union(*asked.values())
@@ -710,7 +710,9 @@ def test_what_pages_write_for_the_beginning_of_many_names_is_found():
 def test_a_term_may_be_typed_as_the_pages_write_it_for_short():
     ends = [f"knot{i}" for i in range(12)]
     facts = [Fact("term", f"ropes.{end}", "A knot.", "") for end in ends]
-    writer = Writer(facts, None, {}, random.Random(1), [f"rp.{end}" for end in ends])
+    invented = Invented(facts, (), random.Random(1))
+    names = [f"rp.{end}" for end in ends]
+    writer = Writer(facts, invented, {}, random.Random(1), names)
     asked = {tuple(writer.question(facts[0], "What is {}?")) for _ in range(200)}
     assert ("What is rp.knot0?", "ropes.knot0: A knot.") in asked
     names = {writer.last_part("term", "ropes.bend", 0) for _ in range(200)}
