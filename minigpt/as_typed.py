@@ -64,7 +64,7 @@ def abbreviations(terms, names):
             found.setdefault(head, Counter()).update(stems.get(end, ()))
     best = {}
     for head, counts in found.items():
-        stem, n = max(counts.items(), key=lambda pair: pair[1], default=("", 0))
+        n, _, stem = max(((n, -len(stem), stem) for stem, n in counts.items()), default=(0, 0, ""))
         if n >= FEWEST:
             best[stem] = max(best.get(stem, (0, 0, "")), (n, -len(head), head))
     return {stem: head for stem, (_, _, head) in best.items()}

@@ -34,7 +34,7 @@ from minigpt.chat_questions import examination
 from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
 from minigpt.data_files import DATA
-from minigpt.facts import collect, read_documents
+from minigpt.facts import OF_PYTHON, collect, read_documents
 from minigpt.general import read_general
 from minigpt.invented import Invented
 from minigpt.phrasings import TRAINED
@@ -43,8 +43,7 @@ from minigpt.wordings import HELD_OUT
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
-# kinds of facts that only the pages of Python's library have, and words of answers about it
-OF_PYTHON = {"module", "class", "method", "function", "home"}
+# words of answers about Python's library
 PYTHON = re.compile(r"\b(?:Python|pydoc|documentation|modules?|functions?)\b")
 WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
@@ -151,7 +150,7 @@ def beside_facts(written, talk, general, n_asked, rng):
 
     And how often each that is written by hand is among them, as the report says it.
     """
-    repeats = max(1, round(n_asked * WRITTEN / len(written)))
+    repeats = max(1, round(n_asked * WRITTEN / max(1, len(written))))
     talked = max(round(n_asked * SMALL_TALK), min(talk.n_trained, LEAST_TALK * len(written)))
     conversations = {
         "written": written * repeats,

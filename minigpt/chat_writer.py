@@ -19,7 +19,7 @@ from collections import Counter
 from minigpt import as_typed, further, phrasings
 from minigpt.as_typed import abbreviations, ends
 from minigpt.chat_format import conversation
-from minigpt.facts import full_name, keys_of_function
+from minigpt.facts import OF_PYTHON, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
 from minigpt.phrasings import ALSO, COMPOSED, takes_article, with_article
 from minigpt.wordings import DIRECT, ECHOES
@@ -63,10 +63,10 @@ class Writer:
         """
         self.facts, self.invented, self.rng = facts, invented, rng
         self.untaught = {}
-        for kind, names in untaught.items():
-            well_known = names[: round(len(names) * WELL_KNOWN)]
+        for kind, unknown in untaught.items():
+            well_known = unknown[: round(len(unknown) * WELL_KNOWN)]
             self.untaught[kind] = [
-                rng.sample(some, len(some)) for some in (names, well_known) if some
+                rng.sample(some, len(some)) for some in (unknown, well_known) if some
             ]
         self.texts = {(f.kind, f.name): f.text for f in facts}
         named = {f.name for f in facts if f.kind in further.NAMED}
@@ -76,7 +76,7 @@ class Writer:
         self.last.update(end for name in terms for end in (name, *ends(name)))
         self.short = abbreviations(terms, names)
         self.contents = further.contents(facts)
-        self.of_python = any(f.kind in (*further.NAMED, "module") for f in facts)
+        self.of_python = any(f.kind in OF_PYTHON for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
 
     def question(self, fact, phrasing, vary=True):

@@ -41,6 +41,8 @@ MOST_LINKS = 2**53  # to a page; a float holds more only roughly
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
+# kinds of facts that only the pages of Python's library have
+OF_PYTHON = {"module", "class", "method", "function", "home"}
 AS_KNOWN = 2  # times fewer links to a page that is about as well known as another
 DEEPEST = 4  # parts of a name, os.path.join has 3
 HYPHENED = re.compile(r"(?<![\w-])(?:--[a-z]\w*(?:-\w+)*|[A-Za-z_]\w*(?:-\w+)+)")

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from minigpt.chat_format import conversation
 from minigpt.data_files import DATA
+from minigpt.facts import OF_PYTHON
 from minigpt.small_talk import typed
 
 NAME = "general.jsonl"
 FIELDS = ("asked", "words", "held_out", "held_out_words")
 BEYOND = "That is beyond me."
 ANSWER = BEYOND + " I only know what some {}. Ask me about one by its name."
-OF_ANY_SITE = {"page", "term", "signature"}  # kinds of facts of pages that are not pydoc's
 EXAMINED = 9  # questions of each sort in the examination
 
 
@@ -90,7 +90,7 @@ def answer(kinds):
     """Return what is said to such a question by who was taught facts of these `kinds`."""
     if set(kinds) <= {"page"}:
         return ANSWER.format("pages are about")
-    if set(kinds) <= OF_ANY_SITE:
+    if OF_PYTHON.isdisjoint(kinds):
         return ANSWER.format("names in the pages mean")
     return ANSWER.format("modules, classes and functions are for")
 
@@ -115,4 +115,4 @@ def read_general(path=DATA / NAME, kinds=("module",)):
                 f'[text, ...], "held_out": ["... {{}} ...", ...], "held_out_words": [text, ...]}}'
             )
         sorts.append(sort)
-    return General(tuple(sorts), path.name, answer(kinds), not set(kinds) <= OF_ANY_SITE)
+    return General(tuple(sorts), path.name, answer(kinds), not OF_PYTHON.isdisjoint(kinds))

@@ -28,6 +28,7 @@ from minigpt.chat_writer import (
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect
 from minigpt.follow_ups import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
+from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
 from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
 from minigpt.small_talk import read_small_talk
@@ -712,7 +713,7 @@ def test_a_term_may_be_typed_as_the_pages_write_it_for_short():
     facts = [Fact("term", f"ropes.{end}", "A knot.", "") for end in ends]
     invented = Invented(facts, (), random.Random(1))
     names = [f"rp.{end}" for end in ends]
-    writer = Writer(facts, invented, {}, random.Random(1), names)
+    writer = Writer(facts, invented, {"term": ["hitch"]}, random.Random(1), names)
     asked = {tuple(writer.question(facts[0], "What is {}?")) for _ in range(200)}
     assert ("What is rp.knot0?", "ropes.knot0: A knot.") in asked
     names = {writer.last_part("term", "ropes.bend", 0) for _ in range(200)}
@@ -764,8 +765,9 @@ def test_nothing_is_said_of_pythons_library_by_who_did_not_read_of_it(of_ropes, 
     assert not [x for _, x in said if words.search(x) and not x.startswith("Look into out/")]
     plea = re.compile(r" in python\W?$", re.IGNORECASE)  # nor is so much as asked about it
     by_hand = (DATA / "small_talk.jsonl").read_text("utf-8").lower()
+    said = [(asked, answer) for asked, answer in said if not answer.startswith(BEYOND)]
     assert any(plea.search(asked) for asked, _ in said_in(made[0]))
-    assert all(x.lower().rstrip("?. ") in by_hand for x, _ in said if plea.search(x))
+    assert not [x for x, _ in said if plea.search(x) and x.lower().rstrip("?. ") not in by_hand]
     questions = lines(of_ropes / "questions.jsonl")
     assert {"known", "invented", "follow_on", "not_taught"} <= {q["asks"] for q in questions}
     assert not any(words.search(q["messages"][-1]["content"]) for q in questions)
