@@ -15,27 +15,20 @@ means stands beneath it, four blanks further in, as browsers show it:
 
     The untie() function undoes a knot.      a sentence that says of itself what it is about
 
-pydoc's pages have more of an order: pydoc_page.py. What becomes of these parts is in facts.py.
+Which sentence tells it is in telling.py. pydoc's pages have more of an order: pydoc_page.py. What
+becomes of these parts is in facts.py.
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 
+from minigpt.page_title import NUMBER, without_sign
 from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
+from minigpt.telling import ASIDE, telling
 
 LONGEST_NAME = 45  # characters of a term that is asked for
 MOST_WORDS = 4  # of a term; what is longer is a sentence
 LOOKED_AT = 10  # paragraphs from the top of a page, in which it says what it is
-OF_SITE = 0.3  # share of the titles that have what is not the page's name but the site's
-FEWEST_TITLES = 3  # that have it
-# the parts of a title; the last may be in brackets
-BETWEEN = re.compile(r"(\s+(?:[-–—|·•»«:]|::)\s+|(?<=\w):\s+|\s+(?=\([^()]+\)$))")
-NUMBER = re.compile(
-    r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+"
-)
-BARE_NUMBER = re.compile(r"^(?:[A-Z]|\d+)(?:\.\d+)*\.? (?=[A-Z])")
-NUMBERED = "1"
 OF_MANUAL = re.compile(r"\(\d\w*\)$")  # the section of a manual page: ls(1)
 TAGLINE = re.compile(r"(?:(\S+(?: \S+){0,3}?)(?:\(\d\w*\))? (?:--?|–|—)|([\w.]+):) (\S.*)")
 CALL = re.compile(
@@ -62,40 +55,13 @@ ABOUT = re.compile(
     r"(?!is (?:not|now|only|also|usually)\b|was\b|has\b|does\b|always\b|sometimes\b)[a-z]+s\b"
 )
 NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word of plain English
-# Beginnings of sentences that do not tell what a thing is, but the next one may,
-ASIDE = re.compile(
-    r"(?:(?:New |Newly |Added |Changed |Deprecated |Removed |Introduced |Available |Supported )"
-    r"(?:in|on|since|from)|Part of the|Since|As of|Source code|See|Note|Warning|Caution|Tip|"
-    r"Important|Example|Return value|Last (?:updated|modified)|Copyright|©|"
-    r"In (?:this|addition(?=,)|order to (?:function|work)|the following)|"
-    r"(?:This \w+ is |Only )(?:only )?(?:available|meaningful|optional|relevant|valid)|"
-    r"This (?:section|chapter|appendix|document|page|part) (?:is|was)|Table of)\b"
-)
-# and of those that go on with something else: then the rest does not tell it, either.
-AFTER = re.compile(
-    r"(?:However|Thus|Therefore|Hence|Then|Otherwise|Also|But|And|So|Instead|Finally|Optionally|"
-    r"Additionally|Moreover|Furthermore|Again|Obsolete|Alias|Synonym|Same as|Like|As above|Please|"
-    r"We|You|I|It|They|These|Those|He|She|Our|Your|My|Here|There (?:is|are)|Table \d)\b"
-)
-# What would tell it stands in the list or the code that follows.
-BROKEN_OFF = re.compile(
-    r"\b(?:are|as|be|by|contains?|describes?|following|for|from|has|have|in|includes?|is|"
-    r"like|of|that|to|with):?$"
-)
-REMARK = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # in brackets
-GOES_ON = re.compile(
-    r"(?:;|:| — | – |, (?:which|such as|for example|for instance|e\.g\.|i\.e\.)) .*"
-)
+MOST_OF_LINE = 200  # characters of a line that may be a term
 # Titles of pages that lead to others, or are about no more than what is new.
 AWAY = re.compile(
     r"(?:General |Module |Alphabetical )?Index|(?:Table of )?Contents|Copyright|License|Search|"
     r"Overview|Home|Download|About (?:this|these|This|These) \w+|"
     r"(?i:.*\b(?:release notes|what.s new|change ?log)\b.*|(?:release|version|changes in)\b.*\d.*)"
 )
-LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
-MOST_READ = 1000  # characters of a paragraph, and ...
-MOST_OF_LINE = 200  # ... of a line that may be a term
-LEAST = 25  # characters of a sentence that is left when its end is cut off
 
 # Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence.
 # Of several about one name the first of these says best what it is.
@@ -111,69 +77,6 @@ class Entry:
     text: str
     stands: str  # one of the four above
     is_topic: bool = False  # a page whose name is none to ask for, "How to tie a knot"
-
-
-def site_words(titles):
-    """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual".
-
-    NUMBERED is among them where titles begin with numbers without a full stop: "9 Knots".
-    """
-    found = Counter(part for title in titles for part in set(BETWEEN.split(title)[::2]))
-    found[NUMBERED] = sum(BARE_NUMBER.match(title) is not None for title in titles)
-    most = max(FEWEST_TITLES, OF_SITE * len(titles))
-    return {part for part, n in found.items() if n >= most}
-
-
-def without_site(title, words):
-    """Return a title without the site's `words`, a number before it and signs for links.
-
-    "9.4. Knots — Rope manual" -> "Knots"; what follows a "|" is of the site in any case.
-    """
-    parts, kept = BETWEEN.split(" ".join(title.split()).partition(" | ")[0]), ""
-    for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
-        if part not in words:
-            kept += (between if kept else "") + part
-    number = BARE_NUMBER if NUMBERED in words else NUMBER
-    return number.sub("", without_sign(kept))
-
-
-def without_sign(heading):
-    """Return a heading without the sign by which it links to itself: "Ropes ¶", but "C#"."""
-    return heading.strip(" ¶§").removesuffix(" #").removeprefix("# ")
-
-
-def telling(text, longest=LONGEST_TOLD):
-    """Return the first sentence of a paragraph that tells what something is, "" for none.
-
-    Before it may stand what says only since when there is such a thing.
-    """
-    text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
-    if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower() or " | " in text:
-        return ""
-    for _ in range(3):
-        said = first_sentence(text, len(text)).strip()
-        if not said or AFTER.match(said) or (len(said) >= len(text) and BROKEN_OFF.search(text)):
-            return ""
-        if not ASIDE.match(said):
-            break
-        text = text[len(said) :].strip()
-    else:
-        return ""
-    return shortened(said, longest)
-
-
-def shortened(said, longest=LONGEST_TOLD):
-    """Return a sentence of up to `longest` characters, "" where it cannot be made so short.
-
-    Of a longer one remarks in brackets are left out, and then its end: "Every knot (of hemp)
-    holds two ropes; some slip." -> "Every knot holds two ropes."
-    """
-    if len(said) <= longest:
-        return said
-    said = REMARK.sub("", said)
-    if len(said) > longest:
-        said = GOES_ON.sub(".", said)
-    return said if LEAST <= len(said) <= longest else ""
 
 
 def page_entry(title, text):

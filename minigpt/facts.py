@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from bpe.documents import kind, whole_gzip
 from bpe.mistakes import reason
 from minigpt import any_page
+from minigpt.page_title import site_words, without_site
 from minigpt.pydoc_page import (
     called,
     classes,
@@ -194,10 +195,10 @@ def page_facts(records):
     titles, facts, found = {}, [], {}
     for record in records:
         titles.setdefault(host_of(record), []).append(record.get("title", ""))
-    of_site = {host: any_page.site_words(some) for host, some in titles.items()}
+    of_site = {host: site_words(some) for host, some in titles.items()}
     for record in records:
         source, in_degree = record.get("url", ""), record.get("in_degree", 0)
-        title = any_page.without_site(record.get("title", ""), of_site[host_of(record)])
+        title = without_site(record.get("title", ""), of_site[host_of(record)])
         page = any_page.page_entry(title, record["text"])
         if page and page.is_topic:
             facts.append(Fact("page", page.name, page.text, source, in_degree))

@@ -95,7 +95,7 @@ DIRECT = {
         "Can you show me some code with {}?", "Where is the source of {}?",
         "Show me the source of {}.", "Who made {}?", "Is {} fast enough?",
         "How much memory does {} need?", "Does {} work on Windows?", "Do I have to install {}?",
-        "Is {} part of Python 2?", "What replaces {}?", "What is wrong with {}?",
+        "Was {} always there?", "What replaces {}?", "What is wrong with {}?",
         "Please write a program with {}.", "My program hangs in {}. Why?",
         "I get an error from {}. Why?", "How do I fix {}?", "What are common mistakes with {}?",
         "Why was {} added?", "Explain how {} is implemented.", "How many people use {}?",

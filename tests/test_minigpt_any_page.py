@@ -14,60 +14,12 @@ from minigpt.any_page import (
     entries,
     is_term,
     page_entry,
-    shortened,
-    site_words,
-    telling,
-    without_site,
 )
-
-TITLES = ["Knots — Rope manual 2.1", "Bends — Rope manual 2.1", "ends — tie them — Rope manual 2.1"]
+from minigpt.page_title import site_words, without_site
 
 
 def names_of(text, page=""):
     return [entry.name for entry in entries(text, page)]
-
-
-def test_a_title_is_left_without_what_most_titles_have():
-    words = site_words([*TITLES, "Rope manual 2.1"])
-    assert words == {"Rope manual 2.1"}
-    assert [without_site(title, words) for title in TITLES] == ["Knots", "Bends", "ends — tie them"]
-    assert site_words(["Knots — tie them", "Bends"]) == set()
-    before = site_words([f"Rope: knot {i}" for i in range(9)])
-    assert before == {"Rope"} and without_site("Rope: knot 3", before) == "knot 3"
-
-
-def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_have():
-    titles = [
-        "1 Knots (rope)",
-        "2.3 Bends (rope)",
-        "A.1 Ends (rope)",
-        "4 Ropes (rope)",
-        "Index (rope)",
-    ]
-    words = site_words(titles)
-    assert [without_site(title, words) for title in titles] == (
-        ["Knots", "Bends", "Ends", "Ropes", "Index"]
-    )
-    few = site_words(["4 Ropes (all)", *TITLES])
-    assert without_site("4 Ropes (all)", few) == "4 Ropes (all)"
-
-
-@pytest.mark.parametrize(
-    "title, name",
-    [
-        ("9.4. Splices", "Splices"),
-        ("Chapter 29. Keeping Rope Dry", "Keeping Rope Dry"),
-        ("F.7. hemp", "hemp"),
-        ("Ropes ¶", "Ropes"),
-        ("Ropes #", "Ropes"),
-        ("Ropes in C#", "Ropes in C#"),
-        ("3 knots", "3 knots"),
-        ("A knot", "A knot"),
-        ("Knots | Ropes | All", "Knots"),
-    ],
-)
-def test_a_title_is_left_without_its_number_and_the_sign_of_a_link(title, name):
-    assert without_site(title, set()) == name
 
 
 def test_a_manual_page_has_a_line_that_names_it_and_says_what_it_is():
@@ -157,10 +109,6 @@ def test_a_value_that_a_setting_has_is_no_argument():
     assert (entry.name, entry.arguments) == ("rope_length", "")
 
 
-def test_the_row_of_a_table_tells_nothing():
-    assert telling("tie(rope) | Tie a rope.") == ""
-
-
 def test_what_stands_beneath_a_term_says_what_it_is():
     text = """tie(rope, end=None)
     Tie a rope. It holds.
@@ -180,6 +128,13 @@ rope_length (integer)
         Entry("bight", "", "A bend in a rope.", LISTED),
         Entry("rope_length", "", "How long it is, in metres.", LISTED),
     ]
+
+
+def test_what_says_only_since_when_there_is_a_term_may_have_more_below():
+    (entry,) = entries("tie(rope)\n    Changed in version 3.\n\n    Tie a rope to another one.")
+    assert entry.text == "Tie a rope to another one."
+    (entry,) = entries("tie(rope)\n    x = rope(1, 2)\n\n    This raises an error if it slips.")
+    assert entry.text == ""  # what comes later is about something else
 
 
 def test_an_option_is_a_term_of_a_page_that_is_a_name():
@@ -243,36 +198,6 @@ def test_a_common_word_is_a_term_only_where_it_is_explained():
     assert is_term("bight", "A bend.") and is_term("bight", "Where a bight is.")
     assert not is_term("always", "Do it each time.") and not is_term("at", "A place.")
     assert not is_term("rope.", "A rope.") and not is_term("r" * 46, "A rope.")
-
-
-def test_a_sentence_that_only_says_since_when_is_passed_over():
-    assert telling("New in version 3: more. Part of the Stable ABI. Tie a rope. Hold it.") == (
-        "Tie a rope."
-    )
-    assert telling("However, it slips. Tie it.") == ""
-    assert telling("Kinds of rope:\n- hemp\n- wire") == "Kinds of rope."
-    broken = ("To tie it, do one of:\n- a bend", "Knots are tied by:", "Only valid for wire.")
-    assert not any(map(telling, broken))
-    assert telling("This option is only valid for hemp. Wet the rope.") == "Wet the rope."
-    assert telling("In addition, there is wire. Wet it.") == "Wet it."
-    assert telling("This knot is only used by sailors.") == "This knot is only used by sailors."
-    assert telling("and so on. Tie it.") == telling("Bends and hitches") == telling("") == ""
-    (entry,) = entries("tie(rope)\n    Changed in version 3.\n\n    Tie a rope to another one.")
-    assert entry.text == "Tie a rope to another one."
-    (entry,) = entries("tie(rope)\n    x = rope(1, 2)\n\n    This raises an error if it slips.")
-    assert entry.text == ""  # what comes later is about something else
-
-
-def test_a_long_sentence_is_left_without_remarks_and_without_its_end():
-    assert shortened("Knots (all of them) hold.", 25) == "Knots (all of them) hold."
-    assert shortened("Every knot (of hemp, at least) holds fast.", 30) == ""  # too little is left
-    assert shortened("Every knot (of hemp, at least) holds two ropes.", 32) == (
-        "Every knot holds two ropes."
-    )
-    assert shortened("Every knot holds two ropes or more; some slip and fall.", 40) == (
-        "Every knot holds two ropes or more."
-    )
-    assert shortened("Every knot holds two ropes, unless it slips.", 40) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""page_title.py: what of a title names the page."""
+
+import pytest
+
+from minigpt.page_title import site_words, without_site
+
+TITLES = ["Knots — Rope manual 2.1", "Bends — Rope manual 2.1", "ends — tie them — Rope manual 2.1"]
+
+
+def test_a_title_is_left_without_what_most_titles_have():
+    words = site_words([*TITLES, "Rope manual 2.1"])
+    assert words == {"Rope manual 2.1"}
+    assert [without_site(title, words) for title in TITLES] == ["Knots", "Bends", "ends — tie them"]
+    assert site_words(["Knots — tie them", "Bends"]) == set()
+    before = site_words([f"Rope: knot {i}" for i in range(9)])
+    assert before == {"Rope"} and without_site("Rope: knot 3", before) == "knot 3"
+
+
+def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_have():
+    titles = [
+        "1 Knots (rope)",
+        "2.3 Bends (rope)",
+        "A.1 Ends (rope)",
+        "4 Ropes (rope)",
+        "Index (rope)",
+    ]
+    words = site_words(titles)
+    assert [without_site(title, words) for title in titles] == (
+        ["Knots", "Bends", "Ends", "Ropes", "Index"]
+    )
+    few = site_words(["4 Ropes (all)", *TITLES])
+    assert without_site("4 Ropes (all)", few) == "4 Ropes (all)"
+
+
+@pytest.mark.parametrize(
+    "title, name",
+    [
+        ("9.4. Splices", "Splices"),
+        ("Chapter 29. Keeping Rope Dry", "Keeping Rope Dry"),
+        ("F.7. hemp", "hemp"),
+        ("Ropes ¶", "Ropes"),
+        ("Ropes #", "Ropes"),
+        ("Ropes in C#", "Ropes in C#"),
+        ("3 knots", "3 knots"),
+        ("A knot", "A knot"),
+        ("Knots | Ropes | All", "Knots"),
+    ],
+)
+def test_a_title_is_left_without_its_number_and_the_sign_of_a_link(title, name):
+    assert without_site(title, set()) == name
