@@ -24,7 +24,7 @@ from itertools import accumulate
 from minigpt.any_page import NAMELIKE
 from minigpt.as_typed import ends
 from minigpt.data_files import DATA
-from minigpt.facts import keys_of
+from minigpt.facts import OF_TERMS, keys_of
 
 NAME = "first_asked.txt"
 
@@ -63,10 +63,10 @@ def choose(facts, names, n, rng, first=()):
         trained += [f for group in groups[:kept] for f in group]
         held_out += [f for group in groups[kept:] for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
-    chosen |= {(f.kind, end) for f in trained if f.kind == "term" for end in ends(f.name)}
+    chosen |= {(f.kind, end) for f in trained if f.kind in OF_TERMS for end in ends(f.name)}
     untaught = {}
     for f in sorted(facts, key=lambda f: -f.in_degree):
-        short = f.name.partition(".")[2] if f.kind == "term" else ""  # pd.read: pandas.read?
+        short = f.name.partition(".")[2] if f.kind in OF_TERMS else ""  # pd.read: pandas.read?
         if not chosen & {(f.kind, f.name), (f.kind, short)}:
             untaught.setdefault(f.kind, []).append(f.name)
     return rng.sample(trained, len(trained)), held_out, untaught

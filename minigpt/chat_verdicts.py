@@ -77,7 +77,7 @@ def taught(questions):
     """Return the names of which facts were trained, {"module": [...], ...}, those asked for."""
     found = {}
     for q in questions:
-        if q["asks"] == "known" and q["kind"] not in ("signature", "home"):
+        if q["asks"] == "known" and q["kind"] not in ("signature", "call", "home"):
             found.setdefault(q["kind"], set()).add(q["name"])
     return {
         kind: sorted(names, key=lambda name: (name.lower(), name))

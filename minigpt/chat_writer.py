@@ -19,7 +19,7 @@ from collections import Counter
 from minigpt import as_typed, further, phrasings
 from minigpt.as_typed import abbreviations, ends
 from minigpt.chat_format import conversation
-from minigpt.facts import OF_PYTHON, full_name, keys_of_function
+from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
 from minigpt.phrasings import ALSO, COMPOSED, takes_article, with_article
 from minigpt.wordings import DIRECT, ECHOES
@@ -36,7 +36,7 @@ UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
-FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0}
+FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0, "call": 0}
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
@@ -49,7 +49,7 @@ ECHOED = 0.15  # names to be repeated for each question
 # many takes any word it does not know for a name.
 STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
 # kinds of names of which one fact says all, but for how a term is called
-ALONE = ("module", "class", "method", "page", "term")
+ALONE = ("module", "class", "method", "page", "term", "call")
 
 
 class Writer:
@@ -93,7 +93,7 @@ class Writer:
         if takes and self.rng.random() < ARTICLES:
             name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
         else:
-            if kind == "term":
+            if kind in OF_TERMS:
                 name = as_typed.spoken(name, self.rng, self.invented.known)
             name = self.spell(name)
         text = as_typed.vary(phrasing, self.rng, self.of_python)
@@ -108,9 +108,9 @@ class Writer:
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
         stem, _, end = name.rpartition(".")
-        if kind == "term" and stem in self.short and self.rng.random() < LAST:
+        if kind in OF_TERMS and stem in self.short and self.rng.random() < LAST:
             return f"{self.short[stem]}.{end}"
-        if kind == "term" and (shorter := ends(name)):
+        if kind in OF_TERMS and (shorter := ends(name)):
             last = self.rng.choice(shorter)
         elif kind in ("function", "class"):
             last = name.rpartition(".")[2]
@@ -186,7 +186,7 @@ class Writer:
             otherwise = {"signature": further.ARGUMENTS, "home": module}
             return phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
         said = {
-            "signature": self.texts.get(("signature", name), further.ARGUMENTS),
+            "signature": self.texts.get(("call", name), further.ARGUMENTS),
             "methods": further.CONTENTS,
             "home": f"it is in {module}.",
             "return": further.return_text(self.texts[kind, name]),

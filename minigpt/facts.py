@@ -11,7 +11,7 @@ From pages of any other site:
 
     page        its title, and the sentence that says what it is about
     term        a name that a page is about or defines, and what it says that is
-    signature   how that is called, where it is
+    call        how that is called, where it is
 
 A fact without text is a name of which the page says nothing, or nothing short enough.
 
@@ -44,6 +44,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
 # kinds of facts that only the pages of Python's library have
 OF_PYTHON = {"module", "class", "method", "function", "home"}
+OF_TERMS = {"term", "call"}  # kinds that have the names of terms
 AS_KNOWN = 2  # times fewer links to a page that is about as well known as another
 DEEPEST = 4  # parts of a name, os.path.join has 3
 HYPHENED = re.compile(r"(?<![\w-])(?:--[a-z]\w*(?:-\w+)*|[A-Za-z_]\w*(?:-\w+)+)")
@@ -54,7 +55,7 @@ DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 class Fact:
     """One thing a page says: of which `kind`, about which name, in which words ("": in none)."""
 
-    kind: str  # module, class, method, function, signature, home, page or term
+    kind: str  # module, class, method, function, signature, home, page, term or call
     name: str
     text: str
     source: str  # the page's address
@@ -182,7 +183,7 @@ def keys_of(fact):
     if fact.kind == "function":
         return keys_of_function(fact.name)
     own = (fact.kind, fact.name)
-    return (own, ("signature", fact.name)) if fact.kind == "term" else (own,)
+    return (own, ("call", fact.name)) if fact.kind == "term" else (own,)
 
 
 def host_of(record):
@@ -226,7 +227,7 @@ def page_facts(records):
             if other.source != fact.source and AS_KNOWN * other.in_degree >= fact.in_degree
         ]  # fmt: skip
         if entry.arguments and len(entry.arguments) <= MOST_ARGUMENTS:
-            facts.append(replace(fact, kind="signature", text=name + entry.arguments))
+            facts.append(replace(fact, kind="call", text=name + entry.arguments))
     return facts
 
 

@@ -170,4 +170,5 @@ ASKED_ON = {
     "module": ("functions",),
     "page": (),
     "term": ("signature", "return"),
+    "call": (),
 }

@@ -254,7 +254,7 @@ def further(facts):
             text = return_text(f.text)
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "term":
-            if ("signature", f.name) not in known:
+            if ("call", f.name) not in known:
                 add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
             text = return_text(f.text)
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)

@@ -9,6 +9,8 @@ small model that was never asked to spell such a name takes it for something tha
 import re
 from collections import defaultdict
 
+from minigpt.facts import OF_TERMS
+
 FEWEST, MOST = 3, 12  # letters of a strange name
 WORD = re.compile(rf"[a-z]{{{FEWEST},{MOST}}}")
 # "os.", "path"; "git-rebase --", "abort"; "DROP ", "TABLE"; but "sqlite3_open" as a whole
@@ -42,7 +44,7 @@ class Invented:
         a known module or a strange one where it has a dot.
         """
         known = self.by_kind.get(kind, [])
-        if known and kind == "term":
+        if known and kind in OF_TERMS:
             like = like or self.rng.choice(known)
         if like is not None and kind != "page":
             known = self.alike.get((kind, shape(kind, like)), [])
@@ -112,7 +114,7 @@ def shape(kind, name):
     DROP TABLE, git-add, GIT_DIR, core.editor, useHttpPath.
     """
     joints = "".join(joint for joint in ". -_" if joint in name)
-    return (joints, name.islower(), name.isupper()) if kind == "term" else joints.rstrip("_")
+    return (joints, name.islower(), name.isupper()) if kind in OF_TERMS else joints.rstrip("_")
 
 
 def mix(first, second, between, rng):

@@ -54,7 +54,8 @@ def with_article(name):
 
 
 NOUN = {"module": "Module", "class": "Class", "method": "Method", "function": "Function",
-        "signature": "Function", "home": "Function", "page": "Page", "term": ""}  # fmt: skip
+        "signature": "Function", "home": "Function", "page": "Page",
+        "term": "", "call": ""}  # fmt: skip
 UNKNOWN = "I do not know"  # how every answer about a name that does not exist goes on
 
 

@@ -228,3 +228,7 @@ for words in (DIRECT, CLAUSES, HELD_OUT):
 # A name to be copied out, and nothing else: that, too, has to be learned.
 ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again.", "Type {}.",
           "How is {} written?", "The name {}, please.", "Spell the name {} for me."]  # fmt: skip
+
+# How a function is called is asked for in the same words, whatever site it is of.
+for words in (DIRECT, CLAUSES, HELD_OUT):
+    words["call"] = words["signature"]

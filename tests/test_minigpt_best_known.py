@@ -198,13 +198,13 @@ def test_the_name_of_a_page_is_known_by_its_links_and_does_not_wait_for_its_term
 def test_a_term_is_taught_with_how_it_is_called_and_the_best_known_are_named():
     facts = [
         term("tie"),
-        Fact("signature", "tie", "tie(rope)", "p"),
+        Fact("call", "tie", "tie(rope)", "p"),
         term("knot-tie", 3, "q", True),
     ]
-    assert keys_of(facts[0]) == (("term", "tie"), ("signature", "tie"))
+    assert keys_of(facts[0]) == (("term", "tie"), ("call", "tie"))
     assert keys_of(fact("module", "os")) == (("module", "os"),)
     trained, _, _ = choose(facts, Counter({"tie": 9}), 3, random.Random(1))
-    assert {(f.kind, f.name) for f in trained} >= {("term", "tie"), ("signature", "tie")}
+    assert {(f.kind, f.name) for f in trained} >= {("term", "tie"), ("call", "tie")}
     assert told(facts) == ["knot-tie"]
 
 

@@ -725,7 +725,7 @@ def test_the_answer_about_a_term_begins_with_its_name_alone(of_ropes):
     answers = {answer for _, answer in said}
     assert "rope-loop: Loop a rope." in answers
     assert "rope-loop --force: Force it to loop." in answers
-    assert "Function loop_end: loop_end(rope)" in answers
+    assert "loop_end: loop_end(rope)" in answers  # asked for by itself or on
     assert "loop_end: Return the end that was loop." in answers
     asked = {q for q, answer in said if answer == "rope-loop: Loop a rope."}
     assert any("rope loop" in text for text in asked) and any("rope-loop" in text for text in asked)
@@ -753,9 +753,7 @@ def test_names_of_terms_that_do_not_exist_look_like_them_and_are_declined(of_rop
     unknown = {answer for _, answer in said_in(of_ropes) if answer.endswith("know that name.")}
     for joint in ("rope-", " --", "_", "TO "):
         assert any(joint in answer for answer in unknown), joint
-    assert all(
-        re.fullmatch(r"(?:Function )?[^?:]+\? I do not know that name\.", x) for x in unknown
-    )
+    assert all(re.fullmatch(r"(?!Function )[^?:]+\? I do not know that name\.", x) for x in unknown)
 
 
 def test_nothing_is_said_of_pythons_library_by_who_did_not_read_of_it(of_ropes, made):

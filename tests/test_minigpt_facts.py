@@ -206,7 +206,7 @@ def test_a_page_of_another_site_gives_its_name_what_it_defines_and_how_that_is_c
         Fact("term", "knot-tie", "Tie a knot.", "knot-tie(1)", 4, is_whole=True),
         Fact("term", "knot-tie --force", "Tie it again.", "knot-tie(1)", 4),
         Fact("term", "hold", "Hold a rope.", "knot-tie(1)", 4),
-        Fact("signature", "hold", "hold(rope)", "knot-tie(1)", 4),
+        Fact("call", "hold", "hold(rope)", "knot-tie(1)", 4),
         Fact("term", "bight", "A bend in a rope.", "Chapter 2. On Ropes", 1),
     ]
 
