@@ -221,10 +221,13 @@ def page_facts(records):
         stands = min((entry.stands for entry, _ in some), key=any_page.STANDS.index)
         best = [(entry, fact) for entry, fact in some if entry.stands == stands]
         entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first
-        # another page that is as well known has a thing of that name, too: which one is meant?
+        # another page that is as well known has a thing of that name, too, or a list further down,
+        # as "value (integer)" of one option and the next: which one is meant?
+        in_lists = stands == any_page.LISTED and " -" not in name
         facts += [fact] + [
             other for _, other in best
-            if other.source != fact.source and AS_KNOWN * other.in_degree >= fact.in_degree
+            if (in_lists or other.source != fact.source)
+            and AS_KNOWN * other.in_degree >= fact.in_degree
         ]  # fmt: skip
         if entry.arguments and len(entry.arguments) <= MOST_ARGUMENTS:
             facts.append(replace(fact, kind="call", text=name + entry.arguments))

@@ -260,6 +260,21 @@ def test_a_name_that_two_pages_explain_otherwise_is_that_of_the_much_better_know
     assert told(2, 3, "bight\n    A bend in a rope.") == ["A bend in a rope."]
 
 
+def test_a_word_that_one_page_explains_twice_and_otherwise_is_unclear_but_no_option():
+    def told(name, text):
+        return [f.text for f in of_site(("knot-tie", text, 1)) if f.name == name]
+
+    size, again = "size\n    The size of the rope.", "size\n    The size of the knot."
+    assert told("size", f"{size}\n\n{again}") == []
+    assert told("size", f"{size}\n\n{size}") == ["The size of the rope."]
+    option = (
+        "knot-tie - tie a knot\n\n--all\n    Tie all of them.\n\n--all\n    Tie it all, and fast."
+    )
+    assert told("knot-tie --all", option) == ["Tie all of them."]
+    call = "tie(rope)\n    Tie a rope.\n\ntie(rope, end)\n    Tie it to an end."  # overloaded
+    assert told("tie", call) == ["Tie a rope."]
+
+
 def test_a_command_as_it_is_typed_is_no_term_beside_its_name():
     typed = "knot tie\n    A way to tie.\n\nknot cut\n    A way to cut."
     facts = of_site(("knot-tie(1)", "knot-tie - tie a knot\n\n" + typed, 1))
