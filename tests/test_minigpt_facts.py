@@ -272,7 +272,7 @@ def test_a_word_that_one_page_explains_twice_and_otherwise_is_unclear_but_no_opt
     )
     assert told("knot-tie --all", option) == ["Tie all of them."]
     call = "tie(rope)\n    Tie a rope.\n\ntie(rope, end)\n    Tie it to an end."  # overloaded
-    assert told("tie", call) == ["Tie a rope."]
+    assert told("tie", call) == ["Tie a rope.", "tie(rope)"]
 
 
 def test_a_command_as_it_is_typed_is_no_term_beside_its_name():
