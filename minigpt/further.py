@@ -105,7 +105,7 @@ DIRECT = {
 }  # fmt: skip
 CLAUSES = {
     "return": [
-        "what {} returns", "what comes out of {}", "what the result of {} is",
+        "what {} returns", "what comes out of {}", "what the result of {} looks like",
         "which value {} gives", "what one gets from {}", "whether {} returns something",
         "what {} leaves me with", "what a call of {} results in",
     ],
@@ -120,7 +120,7 @@ CLAUSES = {
         "what all is in the class {}", "what one can call on {}",
     ],
     "other": [
-        "who wrote {}", "how fast {} is", "whether {} is safe", "since when there is {}",
+        "who wrote {}", "how fast {} runs", "whether {} is safe", "since when there is {}",
         "what is wrong with {}", "which errors come from {}", "what to watch out for with {}",
         "what is like {}", "how {} works inside", "whether {} is still used",
     ],
