@@ -77,7 +77,7 @@ def tidy(blocks: list[Block], article: bool) -> list[Block]:
     blocks = drop_link_lists(blocks)
     if article:  # its h1 is the title, which has a field of its own
         plain = drop_linked_containers(blocks)
-        plain = [b for b in plain if not _mostly_linked(b) and b.node.tag != "h1"]
+        plain = [b for b in plain if b.node.tag != "h1" and (table_row(b) or not _mostly_linked(b))]
         article = length(plain) >= OF_LIST * length(blocks)
     blocks = plain if article else drop_repeats(blocks)
     return drop_bare_headings(drop_phrases(blocks))
@@ -95,14 +95,21 @@ def tidy_patchwork(blocks: list[Block]) -> list[Block]:
 
 
 def drop_labels(blocks: list[Block]) -> list[Block]:
-    """Drop links of up to four words: buttons and menu entries; what is for sale says more."""
+    """Drop links of up to four words: buttons and menu entries; what is for sale says more.
+
+    In the row of a table they stay beside a text.
+    """
+    told = {row for b in blocks if not _is_label(b) and (row := table_row(b))}
     return [
         block
         for block in blocks
-        if block.node.tag in HEADINGS
-        or 1.2 * block.linked < len("".join(block.text.split()))
-        or len(block.text.split()) > 4
+        if block.node.tag in HEADINGS or not _is_label(block) or table_row(block) in told
     ]
+
+
+def _is_label(block: Block) -> bool:
+    is_link = 1.2 * block.linked >= len("".join(block.text.split()))
+    return is_link and len(block.text.split()) <= 4
 
 
 def drop_phrases(blocks: list[Block]) -> list[Block]:
@@ -179,19 +186,24 @@ def _is_name(text: str) -> bool:
 
 
 def drop_linked_containers(blocks: list[Block]) -> list[Block]:
-    """Drop lists and divisions of which more than two fifths are links."""
+    """Drop lists, divisions and table rows of which more than two fifths are links.
+
+    Of rows more than three: `load` and what that is said to do belong together.
+    """
     size: Counter[Node] = Counter()
     linked: Counter[Node] = Counter()
     for block in blocks:
         size[_container(block)] += len(block.text)
         linked[_container(block)] += block.linked
     return [
-        b for b in blocks if is_heading(b) or linked[_container(b)] <= 0.4 * size[_container(b)]
-    ]
+        b for b in blocks
+        if is_heading(b)
+        or linked[_container(b)] <= (0.6 if table_row(b) else 0.4) * size[_container(b)]
+    ]  # fmt: skip
 
 
 def _container(block: Block) -> Node:
-    node = block.node
+    node = table_row(block) or block.node
     while node.parent and node.tag in ("li", "p"):
         node = node.parent
     return node

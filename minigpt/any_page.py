@@ -172,7 +172,7 @@ def defined(line, page=""):
     line = TYPED.sub("", KEYWORDS.sub("", OF_MANUAL.sub("", line)))
     if match := CALL.fullmatch(line):
         before, name, blank, arguments = match.groups()
-        is_value = arguments.startswith("(default")
+        is_value = re.match(r"\((?:default|length|optional|required|since)\b", arguments)
         if not is_value and (not blank or before.strip() or re.search(r"[,*]", arguments)):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")

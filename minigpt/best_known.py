@@ -24,7 +24,7 @@ from itertools import accumulate
 from minigpt.any_page import NAMELIKE
 from minigpt.as_typed import ends
 from minigpt.data_files import DATA
-from minigpt.facts import OF_TERMS, keys_of
+from minigpt.facts import DOTTED, OF_PYTHON, OF_TERMS, keys_of
 
 NAME = "first_asked.txt"
 
@@ -45,7 +45,7 @@ def choose(facts, names, n, rng, first=()):
     names in `first` come before all others of their sort. Held out are modules and whole classes,
     methods and functions, the least known of each sort that there is still room for. Untaught are
     all other names, {kind: names}, those of the best-known pages first; no term that is, or seems,
-    another spelling of a trained one.
+    another spelling of a trained one, but dotted names that the pages use and do not define.
     """
     by_name = {(f.kind, f.name): f for f in facts if f.text}
     drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
@@ -63,13 +63,30 @@ def choose(facts, names, n, rng, first=()):
         trained += [f for group in groups[:kept] for f in group]
         held_out += [f for group in groups[kept:] for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
-    chosen |= {(f.kind, end) for f in trained if f.kind in OF_TERMS for end in ends(f.name)}
+    taught = {end for f in trained if f.kind in OF_TERMS for end in (f.name, *ends(f.name))}
     untaught = {}
     for f in sorted(facts, key=lambda f: -f.in_degree):
-        short = f.name.partition(".")[2] if f.kind in OF_TERMS else ""  # pd.read: pandas.read?
-        if not chosen & {(f.kind, f.name), (f.kind, short)}:
+        if (f.kind, f.name) not in chosen and not (f.kind in OF_TERMS and is_other(f.name, taught)):
             untaught.setdefault(f.kind, []).append(f.name)
+    if taught and not OF_PYTHON.intersection(f.kind for f in trained):
+        some = used(names, taught.union(*untaught.values()))
+        untaught.setdefault("term", []).extend(some[: len(trained) // 2])
+    untaught = {kind: some for kind, some in untaught.items() if some}
     return rng.sample(trained, len(trained)), held_out, untaught
+
+
+def is_other(name, taught):
+    """Tell whether a name is a taught one, or seems that in another spelling: pd.a of pandas.a."""
+    return not taught.isdisjoint((name, name.partition(".")[2]))
+
+
+def used(names, known):
+    """Return the dotted names of several documents that are none of the `known`, often used first.
+
+    Pages use what they do not define, of other libraries, too; people ask for that.
+    """
+    some = [name for name, n in names.items() if n > 1 and DOTTED.fullmatch(name)]
+    return sorted((x for x in some if not is_other(x, known)), key=lambda x: (-names[x], x))
 
 
 def read_first(path=DATA / NAME):
@@ -176,6 +193,10 @@ def renown(module, in_degree, names):
 
 
 def told(facts):
-    """Return the names of the best-known modules and pages of facts; none if no link is known."""
+    """Return the names of the best-known modules and pages of facts; none if no link is known.
+
+    Pages that are about a name come before those that are about a topic.
+    """
     alone = [f for f in facts if (f.kind in ("module", "page") or f.is_whole) and f.in_degree]
-    return [f.name for f in sorted(alone, key=lambda f: -f.in_degree)[:TOLD]]
+    ordered = sorted(alone, key=lambda f: (f.kind == "page", -f.in_degree))
+    return list(dict.fromkeys(f.name for f in ordered))[:TOLD]

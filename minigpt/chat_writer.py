@@ -41,7 +41,8 @@ FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
-LAST = 0.15  # of MODULE.NAME, or a term with a dot, where no other has that NAME: what sqrt does
+LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
+LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
@@ -71,9 +72,12 @@ class Writer:
         named = {f.name for f in facts if f.kind in further.NAMED}
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
-        terms = [f.name for f in facts if f.kind == "term"]
-        self.last.update(end for name in terms for end in (name, *ends(name)))
-        self.short = abbreviations(terms, names)
+        terms = [f for f in facts if f.kind in OF_TERMS]
+        self.short = abbreviations([f.name for f in terms], names)
+        self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
+        for f in sorted(terms, key=lambda f: (-f.in_degree, len(f.name), f.name)):
+            for end in ends(f.name):
+                self.meant.setdefault(end, f.name)
         self.contents = further.contents(facts)
         self.of_python = any(f.kind in OF_PYTHON for f in facts)
         self.homes = {f.name: full_name(f.text, f.name) for f in facts if f.kind == "home"}
@@ -103,20 +107,29 @@ class Writer:
         return text.format(name)
 
     def last_part(self, kind, name, n):
-        """Return a name, now and then without its module, or what else is before a dot, or short.
+        """Return a name, now and then without its module.
 
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
-        stem, _, end = name.rpartition(".")
-        if kind in OF_TERMS and stem in self.short and self.rng.random() < LAST:
-            return f"{self.short[stem]}.{end}"
-        if kind in OF_TERMS and (shorter := ends(name)):
-            last = self.rng.choice(shorter)
-        elif kind in ("function", "class"):
-            last = name.rpartition(".")[2]
-        else:
+        if kind in OF_TERMS:
+            return self.end_of_term(name, n)
+        last = name.rpartition(".")[2]
+        if kind not in ("function", "class") or self.last[last] != n or self.rng.random() >= LAST:
             return name
-        return name if self.last[last] != n or self.rng.random() >= LAST else last
+        return last
+
+    def end_of_term(self, name, n):
+        """Return the name of a term, now and then without what is before a dot, or that for short.
+
+        What several end with stands for the best known of them; `n` is as above.
+        """
+        stem, _, end = name.rpartition(".")
+        if stem in self.short and self.rng.random() < LAST:
+            return f"{self.short[stem]}.{end}"
+        if not (shorter := ends(name)) or self.rng.random() >= LAST_OF_TERMS:
+            return name
+        end = self.rng.choice(shorter)
+        return end if self.meant.get(end) == (name if n else None) else name
 
     def spell(self, name):
         """Return a name as somebody may type it, now and then in quotes."""
@@ -268,8 +281,8 @@ def further_conversations(writer, rounds):
     for _ in range(rounds):
         for one in further.further(writer.facts):
             for text in some_phrasings(one.asks, rng, FURTHER, one.times):
-                asked = writer.typed(text, one.name, one.kind)
-                yield conversation(asked, one.answer), "further"
+                name = writer.end_of_term(one.name, 1) if one.kind == "term" else one.name
+                yield conversation(writer.typed(text, name, one.kind), one.answer), "further"
                 for _ in range(unknown_ones(one.kind, rng)):
                     texts = some_phrasings(one.asks, rng, FURTHER, one.times)
                     said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)

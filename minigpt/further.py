@@ -18,6 +18,7 @@ the same is asked of names that are not to be known.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from minigpt import phrasings, wordings
@@ -159,8 +160,9 @@ MOST_TOLD = 6  # names of what is in a module
 NAMED = ("function", "class", "method")  # kinds of what a module has
 
 # Times that it is asked for in a round: what has to be known of each name by itself, what not; and
-# what a module has, which is asked on, too.
-LEARNED, PLAIN, CONTAINED = 12, 2, 6
+# what a module has, which is asked on, too; and how a term is called, where that is known of some.
+LEARNED, PLAIN, CONTAINED, CALLED = 12, 2, 6, 6
+SOME_CALLS = 0.1  # of the terms
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,9 @@ def further(facts):
     """Return the list of Further of the names that `facts`, those that are taught, are about."""
     known, inside = {(f.kind, f.name) for f in facts}, contents(facts)
     called = {f.name.rpartition(".")[2] for f in facts if f.kind == "function"}
+    kinds = Counter(f.kind for f in facts)
+    # who was taught how some are called makes that up for others, unless it is asked for more
+    of_terms = CALLED if kinds["call"] > SOME_CALLS * kinds["term"] else PLAIN
     found = {}
 
     def add(*fields, **more):
@@ -255,7 +260,7 @@ def further(facts):
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "term":
             if ("call", f.name) not in known:
-                add("signature", f.kind, f.name, ARGUMENTS, PLAIN)
+                add("signature", f.kind, f.name, ARGUMENTS, of_terms)
             text = return_text(f.text)
             add("return", f.kind, f.name, text, PLAIN, follows=text != RETURNED)
         elif f.kind == "module" and not tells_contents(f.text):

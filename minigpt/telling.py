@@ -29,7 +29,7 @@ AFTER = re.compile(
 # What would tell it stands in the list or the code that follows.
 BROKEN_OFF = re.compile(
     r"\b(?:are|as|be|by|contains?|describes?|following|for|from|has|have|in|includes?|is|"
-    r"like|of|that|to|with):?$"
+    r"like|of|supports?|that|to|uses?|with):?$"
 )
 REMARK = re.compile(r" \((?:[^()]|\([^()]*\))*\)(?=[ ,.;:])")  # in brackets
 GOES_ON = re.compile(
@@ -50,7 +50,7 @@ def telling(text, longest=LONGEST_TOLD):
         said = first_sentence(text, len(text)).strip()
         if not said or AFTER.match(said) or (len(said) >= len(text) and BROKEN_OFF.search(text)):
             return ""
-        if not ASIDE.match(said):
+        if not (ASIDE.match(said) or said.endswith("?")):
             break
         text = text[len(said) :].strip()
     else:

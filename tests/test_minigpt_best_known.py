@@ -211,5 +211,16 @@ def test_a_term_is_taught_with_how_it_is_called_and_the_best_known_are_named():
 def test_no_term_is_untaught_that_seems_another_spelling_of_a_taught_one():
     terms = [Fact("term", name, "A knot.", "") for name in ("ropes.Knot.tie", "bend")]
     others = [Fact("term", name, "", "") for name in ("rp.Knot.tie", "k.tie", "tie", "k.untie")]
+    others.append(Fact("call", "rp.Knot.tie", "rp.Knot.tie(end)", ""))
     trained, _, untaught = choose([*terms, *others], Counter(), 9, random.Random(1))
     assert len(trained) == 2 and untaught == {"term": ["k.untie"]}
+
+
+def test_untaught_are_dotted_names_too_that_pages_use_and_do_not_define():
+    terms = [Fact("term", f"ropes.knot{i}", "A knot.", "") for i in range(4)]
+    names = Counter(
+        {"ropes.knot1": 9, "rp.knot1": 8, "sail.up": 3, "sail.down": 4, "a.b": 1, "sea": 7}
+    )
+    _, _, untaught = choose(terms, names, 9, random.Random(1))
+    assert untaught == {"term": ["sail.down", "sail.up"]}
+    assert choose(terms[:1], names, 9, random.Random(1))[2] == {}  # no more than half as many
