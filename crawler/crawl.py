@@ -44,6 +44,7 @@ from crawler.visit import RobotsResult, VisitResult
 from crawler.workers import Workers
 
 BAR_EVERY_S = 0.5
+FIRST_LINE_S, RAREST_LINE_S = 10.0, 300.0  # of lines that tell how far it is, without a terminal
 
 
 def crawl(
@@ -109,6 +110,7 @@ class _Crawl:
         self.n_pages, self.n_bytes = totals["pages"], totals["bytes"]
         self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.n_unchanged = self.frontier.noted("unchanged") or 0
+        self.began, self.next_line_s = self.turns.clock(), FIRST_LINE_S
         # in a crawl that goes on, the addresses of depth 0 are also where seeds were redirected to
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
@@ -253,9 +255,13 @@ class _Crawl:
     def _show(self, bar: tqdm) -> None:
         bar.total = min(self.settings.max_pages, self.n_pages + self.frontier.n_waiting)
         errors = ", ".join(f"{n} {reason}" for reason, n in self.errors.most_common(3))
-        bar.set_postfix_str(
+        more = (
             f"{self.n_bytes / 1e6:.1f} MB, hosts: {len(self.turns)}, "
-            f"waiting: {self.frontier.n_waiting}, errors: {errors or 'none'}",
-            refresh=False,
+            f"waiting: {self.frontier.n_waiting}, errors: {errors or 'none'}"
         )
+        bar.set_postfix_str(more, refresh=False)
         bar.update(self.n_pages - bar.n)
+        elapsed = self.turns.clock() - self.began
+        if bar.disable and elapsed >= self.next_line_s:  # in a log a line, ever more rarely
+            self.next_line_s = elapsed + min(max(FIRST_LINE_S, 0.2 * elapsed), RAREST_LINE_S)
+            self.say(f"{self.n_pages:,} pages, {more}")

@@ -79,10 +79,11 @@ def asked(question, well_known, unfit):
         text = question["messages"][0]["content"].strip()
         # a question about a whole page that many know, short as its name and its words, is the best
         is_page, name = kind in ("module", "page", "term"), str(question.get("name", ""))
-        known = (not is_page, name not in well_known, len(name), len(text))
+        is_odd = not name[:1].isalpha()  # .loc
+        known = (not is_page, is_odd, name not in well_known, len(name), len(text))
         return asks, (text in unfit, *known), text
     except (TypeError, KeyError, IndexError, AttributeError):
-        return "", (True, True, True, 0, 0), ""
+        return "", (True, True, True, True, 0, 0), ""
 
 
 def beginning(document):

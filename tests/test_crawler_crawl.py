@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -862,3 +863,15 @@ def test_impossible_settings_raise(options):
 def test_seeds_are_canonical_and_each_once():
     settings = Settings(("HTTP://Example.org", "http://example.org/#top"))
     assert settings.seeds == ("http://example.org/",)
+
+
+def test_a_log_is_told_how_far_the_crawl_is(run, monkeypatch):
+    routes = {"/": page("/a", "/b"), "/a": page(), "/b": page()}
+    with LocalSite(routes) as site:
+        assert not run(site).news  # too short for a line
+        monkeypatch.setattr("crawler.crawl.FIRST_LINE_S", 0.0)
+        monkeypatch.setattr("crawler.crawl.RAREST_LINE_S", 0.0)
+        news = run(site, max_pages=2).news
+    assert any(
+        re.match(r"[12] pages, 0.0 MB, hosts: 1, waiting: \d, errors: none", x) for x in news
+    )

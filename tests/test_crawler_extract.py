@@ -41,6 +41,17 @@ nobody in the council wanted to listen to me.</p></div></main>
 </body></html>"""
 
 
+def test_a_linked_name_in_a_table_stays_beside_what_is_said_of_it():
+    cell = '<tr><td><a href="{0}.html">knots.{0}</a></td><td>Return how long the {0} is.</td></tr>'
+    table = f"<table>{''.join(map(cell.format, ['rope', 'bend', 'end']))}</table>"
+    prose = f"<p>{'A knot holds two ropes together, mostly. ' * 9}</p>"
+    for more in (prose, ""):  # of an article, of a list of such tables
+        page = f"<main><h1>Knots</h1>{more}<h2>Lengths</h2>{table}<h2>Others</h2>{table}</main>"
+        assert "knots.bend | Return how long the bend is." in extract(page).text
+    links = table.replace("Return how long the ", '<a href="x">').replace(" is.", "</a>")
+    assert "bend" not in extract(f"<main><h1>Knots</h1>{prose}{links}</main>").text
+
+
 def test_the_type_of_an_argument_stands_behind_a_colon_that_css_would_write():
     term = '<dl><dt><strong>rope</strong>{}<span class="classifier">Rope, optional</span></dt>'
     page = f"<article><h1>Knots</h1><p>{'A knot holds. ' * 9}</p>{term}<dd>The rope.</dd></dl>"

@@ -59,7 +59,7 @@ function taughtList(names) {
     "details",
     { class: "taught small" },
     el("summary", {}, `The names that it was taught: ${names.length}`),
-    el("p", { tabindex: "0" }, names.join(", ")), // it scrolls, also by the arrow keys
+    el("p", { tabindex: "0" }, names.join(" · ")), // it scrolls, also by the arrow keys
   );
 }
 
@@ -105,8 +105,8 @@ export function nothingToTalkTo({ problem }) {
       problem ?? [
         "Run ",
         el("code", {}, "make train"),
-        " (about twenty minutes): the model then appears here. ",
-        "The training view shows how far it is.",
+        " (a quarter of an hour). If it runs already, the model appears here when its " +
+          "pretraining has begun; the training view shows how far it is.",
       ],
     ),
     el(
