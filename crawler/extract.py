@@ -43,6 +43,7 @@ from urllib.parse import urljoin
 
 from crawler.boilerplate import (
     MIN_KEPT,
+    is_heading,
     length,
     size,
     tidy,
@@ -65,6 +66,7 @@ OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # it then holds so much of all there is, and
 OF_NEXT_LEVEL = 0.6  # a level with less of what the next one holds leaves out too much
 OF_PAGE = 0.2  # and so does one with less of all that is below the level of comments
 OF_PATCHWORK = 0.1  # the same for a patchwork, but of all up to CHROME, for much of it is links
+MIN_SENTENCE = 20  # characters of a page that says only that
 IN_COLUMN, IN_PATCHWORK = 0.7, 0.8  # an element that holds less is not descended into
 
 
@@ -101,7 +103,7 @@ def from_column(document: Document, article: bool) -> list[Block]:
     kept = tidy(with_subtitle(found, candidates, document), article)
     if not article:
         kept = with_page_heading(kept, candidates, document.title)
-    return kept if _is_something(kept) else candidates
+    return kept if _is_something(kept) else short_text(candidates) or candidates
 
 
 def welcome_comments(nodes: list[Node]) -> None:
@@ -147,7 +149,7 @@ def from_patchwork(document: Document) -> list[Block]:
     candidates = [block for block in document.blocks if block.node.level <= level]
     found = main_element(document, candidates, size, IN_PATCHWORK)
     kept = tidy_patchwork(drop_elsewhere(with_subtitle(found, candidates, document)))
-    return kept if _is_something(kept) else candidates
+    return kept if _is_something(kept) else short_text(candidates) or candidates
 
 
 def choose_patchwork_level(blocks: list[Block]) -> int:
@@ -162,6 +164,26 @@ def choose_patchwork_level(blocks: list[Block]) -> int:
 
 def _is_something(blocks: list[Block]) -> bool:
     return length(blocks) >= MIN_KEPT
+
+
+# ---- pages of a sentence or two ----
+
+
+def short_text(blocks: list[Block]) -> list[Block]:
+    """Return the blocks of what a page itself calls its main part, without menus in that.
+
+    None if there is no such part, or it says nothing: of a page of one sentence, "The column labels
+    of the DataFrame.", the menu is a hundred times as long.
+    """
+    main = [block for block in blocks if block.node.level == 0 and _in_main(block.node)]
+    says = [block for block in main if block.linked == 0 and not is_heading(block)]
+    return main if length(says) >= MIN_SENTENCE else []
+
+
+def _in_main(node: Node | None) -> bool:
+    while node and not node.semantic:
+        node = node.parent
+    return node is not None
 
 
 # ---- title and links ----

@@ -52,6 +52,17 @@ def test_a_linked_name_in_a_table_stays_beside_what_is_said_of_it():
     assert "bend" not in extract(f"<main><h1>Knots</h1>{prose}{links}</main>").text
 
 
+def test_of_a_page_of_one_sentence_the_menu_is_not_taken_for_the_text():
+    menu = "".join(f'<li><a href="{i}.html">The knot number {i}</a></li>' for i in range(99))
+    frame = f"<body><div><ul>{menu}</ul></div>{{}}</body>"
+    says = "<h1>Rope.end</h1><dl><dt>Rope.end</dt><dd>The end of the rope.</dd></dl>"
+    for tag in ("main", "article", 'div role="main"'):
+        text = extract(frame.format(f"<{tag}>{says}</{tag.split()[0]}>")).text
+        assert text == "Rope.end\n\nRope.end\n    The end of the rope."
+    for says in ("<h1>Rope.end</h1>", '<h1>Rope.end</h1><p><a href="x">The end of the rope.</a>'):
+        assert "The knot number 7" in extract(frame.format(f"<main>{says}</main>")).text
+
+
 def test_the_type_of_an_argument_stands_behind_a_colon_that_css_would_write():
     term = '<dl><dt><strong>rope</strong>{}<span class="classifier">Rope, optional</span></dt>'
     page = f"<article><h1>Knots</h1><p>{'A knot holds. ' * 9}</p>{term}<dd>The rope.</dd></dl>"
