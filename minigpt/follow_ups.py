@@ -24,7 +24,7 @@ FOLLOW_UPS = {
         "What are its arguments?", "What are the arguments?", "What does it expect?",
         "What do I give it?", "And the parameters?", "What may I pass?", "List its arguments.",
         "What goes into that?", "How do I call this?", "How should I call it?",
-        "And in what order?", "What input does that want?", "A call of that, please.",
+        "And in what order?", "What input does that need?", "A call of that, please.",
         "Its arguments?",
     ],
     "function": [

@@ -70,7 +70,7 @@ DIRECT = {
         "How many arguments does {} need?", "{} takes what?", "Do you know the arguments of {}?",
         "What is the syntax of {}?", "Parameters of {}?", "What parameters does {} take?",
         "Which parameters has {}?", "How do I write {}?", "Remind me how to call {}.",
-        "The parameters of {}?", "What does {} expect?", "What input does {} want?",
+        "The parameters of {}?", "What does {} expect?", "What input does {} need?",
         "How do I use the arguments of {}?", "Which values go into {}?", "{} with which arguments?",
         "In what order do the arguments of {} come?", "Show the arguments of {}.",
         "A call of {}, please.", "List the arguments of {}.", "What do I write after {}?",
@@ -166,7 +166,7 @@ CLAUSES = {
         "what people make a {} for",
     ],
     "signature": [
-        "how one calls {}", "what {} wants between its brackets", "what has to be passed to {}",
+        "how one calls {}", "what stands between the brackets of {}", "what has to be passed to {}",
         "what a call of {} looks like", "which arguments {} has", "what {} is given",
         "how {} is written", "what {} expects", "what somebody has to hand to {}",
         "which parameters belong to {}",
