@@ -21,6 +21,7 @@ OPENINGS = (
     "My daughter learns programming. ", "I saw this on a blog: ", "We build a robot. ",
     "The documentation confuses me. ", "I forgot everything. ", "Just checking: ", "hi, ", "hey, ",
     "ok, ", "so, ", "well, ", "hello! ", "Hey! ", "And now: ", "Another one: ", "um, ",
+    "I want to learn. ", "I want an answer. ", "All I want: ",
 )  # fmt: skip
 CLOSINGS = (
     " Thanks!", " Thank you.", " Be brief.", " I need it now.", " It is for a friend.",
