@@ -63,16 +63,21 @@ def choose(facts, names, n, rng, first=()):
         trained += [f for group in groups[:kept] for f in group]
         held_out += [f for group in groups[kept:] for f in group]
     chosen = {(f.kind, f.name) for f in trained + held_out}
-    taught = {end for f in trained if f.kind in OF_TERMS for end in (f.name, *ends(f.name))}
+    taught, examined = spellings(trained), spellings(held_out)
     untaught = {}
     for f in sorted(facts, key=lambda f: -f.in_degree):
         if (f.kind, f.name) not in chosen and not (f.kind in OF_TERMS and is_other(f.name, taught)):
             untaught.setdefault(f.kind, []).append(f.name)
     if taught and not OF_PYTHON.intersection(f.kind for f in trained):
-        some = used(names, taught.union(*untaught.values()))
+        some = used(names, taught.union(examined, *untaught.values()))
         untaught.setdefault("term", []).extend(some[: len(trained) // 2])
     untaught = {kind: some for kind, some in untaught.items() if some}
     return rng.sample(trained, len(trained)), held_out, untaught
+
+
+def spellings(facts):
+    """Return the names of those that are terms, and what they end with: tie of rope.tie."""
+    return {end for f in facts if f.kind in OF_TERMS for end in (f.name, *ends(f.name))}
 
 
 def is_other(name, taught):

@@ -224,3 +224,10 @@ def test_untaught_are_dotted_names_too_that_pages_use_and_do_not_define():
     _, _, untaught = choose(terms, names, 9, random.Random(1))
     assert untaught == {"term": ["sail.down", "sail.up"]}
     assert choose(terms[:1], names, 9, random.Random(1))[2] == {}  # no more than half as many
+
+
+def test_no_term_that_is_held_out_is_untaught_since_pages_use_it():
+    terms = [Fact("term", f"ropes.knot{i}", "A knot.", f"p{i}") for i in range(40)]
+    names = Counter({f.name: 3 for f in terms} | {f"rp.knot{i}": 2 for i in range(40)})
+    _, held_out, untaught = choose(terms, names, 40, random.Random(1))
+    assert len(held_out) == 2 and untaught == {}
