@@ -139,7 +139,7 @@ def entries(text, page=""):
         if line.startswith(" "):
             continue
         if body.startswith("    "):
-            found = defined(without_sign(line), page) if len(line) <= MOST_OF_LINE else None
+            found = defined(line, page)
             said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
             if found and (found[2] or is_term(found[0], said)):
                 yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
@@ -165,14 +165,17 @@ def defined(line, page=""):
 
     "class Key(teeth)" -> ("Key", "(teeth)", True), "depth (integer)" -> ("depth", "", False).
     """
-    line = line.replace("--[no-]", "--")  # an option that may be taken back
+    if len(line) > MOST_OF_LINE:
+        return None
+    line = without_sign(line).replace("--[no-]", "--")  # an option that may be taken back
     if OPTION.match(line):
         names = OPTION.findall(line.partition("=")[0])
         return (f"{page} {max(names, key=len)}", "", False) if page else None
     line = TYPED.sub("", KEYWORDS.sub("", OF_MANUAL.sub("", line)))
     if match := CALL.fullmatch(line):
         before, name, blank, arguments = match.groups()
-        is_value = re.match(r"\((?:default|length|optional|required|since)\b", arguments)
+        # "depth (default: 3)"; but "read(length)"
+        is_value = blank and re.match(r"\((?:default|length|optional|required|since)\b", arguments)
         if not is_value and (not blank or before.strip() or re.search(r"[,*]", arguments)):
             arguments = " ".join(arguments.split())
             name = name.rstrip(".:-")

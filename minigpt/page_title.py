@@ -16,16 +16,18 @@ NUMBER = re.compile(
     r"^(?:(?:Chapter|Appendix|Part|Section) )?(?:[A-Z]|[IVXLC]+|\d+)?(?:\.\d+)*\.\s+"
 )
 BARE_NUMBER = re.compile(r"^(?:[A-Z]|\d+)(?:\.\d+)*\.? (?=[A-Z])")
-NUMBERED = "1"
+NUMBERED = " "  # no part of a title
 
 
 def site_words(titles):
     """Return the parts of titles that name the site: "Knots — Rope manual" has "Rope manual".
 
-    NUMBERED is among them where titles begin with numbers without a full stop: "9 Knots".
+    NUMBERED is among them where titles begin with numbers without a full stop: "9 Knots"; then "A
+    Splices" has a number, too, but "C Library" beside "C Types" has not.
     """
+    titles = [" ".join(title.split()) for title in titles]
     found = Counter(part for title in titles for part in set(BETWEEN.split(title)[::2]))
-    found[NUMBERED] = sum(BARE_NUMBER.match(title) is not None for title in titles)
+    found[NUMBERED] = sum(t[:1].isdigit() and bool(BARE_NUMBER.match(t)) for t in titles)
     most = max(FEWEST_TITLES, OF_SITE * len(titles))
     return {part for part, n in found.items() if n >= most}
 

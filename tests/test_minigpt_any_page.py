@@ -98,6 +98,7 @@ def test_a_page_may_begin_with_a_call_of_what_it_is_about():
     assert page_entry("knots.Knot.tie", text) == (
         Entry("knots.Knot.tie", "(rope)", "Tie a rope.", PAGE)
     )
+    assert page_entry("knots.Knot.tie", text.replace("\n", " ¶\n", 1)).arguments == "(rope)"
     assert page_entry("Knots", text) is None  # that is a part of it
     assert page_entry("Knots", f"{text}\n\nOf knots there are many.").text == (
         "Of knots there are many."
@@ -107,6 +108,8 @@ def test_a_page_may_begin_with_a_call_of_what_it_is_about():
 def test_a_value_that_a_setting_has_is_no_argument():
     (entry,) = entries("rope_length (default: 3, at most 9)\n    The length of the rope.")
     assert (entry.name, entry.arguments) == ("rope_length", "")
+    for call in ("(length)", "(default, length=2)"):
+        assert defined(f"tie{call}") == ("tie", call, True)
 
 
 def test_what_stands_beneath_a_term_says_what_it_is():
@@ -206,6 +209,8 @@ def test_a_common_word_is_a_term_only_where_it_is_explained():
         lambda n: "a" * n,
         lambda n: "a(" * n,
         lambda n: "a * " * n + "(\n    b",
+        lambda n: "a " * n + "\n    b",
+        lambda n: " " * n + "a",
         lambda n: "tie" + "(" * n + "\n    Tie it.",
         lambda n: "tie()\n    Tie " + "(a " * n + ".",
         lambda n: "tie()\n    Tie it. " + "New in. " * n,
@@ -219,7 +224,7 @@ def test_a_common_word_is_a_term_only_where_it_is_explained():
 def test_hostile_pages_take_linear_time(make):
     def seconds(n):
         text, start = make(n), time.process_time()
-        page_entry("a", text)
+        page_entry("knots", text)
         page_entry(text[:1000], "")
         site_words([text] * 3)
         without_site(text, {"a"})

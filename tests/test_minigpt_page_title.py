@@ -32,6 +32,16 @@ def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_h
     assert without_site("4 Ropes (all)", few) == "4 Ropes (all)"
 
 
+def test_a_letter_before_the_rest_is_a_number_only_where_others_have_numbers():
+    titles = ["C Library", "C Types", "C Macros"]
+    words = site_words(titles)
+    assert [without_site(title, words) for title in titles] == titles
+
+
+def test_a_number_may_be_a_title():
+    assert without_site("1", site_words(["1", "1 Knots", "2 Bends", "3 Ends"])) == "1"
+
+
 @pytest.mark.parametrize(
     "title, name",
     [
