@@ -226,7 +226,7 @@ def page_facts(records):
         in_lists = stands == any_page.LISTED and " -" not in name
         facts += [fact] + [
             other for _, other in best
-            if (in_lists or other.source != fact.source)
+            if other is not fact and (in_lists or other.source != fact.source)
             and AS_KNOWN * other.in_degree >= fact.in_degree
         ]  # fmt: skip
         if entry.arguments and len(entry.arguments) <= MOST_ARGUMENTS:

@@ -20,11 +20,7 @@ from pathlib import Path
 QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversations.json"
 EVALUATION = "chat/evaluation.json"
 DOCUMENTS = "documents.jsonl.gz"
-PARTS_OF_FUNCTIONS = (
-    "signature",
-    "call",
-    "home",
-)  # facts about names that are asked for otherwise, too
+PARTS_OF_FUNCTIONS = ("signature", "call", "home")  # of names that are asked for otherwise, too
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 20_000, 1 << 20  # pydoc's pages have 4,246 facts
 MOST_DOCUMENTS = 200

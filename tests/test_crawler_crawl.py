@@ -1,6 +1,7 @@
 """Whole crawls of small sites on this machine."""
 
 import gzip
+import io
 import json
 import re
 import threading
@@ -868,6 +869,7 @@ def test_seeds_are_canonical_and_each_once():
 def test_a_log_is_told_how_far_the_crawl_is(run, monkeypatch):
     routes = {"/": page("/a", "/b"), "/a": page(), "/b": page()}
     with LocalSite(routes) as site:
+        monkeypatch.setattr("sys.stderr", io.StringIO())  # no terminal, also with pytest -s
         assert not run(site).news  # too short for a line
         monkeypatch.setattr("crawler.crawl.FIRST_LINE_S", 0.0)
         monkeypatch.setattr("crawler.crawl.RAREST_LINE_S", 0.0)
