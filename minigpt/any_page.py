@@ -104,12 +104,17 @@ def page_entry(title, text):
     for paragraph in paragraphs:
         line, _, body = paragraph.partition("\n")
         found = defined(line) if body.startswith("    ") else None
-        is_part = body.startswith("    ") and not (found and name.endswith(found[0]))
+        is_part = body.startswith("    ") and not (found and is_end(found[0], name))
         if paragraph == title or is_part:
             continue
         if said := telling(body if found else paragraph):
             return Entry(name, found[1] if found else "", said, PAGE, not is_name(name))
     return None
+
+
+def is_end(term, name):
+    """Tell whether a name ends with a term, as a whole: knots.tie, but not untie, with tie."""
+    return name.endswith(term) and not re.search(r"[\w-]$", name.removesuffix(term))
 
 
 def is_line(paragraph):

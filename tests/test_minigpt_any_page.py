@@ -100,6 +100,8 @@ def test_a_page_may_begin_with_a_call_of_what_it_is_about():
     )
     assert page_entry("knots.Knot.tie", text.replace("\n", " ¶\n", 1)).arguments == "(rope)"
     assert page_entry("Knots", text) is None  # that is a part of it
+    for other in ("untie", "rope-tie", "rope_tie"):
+        assert page_entry(other, "tie(rope)\n    Tie a rope.") is None
     assert page_entry("Knots", f"{text}\n\nOf knots there are many.").text == (
         "Of knots there are many."
     )
