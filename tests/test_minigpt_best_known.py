@@ -206,6 +206,8 @@ def test_a_term_is_taught_with_how_it_is_called_and_the_best_known_are_named():
     trained, _, _ = choose(facts, Counter({"tie": 9}), 3, random.Random(1))
     assert {(f.kind, f.name) for f in trained} >= {("term", "tie"), ("call", "tie")}
     assert told(facts) == ["knot-tie"]
+    topic = Fact("page", "On knots", "They hold.", "r", 9)
+    assert told([topic, *facts]) == ["knot-tie", "On knots"]
 
 
 def test_no_term_is_untaught_that_seems_another_spelling_of_a_taught_one():

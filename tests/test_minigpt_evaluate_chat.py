@@ -177,7 +177,7 @@ def test_the_names_that_were_taught_are_told_once_each():
     questions = [
         question("known", "a", name="os"), question("known", "a", "function", name="os.getcwd"),
         question("known", "a", "signature", name="os.getcwd"), question("known", "a", name="Abc"),
-        question("known", "a", name="abc"),
+        question("known", "a", name="abc"), question("known", "a", "call", name="tie"),
         question("known", "a", "home", name="getcwd"), question("held_out", "a", name="re"),
         question("follow_up", "a", "function", name="os.listdir"),
     ]  # fmt: skip

@@ -44,6 +44,13 @@ def test_the_plainest_question_of_each_kind_and_a_sentences_beginning_are_sugges
     }
 
 
+def test_a_name_that_begins_with_a_letter_is_suggested_and_how_it_is_called_is_no_name(tmp_path):
+    names = (".gc", "term"), ("lantern", "term"), ("blorp", "call")
+    write(tmp_path, lines(*(question("known", f"What is {x}?", k, name=x) for x, k in names)))
+    found = suggestions(tmp_path)
+    assert found == {"known": "What is lantern?", "taught": [".gc", "lantern"]}
+
+
 @pytest.mark.parametrize("report", ['{"best_known": ["lantern"]}', "[]", "{", '{"best_known": 1}'])
 def test_the_suggested_question_is_about_a_well_known_name_if_that_is_known(tmp_path, report):
     long, short = "Please tell me what a lantern is.", "What is gc?"
