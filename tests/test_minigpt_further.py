@@ -163,10 +163,11 @@ def test_what_was_not_taught_is_trained_and_examined_in_other_words(made):
     assert max(sorts.count(sort) for sort in sorts) == EXAMINED_FURTHER
 
 
-def test_the_same_is_asked_of_names_that_are_not_to_be_known(made):
+def test_the_same_is_asked_of_names_that_are_not_to_be_known(made, tmp_path):
+    make([made / "d.jsonl"], tmp_path, n_facts=500, rounds=4)  # so many that chance counts little
     asked = {text for kind in ("return", "functions", "other") for text in module.DIRECT[kind]}
     declined = known = 0
-    for x in lines(made / "train.jsonl"):
+    for x in lines(tmp_path / "train.jsonl"):
         for question, answer in zip(x["messages"][::2], x["messages"][1::2], strict=False):
             name = answer["content"].partition(" ")[2].partition(" ")[0].rstrip(":?")
             if name and question["content"].replace(name, "{}") in asked:
