@@ -30,9 +30,10 @@ POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked fo
 # take it for small talk, of which much begins so
 USUAL = 4
 FURTHER = (further.DIRECT, further.COMPOSED)
-# Questions about names not to be known for each one about a fact; about modules more, as what other
-# libraries are called is asked for like a module ...
-UNKNOWN, UNKNOWN_MODULES = 0.6, 1.2
+# Questions about names not to be known for each one about a fact; about modules and terms more, as
+# what other libraries and programs have is asked for like these ...
+UNKNOWN = {"module": 1.2, "term": 0.9}
+UNKNOWN_OTHERS = 0.6
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
 # follow-ups for each question about a name of these kinds, and about a function
@@ -241,7 +242,7 @@ def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
 
 def unknown_ones(kind, rng):
     """Return how many names not to be known follow one of a kind that is known: 0, 1 or 2."""
-    n = UNKNOWN_MODULES if kind == "module" else UNKNOWN
+    n = UNKNOWN.get(kind, UNKNOWN_OTHERS)
     return int(n) + (rng.random() < n % 1)
 
 
