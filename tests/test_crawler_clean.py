@@ -678,7 +678,7 @@ def test_of_two_runs_with_one_output_the_second_is_refused(archive, tmp_path):
 
 
 def test_ctrl_c_is_one_line_of_all_processes(tmp_path):
-    archive = many_stories(tmp_path / "pages.warc.gz", 500)
+    archive = many_stories(tmp_path / "pages.warc.gz", 2000)
     out = tmp_path / "d.jsonl.gz"
     process = start(archive, "-o", out, "--profile", "reference", "--workers", 2)
     wait_for(process, tmp_path / "d.jsonl.gz.work" / "job.json")
