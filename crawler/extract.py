@@ -172,8 +172,8 @@ def _is_something(blocks: list[Block]) -> bool:
 def short_text(blocks: list[Block]) -> list[Block]:
     """Return the blocks of what a page itself calls its main part, without menus in that.
 
-    None if there is no such part, or it says nothing: of a page of one sentence, "The column labels
-    of the DataFrame.", the menu is a hundred times as long.
+    Empty if there is no such part, or it says nothing: of a page of one sentence, "The column
+    labels of the DataFrame.", the menu is a hundred times as long.
     """
     main = [block for block in blocks if block.node.level == 0 and _in_main(block.node)]
     says = [block for block in main if block.linked == 0 and not is_heading(block)]

@@ -76,7 +76,7 @@ class Document:
     title: str = ""
     nodes: list[Node] = field(default_factory=list)  # parents before their children
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
-    links: list[str] = field(default_factory=list)  # href of each a but permalinks, once each
+    links: list[str] = field(default_factory=list)  # href of each a that permalinks.py left
     base: str = ""  # <base href>
     types: set[str] = field(default_factory=set)  # what the page says that it is, as schema.org's
 

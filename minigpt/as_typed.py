@@ -53,7 +53,8 @@ def spoken(name, rng, others=()):
 def abbreviations(terms, names):
     """Return what pages write for the beginnings of dotted terms: {"pandas": "pd", ...}.
 
-    `names` are all that the pages have: pd.merge and many more there are are also pandas.merge, ...
+    `names` are all that the pages have. Where many that begin with pd end as terms of pandas do,
+    pd.merge as pandas.merge, pd stands for pandas.
     """
     stems, found = {}, {}
     for stem, dot, end in (term.rpartition(".") for term in terms):

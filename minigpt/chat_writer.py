@@ -17,7 +17,6 @@ chat_data.py.
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
-from minigpt.as_typed import abbreviations, ends
 from minigpt.chat_format import conversation
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
@@ -74,10 +73,10 @@ class Writer:
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
         terms = [f for f in facts if f.kind in OF_TERMS]
-        self.short = abbreviations([f.name for f in terms], names)
+        self.short = as_typed.abbreviations([f.name for f in terms], names)
         self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
         for f in sorted(terms, key=lambda f: (-f.in_degree, len(f.name), f.name)):
-            for end in ends(f.name):
+            for end in as_typed.ends(f.name):
                 self.meant.setdefault(end, f.name)
         self.contents = further.contents(facts)
         self.of_python = any(f.kind in OF_PYTHON for f in facts)
@@ -127,7 +126,7 @@ class Writer:
         stem, _, end = name.rpartition(".")
         if stem in self.short and self.rng.random() < LAST:
             return f"{self.short[stem]}.{end}"
-        if not (shorter := ends(name)) or self.rng.random() >= LAST_OF_TERMS:
+        if not (shorter := as_typed.ends(name)) or self.rng.random() >= LAST_OF_TERMS:
             return name
         end = self.rng.choice(shorter)
         return end if self.meant.get(end) == (name if n else None) else name

@@ -41,7 +41,8 @@ LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
 def telling(text, longest=LONGEST_TOLD):
     """Return the first sentence of a paragraph that tells what something is, "" for none.
 
-    Before it may stand what says only since when there is such a thing.
+    Before it may stand a question, or what says only since when there is such a thing, or for what
+    it is valid.
     """
     text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
     if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower() or " | " in text:

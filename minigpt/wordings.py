@@ -221,14 +221,12 @@ HELD_OUT = {
     ],
 }  # fmt: skip
 
-# what is asked of a method is what is asked of a function
+# What is asked of a method is what is asked of a function; and how a term is called is asked for as
+# how a function of Python's library is.
 for words in (DIRECT, CLAUSES, HELD_OUT):
     words["method"] = [text.replace("function", "method") for text in words["function"]]
+    words["call"] = words["signature"]
 
 # A name to be copied out, and nothing else: that, too, has to be learned.
 ECHOES = ["Repeat the name {}.", "Write the name {}.", "Copy {}.", "Say {} again.", "Type {}.",
           "How is {} written?", "The name {}, please.", "Spell the name {} for me."]  # fmt: skip
-
-# How a function is called is asked for in the same words, whatever site it is of.
-for words in (DIRECT, CLAUSES, HELD_OUT):
-    words["call"] = words["signature"]
