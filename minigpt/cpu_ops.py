@@ -25,9 +25,10 @@ from minigpt.ops import (
 __all__ = [
     "attention_backward", "attention_forward", "dropout_backward", "dropout_forward",
     "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
-    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_backward",
-    "linear_forward", "next_token_loss_backward", "next_token_loss_backward_in_pieces",
-    "next_token_loss_forward", "next_token_losses", "softmax",
+    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_and_residual",
+    "linear_backward", "linear_forward", "next_token_loss_backward",
+    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
+    "softmax",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements in a block of rows: a few such arrays of float32 fit in a core's cache
@@ -79,6 +80,19 @@ def linear_and_gelu(x, w, b):
         h[block] += b
         gelu_and_derivative(h[block], out[block], h[block])
     return out.reshape(B, T, -1), h.reshape(B, T, -1), (x, w)
+
+
+def linear_and_residual(x, w, b, past, rate, rng):
+    """Multiply, add, drop, and add `past`: -> out (B, T, F), the caches of dropout and linear."""
+    if rng is not None and rate:
+        out, linear = linear_forward(x, w, b)
+        return *dropout_forward(out, rate, rng, past), linear
+    out = x.reshape(-1, w.shape[0]) @ w  # (N, F)
+    rows = past.reshape(out.shape)
+    for block in row_blocks(len(out), out.shape[1]):
+        out[block] += b
+        out[block] += rows[block]
+    return out.reshape(past.shape), None, (x, w)
 
 
 def linear_backward(dout, cache, gelu=None):

@@ -28,9 +28,10 @@ from minigpt.ops import softmax
 __all__ = [
     "Seed", "adamw_step", "attention_backward", "attention_forward", "dropout_backward",
     "dropout_forward", "embedding_backward", "embedding_forward", "gelu_backward", "gelu_forward",
-    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_backward",
-    "linear_forward", "next_token_loss_backward", "next_token_loss_backward_in_pieces",
-    "next_token_loss_forward", "next_token_losses", "softmax", "squared_norm",
+    "layernorm_backward", "layernorm_forward", "linear_and_gelu", "linear_and_residual",
+    "linear_backward", "linear_forward", "next_token_loss_backward",
+    "next_token_loss_backward_in_pieces", "next_token_loss_forward", "next_token_losses",
+    "softmax", "squared_norm",
 ]  # fmt: skip
 
 ROWS = 4  # rows that a block of 128 threads has, one for each warp
@@ -65,6 +66,15 @@ def linear_and_gelu(x, w, b):
     return out, h, (x, w)
 
 
+def linear_and_residual(x, w, b, past, rate, rng):
+    """Multiply, add, drop, and add `past`: -> out (B, T, F), the caches of dropout and linear."""
+    if rng is not None and rate:
+        out, linear = linear_forward(x, w, b)
+        return *dropout_forward(out, rate, rng, past), linear
+    out = gemm.matmul(x.reshape(-1, x.shape[-1]), w, bias=b, past=rows_of(past))  # (N, F)
+    return out.reshape(past.shape), None, (x, w)
+
+
 def linear_backward(dout, cache, gelu=None):
     """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
     x, w = cache
@@ -73,8 +83,10 @@ def linear_backward(dout, cache, gelu=None):
     if dx is None:
         dx = gemm.matmul(dout, w.T)
         dx = dx if gelu is None else gelu_backward(dx, gelu)
-    dw = gemm.matmul(x.reshape(-1, w.shape[0]).T, dout, dtype=wide_type(w.dtype))  # (C, F)
-    return dx.reshape(x.shape), dw, column_sum(dout)
+    rows, wide = x.reshape(-1, w.shape[0]), wide_type(w.dtype)
+    found = gemm.matmul_and_sums(rows.T, dout, wide)  # (C, F), (F,)
+    dw, db = found or (gemm.matmul(rows.T, dout, dtype=wide), column_sum(dout))
+    return dx.reshape(x.shape), dw, db
 
 
 # ---- layer normalisation --------------------------------------------------------------------

@@ -131,7 +131,25 @@ def cases_in_a_block(ops, xp, normal):
         dh, *of_outer = ops.linear_backward(dout, outer, gelu)
         return *ops.linear_backward(dh, inner), *of_outer
 
+    def added_forward(x, w, b, past, rng=None):
+        out, *caches = ops.linear_and_residual(x, w, b, past, 0.3, rng)
+        return out, caches
+
+    def dropped_and_added_forward(*inputs):
+        return added_forward(*inputs, rng=xp.random.default_rng(1))
+
+    def added_backward(dout, cache):
+        drop, linear = cache
+        return *ops.linear_backward(ops.dropout_backward(dout, drop), linear), dout
+
     return {
+        **{
+            name: (f, added_backward, [normal(B, T, C), normal(C, 4), normal(4), normal(B, T, 4)])
+            for name, f in (
+                ("linear in a block", added_forward),
+                ("linear with dropout in a block", dropped_and_added_forward),
+            )
+        },
         "layernorm in a block": (
             residual_forward, residual_backward, [normal(B, T, C), normal(C), normal(C)],
         ),

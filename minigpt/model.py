@@ -226,15 +226,18 @@ class GPT:
         # (B, T, 3C)
         qkv, c_attn = ops.linear_forward(h, p("attn.c_attn.weight"), p("attn.c_attn.bias"))
         y, attn = ops.attention_forward(qkv, c.n_head, c.dropout, rng, segments)  # (B, T, C)
-        y, attn_proj = ops.linear_forward(y, p("attn.c_proj.weight"), p("attn.c_proj.bias"))
-        x, attn_drop = ops.dropout_forward(y, c.dropout, rng, past=x)  # x + y (B, T, C)
+        # x + linear(y), some of the latter dropped (B, T, C)
+        x, attn_drop, attn_proj = ops.linear_and_residual(
+            y, p("attn.c_proj.weight"), p("attn.c_proj.bias"), x, c.dropout, rng
+        )
 
         # mlp: every position thinks for itself
         h, ln_2 = ops.layernorm_forward(x, p("ln_2.weight"), p("ln_2.bias"), c.layer_norm_epsilon)
         # linear, then GELU (B, T, F)
         h, gelu, c_fc = ops.linear_and_gelu(h, p("mlp.c_fc.weight"), p("mlp.c_fc.bias"))
-        y, mlp_proj = ops.linear_forward(h, p("mlp.c_proj.weight"), p("mlp.c_proj.bias"))
-        x, mlp_drop = ops.dropout_forward(y, c.dropout, rng, past=x)  # x + y (B, T, C)
+        x, mlp_drop, mlp_proj = ops.linear_and_residual(
+            h, p("mlp.c_proj.weight"), p("mlp.c_proj.bias"), x, c.dropout, rng
+        )  # (B, T, C)
         cache = (ln_1, c_attn, attn, attn_proj, attn_drop)
         return x, (*cache, ln_2, c_fc, gelu, mlp_proj, mlp_drop)
 

@@ -83,6 +83,12 @@ def linear_and_gelu(x, w, b):
     return *gelu_forward(h), linear
 
 
+def linear_and_residual(x, w, b, past, rate, rng):
+    """Multiply, add, drop, and add `past`: -> out (B, T, F), the caches of dropout and linear."""
+    out, linear = linear_forward(x, w, b)
+    return *dropout_forward(out, rate, rng, past), linear
+
+
 # ---- layer normalisation: mean 0 and variance 1 along the channels, then scale and shift ----
 
 

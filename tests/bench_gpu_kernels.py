@@ -37,13 +37,15 @@ def product_rate(device, shape, with_bias=False):
     return 2 * M * K * N / seconds / 1e12
 
 
-def gelu_rate(device, shape, way):
-    """Return TFLOP/s of one product that goes through GELU, or back ("backward")."""
+def fused_rate(device, shape, way):
+    """Return TFLOP/s of one product that does more in the same pass, as `way` says."""
     M, K, N = shape
     a, b, x = random(device, M, K), random(device, K, N, seed=1), random(device, M, N, seed=2)
     calls = {
-        "forward": lambda: gemm.matmul_gelu(a, b, x[0]),
-        "backward": lambda: gemm.matmul_before_gelu(a, b, x),
+        "GELU, forward": lambda: gemm.matmul_gelu(a, b, x[0]),
+        "GELU, backward": lambda: gemm.matmul_before_gelu(a, b, x),
+        "sums": lambda: gemm.matmul_and_sums(a, b, "float32"),
+        "residual": lambda: gemm.matmul(a, b, bias=x[0], past=x),
     }
     if calls[way]() is None:
         raise ValueError("cublasLt has no way")
@@ -53,8 +55,8 @@ def gelu_rate(device, shape, way):
 def part_products(arguments, note):
     """Measure cublasLt on GPT-2's six shapes, in three precisions.
 
-    And what a bias costs, GELU in the same pass, a vocabulary that fills no whole lines, and the
-    most that can be had.
+    And what a bias costs, what more is done in the same pass (GELU, a bias's gradient, the addition
+    of what goes past), a vocabulary that fills no whole lines, and the most that can be had.
     """
     N, c, v = (64, 32, 96) if arguments.toy else (B * T, C, 50304)
     for precision in ("bf16", "tf32", "fp32"):
@@ -71,10 +73,13 @@ def part_products(arguments, note):
             note(**{f"{precision} {name}": rate})
             print(f"  {precision} {name:16} {shown(rate)} TFLOP/s", flush=True)
         if precision == "bf16":
-            for way in ("forward", "backward"):
-                rate = guarded(gelu_rate, device, (N, c, 4 * c), way)
-                note(**{f"bf16 mlp in and GELU, {way}": rate})
-                print(f"  bf16 mlp in and GELU, {way}: {shown(rate)} TFLOP/s", flush=True)
+            for name, way in (
+                ("mlp in", "GELU, forward"), ("mlp in", "GELU, backward"),
+                ("dw of mlp in", "sums"), ("mlp out", "residual"),
+            ):  # fmt: skip
+                rate = guarded(fused_rate, device, cases[name][0], way)
+                note(**{f"bf16 {name} and {way}": rate})
+                print(f"  bf16 {name} and {way}: {shown(rate)} TFLOP/s", flush=True)
 
 
 def shown(rate):

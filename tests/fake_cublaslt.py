@@ -163,7 +163,11 @@ class FakeCublasLt:
             vector, dtype = op["set"].get(8, 0), dtype_of(self.made[d_layout]["type"])
             if not vector or vector % 16:
                 return INVALID_VALUE
-            result = result + at(vector, dtype, result.shape[1])[:, None].astype(result.dtype)
+            bias = at(vector, dtype, result.shape[1])
+            if epilogue == "bias_gradient":
+                bias[...] = A[0].sum(axis=1)
+            else:
+                result = result + bias[:, None].astype(result.dtype)
         if "gelu" in epilogue:  # at a matrix like D, of its type
             vector, dtype = op["set"].get(11, 0), dtype_of(self.made[d_layout]["type"])
             (_, m, n), ld = result.shape, op["set"][12]

@@ -37,8 +37,9 @@ def multiply(function, a, b, out, *rest, **options):
     """Multiply as gemm.multiply, `function`, does with the cublasLt of NumPy's arrays, captured."""
     fake_cupy.check_place()
     fake_cupy.will_change(out)
-    if options.get("gelu") is not None:  # which forward is written, too
-        fake_cupy.will_change(options["gelu"])
+    for name in ("gelu", "sums"):  # the first is written by the forward, the second always
+        if options.get(name) is not None:
+            fake_cupy.will_change(options[name])
     arguments = plain((a, b, out, *rest))
     call = functools.partial(function, *arguments, **{k: plain(v) for k, v in options.items()})
     could = call()

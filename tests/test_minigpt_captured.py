@@ -198,9 +198,13 @@ def test_dropout_that_reads_its_seed_on_the_gpu_is_captured(row):
     def attention_forward(qkv, n_head, rate, rng, segments):
         return ops.attention_forward(qkv, n_head, segments=segments)
 
+    def linear_and_residual(x, w, b, past, rate, rng):
+        out, linear = ops.linear_forward(x, w, b)
+        return *dropout_forward(out, rate, rng, past), linear
+
     vars(operations).update(
         Seed=Seed, dropout_forward=dropout_forward, dropout_backward=dropout_backward,
-        attention_forward=attention_forward,
+        attention_forward=attention_forward, linear_and_residual=linear_and_residual,
     )  # fmt: skip
     still = {"learning_rate": 0, "min_learning_rate": 0, "dropout": 0.5}
     for _ in range(2):
@@ -304,6 +308,7 @@ def test_products_that_go_through_gelu_and_back_are_captured_too(row):
         assert captured.graphs.failure is None and captured.backward.graph
         products = [line[1] for line in lt.library.log]
     assert products.count("bias_gelu") == products.count("gelu_backward") >= 4 * MODEL.n_layer
+    assert products.count("bias_gradient") == 4 * products.count("gelu_backward")
 
 
 def test_kernels_draw_other_zeros_in_every_replay_and_the_same_for_the_same_seed(row):

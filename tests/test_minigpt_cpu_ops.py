@@ -108,6 +108,31 @@ def test_linear_and_gelu(B, T, C, F, dtype, seed, block):
 
 @untimed
 @given(
+    B=sizes, T=lengths, C=sizes, F=sizes, dtype=dtypes, seed=seeds, block=blocks,
+    rate=st.sampled_from([0.0, 0.4]), draws=st.booleans(),
+)  # fmt: skip
+def test_linear_and_residual(B, T, C, F, dtype, seed, block, rate, draws):
+    rng = np.random.default_rng(seed)
+    x, w, b = normal(rng, dtype, B, T, C), normal(rng, dtype, C, F), normal(rng, dtype, F)
+    past = normal(rng, dtype, B, T, F)
+    given = [a.copy() for a in (x, w, b, past)]
+    with mock.patch.object(cpu_ops, "BLOCK", block):
+        out, drop, linear = cpu_ops.linear_and_residual(
+            x, w, b, past, rate, np.random.default_rng(seed) if draws else None
+        )
+    plain_out, plain_drop, plain_linear = ops.linear_and_residual(
+        x, w, b, past, rate, np.random.default_rng(seed) if draws else None
+    )
+    same(out, plain_out, dtype)
+    same(linear, plain_linear, dtype)
+    assert (drop is None) == (plain_drop is None) == (not (rate and draws))
+    if drop is not None:
+        same(drop, plain_drop, dtype)
+    same((x, w, b, past), tuple(given), dtype)
+
+
+@untimed
+@given(
     B=st.integers(1, 3), T=lengths, H=st.integers(1, 4), D=sizes, dtype=dtypes, seed=seeds,
     queries=st.sampled_from([1, 3, 64]), kept=st.sampled_from([0, 128]),
     cached=st.sampled_from([1, 1 << 13, 1 << 17]), scale=st.sampled_from([1, 5]),

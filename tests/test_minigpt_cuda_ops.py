@@ -153,6 +153,25 @@ def test_linear_is_that_of_float64(xp, dtype, T, C, F, seed):
 
 
 @for_every_type
+@pytest.mark.parametrize("draws", [False, True])
+@few
+@given(T=small, C=channels, F=channels, seed=seeds)
+def test_linear_with_what_goes_past_is_that_of_float64(xp, dtype, draws, T, C, F, seed):
+    x, w, b, past = (
+        normal(xp, dtype, seed + i, *shape)
+        for i, shape in enumerate([(2, T, C), (C, F), (F,), (2, T, F)])
+    )
+    rng = Seed(xp.asarray([seed])) if draws else None
+    out, drop, linear = cuda_ops.linear_and_residual(x, w, b, past, 0.4, rng)
+    added, _ = ops.linear_forward(wide(x), wide(w), wide(b))
+    if draws:  # the zeros and the scale, as the backward has them
+        added = added * wide(cuda_ops.dropout_backward(xp.ones_like(past), drop))
+    assert (drop is None) != draws
+    assert relative(out, wide(past) + added) < DTYPES[dtype]
+    assert all(got is given for got, given in zip(linear, (x, w), strict=True))
+
+
+@for_every_type
 @few
 @given(B=st.integers(1, 3), T=small, H=st.integers(1, 3), D=st.integers(1, 16), seed=seeds,
        packed=st.booleans())  # fmt: skip

@@ -308,6 +308,50 @@ def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
     assert [line[1] for line in lt.log] == ["none"]
 
 
+# ---- another matrix, and sums, in the same pass ----------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("unsupported", [(), ("bias",)])
+def test_what_goes_past_is_added_in_the_same_pass_or_after_it(dtype, with_bias, unsupported):
+    a, b, bias, past = (aligned(*s, dtype=dtype) for s in ((16, 24), (24, 32), (32,), (16, 32)))
+    kept, bias = past.copy(), bias if with_bias else None
+    expected = expected_product(a, b) + past.astype("f8")
+    expected = expected + bias.astype("f8") if with_bias else expected
+    fake = FakeCublasLt(unsupported)
+    with using(fake):
+        close(gemm.matmul(a, b, bias=bias, past=past), expected, dtype)
+    assert (past == kept).all()
+    assert [line[1] for line in fake.log] == ["bias" if with_bias and not unsupported else "none"]
+    gemm.plain_matmul(a, b, out := np.empty_like(past), bias=bias, past=past)
+    close(out, expected, dtype)
+
+
+def test_what_goes_past_may_lie_anywhere(lt):
+    a, b = aligned(8, 16), aligned(16, 24)
+    for past in (
+        aligned(24, 8).T, aligned(8, 27)[:, :24], aligned(200)[3:195].reshape(8, 24),
+        aligned(8, 24, dtype="float64"),
+    ):  # fmt: skip
+        close(gemm.matmul(a, b, past=past), expected_product(a, b) + past, "float32")
+    assert len(lt.log) == 4
+    with pytest.raises(ValueError, match=r"past has shape \(24,\); it must be \(8, 24\)"):
+        gemm.matmul(a, b, past=np.ones(24, "f4"))
+
+
+@needs_bfloat16
+def test_the_columns_of_a_factor_are_added_up_in_the_same_pass(lt):
+    a, b = aligned(40, 16, dtype="bfloat16").T, aligned(40, 24, dtype="bfloat16", seed=1)
+    out, sums = gemm.matmul_and_sums(a, b, "float32")
+    close(out, expected_product(a, b), "float32")
+    close(sums, b.astype("f8").sum(axis=0), "float32")
+    assert [line[1] for line in lt.log] == ["bias_gradient"]
+    assert gemm.matmul_and_sums(a.astype("f4"), b.astype("f4"), "float32") is None
+    with using(FakeCublasLt(("bias_gradient",))):
+        assert gemm.matmul_and_sums(a, b, "float32") is None
+
+
 # ---- through GELU in the same pass -----------------------------------------------------------
 
 

@@ -282,7 +282,14 @@ def test_dropout_is_where_gpt2_has_it(device):
         rates.append(("attention", dropout))
         return device.ops.attention_forward(qkv, n_head, dropout, rng, segments)
 
-    watched = {"dropout_forward": dropout_forward, "attention_forward": attention_forward}
+    def linear_and_residual(*given):
+        rates.append(given[-2])
+        return device.ops.linear_and_residual(*given)
+
+    watched = {
+        "dropout_forward": dropout_forward, "attention_forward": attention_forward,
+        "linear_and_residual": linear_and_residual,
+    }  # fmt: skip
     ops = SimpleNamespace(**{**vars(device.ops), **watched})
     model = small_model(replace(device, ops=ops), dropout=0.25)
     model.forward(*batch(device.xp), rng=random_generator(device.xp, 0))

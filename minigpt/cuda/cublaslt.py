@@ -5,9 +5,10 @@ element (i, j) of a matrix with the leading dimension ld stands at i + j ld. A p
 
     D = epilogue(alpha op(A) op(B) + beta C),  D (m, n), op(A) (m, k), op(B) (k, n)
 
-where op leaves a matrix as it is or transposes it. The epilogue does nothing; or adds a bias; or
-adds a bias, writes the sum to another matrix like D, and GELU of it to D; or multiplies with the
-slope of GELU at the numbers of such a matrix.
+where op leaves a matrix as it is or transposes it. The epilogue does nothing; or adds a bias (m,);
+or adds a bias, writes the sum to another matrix like D, and GELU of it to D; or multiplies with the
+slope of GELU at the numbers of such a matrix; or writes the sums of op(A)'s rows where a bias would
+stand, since that is the bias's gradient where A is the gradient after it.
 
 A plan is made once for each kind of product: descriptors, and the algorithm that the library thinks
 fastest. Running one enqueues it on a stream and waits for nothing, so it can be captured in a CUDA
@@ -35,13 +36,13 @@ BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
 # cublasComputeType_t
 COMPUTE = {"fp32": 68, "fp64": 70, "tf32": 77}
 # cublasLtEpilogue_t
-EPILOGUES = {"none": 1, "bias": 4, "bias_gelu": 164, "gelu_backward": 192}
+EPILOGUES = {"none": 1, "bias": 4, "bias_gelu": 164, "gelu_backward": 192, "bias_gradient": 256}
 # cublasLtMatmulDescAttributes_t
 TRANSA, TRANSB, EPILOGUE, BIAS_POINTER, AUX_POINTER, AUX_LD = 3, 4, 7, 8, 11, 12
 # what an epilogue reads or writes besides; the addresses are those of a call
 POINTERS = {
     "none": (), "bias": (BIAS_POINTER,), "bias_gelu": (BIAS_POINTER, AUX_POINTER),
-    "gelu_backward": (AUX_POINTER,),
+    "gelu_backward": (AUX_POINTER,), "bias_gradient": (BIAS_POINTER,),
 }  # fmt: skip
 # cublasLtMatrixLayoutAttribute_t
 BATCH_COUNT, BATCH_STRIDE = 5, 6
@@ -247,11 +248,12 @@ class Lt:
             self._set("MatrixLayout", layout, BATCH_STRIDE, c_int64(matrix.stride))
         return layout
 
-    def run(self, plan, a, b, d, alpha=1.0, beta=0.0, others=(), stream=0):
-        """Enqueue D = epilogue(alpha op(A) op(B) + beta D) for matrices at these addresses.
+    def run(self, plan, a, b, c, d, alpha=1.0, beta=0.0, others=(), stream=0):
+        """Enqueue D = epilogue(alpha op(A) op(B) + beta C) for matrices at these addresses.
 
-        `others` are those of what the epilogue reads or writes besides, as in POINTERS. Raises
-        Refused where the library will not, and notes that in the plan.
+        C is laid out as D is, and may be D. `others` are those of what the epilogue reads or writes
+        besides, as in POINTERS. Raises Refused where the library will not, and notes that in the
+        plan.
         """
         with self.lock:
             for pointer, other in zip(plan.pointers, others, strict=True):
@@ -259,7 +261,7 @@ class Lt:
             try:
                 self._call(
                     "cublasLtMatmul", self.handle, plan.operation, byref(plan.scalar(alpha)),
-                    a, plan.a, b, plan.b, byref(plan.scalar(beta)), d, plan.d, d, plan.d,
+                    a, plan.a, b, plan.b, byref(plan.scalar(beta)), c, plan.d, d, plan.d,
                     byref(plan.found.algorithm), self.workspace, self.workspace_bytes, stream,
                 )  # fmt: skip
             except Refused:

@@ -1,7 +1,8 @@
 """Matrix products on the GPU: `matmul(a, b)` is a b, for views and batches, as `a @ b` writes it.
 
-A bias can be added in the same pass, and GELU applied. `plain_matmul` says in plain lines what
-matmul does; that is what runs on NumPy arrays, and where cublasLt has no way to do it.
+A bias can be added in the same pass, and another matrix, or GELU applied, or b's columns added up
+(a bias's gradient). `plain_matmul` says in plain lines what matmul does; that is what runs on NumPy
+arrays, and where cublasLt has no way to do it.
 
 Our arrays are row-major and cublasLt's column-major. The same memory read column-major is the
 transpose, and out^T = b^T a^T: so b is its first operand and a its second, and nothing is copied.
@@ -46,23 +47,27 @@ def handle_of(x):
     return _handles[number]
 
 
-def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
+def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None, past=None, sums=None):
     """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone.
 
-    With `bias` and `gelu`, that becomes a b + bias, and out GELU of it; see matmul_before_gelu for
-    `gelu` alone.
+    `past`, a matrix like `out`, is added, and `sums` (N,) becomes b.sum(axis=0). With `bias` and
+    `gelu`, that becomes a b + bias, and out GELU of it; see matmul_before_gelu for `gelu` alone.
     """
     lt = handle_of(a)
     if lt is None or not (a.size and b.size):
         return False
-    at_a, at_b, at_out, at_bias, at_gelu = map(address, (a, b, out, bias, gelu))
+    vector = sums if bias is None else bias  # to the library both are its bias
+    added = out if past is None else past
+    at_a, at_b, at_out, at_vector, at_gelu, at_added = map(
+        address, (a, b, out, vector, gelu, added)
+    )
     compute = _compute.get(a.dtype) or ("fp64" if a.dtype == np.float64 else "fp32")
     key = (
         a.shape, a.strides, a.dtype, b.shape, b.strides, out.strides, out.dtype, compute,
-        at_a & 15, at_b & 15, at_out & 15, at_bias & 15, at_gelu & 15,
-        *(x is None or (x.shape, x.strides, x.dtype) for x in (bias, gelu)),
+        at_a & 15, at_b & 15, at_out & 15, at_vector & 15, at_gelu & 15, at_added & 15,
+        *(x is None or (x.shape, x.strides, x.dtype) for x in (bias, gelu, past, sums)),
     )  # fmt: skip
-    found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias, gelu))
+    found = lt.routes.get(key, lambda: route(lt, compute, a, b, out, bias, gelu, past, sums))
     if found is None or found.plan.is_refused:
         return False
     if any(found.copies):
@@ -74,8 +79,9 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
     try:
         for into_a, into_b, into_out in found.begins:  # its A is our b
             lt.run(
-                found.plan, at_b + into_b, at_a + into_a, at_out + into_out, scale,
-                float(accumulate), [at for at in (at_bias, at_gelu) if at], stream,
+                found.plan, at_b + into_b, at_a + into_a, at_added + into_out, at_out + into_out,
+                scale, float(accumulate or past is not None),
+                [at for at in (at_vector, at_gelu) if at], stream,
             )  # fmt: skip
     except Refused:  # the first call already, for all have one plan: nothing is written
         return False
@@ -85,8 +91,8 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None):
 # ---- a b ------------------------------------------------------------------------------------
 
 
-def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
-    """Return scale a b + bias: a (..., M, K), b (..., K, N), bias (N,) -> (..., M, N).
+def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0, past=None):
+    """Return scale a b + bias + past: a (..., M, K), b (..., K, N), bias (N,) -> (..., M, N).
 
     Leading axes are a batch and are broadcast. The result has the type `dtype`, default that of a
     and b, or goes to `out`, to what is there already with `accumulate`. Raises ValueError for
@@ -97,23 +103,28 @@ def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
         if accumulate:
             raise ValueError("accumulate is True; there must be an `out` to add to")
         out = array_module(a).empty(shape, dtype or a.dtype)
-    elif out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}; it must be {shape}, that of the product")
-    if bias is None and out.strides[-1] > out.strides[-2] == out.itemsize:  # out^T = b^T a^T
+    for name, x in (("out", out), ("past", past)):
+        if x is not None and x.shape != shape:
+            raise ValueError(f"{name} has shape {x.shape}; it must be {shape}, that of the product")
+    if (
+        bias is None and past is None and out.strides[-1] > out.strides[-2] == out.itemsize
+    ):  # out^T = b^T a^T
         matmul(
             b.swapaxes(-1, -2), a.swapaxes(-1, -2), out.swapaxes(-1, -2), accumulate, scale=scale
         )
         return out
-    if multiply(a, b, out, scale, accumulate, bias):
+    if multiply(a, b, out, scale, accumulate, bias, past=past):
         return out
-    if bias is not None and multiply(a, b, out, scale, accumulate):
-        out += bias
+    if (bias is not None or past is not None) and multiply(a, b, out, scale, accumulate):
+        for x in (bias, past):
+            if x is not None:
+                out += x
         return out
-    plain_matmul(a, b, out, accumulate, bias, scale)
+    plain_matmul(a, b, out, accumulate, bias, scale, past)
     return out
 
 
-# ---- with GELU in the same pass: in bfloat16 alone, for how exact the library's is it does not say
+# ---- more in the same pass: in bfloat16 alone, for how exact the library's is it does not say
 
 
 def matmul_gelu(a, b, bias):
@@ -132,6 +143,16 @@ def matmul_before_gelu(a, b, x):
     return out if could(a, b, out, gelu=x) else None
 
 
+def matmul_and_sums(a, b, dtype):
+    """Return a b (M, N) and b.sum(axis=0) (N,), made in one pass, of the type `dtype`.
+
+    So the gradients of a weight and of its bias read `b` once. None where there is no way.
+    """
+    (M, N), xp = check(a, b, None), array_module(a)
+    out, sums = xp.empty((M, N), dtype), xp.empty(N, dtype)
+    return (out, sums) if could(a, b, out, sums=sums) else None
+
+
 def could(a, b, out, **more):
     """Multiply; return whether that worked: what can be done in two passes must not fail in one."""
     try:
@@ -143,12 +164,13 @@ def could(a, b, out, **more):
 # ---- in plain lines -------------------------------------------------------------------------
 
 
-def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0):
+def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0, past=None):
     """Do what `matmul` does, in plain lines."""
     wide = np.result_type(a.dtype, np.float32)
     product = a.astype(wide) @ b.astype(wide) * wide.type(scale)
-    if bias is not None:
-        product += bias
+    for x in (bias, past):
+        if x is not None:
+            product += x
     out[...] = out + product if accumulate else product
 
 

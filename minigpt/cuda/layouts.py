@@ -21,12 +21,19 @@ class Route(NamedTuple):
     begins: list  # (bytes into a, into b, into the result) of each call
 
 
-def route(lt, compute, a, b, out, bias=None, gelu=None):
+def route(lt, compute, a, b, out, bias=None, gelu=None, past=None, sums=None):
     """Return the Route of a product into `out`, None where the library `lt` has none."""
     if row_distance(out) is None or row_distance(out)[0]:
         return None
-    # a bias is a vector for the columns of the whole result: no batch, and 16 bytes at a time
-    if bias is not None and (out.ndim != 2 or bias.dtype != out.dtype or not is_aligned(bias)):
+    # a bias, or its gradient, is a vector for the columns of the whole result: no batch, and 16
+    # bytes at a time
+    vector = sums if bias is None else bias
+    if vector is not None and (
+        out.ndim != 2 or vector.dtype != out.dtype or not is_aligned(vector)
+    ):  # fmt: skip
+        return None
+    # what is added lies as the result does
+    if past is not None and (past.strides, past.dtype) != (out.strides, out.dtype):
         return None
     # and so is the matrix that GELU, or its slope, is taken at, whose rows are of eights
     if gelu is not None and (
@@ -37,15 +44,18 @@ def route(lt, compute, a, b, out, bias=None, gelu=None):
     copies = tuple(row_distance(x) is None for x in (a, b))
     a, b = (np.empty(x.shape, x.dtype) if c else x for x, c in zip((a, b), copies, strict=True))
     batch, stride, begins = batches(a, b, out)
-    if gelu is None:
+    if sums is not None:
+        epilogue = "bias_gradient"
+    elif gelu is None:
         epilogue = "none" if bias is None else "bias"
     else:
         epilogue = "gelu_backward" if bias is None else "bias_gelu"
-    plan = lt.plan(kind_of(compute, a, b, out, batch, stride, epilogue))
+    added = out if past is None else past
+    plan = lt.plan(kind_of(compute, a, b, added, out, batch, stride, epilogue))
     return plan and Route(copies, plan, begins)
 
 
-def kind_of(compute, a, b, out, batch, stride, epilogue):
+def kind_of(compute, a, b, added, out, batch, stride, epilogue):
     """Return the Kind of product that gives `out`: its A is our b, and its B our a."""
 
     def matrix(x, stride):
@@ -56,7 +66,7 @@ def kind_of(compute, a, b, out, batch, stride, epilogue):
     (tb, of_b), (ta, of_a), (_, of_out) = map(
         matrix, (b, a, out), (stride[1], stride[0], stride[2])
     )
-    aligned = tuple(alignment(x) for x in (b, a, out, out))
+    aligned = tuple(alignment(x) for x in (b, a, added, out))
     return Kind(compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aligned)
 
 
