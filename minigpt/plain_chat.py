@@ -5,8 +5,9 @@ one kind: conversations, written down so that it can tell who speaks,
 
     <|bos|> <|user_start|> hello <|user_end|> <|assistant_start|> hi <|assistant_end|> ...
 
-where each <|...|> is one id of its own, which no text that anybody types is encoded to. Nothing
-else is new:
+where each <|...|> is one id of its own, which no text that anybody types is encoded to. (bos is the
+beginning of a sequence.) What they mean, the model learns as of all ids, from what comes next.
+Nothing else is new:
 
     learning    the step of plain_step.py, but only what the assistant says counts in the loss:
                 the model learns to answer and when to stop, not to ask
@@ -51,6 +52,9 @@ class Conversations:
 
         As always, the target of a place is the next id, here -1 if the assistant does not say it:
         model.forward leaves such a place out of the loss.
+
+            ids      bos  user_start  hello  user_end  assistant_start  hi
+            targets   -1          -1     -1        -1               hi  assistant_end
         """
         assert batch_size == 1, "conversations differ in length: set accumulate instead"
         ids, mask = map(np.array, self.rendered[index % len(self.rendered)])  # (T + 1,) each
