@@ -1,8 +1,8 @@
 """GPT-2: the forward pass, and the backward pass read upward.
 
-`forward` calls the operations of ops.py one after the other and keeps their caches. `backward`
-goes through the same operations in reverse and adds up the gradients of the parameters. There is
-no text here (see dataset.py), and weights are not changed here (see plain_step.py, optim.py).
+`forward` calls the operations of ops.py in turn, in its Device's form (on a CPU cpu_ops.py), and
+keeps their caches. `backward` goes through them in reverse and adds up the parameters' gradients.
+There is no text here (see dataset.py), and no weight changes (see plain_step.py).
 
 The model, for one window of ids (T,):
 

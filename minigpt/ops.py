@@ -18,8 +18,8 @@ CuPy, with the same functions. cpu_ops.py and cuda_ops.py have faster forms, tes
 
 Shapes, here and in every other file:
 
-    B batch   T time (positions)   S keys seen so far   C channels   H heads
-    D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N rows, here B T
+    B batch (texts)   T time (positions)   S keys seen so far   C channels (numbers at a position)
+    H heads   D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N rows, B T
 
 Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2);
 Vaswani et al. 2017, "Attention Is All You Need"; Ba et al. 2016, "Layer Normalization";
@@ -118,7 +118,7 @@ def layernorm_backward(dout, cache, past=None):
         dx[k] = rstd (dxhat[k] - mean(dxhat) - xhat[k] mean(dxhat xhat))
     """
     xhat, rstd, g = cache
-    db = dout.sum(axis=(0, 1))  # (C,)
+    db = dout.sum(axis=(0, 1))  # (C,), for b is in every row
     dg = (dout * xhat).sum(axis=(0, 1))  # (C,)
     dxhat = dout * g  # (B, T, C)
     along_mean = dxhat.mean(axis=-1, keepdims=True)  # (B, T, 1)
@@ -209,7 +209,7 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     A score, a sum of D products, grows as sqrt(D) if they are independent. That is divided out, or
     the larger D, the more would softmax settle on one position, where its gradient is nearly 0.
 
-    No position sees a later one, for that is what it is to predict: its share is exp(-inf) = 0.
+    No position sees a later one, for that it is to predict: a score of -inf, a share exp(-inf) = 0.
     Where texts share a row, `segments` (B, T) numbers them, and a position sees its own text only.
 
     >>> import numpy as np
