@@ -4,7 +4,7 @@ For a function f and a random direction u, the slope (f(x + h u) - f(x - h u)) /
 the analytic gradient's product with u. A wrong number anywhere in the gradient changes the product,
 so one direction tests all of them: for each input of each operation, plain (ops.py) and as a model
 uses it (cpu_ops.py, cuda_ops.py), and for each parameter of a whole model, in float64, where the
-two agree to eight digits or more. Break a line of a backward, and this says which.
+two agree to seven digits or more. Break a line of a backward, and this says which.
 
 A smaller h brings the measured slope nearer to the true one, by h^2, but leaves fewer right digits
 in the difference; near 1e-5 both errors are small.
