@@ -6,8 +6,9 @@ the sequences shorter and the list of symbols longer: find the two symbols that 
 most often, give that pair a symbol of its own, put it wherever the pair stands, repeat. A symbol's
 number is its id, the bytes that it stands for are a token.
 
-A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a cut:
-"dog." and "dog!" are to share "dog". Three chunks, and the first two merges:
+A text is first cut into chunks, roughly words (by `split.py`: Splitter("gpt4").chunks(text)), and
+no pair reaches across a cut: "dog." and "dog!" are to share "dog". Three chunks, and the first two
+merges:
 
     l o w      l o w e r      n e w
     lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first

@@ -213,9 +213,9 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     Where texts share a row, `segments` (B, T) numbers them, and a position sees its own text only.
 
     >>> import numpy as np
-    >>> qkv = np.array([[[1.0, 1.0, 10.0], [1.0, 1.0, 20.0]]])  # T = 2, C = 1: values 10 and 20
-    >>> attention_forward(qkv, n_head=1)[0].tolist()  # the second looks at both, at equal keys
-    [[[10.0], [15.0]]]
+    >>> qkv = np.array([[[1, 0, 10], [1, np.log(3), 20]]])  # T = 2, C = 1; keys 0 and log 3
+    >>> attention_forward(qkv, n_head=1)[0].round(6).tolist()  # the second's shares are 1 to 3
+    [[[10.0], [17.5]]]
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
