@@ -13,7 +13,7 @@ is five lines,
     loss  = how surprised the model is by a batch, on average            (model.forward)
     g     = d loss / d w for every parameter w, by the chain rule        (model.backward)
     g     = g min(1, clip / |g|)     a rare steep place must not throw the model far
-    m, v  = running means of g and of g g
+    m, v  = running means of g and of g g, corrected for their start at 0
     w     = w - lr (m / (sqrt(v) + epsilon) + decay w)                   (AdamW)
 
 and a run is the same step again and again, each time with other windows of the text. The loss rises
