@@ -27,7 +27,7 @@ def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
     rng, T = np.random.default_rng(seed), model.config.n_positions
     window = list(ids)[-T:]  # what the model sees
     for _ in range(max_new_tokens):
-        logits = to_numpy(model.logits(window))[-1]  # (V,)
+        logits = to_numpy(model.logits(window))[-1]  # (V,), those after the last id
         id = draw(probabilities(logits, temperature), rng.random())
         if id == stop:
             return
@@ -42,7 +42,7 @@ def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
 def probabilities(logits, temperature):
     """Return softmax(logits / temperature), (V,) -> (V,).
 
-    exp(x / temperature) = exp(x)^(1 / temperature): at 0.5, odds of 1 : 3 become their squares.
+    exp(x / temperature) = exp(x)^(1 / temperature): at 0.5, odds of 1 : 3 become 1 : 9.
 
     >>> logits = np.log([1, 3])
     >>> probabilities(logits, 1.0).round(2).tolist(), probabilities(logits, 0.5).round(2).tolist()
