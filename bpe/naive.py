@@ -1,13 +1,14 @@
 """Byte-pair encoding in its simplest form: read this first.
 
-Text is bytes, so 256 symbols can write any text down, but the sequences are long, and a model sees
-only so many symbols at a time and computes the same for each. Byte-pair encoding makes the
-sequences shorter and the list of symbols longer: find the two symbols that stand side by side most
-often, give that pair a symbol of its own, put it wherever the pair stands, repeat. A symbol's
+Text is bytes (UTF-8), so 256 symbols can write any text down, but the sequences are long, and a
+model sees only so many symbols at a time and computes the same for each. Byte-pair encoding makes
+the sequences shorter and the list of symbols longer: find the two symbols that stand side by side
+most often, give that pair a symbol of its own, put it wherever the pair stands, repeat. A symbol's
 number is its id, the bytes that it stands for are a token.
 
-A text is first cut into chunks, roughly words (`split.py`), and no pair reaches across a cut:
-"dog." and "dog!" are to share "dog". Three chunks, and the first two merges:
+A text is first cut into chunks, roughly words (by `split.py`: Splitter("gpt4").chunks(text)), and
+no pair reaches across a cut: "dog." and "dog!" are to share "dog". Three chunks, and the first two
+merges:
 
     l o w      l o w e r      n e w
     lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first
@@ -28,8 +29,9 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
-# The first 256 ids are the bytes, in the order GPT-2 gave them and `tokenizers` and tiktoken
-# kept: first those that are a visible character in Latin-1 ("!" has id 0, "A" 32), then the rest.
+# The first 256 ids are the bytes. Any order would do; this is GPT-2's, which `tokenizers` and
+# tiktoken kept: first those that are a visible character in Latin-1 ("!" has id 0, "A" 32), then
+# the rest.
 VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_ORDER = bytes(VISIBLE + [byte for byte in range(256) if byte not in VISIBLE])
 
@@ -107,6 +109,13 @@ def vocabulary(merges: Iterable[Pair]) -> list[bytes]:
 
 
 def decode(ids: Iterable[int], merges: list[Pair]) -> bytes:
-    """Join the bytes that the ids stand for."""
+    """Join the bytes that the ids stand for.
+
+    They are text only together: a character of several bytes may be cut between two tokens.
+
+    >>> merges = train([b"low", b"lower", b"new"], num_merges=2)
+    >>> decode([82, 257], merges)  # the way back
+    b'slow'
+    """
     tokens = vocabulary(merges)
     return b"".join(tokens[id] for id in ids)

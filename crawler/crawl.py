@@ -3,7 +3,7 @@
 Worker threads only fetch (`workers.py`). The main thread alone owns the queue and the archive, and
 decides everything:
 
-    a host is due -> its next address -> robots.txt allows it? -> a free worker fetches the page
+    a host is due -> its next address -> robots.txt, read first, allows it? -> a worker fetches it
     a worker is done -> the host is due again after its delay -> keep the page, queue its links
 
 Who takes part:
@@ -11,8 +11,8 @@ Who takes part:
     frontier   the addresses that wait, and what came of the others, on disk (`frontier.py`)
     visit      one of these addresses: how many links from a seed, how often it was tried
     intake     which links get into the frontier (`intake.py`), by the scope (`scope.py`)
-    turns      when each host may be asked again (`politeness.py`); a Host knows the robots.txt of
-               its two origins, with http and with https
+    turns      when each host may be asked again (`politeness.py`); a Host, named by its netloc
+               (a.org, a.org:8000), knows the robots.txt of its two origins, with http and https
     state      archive and frontier, which always agree, whatever kills the crawl (`state.py`)
 
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`), or
@@ -60,7 +60,7 @@ def crawl(
     state = State(output, settings.deciding(), once)
     if state.news:
         say(state.news)
-    if state.recalled:
+    if state.recalled:  # by `once`
         return state.leave()
     if state.finished_report:  # killed while it tidied up
         return state.complete()
@@ -101,7 +101,7 @@ class _Crawl:
         self.frontier = state.frontier
         self.say = say
         self.agent = user_agent(settings.contact)
-        local = local_netlocs(settings.seeds)
+        local = local_netlocs(settings.seeds)  # of private networks, only these are asked
         fetcher = Fetcher(self.agent, settings.timeout_s, settings.max_page_bytes, local)
         self.workers = Workers(fetcher, state.output.parent, settings.n_workers)
         self.turns = Turns(self._delay_s, settings.n_per_host)

@@ -1,8 +1,8 @@
 """GPT-2: the forward pass, and the backward pass read upward.
 
-`forward` calls the operations of ops.py one after the other and keeps their caches. `backward`
-goes through the same operations in reverse and adds up the gradients of the parameters. There is
-no text here (see dataset.py), and weights are not changed here (see plain_step.py, optim.py).
+`forward` calls the operations of ops.py in turn, in its Device's form (on a CPU cpu_ops.py), and
+keeps their caches. `backward` goes through them in reverse and adds up the parameters' gradients.
+There is no text here (see dataset.py), and no weight changes (see plain_step.py).
 
 The model, for one window of ids (T,):
 
@@ -15,7 +15,8 @@ token embedding") and where it stands (wpe, "word position embedding"), for atte
 knows no order. Attention adds to a row what earlier rows know; mlp ("multi-layer perceptron") adds
 what follows from the row alone. As both only add, the gradient also passes a block unchanged, by
 the +, and so reaches the first of many. In the end each row is multiplied with the embedding of
-every symbol. The product is the symbol's logit: the larger, the likelier it comes next.
+every symbol. The product is the symbol's logit: the larger, the likelier it comes next, after this
+row. So a window makes T predictions at once, each from the ids up to there.
 
 A block's linear operations have GPT-2's names, with c_ since its code calls them conv1d:
 
@@ -37,8 +38,8 @@ from minigpt.params import Params
 def param_shapes(config):
     """Return a dict from every parameter's name to its shape, in the order of use.
 
-    h.0, h.1, ... are the blocks, ln_f is the last normalisation. wte is used twice: first to look
-    up what each token is, and last, transposed, for the logits.
+    h.0, h.1, ... are the blocks, ln_f is the last normalisation. wte is used twice, one table to
+    learn instead of two: to look up what each token is, and last, transposed, for the logits.
     """
     V, C, F = config.vocab_size, config.n_embd, 4 * config.n_embd
     shapes = {"wte.weight": (V, C), "wpe.weight": (config.n_positions, C)}
@@ -86,16 +87,15 @@ class GPT:
         """Fill the parameters as transformers does: normal(0, 0.02), gains 1, biases 0.
 
         At random, for columns that begin equal get equal gradients, and stay equal for ever.
-        The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): a model
-        of L blocks adds 2 L products, and x is not to grow with their number. In a model narrower
-        than GPT-2's smallest, all matrices start larger, by sqrt(768 / C). Their products, sums of
-        fewer terms, are then as large as there (Glorot and Bengio 2010, "Understanding the
-        difficulty of training deep feedforward neural networks"). On tinyshakespeare with 128
-        channels this takes more than 0.1 nats off the loss after 2000 steps. A seed gives the same
-        weights on every device.
+        The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): L blocks
+        add 2 L products, and a sum of 2 L independent numbers is sqrt(2 L) times as large as one.
+        In a model narrower than GPT-2's smallest, all matrices start larger, by sqrt(768 / C).
+        Their products, sums of fewer terms, are then as large as there (Glorot and Bengio 2010,
+        "Understanding the difficulty of training deep feedforward neural networks"): with 128
+        channels this takes more than 0.1 nats off tinyshakespeare's loss after 2000 steps.
         """
         std = 0.02 * max(1.0, math.sqrt(768 / self.config.n_embd))
-        rng = random_generator(np, seed)
+        rng = random_generator(np, seed)  # NumPy's, for the same weights on every device
         for name, w in self.params.items():
             if name.endswith("bias"):
                 w[...] = 0

@@ -3,23 +3,23 @@
 A forward returns its output and a cache: what its backward will need. The last output is a single
 number, the loss: how wrong the model is. A backward takes `dout`, the gradient of the loss with
 respect to the output, and returns the gradient with respect to each input. `dx` always means
-dLoss/dx. It has the shape of x and says how fast the loss rises with each number in x. x[i] reaches
-the loss through every out[j], and by the chain rule these ways add up:
+dLoss/dx. It has the shape of x and says how fast the loss rises with each number in x. Where out
+rises twice as fast as x, and the loss five times as fast as out, it rises ten times as fast as x.
+x[i] reaches the loss through every out[j], and by the chain rule these ways add up:
 
     dx[i] = sum over j of dout[j] (d out[j] / d x[i])
 
 Every backward below is this sum, worked out. Where it is not plain, its derivation stands beside
 it; there [i = j] means 1 if i equals j, else 0. gradcheck.py compares each with measured slopes.
 
-All functions are pure: they never change what they are given. There is no automatic
-differentiation here, and no layers and parameters (see model.py). Arrays are NumPy's on a CPU or
-CuPy's on a GPU, libraries with the same functions; `xp` is the one that an array belongs to.
-cpu_ops.py and cuda_ops.py have faster forms under the same names, tested against these.
+Functions are pure: they change nothing they are given. There is no automatic differentiation here,
+and no layers and parameters (see model.py). `xp` is the library of an array: NumPy, or on a GPU
+CuPy, with the same functions. cpu_ops.py and cuda_ops.py have faster forms, tested against these.
 
 Shapes, here and in every other file:
 
-    B batch   T time (positions)   S keys seen so far   C channels   H heads
-    D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N rows, here B T
+    B batch (texts)   T time (positions)   S keys seen so far   C channels (numbers at a position)
+    H heads   D size of a head, C / H   F feed-forward, 4 C   V vocabulary   L layers   N rows, B T
 
 Sources: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2);
 Vaswani et al. 2017, "Attention Is All You Need"; Ba et al. 2016, "Layer Normalization";
@@ -41,8 +41,7 @@ def embedding_forward(ids, w):
 def embedding_backward(dout, cache):
     """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
 
-    The gradient of a row is the sum over the places that used it. The other rows have none, and a
-    batch uses few rows of a large table. (cuda_ops returns all rows, as a slice.)
+    A row's gradient is the sum over the places that used it; a batch uses few of a large table.
     """
     ids, w = cache
     xp, C = array_module(w), w.shape[1]
@@ -65,9 +64,10 @@ def linear_forward(x, w, b):
 def linear_backward(dout, cache, gelu=None):
     """Return dx (B, T, C), dw (C, F), db (F,).
 
-    Where x came out of GELU, and its cache is given as `gelu`, dx is the gradient before that.
-    x[n, c] reaches out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
-    w[c, f] reaches it times x[n, c], for every row n. Both sums are matrix products again.
+    x[n, c] is in out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
+    w[c, f] is in it times x[n, c], for every row n. Both sums are matrix products again, and their
+    shapes fit in this order only. b[f] is in it once, for every n. Where x came out of GELU, and
+    its cache is given as `gelu`, dx is the gradient before that.
     """
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
@@ -95,7 +95,8 @@ def linear_and_residual(x, w, b, past, rate, rng):
 def layernorm_forward(x, g, b, eps=1e-5):
     """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C).
 
-    Every block adds to x (model.py), so it grows; each reads numbers of one size all the same.
+    Every block adds to x (model.py), so it grows; each reads numbers of one size, which g and b
+    learn. `eps` is for rows of equal numbers, whose variance is 0.
     """
     centred = x - x.mean(axis=-1, keepdims=True)  # (B, T, C)
     variance = (centred * centred).mean(axis=-1, keepdims=True)  # (B, T, 1)
@@ -107,16 +108,13 @@ def layernorm_forward(x, g, b, eps=1e-5):
 def layernorm_backward(dout, cache, past=None):
     """Return dx (B, T, C), dg (C,), db (C,).
 
-    In a block x also goes past the normalisation. `past`, the gradient that comes back that way,
-    is added to dx.
+    In a block x also goes past this. `past`, the gradient that comes back that way, is added to dx.
 
-    dxhat = dout g. In one row, z = x - mean(x) and xhat = z rstd: through mean and variance, x[k]
-    reaches every xhat[c].
+    dxhat = dout g. In one row, z = x - mean(x), variance = sum(z^2) / C and xhat = z rstd with
+    rstd = (variance + eps)^(-1/2): through mean and variance, x[k] reaches every xhat[c].
 
         d z[c] / d x[k]     = [c = k] - 1 / C
-        variance            = sum over c of z[c]^2 / C
         d variance / d x[k] = sum over c of 2 z[c] ([c = k] - 1 / C) / C = 2 z[k] / C, as sum(z) = 0
-        rstd                = (variance + eps)^(-1/2)
         d rstd / d x[k]     = -rstd^3 / 2 (2 z[k] / C) = -rstd^2 xhat[k] / C
         d xhat[c] / d x[k]  = rstd ([c = k] - 1 / C) - z[c] rstd^2 xhat[k] / C
                             = rstd ([c = k] - 1 / C - xhat[c] xhat[k] / C)
@@ -126,7 +124,7 @@ def layernorm_backward(dout, cache, past=None):
         dx[k] = rstd (dxhat[k] - mean(dxhat) - xhat[k] mean(dxhat xhat))
     """
     xhat, rstd, g = cache
-    db = dout.sum(axis=(0, 1))  # (C,)
+    db = dout.sum(axis=(0, 1))  # (C,), for b is in every row
     dg = (dout * xhat).sum(axis=(0, 1))  # (C,)
     dxhat = dout * g  # (B, T, C)
     along_mean = dxhat.mean(axis=-1, keepdims=True)  # (B, T, 1)
@@ -192,7 +190,7 @@ def dropout_backward(dout, cache):
 def softmax(x):
     """Return exp(x) / sum(exp(x)) along the last axis: positive numbers that add up to 1.
 
-    Taking a number off all x changes nothing; taking off the maximum keeps exp from overflowing.
+    exp(x - m) is exp(x) / exp(m), so m changes nothing; m = max(x) keeps exp from overflowing.
     """
     e = array_module(x).exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -201,7 +199,8 @@ def softmax(x):
 def split_heads(qkv, n_head):
     """View qkv (B, T, 3C) as queries, keys and values, each (B, H, T, D)."""
     B, T, C3 = qkv.shape
-    return qkv.reshape(B, T, 3, n_head, C3 // 3 // n_head).transpose(2, 0, 3, 1, 4)
+    D = C3 // 3 // n_head
+    return qkv.reshape(B, T, 3, n_head, D).transpose(2, 0, 3, 1, 4)  # (3, B, H, T, D)
 
 
 def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
@@ -216,13 +215,13 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     A score, a sum of D products, grows as sqrt(D) if they are independent. That is divided out, or
     the larger D, the more would softmax settle on one position, where its gradient is nearly 0.
 
-    A position never sees a later one, for that is what it is to predict. Where several texts share
-    a row, `segments` (B, T) numbers them, and a position sees only those of its own.
+    No position sees a later one, for that it is to predict: a score of -inf, a share exp(-inf) = 0.
+    Where texts share a row, `segments` (B, T) numbers them, and a position sees its own text only.
 
     >>> import numpy as np
-    >>> qkv = np.array([[[1.0, 1.0, 10.0], [1.0, 1.0, 20.0]]])  # T = 2, C = 1: values 10 and 20
-    >>> attention_forward(qkv, n_head=1)[0].tolist()  # the second looks at both, at equal keys
-    [[[10.0], [15.0]]]
+    >>> qkv = np.array([[[1, 0, 10], [1, np.log(3), 20]]])  # T = 2, C = 1; keys 0 and log 3
+    >>> attention_forward(qkv, n_head=1)[0].round(6).tolist()  # the second's shares are 1 to 3
+    [[[10.0], [17.5]]]
     """
     xp = array_module(qkv)
     q, k, v = split_heads(qkv, n_head)  # each (B, H, T, D)
@@ -253,8 +252,8 @@ def attention_backward(dout, cache):
         d att[s] / d scores[j] = [s = j] e[s] / Z - e[s] e[j] / Z^2 = att[s] ([s = j] - att[j])
         dscores[j] = sum over s of datt[s] times this = att[j] (datt[j] - sum(datt att))
 
-    Where s is unseen, att is exp(-inf) / Z = 0 and so is dscores: the mask needs no backward. Last,
-    from scores[t, s] = q[t] . k[s] / sqrt(D),
+    Where s is unseen, att is 0, and so is dscores: the mask needs no backward. Last, from
+    scores[t, s] = q[t] . k[s] / sqrt(D),
 
         dq[t]      = sum over s of dscores[t, s] k[s] / sqrt(D)
         dk[s]      = sum over t of dscores[t, s] q[t] / sqrt(D)
@@ -277,13 +276,13 @@ def attention_backward(dout, cache):
 
 
 def next_token_losses(x, w, targets):
-    """Score every symbol as the next one; return each target's cross-entropy (B, T), in nats.
+    """Return each target's cross-entropy (B, T), in nats: logarithms to base e.
 
-    x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits are x w^T, and
-    the loss of a target is -log softmax(logits)[target] = log(sum(exp(logits))) - logits[target]:
-    0 where the target was held to be certain, log V where all symbols were equally likely. A text
-    is as likely as its symbols' probabilities multiplied, and by the logarithm the losses add up.
-    A negative target counts for nothing: its loss is 0.
+    x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits, a score for
+    every symbol as the next one, are x w^T. The loss of a target is -log softmax(logits)[target] =
+    log(sum(exp(logits))) - logits[target]: 0 where the target was held to be certain, log V where
+    all symbols were equally likely. A text is as likely as its symbols' probabilities multiplied,
+    and by the logarithm the losses add up. A negative target counts for nothing: its loss is 0.
     """
     xp = array_module(x)
     rows = x.reshape(-1, x.shape[-1])  # (N, C)
@@ -312,7 +311,8 @@ def next_token_loss_backward(dloss, cache):
         loss            = log(sum(exp(z))) - z[y]
         d loss / d z[k] = exp(z[k]) / sum(exp(z)) - [k = y] = softmax(z)[k] - [k = y]
 
-    The logits are by far the largest array of the model. They are computed again, not kept.
+    Against this, the target's logit rises by what its probability lacks of 1, and each other falls
+    by its own. The logits, by far the model's largest array, are computed again, not kept.
     """
     x, w, targets, n_targets = cache
     xp = array_module(x)

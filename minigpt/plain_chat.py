@@ -5,8 +5,9 @@ one kind: conversations, written down so that it can tell who speaks,
 
     <|bos|> <|user_start|> hello <|user_end|> <|assistant_start|> hi <|assistant_end|> ...
 
-where each <|...|> is one id of its own, which no text that anybody types is encoded to. Nothing
-else is new:
+where each <|...|> is one id of its own, which no text that anybody types is encoded to. (bos is the
+beginning of a sequence.) What they mean, the model learns as of all ids, from what comes next.
+Nothing else is new:
 
     learning    the step of plain_step.py, but only what the assistant says counts in the loss:
                 the model learns to answer and when to stop, not to ask
@@ -51,6 +52,9 @@ class Conversations:
 
         As always, the target of a place is the next id, here -1 if the assistant does not say it:
         model.forward leaves such a place out of the loss.
+
+            ids      bos  user_start  hello  user_end  assistant_start  hi
+            targets   -1          -1     -1        -1               hi  assistant_end
         """
         assert batch_size == 1, "conversations differ in length: set accumulate instead"
         ids, mask = map(np.array, self.rendered[index % len(self.rendered)])  # (T + 1,) each
@@ -68,7 +72,23 @@ def fine_tune(model, tokenizer, conversations, config):
 
 
 def reply(model, tokenizer, messages, max_new_tokens, temperature=0, seed=None):
-    """Return what the assistant answers to a conversation that ends with the user."""
+    """Return what the assistant answers to a conversation that ends with the user.
+
+    Two conversations, learned from nothing, with a symbol for each byte:
+
+    >>> from bpe import Tokenizer
+    >>> from minigpt.chat_format import CONTROL_TOKENS, conversation
+    >>> from minigpt.config import ModelConfig, TrainConfig
+    >>> from minigpt.model import GPT
+    >>> tokenizer = Tokenizer.from_merges([], special_tokens=CONTROL_TOKENS)
+    >>> talks = [conversation("hello", "hi"), conversation("bye", "see you")]
+    >>> shape = ModelConfig(tokenizer.n_vocab, n_positions=32, n_embd=16, n_layer=1, n_head=2)
+    >>> model = GPT(shape).initialise(seed=1)
+    >>> config = TrainConfig(60, batch_size=1, accumulate=2, learning_rate=0.02, warmup_steps=0)
+    >>> losses = list(fine_tune(model, tokenizer, talks, config))
+    >>> reply(model, tokenizer, conversation("bye"), max_new_tokens=20)
+    'see you'
+    """
     ids, _ = render(tokenizer, messages)
     start, end = (tokenizer.special_tokens[f"<|assistant_{x}|>"] for x in ("start", "end"))
     written = plain_sample.generate(model, [*ids, start], max_new_tokens, temperature, end, seed)

@@ -9,7 +9,8 @@ is drawn. It is appended, and the model is asked again:
     ids    = ids, then id
 
 At temperature 1 these are the model's own probabilities. A lower one makes the likely symbols
-likelier still; at 0 the likeliest is always taken, by which a text soon repeats itself.
+likelier still; at 0 the likeliest is always taken, by which a text soon repeats itself. Hence
+the drawing: what is likely comes often, and what is unlikely now and then, as in text.
 
 This is not for use: for every new id it computes the whole window again. sample.py writes the same
 ids, and computes only what is new (decode.py), for many texts together (batch.py, engine.py);
@@ -26,18 +27,27 @@ def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
     rng, T = np.random.default_rng(seed), model.config.n_positions
     window = list(ids)[-T:]  # what the model sees
     for _ in range(max_new_tokens):
-        logits = to_numpy(model.logits(window))[-1]  # (V,)
+        logits = to_numpy(model.logits(window))[-1]  # (V,), those after the last id
         id = draw(probabilities(logits, temperature), rng.random())
         if id == stop:
             return
         yield id
         window.append(id)
         if len(window) > T:
-            window = window[-max(1, T // 2) :]  # the window is full: forget the older half
+            # The window is full: forget the older half. The rest moves to the front, where each id
+            # has another position: decode.py must compute it anew, so not for a single id.
+            window = window[-max(1, T // 2) :]
 
 
 def probabilities(logits, temperature):
-    """Return softmax(logits / temperature), (V,) -> (V,)."""
+    """Return softmax(logits / temperature), (V,) -> (V,).
+
+    exp(x / temperature) = exp(x)^(1 / temperature): at 0.5, odds of 1 : 3 become 1 : 9.
+
+    >>> logits = np.log([1, 3])
+    >>> probabilities(logits, 1.0).round(2).tolist(), probabilities(logits, 0.5).round(2).tolist()
+    ([0.25, 0.75], [0.1, 0.9])
+    """
     if temperature == 0:
         # 1 for the likeliest, 0 for all others
         return (np.arange(len(logits)) == np.argmax(logits)).astype(np.float64)
@@ -49,6 +59,9 @@ def draw(p, number):
     """Return the id that a random `number` of [0, 1) chooses.
 
     There each id has a share as wide as its probability: first id 0, then id 1, and so on.
+
+    >>> draw([0.25, 0.75], 0.2), draw([0.25, 0.75], 0.3)
+    (0, 1)
     """
     end = 0.0
     for id, share in enumerate(p):

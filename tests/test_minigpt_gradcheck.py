@@ -46,6 +46,30 @@ def test_a_wrong_backward_is_found(capsys, monkeypatch, name, wrong):
     assert "NOT below 1e-06" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["linear_backward", "layernorm_backward", "embedding_backward"])
+def test_a_plain_backward_is_checked_where_a_faster_one_is_used(capsys, monkeypatch, name):
+    wrong = broken(name, lambda grads: (*grads[:-1], 2 * grads[-1]))
+    monkeypatch.setattr(ops, name, getattr(wrong, name))
+    assert gradcheck.run("cpu") is False
+    of_plain, rest = capsys.readouterr().out.split("every operation of cpu_ops.py")
+    marked = [line.split(",")[0].strip() for line in of_plain.splitlines() if "<- wrong" in line]
+    assert name.removesuffix("_backward") in marked
+    assert "gelu" not in marked
+    assert "<- wrong" not in rest
+
+
+def test_a_gradient_of_another_shape_is_refused(monkeypatch):
+    summed_too_little = broken(
+        "layernorm_backward", lambda g: (g[0], g[1], g[2] + np.zeros((5, 1)))
+    )
+    monkeypatch.setattr(ops, "layernorm_backward", summed_too_little.layernorm_backward)
+    said = (
+        r"layernorm: the gradient of input 2 has shape \(5, 6\); it must have the input's, \(6,\)"
+    )
+    with pytest.raises(ValueError, match=said):
+        gradcheck.run("cpu")
+
+
 def test_a_wrong_gradient_of_a_parameter_is_found_by_its_name():
     wrong_gain = broken("layernorm_backward", lambda g: (g[0], 2 * g[1], g[2]))
     device = Device("cpu", np, wrong_gain, row_ops)
