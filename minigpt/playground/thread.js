@@ -185,5 +185,5 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 
 // The page is followed while it grows, unless its reader has gone up.
 const end = () => document.documentElement.scrollHeight;
-const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
+export const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
 export const toEnd = () => window.scrollTo(0, end());

@@ -1,0 +1,39 @@
+// What may be asked next: beneath the last answer, where it is about a name that was taught.
+
+import { path } from "./conversation.js";
+
+const MOST = 3;
+
+// Give at most three questions: for what else was taught of the name, for that to which it belongs,
+// for what belongs to it, and for what stands beside it. All are about what was taught, and was
+// answered right in the examination; none was asked in this conversation.
+export function nextQuestions(conversation, names) {
+  const nodes = path(conversation);
+  const last = nodes.at(-1);
+  const isAnswer = last?.role === "assistant" && last.finish === "stop" && last.prompt == null;
+  const about = isAnswer && findName(last.content, names);
+  if (!about) return [];
+  const place = names.indexOf(about);
+  const fromHere = [...names.slice(place + 1), ...names.slice(0, place)];
+  const beside = fromHere.filter(
+    ({ parent, kind }) => parent === about.parent && kind === about.kind,
+  );
+  const others = [
+    ...names.filter(({ name }) => name === about.parent),
+    ...fromHere.filter(({ parent }) => parent === about.name),
+    ...beside.slice(0, about.parent ? MOST : 1), // who belongs to nothing has only neighbours
+  ];
+  const questions = [...about.more, ...others.filter(({ right }) => right).map(({ ask }) => ask)];
+  const asked = new Set(nodes.map(({ content }) => content));
+  return questions.filter((question) => !asked.has(question)).slice(0, MOST);
+}
+
+// Find the name that an answer is about: Module json: ..., git-commit: ..., Function isfile: it is
+// in os.path.
+function findName(answer, names) {
+  const [start, text = ""] = answer.split(/: (.*)/s);
+  const short = start.replace(/^\S+ /, "");
+  const home = /^it is in (\S+)\.$/.exec(text)?.[1];
+  const spelled = [start, short, `${home}.${short}`];
+  return names.find(({ name }) => spelled.includes(name));
+}
