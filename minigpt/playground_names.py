@@ -18,7 +18,7 @@ from minigpt.facts import OF_PYTHON
 from minigpt.further import module_of, tells_contents
 
 ASK = {
-    "module": "What is {} for?", "class": "What is {}?", "function": "What does {} do?",
+    "module": "What is {} for?", "class": "What is {} for?", "function": "What does {} do?",
     "method": "What does {} do?", "page": "What is {} about?", "term": "What is {}?",
 }  # fmt: skip
 CALLED = "How do I call {}?"  # of a function (signature), of a term (call)

@@ -98,8 +98,8 @@ OFFERED = {
         ["How do I call json.dumps?", "What is json for?", "What does json.dump do?"],
     "Function join: it is in os.path.": ["What is os.path for?"],
     "json.dump: I was not taught that.": ["What is json for?", "What does json.dumps do?"],
-    "Module jsn? I do not know that name.": [],
-    "I am minigpt.": [],
+    "Module jsn? I do not know that name.": ["Names that it was taught"],
+    "I am minigpt.": ["Names that it was taught"],
 }  # fmt: skip
 
 
@@ -136,6 +136,8 @@ def test_the_names_fit_a_phone_and_axe_finds_no_serious_problem(taught, dark):
     finished(taught, 1)
     taught.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8") + ";0")
     assert taught.evaluate("document.documentElement.scrollWidth") <= 320
+    tools = "[...document.querySelectorAll('.composer .quiet')]"
+    assert taught.evaluate(f"{tools}.every((e) => e.scrollWidth <= e.offsetWidth)")  # none is cut
     assert taught.evaluate(AXE_RUN) == []
     taught.evaluate("document.querySelectorAll('.composer .quiet')[2].click()")
     assert taught.evaluate("document.querySelector('dialog').scrollWidth") <= 320

@@ -40,9 +40,10 @@ export function readHead({ tokens, heads, layer, first: cut }, state) {
     fill(top, found.map(({ at, weight }) => lookedAt(tokens[at].text, weight, t - at)));
   }
 
-  list.addEventListener("pointerover", (event) => {
+  // not pointerover: that comes, too, when the page is scrolled beneath a pointer that rests
+  list.addEventListener("pointermove", (event) => {
     const t = boxes.indexOf(event.target.closest(".token-box"));
-    if (t >= 0) look(t);
+    if (t >= 0 && t !== state.at - cut) look(t);
   });
   list.addEventListener("keydown", (event) => {
     const t = state.at - cut;

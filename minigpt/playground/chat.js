@@ -6,7 +6,7 @@ import { el, fill } from "./dom.js";
 import { makeDrawer } from "./drawer.js";
 import { rememberFocus } from "./focus.js";
 import { makeNames } from "./names.js";
-import { nextQuestions } from "./next_questions.js";
+import { endsWithAnswer, nextQuestions } from "./next_questions.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
@@ -102,8 +102,13 @@ export function mount(root, context) {
   // What may be asked next is beneath the last answer.
   function offerNext(taught) {
     const follow = nearEnd();
-    const button = (text) => el("button", { type: "button", onclick: () => suggest(text) }, text);
-    fill(next, nextQuestions(conversation, taught).map(button));
+    const button = (text, onclick) => el("button", { type: "button", onclick }, text);
+    const questions = nextQuestions(conversation, taught);
+    fill(next, questions.map((text) => button(text, () => suggest(text))));
+    // "Ask me about one by its name", it may have said: which are there?
+    if (!questions.length && taught.length && endsWithAnswer(conversation)) {
+      next.append(button("Names that it was taught", names.open));
+    }
     if (follow && next.firstChild && root.offsetParent) toEnd();
   }
 

@@ -10,8 +10,7 @@ const MOST = 3;
 export function nextQuestions(conversation, names) {
   const nodes = path(conversation);
   const last = nodes.at(-1);
-  const isAnswer = last?.role === "assistant" && last.finish === "stop" && last.prompt == null;
-  const about = isAnswer && findName(last.content, names);
+  const about = endsWithAnswer(conversation) && findName(last.content, names);
   if (!about) return [];
   const place = names.indexOf(about);
   const fromHere = [...names.slice(place + 1), ...names.slice(0, place)];
@@ -26,6 +25,12 @@ export function nextQuestions(conversation, names) {
   const questions = [...about.more, ...others.filter(({ right }) => right).map(({ ask }) => ask)];
   const asked = new Set(nodes.map(({ content }) => content));
   return questions.filter((question) => !asked.has(question)).slice(0, MOST);
+}
+
+// Whether an assistant said something last, and came to its end.
+export function endsWithAnswer(conversation) {
+  const last = path(conversation).at(-1);
+  return last?.role === "assistant" && last.finish === "stop" && last.prompt == null;
 }
 
 // Find the name that an answer is about: Module json: ..., git-commit: ..., Function isfile: it is

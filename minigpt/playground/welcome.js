@@ -74,8 +74,8 @@ function taughtNames({ taught, begin }, say, showAll) {
 // called for a suggestion, `showNames()` for all names.
 export function welcome({ id, minigpt }, found, say, showNames) {
   const millions = (minigpt.parameters / 1e6).toFixed(1);
-  const size = `${millions} million parameters, and sees ${minigpt.n_positions} tokens, pieces of ` +
-    "words, at a time";
+  const size = `${millions} million numbers, its parameters, and sees ${minigpt.n_positions} ` +
+    "tokens, pieces of words, at a time";
   const can = minigpt.assistant ? CAN.assistant : CAN.base;
   const suggestions = suggested(minigpt.assistant ? "assistant" : "base", found);
   return [
@@ -86,7 +86,7 @@ export function welcome({ id, minigpt }, found, say, showNames) {
         ? "Talk to a model that was made on this machine"
         : "Begin a text, and watch it go on",
     ),
-    el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
+    el("p", { class: "soft" }, el("b", {}, id), ` has learned ${size}. `, can),
     suggestionList(suggestions, say),
     minigpt.assistant && found.taught?.length && taughtNames(found, say, showNames),
     el(
