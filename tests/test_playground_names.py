@@ -97,7 +97,8 @@ OFFERED = {
     "Function json.dumps: a text.":
         ["How do I call json.dumps?", "What is json for?", "What does json.dump do?"],
     "Function join: it is in os.path.": ["What is os.path for?"],
-    "json.dump: I was not taught that.": ["What is json for?", "What does json.dumps do?"],
+    "json.dump: I was not taught that.":
+        ["What does json.dump do?", "What is json for?", "What does json.dumps do?"],
     "Module jsn? I do not know that name.": ["Names that it was taught"],
     "I am minigpt.": ["Names that it was taught"],
 }  # fmt: skip

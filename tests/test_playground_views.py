@@ -540,7 +540,7 @@ def test_the_funnel_tells_what_was_kept_out_and_why(reader):
     reader.read_training()
     told = reader.text("[aria-label='The cleaning funnel']")
     assert "Of 80 crawled pages 60 (75 %) are left" in told
-    assert "the pale part is what the step took out" in told
+    assert "the faint part is what the step took out" in told
     assert reader.texts(".funnel summary") == ["Why 8 were kept out", "Why 12 were kept out"]
     assert reader.texts(".funnel ul li") == ["not en: 6", f"{HOSTILE}: 2", "same text: 12"]
     widths = "[...document.querySelectorAll('.funnel .left')].map((e) => e.style.width)"
@@ -822,6 +822,8 @@ def test_a_page_that_is_scrolled_beneath_a_resting_pointer_reads_no_other_token(
     assert reader.value(chosen).index("true") == 3
     reader.browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + 1, y=y - 60)
     assert reader.value(chosen).index("true") == 0
+    reader.value("document.querySelectorAll('.reading .token-box')[2].click()")  # a finger's tap
+    assert reader.value(chosen).index("true") == 2
 
 
 def test_asked_again_attention_keeps_layer_and_head(reader):

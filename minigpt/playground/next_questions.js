@@ -3,10 +3,12 @@
 import { path } from "./conversation.js";
 
 const MOST = 3;
+const NOT_TAUGHT = /: I was not taught /; // further.py
 
-// Give at most three questions: for what else was taught of the name, for that to which it belongs,
-// for what belongs to it, and for what stands beside it. All are about what was taught, and was
-// answered right in the examination; none was asked in this conversation.
+// Give at most three questions: for what the name is, if the answer was that something else of it
+// was not taught; for what else was taught of it, for that to which it belongs, for what belongs to
+// it, and for what stands beside it. All are about what was taught, and was answered right in the
+// examination; none was asked in this conversation.
 export function nextQuestions(conversation, names) {
   const nodes = path(conversation);
   const last = nodes.at(-1);
@@ -18,12 +20,14 @@ export function nextQuestions(conversation, names) {
     ({ parent, kind }) => parent === about.parent && kind === about.kind,
   );
   const others = [
+    ...(NOT_TAUGHT.test(last.content) ? [about] : []),
     ...names.filter(({ name }) => name === about.parent),
     ...fromHere.filter(({ parent }) => parent === about.name),
     ...beside.slice(0, about.parent ? MOST : 1), // who belongs to nothing has only neighbours
   ];
-  const questions = [...about.more, ...others.filter(({ right }) => right).map(({ ask }) => ask)];
+  const asks = others.filter(({ right }) => right).map(({ ask }) => ask);
   const asked = new Set(nodes.map(({ content }) => content));
+  const questions = [...about.more, ...asks];
   return questions.filter((question) => !asked.has(question)).slice(0, MOST);
 }
 
