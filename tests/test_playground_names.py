@@ -99,6 +99,7 @@ OFFERED = {
     "Function join: it is in os.path.": ["What is os.path for?"],
     "json.dump: I was not taught that.":
         ["What does json.dump do?", "What is json for?", "What does json.dumps do?"],
+    "Function abs: a text.": ["Names that it was taught"],
     "Module jsn? I do not know that name.": ["Names that it was taught"],
     "I am minigpt.": ["Names that it was taught"],
 }  # fmt: skip
@@ -110,6 +111,18 @@ def test_next_is_offered_what_was_taught_of_the_name_and_around_it(taught):
         ask(taught, "rain")
         finished(taught, i + 1)
         assert texts(taught, ".next button") == offered
+
+
+def test_beneath_an_answer_about_no_name_those_that_the_question_has_are_offered(taught):
+    reply(taught, "That is beyond me.")
+    ask(taught, "How do I join (or dump) this as JSON?")
+    finished(taught, 1)
+    offered = ["What is json for?", "What does json.dump do?", "What does os.path.join do?"]
+    assert texts(taught, ".next button") == offered
+    reply(taught, "Function abs: a text.")
+    ask(taught, "How do I join (or dump) this as JSON?")
+    finished(taught, 2)
+    assert texts(taught, ".next button") == offered
 
 
 def test_what_was_asked_is_not_offered_again_nor_beneath_what_broke_off(taught):

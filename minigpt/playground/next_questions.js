@@ -1,34 +1,50 @@
-// What may be asked next: beneath the last answer, where it is about a name that was taught.
+// What may be asked next: beneath the last answer, of what was taught.
 
 import { path } from "./conversation.js";
 
 const MOST = 3;
 const NOT_TAUGHT = /: I was not taught /; // further.py
 
-// Give at most three questions: for what the name is, if the answer was that something else of it
-// was not taught; for what else was taught of it, for that to which it belongs, for what belongs to
-// it, and for what stands beside it. All are about what was taught, and was answered right in the
+// Give at most three questions. All are about what was taught, and was answered right in the
 // examination; none was asked in this conversation.
 export function nextQuestions(conversation, names) {
+  if (!endsWithAnswer(conversation)) return [];
   const nodes = path(conversation);
-  const last = nodes.at(-1);
-  const about = endsWithAnswer(conversation) && findName(last.content, names);
-  if (!about) return [];
+  const [{ content: question }, { content: answer }] = nodes.slice(-2);
+  const about = findName(answer, names);
+  const others = about ? around(about, answer, names) : [];
+  others.push(...namedIn(question, names).filter((one) => one !== about));
+  const asks = others.filter(({ right }) => right).map(({ ask }) => ask);
+  const asked = new Set(nodes.map(({ content }) => content));
+  const questions = [...(about?.more ?? []), ...asks];
+  return questions.filter((each) => !asked.has(each)).slice(0, MOST);
+}
+
+// Give the name itself, if the answer was that something of it was not taught; that to which it
+// belongs, what belongs to it, and what stands beside it.
+function around(about, answer, names) {
   const place = names.indexOf(about);
   const fromHere = [...names.slice(place + 1), ...names.slice(0, place)];
   const beside = fromHere.filter(
     ({ parent, kind }) => parent === about.parent && kind === about.kind,
   );
-  const others = [
-    ...(NOT_TAUGHT.test(last.content) ? [about] : []),
+  return [
+    ...(NOT_TAUGHT.test(answer) ? [about] : []),
     ...names.filter(({ name }) => name === about.parent),
     ...fromHere.filter(({ parent }) => parent === about.name),
-    ...beside.slice(0, about.parent ? MOST : 1), // who belongs to nothing has only neighbours
+    ...(about.parent ? beside : []), // who belongs to nothing has only neighbours
   ];
-  const asks = others.filter(({ right }) => right).map(({ ask }) => ask);
-  const asked = new Set(nodes.map(({ content }) => content));
-  const questions = [...about.more, ...asks];
-  return questions.filter((question) => !asked.has(question)).slice(0, MOST);
+}
+
+// Give the names that are words of a question, whole or by their end, then the shortest first: list
+// and list.sort of "How do I sort a list?".
+function namedIn(question, names) {
+  const words = new Set(question.toLowerCase().match(/\w+([.-]+\w+)*/g));
+  const end = (name) => (name.includes(" ") ? "" : name.split(/[.-]/).at(-1));
+  const whole = names.filter(({ name }) => words.has(name.toLowerCase()));
+  const byEnd = names.filter(({ name }) => words.has(end(name.toLowerCase())));
+  byEnd.sort((one, other) => one.name.length - other.name.length);
+  return [...new Set([...whole, ...byEnd])];
 }
 
 // Whether an assistant said something last, and came to its end.
