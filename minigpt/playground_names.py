@@ -8,19 +8,20 @@
     more     questions for what else was taught of it: its arguments, what is in it
     right    whether the assistant answered right, when it was examined, what it is
 
-The questions are worded as it was trained (wordings.py, further.py), in the words that are the
-likeliest to be typed. What it was not taught is not among them, nor what it answered wrongly: who
-is offered a question shall not be told that there is no answer.
+The questions are worded as it was trained (wordings.py, further.py): of the words that people would
+type in those that it understands best, behind other questions, too. What it was not taught is not
+among them, nor what it answered wrongly: who is offered a question shall not be told that there is
+no answer.
 """
 
 from minigpt.best_known import read_first
 from minigpt.facts import OF_PYTHON
 from minigpt.further import module_of, tells_contents
 
-ASK = {
-    "module": "What is {} for?", "class": "What is {} for?", "function": "What does {} do?",
-    "method": "What does {} do?", "page": "What is {} about?", "term": "What is {}?",
-}  # fmt: skip
+ASK = dict.fromkeys(("class", "function", "method", "term"), "What is {} for?") | {
+    "module": "What does the module {} do?",  # or it might be taken for a function of it
+    "page": "What is {} about?",
+}
 CALLED = "How do I call {}?"  # of a function (signature), of a term (call)
 CONTENTS = "Which functions does {} have?"  # of a module of which some are taught
 

@@ -56,7 +56,7 @@ def test_names_that_belong_together_stand_in_a_row_and_are_found_by_a_part_of_th
     taught.type("s")
     taught.press("Enter")
     finished(taught, 1)
-    assert texts(taught, ".question") == ["What does json.dumps do?"]
+    assert texts(taught, ".question") == ["What is json.dumps for?"]
     assert not taught.evaluate("document.querySelector('dialog')")
     assert focus(taught) == "Message"
 
@@ -81,7 +81,7 @@ def test_names_are_found_again_by_keyboard_when_the_talk_has_begun(taught):
     taught.type("os")
     taught.press("Enter")  # os.path and os.path.join have it in them, too, but this is it
     finished(taught, 2)
-    assert texts(taught, ".question") == ["rain", "What is os for?"]
+    assert texts(taught, ".question") == ["rain", "What does the module os do?"]
 
 
 def test_a_base_model_has_no_names(taught):
@@ -93,12 +93,12 @@ def test_a_base_model_has_no_names(taught):
 
 OFFERED = {
     "Module json: a text.":
-        ["Which functions does json have?", "What does json.dump do?", "What does json.dumps do?"],
+        ["Which functions does json have?", "What is json.dump for?", "What is json.dumps for?"],
     "Function json.dumps: a text.":
-        ["How do I call json.dumps?", "What is json for?", "What does json.dump do?"],
-    "Function join: it is in os.path.": ["What is os.path for?"],
+        ["How do I call json.dumps?", "What does the module json do?", "What is json.dump for?"],
+    "Function join: it is in os.path.": ["What does the module os.path do?"],
     "json.dump: I was not taught that.":
-        ["What does json.dump do?", "What is json for?", "What does json.dumps do?"],
+        ["What is json.dump for?", "What does the module json do?", "What is json.dumps for?"],
     "Function abs: a text.": ["Names that it was taught"],
     "Module jsn? I do not know that name.": ["Names that it was taught"],
     "I am minigpt.": ["Names that it was taught"],
@@ -117,7 +117,11 @@ def test_beneath_an_answer_about_no_name_those_that_the_question_has_are_offered
     reply(taught, "That is beyond me.")
     ask(taught, "How do I join (or dump) this as JSON?")
     finished(taught, 1)
-    offered = ["What is json for?", "What does json.dump do?", "What does os.path.join do?"]
+    offered = [
+        "What does the module json do?",
+        "What is json.dump for?",
+        "What is os.path.join for?",
+    ]
     assert texts(taught, ".next button") == offered
     reply(taught, "Function abs: a text.")
     ask(taught, "How do I join (or dump) this as JSON?")
@@ -129,11 +133,11 @@ def test_what_was_asked_is_not_offered_again_nor_beneath_what_broke_off(taught):
     reply(taught, "Function json.dumps: a text.")
     ask(taught, "How do I call json.dumps?")
     finished(taught, 1)
-    assert texts(taught, ".next button")[0] == "What is json for?"
+    assert texts(taught, ".next button")[0] == "What does the module json do?"
     taught.click(".next button")
     finished(taught, 2)
-    assert texts(taught, ".question")[1] == "What is json for?"
-    assert texts(taught, ".next button") == ["What does json.dump do?"]
+    assert texts(taught, ".question")[1] == "What does the module json do?"
+    assert texts(taught, ".next button") == ["What is json.dump for?"]
     assert focus(taught) == "Message"
     reply(taught, "Module json: a text", cut=True)
     ask(taught, "rain")
