@@ -6,7 +6,7 @@ const MOST = 3;
 const NOT_TAUGHT = /: I was not taught /; // further.py
 
 // Give at most three questions. All are about what was taught, and was answered right in the
-// examination; none was asked in this conversation.
+// examination; none was asked in this conversation, nor its name answered about in other words.
 export function nextQuestions(conversation, names) {
   if (!endsWithAnswer(conversation)) return [];
   const nodes = path(conversation);
@@ -14,8 +14,9 @@ export function nextQuestions(conversation, names) {
   const about = findName(answer, names);
   const others = about ? around(about, answer, names) : [];
   others.push(...namedIn(question, names).filter((one) => one !== about));
-  const asks = others.filter(({ right }) => right).map(({ ask }) => ask);
   const asked = new Set(nodes.map(({ content }) => content));
+  const told = new Set(nodes.slice(0, -1).map(({ content }) => findName(content, names)));
+  const asks = others.filter((one) => one.right && !told.has(one)).map(({ ask }) => ask);
   const questions = [...(about?.more ?? []), ...asks];
   return questions.filter((each) => !asked.has(each)).slice(0, MOST);
 }
