@@ -19,22 +19,24 @@ TAUGHT = [
 SEEN = "[...document.querySelectorAll('.names button.name')].filter((e) => e.checkVisibility())"
 
 
-@pytest.fixture
-def taught(page, folders):
-    """The page of an assistant that was taught TAUGHT."""
+@pytest.fixture(scope="module")
+def questions(folders):
+    """What an assistant that was taught TAUGHT leaves beside itself."""
     path = folders[0].parent / "conversations" / "questions.jsonl"
     path.parent.mkdir()
-    try:
-        with path.open("w") as file:
-            for kind, name in TAUGHT:
-                said = [{"content": f"Which {kind} is {name}?"}, {"content": f"{name}: a text."}]
-                line = {"asks": "known", "kind": kind, "name": name, "messages": said}
-                file.write(json.dumps(line) + "\n")
-        page.open(page.evaluate("location.href"))
-        page.wait_until("document.querySelector('[data-key=names]')")
-        yield page
-    finally:
-        shutil.rmtree(path.parent)
+    with path.open("w") as file:
+        for kind, name in TAUGHT:
+            said = [{"content": f"Which {kind} is {name}?"}, {"content": f"{name}: a text."}]
+            line = {"asks": "known", "kind": kind, "name": name, "messages": said}
+            file.write(json.dumps(line) + "\n")
+    yield
+    shutil.rmtree(path.parent)
+
+
+@pytest.fixture
+def taught(questions, page):
+    page.wait_until("document.querySelector('[data-key=names]')")
+    return page
 
 
 def test_names_that_belong_together_stand_in_a_row_and_are_found_by_a_part_of_them(taught):
@@ -152,10 +154,9 @@ def test_what_was_asked_is_not_offered_again_nor_beneath_what_broke_off(taught):
     assert texts(taught, ".next button") == []
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_the_names_fit_a_phone_and_axe_finds_no_serious_problem(taught, dark):
+def test_the_names_fit_a_phone_and_axe_finds_no_serious_problem(taught):
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python, of the test extra")
-    taught.resize(320, 568, dark)
+    taught.resize(320, 568)
     reply(taught, "Module json: a text.")
     ask(taught, "rain")
     finished(taught, 1)
@@ -163,8 +164,10 @@ def test_the_names_fit_a_phone_and_axe_finds_no_serious_problem(taught, dark):
     assert taught.evaluate("document.documentElement.scrollWidth") <= 320
     tools = "[...document.querySelectorAll('.composer .quiet')]"
     assert taught.evaluate(f"{tools}.every((e) => e.scrollWidth <= e.offsetWidth)")  # none is cut
-    assert taught.evaluate(AXE_RUN) == []
-    taught.evaluate("document.querySelectorAll('.composer .quiet')[2].click()")
-    assert taught.evaluate("document.querySelector('dialog').scrollWidth") <= 320
-    assert taught.evaluate(AXE_RUN) == []
-    taught.press("Escape")
+    for dark in (False, True):
+        taught.resize(320, 568, dark)
+        assert taught.evaluate(AXE_RUN) == []
+        taught.evaluate(f"{tools}[2].click()")
+        assert taught.evaluate("document.querySelector('dialog').scrollWidth") <= 320
+        assert taught.evaluate(AXE_RUN) == []
+        taught.press("Escape")
