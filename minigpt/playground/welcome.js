@@ -46,7 +46,7 @@ export function suggestionList(suggestions, say) {
 
 const CAN = {
   assistant:
-    "It can answer questions about some names in the pages it was trained on, briefly, and " +
+    "It can answer questions about some names in the pages it has read, briefly, and " +
     "sometimes says that it does not know. It cannot reason, calculate or remember what is more " +
     "than a few sentences back; and it invents with confidence.",
   base:
