@@ -95,9 +95,9 @@ def used(names, known):
 
 
 def read_first(path=DATA / NAME):
-    """Return the set of names in a file of them, without its comments."""
+    """Return the names in a file of them, without its comments: a dict's keys, each once."""
     lines = path.read_text("utf-8").splitlines()
-    return {name for line in lines for name in line.partition("#")[0].split()}
+    return dict.fromkeys(name for line in lines for name in line.partition("#")[0].split())
 
 
 def beginning(groups, n):

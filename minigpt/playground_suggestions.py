@@ -1,6 +1,7 @@
 """What to ask a model, for somebody who does not know what it has read.
 
-    taught     the names of which it was trained on facts
+    taught     the names of which it was trained on facts: see playground_names.py
+    begin      some of these, to begin with
     known      a question about a fact that it was trained on
     held_out   a question about a name of its pages that it was never taught to answer
     invented   a question about a name that does not exist
@@ -17,10 +18,11 @@ import json
 import zlib
 from pathlib import Path
 
+from minigpt.playground_names import taught, to_begin_with
+
 QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversations.json"
 EVALUATION = "chat/evaluation.json"
 DOCUMENTS = "documents.jsonl.gz"
-PARTS_OF_FUNCTIONS = ("signature", "call", "home")  # of names that are asked for otherwise, too
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 20_000, 1 << 20  # pydoc's pages have 4,246 facts
 MOST_DOCUMENTS = 200
@@ -31,9 +33,10 @@ def suggestions(out, documents=()):
     """Return a dict of what the files below the folder `out` know; see above."""
     lines = list(read_lines(Path(out) / QUESTIONS, MOST_LINES))
     well_known = listed(Path(out) / REPORT, "best_known")
-    unfit = listed(Path(out) / EVALUATION, "unfit")
+    unfit = set(listed(Path(out) / EVALUATION, "unfit"))
     questions = [asked(line, well_known, unfit) for line in lines]
-    found = {"taught": names} if (names := taught(lines)) else {}
+    names = taught(lines, unfit)
+    found = {"taught": names, "begin": to_begin_with(names, well_known)} if names else {}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
             found[kind] = texts[0][-1]
@@ -44,25 +47,13 @@ def suggestions(out, documents=()):
     return found
 
 
-def taught(questions):
-    """Return the names that are asked for and known, in the order of the alphabet."""
-    names = {
-        question["name"]
-        for question in questions
-        if isinstance(question, dict)
-        and question.get("asks") == "known"
-        and question.get("kind") not in PARTS_OF_FUNCTIONS
-        and isinstance(question.get("name"), str)
-    }
-    return sorted(names, key=lambda name: (name.lower(), name))
-
-
 def listed(path, key):
-    """Return what a stage's report lists under `key`, as a set; nothing where it has no list."""
+    """Return what a stage's report lists under `key`, without what is no text; else nothing."""
     try:
-        return set(json.loads(path.read_bytes())[key])
+        listed = json.loads(path.read_bytes())[key]
+        return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return set()
+        return []
 
 
 def asked(question, well_known, unfit):

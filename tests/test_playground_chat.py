@@ -132,7 +132,7 @@ def test_a_line_stands_where_the_conversation_begins_for_the_model(page):
     ask(page, "wind")
     finished(page, 4)
     assert page.evaluate(limit) == 6
-    assert "was not in chat's window at the last answer: it holds 128" in texts(page, ".limit")[0]
+    assert "chat no longer saw what stands above: it sees 128" in texts(page, ".limit")[0]
     page.open(page.evaluate("location.href"))
     page.wait_until("document.querySelector('.limit')")
     assert page.evaluate(limit) == 6
@@ -207,7 +207,7 @@ def test_settings_are_sent_and_kept(page):
     ask(page, "rain")
     finished(page, 1)
     assert page.evaluate("sent[0]").items() >= expected.items()
-    assert texts(page, ".about")[0].startswith("cut at max tokens · 5 tokens")
+    assert texts(page, ".about")[0].startswith("cut off at “max tokens” of the settings · 5 tokens")
     page.open(page.evaluate("location.href"))
     page.wait_until("document.querySelector('.composer .values')")
     assert texts(page, ".composer .values")[0] == (
@@ -429,9 +429,7 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
         page.open(page.evaluate("location.href"))
         page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
         assert "What is a lantern?" in texts(page, ".suggestions span")
-        page.click(".taught summary")
-        assert texts(page, ".taught summary") == ["The names that it was taught: 1"]
-        assert texts(page, ".taught p") == ["lantern"]
+        assert texts(page, "[data-key=names]") == ["all names: 1"]
     finally:
         shutil.rmtree(questions.parent)
     go(page, "compare")
@@ -472,7 +470,7 @@ def test_models_that_come_and_go_are_seen_without_a_reload(browser, folders, tmp
         browser.wait_until("document.querySelector('.suggestions')")
         # what it was taught stood in no file when the page was opened
         browser.wait_until("document.querySelector('.suggestions').innerText.includes('lantern')")
-        assert texts(browser, ".taught summary") == ["The names that it was taught: 1"]
+        assert texts(browser, "[data-key=names]") == ["all names: 1"]
         go(browser, "compare")
         browser.wait_until("document.querySelector('#compare .chip')")
         assert texts(browser, "#compare .chip") == ["chat"]
@@ -671,7 +669,7 @@ def test_no_longer_answer_is_asked_for_than_the_server_writes(browser, folders):
         finished(browser, 1)
         assert texts(browser, ".answer .problem") == []
         assert "5 tokens" in texts(browser, ".about")[0]
-        assert "cut at max tokens" in texts(browser, ".about")[0]
+        assert "cut off at “max tokens”" in texts(browser, ".about")[0]
         browser.click("[data-key=tokens]")
         browser.click(".token", 1)
         browser.click(".alternatives button")

@@ -1,5 +1,8 @@
 """The page in a real browser: several models side by side, and every token with the lid off."""
 
+import math
+import re
+
 import pytest
 from playground_page import ask, finished, go, set_settings, texts
 
@@ -48,6 +51,7 @@ def test_tokens_are_the_answer_and_tell_what_else_could_have_stood_there(page):
         " (e.querySelector('.whole') ?? e).textContent).join('')"
     )
     assert "⟨" in shown or shown.replace("↵\n", "\n") == text
+    assert "7: one of 128" in texts(page, ".legend")[0]  # 2 ** 7
     page.pointer("mouseMoved", ".tokens .token", 2)
     facts = texts(page, ".facts dd")
     assert facts[1].endswith("%") and facts[2].endswith("bits")
@@ -57,6 +61,17 @@ def test_tokens_are_the_answer_and_tell_what_else_could_have_stood_there(page):
     )
     assert shares[:10] == sorted(shares[:10], reverse=True)
     assert len(texts(page, ".alternatives .drawn")) == 1
+
+
+def test_how_sure_it_was_is_the_mean_of_its_tokens_probabilities(page):
+    ask(page, "rain")
+    finished(page, 1)
+    logprobs = page.evaluate(
+        "import('/playground/saved.js').then((saved) =>"
+        " saved.list()[0].nodes[1].tokens.map(({logprob}) => logprob))"
+    )
+    said = re.search(r"on average ([\d.]+) % sure", texts(page, ".about")[0])[1]
+    assert float(said) == pytest.approx(100 * math.exp(sum(logprobs) / len(logprobs)), abs=0.05)
 
 
 def test_an_alternative_begins_a_branch_that_keeps_what_came_before(page):

@@ -235,6 +235,7 @@ def panel_ids(reader, panel=0):
 def test_the_tokenizer_view_begins_with_an_example(reader):
     reader.read_tokenizers()
     assert reader.texts(".panel h3") == ["base", "bytes only"]
+    assert "learned by merges" in reader.text(".choices p")
     text = reader.value("document.querySelector('#tokenizer-text').value")
     assert panel_ids(reader) == TOKENIZER.encode_ordinary(text)
     assert f"{len(TOKENIZER.encode_ordinary(text))} tokens" in reader.text(".panel .figures")
@@ -464,6 +465,9 @@ def test_units_and_scale_can_be_changed(reader):
     reader.browser.click("[value=bits]")
     assert reader.texts(".curves:nth-of-type(1) .grid text") != before
     assert "bits per byte" in reader.text(".curves figcaption")
+    assert reader.texts(".small-multiples figcaption")[0] == (
+        "Learning rate how far a step may go, by step"
+    )
     reader.browser.click(".run-curves [type=checkbox]")
     steps = reader.texts(".curves:nth-of-type(1) .grid text[text-anchor=middle]")
     assert steps and "0" not in steps  # a logarithm has no zero
@@ -536,6 +540,7 @@ def test_the_funnel_tells_what_was_kept_out_and_why(reader):
     reader.read_training()
     told = reader.text("[aria-label='The cleaning funnel']")
     assert "Of 80 crawled pages 60 (75 %) are left" in told
+    assert "the faint part is what the step took out" in told
     assert reader.texts(".funnel summary") == ["Why 8 were kept out", "Why 12 were kept out"]
     assert reader.texts(".funnel ul li") == ["not en: 6", f"{HOSTILE}: 2", "same text: 12"]
     widths = "[...document.querySelectorAll('.funnel .left')].map((e) => e.style.width)"
@@ -805,6 +810,22 @@ def test_attention_begins_at_the_token_that_was_asked_for(reader):
     assert later == 0
 
 
+def test_a_page_that_is_scrolled_beneath_a_resting_pointer_reads_no_other_token(reader):
+    reader.read_attention(TOKENIZER.encode_ordinary("the list of the list"), selected=3)
+    reader.value("part.style.paddingBottom = '2000px'; scrollTo(0, 0)")
+    box = "document.querySelector('.reading .token-box')"
+    x, y = reader.value(f"(({{x, y}}) => [x + 5, y + 5])({box}.getBoundingClientRect())")
+    reader.browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y - 60)
+    reader.value("scrollTo({top: 60, behavior: 'instant'})")
+    reader.until(f"{box}.matches(':hover')")
+    chosen = "[...document.querySelectorAll('.reading .token-box')].map((e) => e.ariaSelected)"
+    assert reader.value(chosen).index("true") == 3
+    reader.browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + 1, y=y - 60)
+    assert reader.value(chosen).index("true") == 0
+    reader.value("document.querySelectorAll('.reading .token-box')[2].click()")  # a finger's tap
+    assert reader.value(chosen).index("true") == 2
+
+
 def test_asked_again_attention_keeps_layer_and_head(reader):
     reader.read_attention(TOKENIZER.encode_ordinary("the list of the list returns a value"))
     reader.browser.click(".layers button", 1)
@@ -943,7 +964,7 @@ def test_a_copied_span_is_found_marked_and_shown_in_its_page(reader):
     reader.read_sources(f"Nobody: {COPIED}!")
     assert reader.texts(".answer mark") == [COPIED]
     assert "14 words, 2 times in 2 pages" in reader.text(".spans")
-    assert "1 span was found." in reader.texts(".sources-view p")
+    assert "One passage was found." in reader.texts(".sources-view p")
     link = reader.value("document.querySelector('.spans a').href")
     assert link == "https://example.org/3"
     reader.browser.click(".spans button")

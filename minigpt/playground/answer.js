@@ -5,8 +5,13 @@ import { copyButton } from "./clipboard.js";
 import { el, fill, iconButton } from "./dom.js";
 import { tokenView } from "./inspector.js";
 import { renderMarkdown } from "./markdown.js";
+import { percent } from "./tokens.js";
 
-const ENDS = { stopped: "stopped", broken: "broken off", length: "cut at max tokens" };
+const ENDS = {
+  stopped: "stopped",
+  broken: "broken off",
+  length: "cut off at “max tokens” of the settings",
+};
 
 // Make the view of an assistant's node: {element, update()}. `model` is what /v1/models says of it,
 // or undefined where it is no longer there. `does` holds what the buttons do: again(), leaf(by),
@@ -143,14 +148,15 @@ function complaint({ message, retryable, refused }, { again, edit }) {
 const isNothing = (node) => !node.content && !node.tokens?.length;
 
 // One line; if it did not end by itself, how it did comes first:
-// cut at max tokens · 42 tokens · 1.3 bits of surprise each · 88 tokens/s · done after 0.11 s
+// stopped · 42 tokens · on average 41 % sure · 88 tokens/s · done after 0.11 s
+// How sure it was is the geometric mean of the tokens' probabilities, 2 ** -(mean surprise).
 function summary(node) {
   const { n, meanSurprise, perSecond } = figures(node);
   const ended = !(node.problem && isNothing(node)) && ENDS[node.finish];
   const parts = [
     ended && el("b", {}, ended),
     n > 0 && `${n} token${n === 1 ? "" : "s"}`,
-    n > 0 && `${meanSurprise.toFixed(1)} bits of surprise each`,
+    n > 0 && `on average ${percent(2 ** -meanSurprise)} sure`,
     perSecond > 0 && `${perSecond.toFixed(0)} tokens/s`,
     node.firstMs > 0 && `first token after ${seconds(node.firstMs)}`,
     node.ms > 0 && `done after ${seconds(node.ms)}`,

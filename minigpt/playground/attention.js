@@ -32,7 +32,8 @@ export function showAttention(root, { api, model, ids, selected }) {
       "To guess the next token, every token looks back at those before it and takes over something " +
       "of what they mean: that is attention. Each head of a layer looks in its own way; the stronger " +
       "a square's colour, the more its row's token looks at its column's. By chance is what a head " +
-      "would give that looks at all tokens alike."),
+      "would give that looks at all tokens alike. What stands in <|…|> marks where the text, a " +
+      "question or an answer begins or ends."),
     problem, layers, heads, reading);
   fill(root, view);
 

@@ -40,10 +40,13 @@ export function readHead({ tokens, heads, layer, first: cut }, state) {
     fill(top, found.map(({ at, weight }) => lookedAt(tokens[at].text, weight, t - at)));
   }
 
-  list.addEventListener("pointerover", (event) => {
+  const pointed = (event) => {
     const t = boxes.indexOf(event.target.closest(".token-box"));
-    if (t >= 0) look(t);
-  });
+    if (t >= 0 && t !== state.at - cut) look(t);
+  };
+  // not pointerover: that comes, too, when the page is scrolled beneath a pointer that rests
+  list.addEventListener("pointermove", pointed);
+  list.addEventListener("click", pointed); // a finger need not move
   list.addEventListener("keydown", (event) => {
     const t = state.at - cut;
     const to = { ArrowLeft: t - 1, ArrowRight: t + 1, Home: 0, End: size - 1 }[event.key];

@@ -5,12 +5,14 @@ import { newConversation, path, titleOf } from "./conversation.js";
 import { el, fill } from "./dom.js";
 import { makeDrawer } from "./drawer.js";
 import { rememberFocus } from "./focus.js";
+import { makeNames } from "./names.js";
+import { endsWithAnswer, nextQuestions } from "./next_questions.js";
 import * as saved from "./saved.js";
 import { settingsButton } from "./settings.js";
 import { makeSidebar } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { makeSystemPrompt } from "./system_prompt.js";
-import { makeThread, toEnd } from "./thread.js";
+import { makeThread, nearEnd, toEnd } from "./thread.js";
 import { makeTrainingNote } from "./training_note.js";
 import { nothingToTalkTo, welcome } from "./welcome.js";
 
@@ -23,6 +25,7 @@ export function mount(root, context) {
 
   const threads = new Map(); // conversation -> {thread, list}; those not seen go on writing
   const room = el("div", { class: "room" });
+  const next = el("div", { class: "next", role: "group", "aria-label": "What to ask next" });
   const empty = el("div", { class: "empty" });
   const warning = el("div");
   const picker = el("select", {
@@ -37,13 +40,14 @@ export function mount(root, context) {
     () => save(),
   );
   const settings = settingsButton(() => [model()].filter(Boolean));
+  const names = makeNames(suggest);
   const composer = makeComposer({
     label: "Message",
     placeholder: "Ask something",
     draft: "minigpt.draft.chat",
     onSend: (text) => (model() ? void thread.say(text) : false),
     onStop: () => thread.stop(),
-    tools: [picker, settings.button, system.button],
+    tools: [picker, settings.button, system.button, names.button],
   });
   const sidebar = makeSidebar({
     announce: context.announce,
@@ -95,6 +99,19 @@ export function mount(root, context) {
     describe();
   }
 
+  // What may be asked next is beneath the last answer.
+  function offerNext(taught) {
+    const follow = nearEnd();
+    const button = (text, onclick) => el("button", { type: "button", onclick }, text);
+    const questions = nextQuestions(conversation, taught);
+    fill(next, questions.map((text) => button(text, () => suggest(text))));
+    // "Ask me about one by its name", it may have said: which are there?
+    if (!questions.length && taught.length && endsWithAnswer(conversation)) {
+      next.append(button("Names that it was taught", names.open));
+    }
+    if (follow && next.firstChild && root.offsetParent) toEnd();
+  }
+
   function save(which = conversation) {
     if (path(which).length && !which.deleted) {
       which.title ||= titleOf(which);
@@ -123,12 +140,15 @@ export function mount(root, context) {
     const chosen = model();
     settings.describe();
     system.offer(!chosen || chosen.minigpt.assistant);
+    const taught = (chosen?.minigpt.assistant && suggestions.taught) || [];
+    names.offer(taught);
+    offerNext(taught);
     composer.input.placeholder =
       chosen && !chosen.minigpt.assistant ? "Begin a text; the model goes on" : "Ask something";
     empty.hidden = path(conversation).length > 0;
     if (empty.hidden) return;
     const restoreFocus = rememberFocus(empty);
-    fill(empty, chosen ? welcome(chosen, suggestions, suggest) : nothingToTalkTo(context));
+    fill(empty, chosen ? welcome(chosen, suggestions, suggest, names.open) : nothingToTalkTo(context));
     restoreFocus();
   }
 
@@ -164,6 +184,7 @@ export function mount(root, context) {
         el("h2", { class: "for-ears" }, "Conversation"),
         empty,
         room,
+        next,
         warning,
         bottom,
       ),

@@ -168,7 +168,14 @@ function legend() {
   const swatches = STEPS.map((least, i) =>
     el("span", { class: `token step-${i}` }, i === STEPS.length - 1 ? `${least}+` : String(least)),
   );
-  return el("p", { class: "legend small soft" }, el("span", {}, "Surprise, bits:"), swatches);
+  const scale = "0: certain, 1: one of two, 2: one of four, 7: one of 128";
+  return el(
+    "p",
+    { class: "legend small soft" },
+    el("span", {}, "Surprise in bits:"),
+    swatches,
+    el("span", {}, scale),
+  );
 }
 
 // The buttons that open attention and sources, and the room where they show themselves.

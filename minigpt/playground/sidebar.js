@@ -5,6 +5,8 @@ import { mentions, newConversation, titleOf } from "./conversation.js";
 import { el, fill, iconButton } from "./dom.js";
 import * as saved from "./saved.js";
 
+const TO_FILE = "Write all conversations to a file";
+const FROM_FILE = "Add the conversations of such a file";
 const SEARCHED_FROM = 8; // fewer are seen at a glance
 
 // Make it: {element, render()}. `current()` gives the conversation that is open;
@@ -26,6 +28,7 @@ export function makeSidebar({ announce, current, onOpen }) {
     hidden: true,
     onchange: importFile,
   });
+  const quiet = { type: "button", class: "quiet" };
   const element = el(
     "div",
     { class: "sidebar" },
@@ -40,8 +43,8 @@ export function makeSidebar({ announce, current, onOpen }) {
     el(
       "p",
       { class: "buttons small" },
-      el("button", { type: "button", class: "quiet", onclick: exportAll }, "Export"),
-      el("button", { type: "button", class: "quiet", onclick: () => file.click() }, "Import"),
+      el("button", { ...quiet, onclick: exportAll, title: TO_FILE }, "Export"),
+      el("button", { ...quiet, onclick: () => file.click(), title: FROM_FILE }, "Import"),
       file,
     ),
     el("p", { class: "soft small" }, "Kept in this browser, on this machine."),

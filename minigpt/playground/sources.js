@@ -46,11 +46,11 @@ export function showSources(root, { api, model, text }) {
 
   function draw({ spans }) {
     const n = spans.length;
-    const found = n === 1 ? "1 span was found." : `${n} spans were found, longest first.`;
+    const found = n === 1 ? "One passage was found." : `${n} passages were found, longest first.`;
     state.textContent = n
       ? found
-      : "No long span of it (five words or more, and no phrase that everybody uses) stands in the " +
-        "pages: no page was copied.";
+      : "No long passage of it (five words or more, and no phrase that everybody uses) stands in " +
+        "the pages: no page was copied.";
     fill(answer, n > 0 && marked(text, spans));
     fill(list, spans.map((span) => spanItem(span, text, api)));
   }

@@ -44,8 +44,8 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     const found = horizon(conversation);
     if (!found) return;
     const size = modelOf({ model: found.model })?.minigpt.n_positions;
-    const holds = size ? `: it holds ${size.toLocaleString("en")} tokens, the answer included` : "";
-    fill(limit, `What stands above was not in ${found.model}'s window at the last answer${holds}.`);
+    const sees = size ? `: it sees ${size.toLocaleString("en")} tokens, the answer included` : "";
+    fill(limit, `At the last answer ${found.model} no longer saw what stands above${sees}.`);
     root.children[path(conversation).indexOf(found.node)]?.prepend(limit);
   }
 
@@ -185,5 +185,5 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
 
 // The page is followed while it grows, unless its reader has gone up.
 const end = () => document.documentElement.scrollHeight;
-const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
+export const nearEnd = () => window.innerHeight + window.scrollY > end() - 120;
 export const toEnd = () => window.scrollTo(0, end());

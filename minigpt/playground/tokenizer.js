@@ -53,6 +53,7 @@ export function mount(root, { api }) {
       tokenizers = await api.get("/playground/api/tokenizers");
       choice.replaceChildren(
         el("legend", {}, "Tokenizers beside each other"),
+        el("p", { class: "soft small" }, STAGES),
         ...tokenizers.map(({ name, n_vocab: size, about }, i) => chooser(name, size, about, i)),
       );
       player.setTokenizers(tokenizers.map(({ name }) => name));
@@ -134,6 +135,9 @@ export function mount(root, { api }) {
   };
 }
 
+const STAGES =
+  "Each was learned by merges: the two neighbours that most often stand together become one " +
+  "token, again and again. The fewer there were, the more tokens a text takes.";
 const FULL = `There is room for ${LONGEST.toLocaleString("en")} characters; what is more is cut off.`;
 const CHOOSE = "Choose a tokenizer above.";
 const NONE = "There is no tokenizer yet; it comes with the first model (make train).";

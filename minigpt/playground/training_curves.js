@@ -115,11 +115,11 @@ const CHARTS = [
     ],
   },
   {
-    title: "Learning rate", height: 130, colours: [2], unit: () => "",
+    title: "Learning rate", height: 130, colours: [2], unit: () => "how far a step may go",
     series: (lines) => [lines.map((line) => [line.step, line.learning_rate ?? NaN])],
   },
   {
-    title: "Gradient norm", height: 130, colours: [3], unit: () => "",
+    title: "Gradient norm", height: 130, colours: [3], unit: () => "how steep the loss is",
     series: (lines) => [lines.map((line) => [line.step, line.grad_norm ?? NaN])],
   },
   {

@@ -37,7 +37,8 @@ export function funnel(data) {
       `(${percent(last.documents_out, first.documents_in)}) are left to learn from, and of their ` +
       `${number(first.characters_in)} characters ${number(last.characters_out)} ` +
       `(${percent(last.characters_out, first.characters_in)}). Before the text is taken out of the ` +
-      "pages, characters count the HTML, too."),
+      "pages, characters count the HTML, too. Of each bar the part in full colour is left; " +
+      "the faint part is what the step took out."),
     el("ol", { class: "funnel" }, ...steps.map((step) => row(step, first))),
     el("details", {}, el("summary", {}, "The numbers as a table"), tableOf(steps)));
   return section;

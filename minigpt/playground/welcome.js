@@ -1,6 +1,7 @@
 // What is seen where nothing was said yet: what can be expected of a model, and what to try.
 
 import { el } from "./dom.js";
+import { nameButton } from "./names.js";
 
 // What to try, and what it shows. `known`, `invented`, ... are what playground_suggestions.py found
 // in the files the models were made from; where it found none, the line is left out.
@@ -45,7 +46,7 @@ export function suggestionList(suggestions, say) {
 
 const CAN = {
   assistant:
-    "It can answer questions about the names in the pages it was trained on, briefly, and " +
+    "It can answer questions about some names in the pages it has read, briefly, and " +
     "sometimes says that it does not know. It cannot reason, calculate or remember what is more " +
     "than a few sentences back; and it invents with confidence.",
   base:
@@ -53,22 +54,28 @@ const CAN = {
     "nothing by what it says.",
 };
 
-// Make the list of what it was taught, folded: whoever looks for a name finds it with Ctrl-F.
-function taughtList(names) {
+// Make a row of names to begin with, and a button that shows all that it was taught.
+function taughtNames({ taught, begin }, say, showAll) {
+  const some = begin.map((name) => taught.find((one) => one.name === name));
   return el(
-    "details",
-    { class: "taught small" },
-    el("summary", {}, `The names that it was taught: ${names.length}`),
-    el("p", { tabindex: "0" }, names.join(" · ")), // it scrolls, also by the arrow keys
+    "p",
+    { class: "taught" },
+    el("span", { class: "soft small" }, "It was taught what these names are: "),
+    some.map((one) => nameButton(one, say)),
+    el(
+      "button",
+      { type: "button", class: "link small", "data-key": "names", onclick: showAll },
+      `all names: ${taught.length.toLocaleString("en")}`,
+    ),
   );
 }
 
 // Give what is shown for a model of /v1/models; `found` is what the server suggests, `say(text)` is
-// called for a suggestion.
-export function welcome({ id, minigpt }, found, say) {
+// called for a suggestion, `showNames()` for all names.
+export function welcome({ id, minigpt }, found, say, showNames) {
   const millions = (minigpt.parameters / 1e6).toFixed(1);
-  const size = `${millions} million parameters, and sees ${minigpt.n_positions} tokens, pieces of ` +
-    "words, at a time";
+  const size = `${millions} million numbers, its parameters, and sees ${minigpt.n_positions} ` +
+    "tokens, pieces of words, at a time";
   const can = minigpt.assistant ? CAN.assistant : CAN.base;
   const suggestions = suggested(minigpt.assistant ? "assistant" : "base", found);
   return [
@@ -79,9 +86,9 @@ export function welcome({ id, minigpt }, found, say) {
         ? "Talk to a model that was made on this machine"
         : "Begin a text, and watch it go on",
     ),
-    el("p", { class: "soft" }, el("b", {}, id), ` has ${size}. `, can),
+    el("p", { class: "soft" }, el("b", {}, id), ` has learned ${size}. `, can),
     suggestionList(suggestions, say),
-    ...(minigpt.assistant && found.taught?.length ? [taughtList(found.taught)] : []),
+    minigpt.assistant && found.taught?.length && taughtNames(found, say, showNames),
     el(
       "p",
       { class: "soft small" },
