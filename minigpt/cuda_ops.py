@@ -40,6 +40,9 @@ SHARED_BYTES = 48 << 10  # what a block has without asking
 LOGITS = 1 << 30  # the most logits that exist at once
 LINE = 128  # bytes: tensor cores are fastest where every row of both factors takes whole lines
 TILE = 128  # rows of a product that are computed together
+# a bias's gradient from cublasLt, too: off, since its kernel for bfloat16 may read `dout` once more
+# than ours, and slowly; bench_gpu.py measures both
+SUMS_WITH_PRODUCT = False
 
 
 def rows_of(x):
@@ -71,7 +74,7 @@ def linear_and_residual(x, w, b, past, rate, rng):
     if rng is not None and rate:
         out, linear = linear_forward(x, w, b)
         return *dropout_forward(out, rate, rng, past), linear
-    out = gemm.matmul(x.reshape(-1, x.shape[-1]), w, bias=b, past=rows_of(past))  # (N, F)
+    out = gemm.matmul_past(x.reshape(-1, x.shape[-1]), w, b, rows_of(past))  # (N, F)
     return out.reshape(past.shape), None, (x, w)
 
 
@@ -84,8 +87,8 @@ def linear_backward(dout, cache, gelu=None):
         dx = gemm.matmul(dout, w.T)
         dx = dx if gelu is None else gelu_backward(dx, gelu)
     rows, wide = x.reshape(-1, w.shape[0]), wide_type(w.dtype)
-    found = gemm.matmul_and_sums(rows.T, dout, wide)  # (C, F), (F,)
-    dw, db = found or (gemm.matmul(rows.T, dout, dtype=wide), column_sum(dout))
+    found = gemm.matmul_and_sums(rows.T, dout, wide) if SUMS_WITH_PRODUCT else None
+    dw, db = found or (gemm.matmul(rows.T, dout, dtype=wide), column_sum(dout))  # (C, F), (F,)
     return dx.reshape(x.shape), dw, db
 
 

@@ -10,6 +10,7 @@ from bench_gpu_common import PEAK_BYTES_PER_S, guarded, peak, random, relative, 
 from minigpt.backend import open_device, to_numpy
 from minigpt.config import ModelConfig, TrainConfig
 from minigpt.cuda import gemm
+from minigpt.cuda.sums import column_sum
 from minigpt.model import GPT
 from minigpt.optim import AdamW
 
@@ -37,26 +38,71 @@ def product_rate(device, shape, with_bias=False):
     return 2 * M * K * N / seconds / 1e12
 
 
-def fused_rate(device, shape, way):
-    """Return TFLOP/s of one product that does more in the same pass, as `way` says."""
-    M, K, N = shape
-    a, b, x = random(device, M, K), random(device, K, N, seed=1), random(device, M, N, seed=2)
-    calls = {
-        "GELU, forward": lambda: gemm.matmul_gelu(a, b, x[0]),
-        "GELU, backward": lambda: gemm.matmul_before_gelu(a, b, x),
-        "sums": lambda: gemm.matmul_and_sums(a, b, "float32"),
-        "residual": lambda: gemm.matmul(a, b, bias=x[0], past=x),
-    }
-    if calls[way]() is None:
-        raise ValueError("cublasLt has no way")
-    return 2 * M * K * N / seconds_of(waiter(device), calls[way]) / 1e12
+def fused_calls(device, shape, way):
+    """Return two functions that return the same arrays, by one call of cublasLt and by two."""
+    (M, K, N), ops = shape, device.ops
+    b, x, w = (random(device, *s, seed=i) for i, s in enumerate(((K, N), (M, N), (N,))))
+    # a weight's gradient is x^T dout
+    a = random(device, K, M).T if way == "bias's gradient" else random(device, M, K)
+    x3 = x[None]  # (1, M, N)
+
+    def one(found):
+        if found is None:
+            raise ValueError("cublasLt has no way")
+        return found if isinstance(found, tuple) else (found,)
+
+    return {
+        "GELU": (
+            lambda: one(gemm.matmul_gelu(a, b, w)),
+            lambda: ops.gelu_forward(gemm.matmul(a, b, bias=w))[::-1],
+        ),
+        "GELU's slope": (
+            lambda: one(gemm.matmul_before_gelu(a, b, x)),
+            lambda: one(ops.gelu_backward(gemm.matmul(a, b), x)),
+        ),
+        "bias's gradient": (
+            lambda: one(gemm.matmul_and_sums(a, b, "float32")),
+            lambda: (gemm.matmul(a, b, dtype="float32"), column_sum(b)),
+        ),
+        "residual": (
+            lambda: one(gemm.matmul_past(a, b, w, x)),
+            lambda: one(ops.dropout_forward(gemm.matmul(a, b, bias=w)[None], 0, None, x3)[0][0]),
+        ),
+    }[way]  # fmt: skip
+
+
+def compare_fused(device, shape, way):
+    """Return TFLOP/s in one call and in two, and how far the results' first rows are apart."""
+    calls, (M, K, N) = fused_calls(device, shape, way), shape
+    pairs = zip(*(call() for call in calls), strict=True)
+    apart = max(relative(x[:1024], y[:1024]) for x, y in pairs)
+    return *(2 * M * K * N / seconds_of(waiter(device), call) / 1e12 for call in calls), apart
+
+
+def note_fused(device, cases, note):
+    """Measure what cublasLt does besides a product: is it faster than a kernel of ours after it?"""
+    for name, way in (
+        ("mlp in", "GELU"), ("mlp in", "GELU's slope"), ("mlp out", "residual"),
+        ("attention out", "residual"), ("dw of mlp in", "bias's gradient"),
+        ("dw of attention out", "bias's gradient"),
+    ):  # fmt: skip
+        found = guarded(compare_fused, device, cases[name], way)
+        if isinstance(found, str):
+            found = (found,)
+        for label, value in zip(("in one call", "in two", "apart"), found, strict=False):
+            note(**{f"bf16 {name} and {way}, {label}": value})
+        said = (
+            found[0] if len(found) == 1 else "{:.1f}, in two {:.1f} (apart {:.1e})".format(*found)
+        )
+        print(f"  bf16 {name} and {way} in one call: {said} TFLOP/s", flush=True)
 
 
 def part_products(arguments, note):
     """Measure cublasLt on GPT-2's six shapes, in three precisions.
 
-    And what a bias costs, what more is done in the same pass (GELU, a bias's gradient, the addition
-    of what goes past), a vocabulary that fills no whole lines, and the most that can be had.
+    And what a bias costs, what more is done in the same call beside a call of its own (GELU, a
+    bias's gradient, the addition of what goes past), a vocabulary that fills no whole lines, and
+    the most that can be had.
     """
     N, c, v = (64, 32, 96) if arguments.toy else (B * T, C, 50304)
     for precision in ("bf16", "tf32", "fp32"):
@@ -73,13 +119,8 @@ def part_products(arguments, note):
             note(**{f"{precision} {name}": rate})
             print(f"  {precision} {name:16} {shown(rate)} TFLOP/s", flush=True)
         if precision == "bf16":
-            for name, way in (
-                ("mlp in", "GELU, forward"), ("mlp in", "GELU, backward"),
-                ("dw of mlp in", "sums"), ("mlp out", "residual"),
-            ):  # fmt: skip
-                rate = guarded(fused_rate, device, cases[name][0], way)
-                note(**{f"bf16 {name} and {way}": rate})
-                print(f"  bf16 {name} and {way}: {shown(rate)} TFLOP/s", flush=True)
+            shapes = {name: shape for name, (shape, _) in cases.items()}
+            note_fused(device, shapes | {"dw of attention out": (c, N, c)}, note)
 
 
 def shown(rate):

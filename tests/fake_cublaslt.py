@@ -43,11 +43,13 @@ def load(pointer, of):
 
 
 class FakeCublasLt:
-    """`log` has (compute type, epilogue, batch, transposes) of every product."""
+    """`log` has (compute type, epilogue, batch, transposes) of every product, `added` its beta and
+    whether C is D.
+    """
 
     def __init__(self, unsupported=()):
         """`unsupported`: names of epilogues that no algorithm exists for."""
-        self.made, self.numbers, self.log = {}, itertools.count(0x1000), []
+        self.made, self.numbers, self.log, self.added = {}, itertools.count(0x1000), [], []
         self.unsupported, self.heuristics = unsupported, 0
         for name, types in cublaslt.SIGNATURES.items():
             prototype = CFUNCTYPE(c_int, *types)
@@ -99,6 +101,8 @@ class FakeCublasLt:
             return INVALID_VALUE
         if not all(op["set"].get(pointer) for pointer in cublaslt.POINTERS[epilogue]):
             return INVALID_VALUE
+        if epilogue == "bias_gradient" and op["set"][3]:  # as an RTX 3060 says of a transposed A
+            return NOT_SUPPORTED
         if "gelu" in epilogue:
             ld = op["set"].get(cublaslt.AUX_LD, 0)
             if ld % 8 or ld < m:
@@ -180,6 +184,7 @@ class FakeCublasLt:
                 result = ops.gelu_backward(result, ops.gelu_forward(x.astype(wide))[1])
         self.matrices(d_layout, d)[...] = result
         self.log.append((op["compute"], epilogue, len(result), op["set"][3], op["set"][4]))
+        self.added.append((load(beta, number), c == d))
         return OK
 
 

@@ -131,6 +131,11 @@ def test_parts_that_measure_one_thing_have_a_figure_for_each(on_stand_in, part, 
     assert not errors_in(figures)
 
 
+def test_what_is_done_in_one_call_and_in_two_gives_the_same(on_stand_in, capsys):
+    apart = {name: x for name, x in figures_of("products").items() if name.endswith("apart")}
+    assert len(apart) == 6 and all(x < 1e-2 for x in apart.values())
+
+
 def test_attention_is_measured_and_a_peer_that_fails_is_named(on_stand_in, capsys, monkeypatch):
     def theirs(shape):
         raise ImportError("no torch")

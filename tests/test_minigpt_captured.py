@@ -13,7 +13,7 @@ from minigpt_examples import MODEL, TRAIN, small_model
 from test_minigpt_gemm import using
 from training_runs import metrics, same_run, stop_at
 
-from minigpt import muon, ops, row_ops
+from minigpt import cuda_ops, muon, ops, row_ops
 from minigpt import pretrain as pretrain_module
 from minigpt.backend import Device, to_numpy
 from minigpt.captured import CapturedTrainer
@@ -298,8 +298,9 @@ def test_kernels_captured_and_replayed_make_the_plain_steps(row, precision, chan
     assert captured.backward.graph and captured.update.graph
 
 
-def test_products_that_go_through_gelu_and_back_are_captured_too(row):
+def test_products_that_do_more_in_the_same_call_are_captured_too(row, monkeypatch):
     pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    monkeypatch.setattr(cuda_ops, "SUMS_WITH_PRODUCT", True)
     with fused_gpu("bf16") as device, using(FakeCublasLt()) as lt:
         captured, plain = (new_trainer(row, d) for d in (device, PLAIN))
         for step in range(4):

@@ -312,32 +312,47 @@ def test_a_bias_that_no_epilogue_can_read_is_added_after_the_product(lt):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("unsupported", [(), ("bias",)])
-def test_what_goes_past_is_added_in_the_same_pass_or_after_it(dtype, with_bias, unsupported):
+def test_what_goes_past_is_added_in_the_same_pass_or_after_it(dtype, unsupported):
     a, b, bias, past = (aligned(*s, dtype=dtype) for s in ((16, 24), (24, 32), (32,), (16, 32)))
-    kept, bias = past.copy(), bias if with_bias else None
-    expected = expected_product(a, b) + past.astype("f8")
-    expected = expected + bias.astype("f8") if with_bias else expected
+    kept = past.copy()
+    expected = expected_product(a, b) + bias.astype("f8") + past.astype("f8")
     fake = FakeCublasLt(unsupported)
     with using(fake):
-        close(gemm.matmul(a, b, bias=bias, past=past), expected, dtype)
+        close(gemm.matmul_past(a, b, bias, past), expected, dtype)
     assert (past == kept).all()
-    assert [line[1] for line in fake.log] == ["bias" if with_bias and not unsupported else "none"]
-    gemm.plain_matmul(a, b, out := np.empty_like(past), bias=bias, past=past)
-    close(out, expected, dtype)
+    assert fake.log[0][1] == ("none" if unsupported else "bias")
+    assert fake.added == [(0.0, True) if unsupported else (1.0, False)]
 
 
 def test_what_goes_past_may_lie_anywhere(lt):
-    a, b = aligned(8, 16), aligned(16, 24)
-    for past in (
-        aligned(24, 8).T, aligned(8, 27)[:, :24], aligned(200)[3:195].reshape(8, 24),
-        aligned(8, 24, dtype="float64"),
+    a, b, bias = aligned(8, 16), aligned(16, 24), aligned(24)
+    for past, in_one in (
+        (aligned(8, 24), True), (aligned(200)[3:195].reshape(8, 24), True),
+        (aligned(24, 8).T, False), (aligned(8, 27)[:, :24], False),
+        (aligned(8, 24, dtype="float64"), False),
     ):  # fmt: skip
-        close(gemm.matmul(a, b, past=past), expected_product(a, b) + past, "float32")
-    assert len(lt.log) == 4
+        expected = expected_product(a, b) + bias + past
+        close(gemm.matmul_past(a, b, bias, past), expected, "float32")
+        assert lt.added[-1] == ((1.0, False) if in_one else (0.0, True))
     with pytest.raises(ValueError, match=r"past has shape \(24,\); it must be \(8, 24\)"):
-        gemm.matmul(a, b, past=np.ones(24, "f4"))
+        gemm.matmul_past(a, b, bias, np.ones(24, "f4"))
+
+
+def test_a_library_that_will_not_add_what_goes_past_still_multiplies():
+    a, b, bias, past = aligned(8, 16), aligned(16, 24), aligned(24), aligned(8, 24)
+
+    class Elsewhere(FakeCublasLt):
+        def Matmul(self, *arguments):
+            c, d = arguments[8], arguments[10]
+            return super().Matmul(*arguments) if c == d else 15
+
+    with using(Elsewhere()) as lt:
+        for _ in range(2):
+            expected = expected_product(a, b) + bias + past
+            close(gemm.matmul_past(a, b, bias, past), expected, "float32")
+        assert [line[1] for line in lt.library.log] == ["bias", "bias"]
+        assert [kind.in_place for kind in lt.without_algorithm()] == [False]
 
 
 @needs_bfloat16
@@ -348,6 +363,7 @@ def test_the_columns_of_a_factor_are_added_up_in_the_same_pass(lt):
     close(sums, b.astype("f8").sum(axis=0), "float32")
     assert [line[1] for line in lt.log] == ["bias_gradient"]
     assert gemm.matmul_and_sums(a.astype("f4"), b.astype("f4"), "float32") is None
+    assert gemm.matmul_and_sums(a, aligned(24, 40, dtype="bfloat16").T, "float32") is None
     with using(FakeCublasLt(("bias_gradient",))):
         assert gemm.matmul_and_sums(a, b, "float32") is None
 

@@ -102,7 +102,10 @@ class Matrix(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """All that a plan depends on: `alignment` in bytes is that of A, B, C and D."""
+    """All that a plan depends on: `alignment` in bytes is that of A, B, C and D.
+
+    `in_place` says that C is D.
+    """
 
     compute: str
     a: Matrix
@@ -113,6 +116,7 @@ class Kind(NamedTuple):
     batch: int
     epilogue: str
     alignment: tuple
+    in_place: bool = True
 
 
 class Plan:

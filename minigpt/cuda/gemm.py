@@ -19,6 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from minigpt.backend import array_module
+from minigpt.cuda import kernels
 from minigpt.cuda.cublaslt import TYPES, WORKSPACE_BYTES, Lt, Refused, open_library
 from minigpt.cuda.kernels import address
 from minigpt.cuda.layouts import route
@@ -50,9 +51,11 @@ def handle_of(x):
 def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None, past=None, sums=None):
     """Multiply with cublasLt; return whether it could, and otherwise leave `out` alone.
 
-    `past`, a matrix like `out`, is added, and `sums` (N,) becomes b.sum(axis=0). With `bias` and
-    `gelu`, that becomes a b + bias, and out GELU of it; see matmul_before_gelu for `gelu` alone.
+    `past`, a matrix like `out` in other memory, is added. `sums` (N,), for which there must be no
+    bias, becomes b.sum(axis=0). With `bias` and `gelu`, that becomes a b + bias, and out GELU of
+    it; see matmul_before_gelu for `gelu` alone.
     """
+    assert (bias is None or sums is None) and not (accumulate and past is not None)
     lt = handle_of(a)
     if lt is None or not (a.size and b.size):
         return False
@@ -91,8 +94,8 @@ def multiply(a, b, out, scale=1.0, accumulate=False, bias=None, gelu=None, past=
 # ---- a b ------------------------------------------------------------------------------------
 
 
-def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0, past=None):
-    """Return scale a b + bias + past: a (..., M, K), b (..., K, N), bias (N,) -> (..., M, N).
+def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0):
+    """Return scale a b + bias: a (..., M, K), b (..., K, N), bias (N,) -> (..., M, N).
 
     Leading axes are a batch and are broadcast. The result has the type `dtype`, default that of a
     and b, or goes to `out`, to what is there already with `accumulate`. Raises ValueError for
@@ -103,34 +106,43 @@ def matmul(a, b, out=None, accumulate=False, dtype=None, bias=None, scale=1.0, p
         if accumulate:
             raise ValueError("accumulate is True; there must be an `out` to add to")
         out = array_module(a).empty(shape, dtype or a.dtype)
-    for name, x in (("out", out), ("past", past)):
-        if x is not None and x.shape != shape:
-            raise ValueError(f"{name} has shape {x.shape}; it must be {shape}, that of the product")
-    if (
-        bias is None and past is None and out.strides[-1] > out.strides[-2] == out.itemsize
-    ):  # out^T = b^T a^T
+    elif out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}; it must be {shape}, that of the product")
+    if bias is None and out.strides[-1] > out.strides[-2] == out.itemsize:  # out^T = b^T a^T
         matmul(
             b.swapaxes(-1, -2), a.swapaxes(-1, -2), out.swapaxes(-1, -2), accumulate, scale=scale
         )
         return out
-    if multiply(a, b, out, scale, accumulate, bias, past=past):
+    if multiply(a, b, out, scale, accumulate, bias):
         return out
-    if (bias is not None or past is not None) and multiply(a, b, out, scale, accumulate):
-        for x in (bias, past):
-            if x is not None:
-                out += x
+    if bias is not None and multiply(a, b, out, scale, accumulate):
+        out += bias
         return out
-    plain_matmul(a, b, out, accumulate, bias, scale, past)
+    plain_matmul(a, b, out, accumulate, bias, scale)
     return out
 
 
-# ---- more in the same pass: in bfloat16 alone, for how exact the library's is it does not say
+def matmul_past(a, b, bias, past):
+    """Return a b + bias + past, past (M, N), in one pass where there is a way."""
+    shape = check(a, b, bias)
+    if past.shape != shape:
+        raise ValueError(f"past has shape {past.shape}; it must be {shape}, that of the product")
+    out = kernels.empty(a, shape, a.dtype)
+    if not multiply(a, b, out, bias=bias, past=past):
+        matmul(a, b, out, bias=bias)
+        out += past
+    return out
+
+
+# ---- more in one call: in bfloat16 alone, for how exact the library's is it does not say ------
 
 
 def matmul_gelu(a, b, bias):
     """Return x = a b + bias (M, N) and GELU(x), made in one pass; None where there is no way."""
-    shape, xp = check(a, b, bias), array_module(a)
-    x, out = xp.empty(shape, a.dtype), xp.empty(shape, a.dtype)
+    shape = check(a, b, bias)
+    if not is_low(a):
+        return None
+    x, out = kernels.empty(a, shape, a.dtype), kernels.empty(a, shape, a.dtype)
     return (x, out) if could(a, b, out, bias=bias, gelu=x) else None
 
 
@@ -139,24 +151,33 @@ def matmul_before_gelu(a, b, x):
 
     So the gradient goes through GELU without a pass of its own. None where there is no way.
     """
-    out = array_module(a).empty(check(a, b, None), a.dtype)
+    shape = check(a, b, None)
+    if not is_low(a):
+        return None
+    out = kernels.empty(a, shape, a.dtype)
     return out if could(a, b, out, gelu=x) else None
 
 
 def matmul_and_sums(a, b, dtype):
-    """Return a b (M, N) and b.sum(axis=0) (N,), made in one pass, of the type `dtype`.
+    """Return a b (M, N) and b.sum(axis=0) (N,), of the type `dtype`, made in one call.
 
-    So the gradients of a weight and of its bias read `b` once. None where there is no way.
+    These are the gradients of a weight and of its bias. None where there is no way.
     """
-    (M, N), xp = check(a, b, None), array_module(a)
-    out, sums = xp.empty((M, N), dtype), xp.empty(N, dtype)
+    (M, N) = check(a, b, None)
+    if not is_low(a):
+        return None
+    out, sums = kernels.empty(a, (M, N), dtype), kernels.empty(a, N, dtype)
     return (out, sums) if could(a, b, out, sums=sums) else None
 
 
+def is_low(x):
+    return x.dtype.name == "bfloat16"
+
+
 def could(a, b, out, **more):
-    """Multiply; return whether that worked: what can be done in two passes must not fail in one."""
+    """Multiply; return whether that worked: what can be done in two calls must not fail in one."""
     try:
-        return a.dtype.name == "bfloat16" and multiply(a, b, out, **more)
+        return multiply(a, b, out, **more)
     except RuntimeError:
         return False
 
@@ -164,13 +185,12 @@ def could(a, b, out, **more):
 # ---- in plain lines -------------------------------------------------------------------------
 
 
-def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0, past=None):
+def plain_matmul(a, b, out, accumulate=False, bias=None, scale=1.0):
     """Do what `matmul` does, in plain lines."""
     wide = np.result_type(a.dtype, np.float32)
     product = a.astype(wide) @ b.astype(wide) * wide.type(scale)
-    for x in (bias, past):
-        if x is not None:
-            product += x
+    if bias is not None:
+        product += bias
     out[...] = out + product if accumulate else product
 
 

@@ -67,7 +67,9 @@ def kind_of(compute, a, b, added, out, batch, stride, epilogue):
         matrix, (b, a, out), (stride[1], stride[0], stride[2])
     )
     aligned = tuple(alignment(x) for x in (b, a, added, out))
-    return Kind(compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aligned)
+    return Kind(
+        compute, of_b, of_a, of_out, tb, ta, batch, epilogue, aligned, in_place=added is out
+    )
 
 
 def row_distance(x):
