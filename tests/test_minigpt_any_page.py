@@ -10,12 +10,11 @@ from minigpt.any_page import (
     PAGE,
     SAID,
     Entry,
-    defined,
     entries,
-    is_term,
     page_entry,
 )
 from minigpt.page_title import site_words, without_site
+from minigpt.term_line import defined, is_term
 
 
 def names_of(text, page=""):
@@ -221,6 +220,12 @@ def test_a_common_word_is_a_term_only_where_it_is_explained():
         lambda n: "tie()\n    a\n" * n,
         lambda n: "tie()\n    a\n\n" * n,
         lambda n: "a - " * n,
+        lambda n: "a | b\n" * n,
+        lambda n: "a |" * n + "\na | b",
+        lambda n: "a | Tie it.\n\n" * n,
+        lambda n: "a" * n + "\n\nDescription: | a\n" + "Syntax: | a\n" * n,
+        lambda n: "ab(b) -> c\n\n" * n,
+        lambda n: "a(" + ")->" * n,
     ],
 )
 def test_hostile_pages_take_linear_time(make):
