@@ -52,6 +52,9 @@ ABOUT = re.compile(
     r"program|property|routine|setting|statement|tool|type|utility|variable|view) "
     r"(?!is (?:not|now|only|also|usually)\b|was\b|has\b|does\b|always\b|sometimes\b)[a-z]+s\b"
 )
+MOST_BEFORE = 5  # paragraphs beneath a term before the one that tells what it is
+LISTED_FIRST = re.compile(r"\s*- (?:\[(?:in|out|in, out)\] )?(\w+)")
+HISTORY = re.compile(r"\s*(?:History$|Stability: |Version \| Change)")
 OF_VERSION = re.compile(r"[vV]?\d")  # v1.2
 # Titles of pages that lead to others, or are about no more than what is new.
 AWAY = re.compile(
@@ -142,7 +145,8 @@ def entries(text, page=""):
             continue
         if body.startswith("    "):
             found = defined(line, page)
-            said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
+            arguments = found[1] if found else ""
+            said = told_beneath([body, *blocks[i + 1 : i + 1 + MOST_BEFORE]], arguments)
             if found and (found[2] or is_term(found[0], said)):
                 yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
         elif match := ABOUT.match(" ".join(block[:MOST_OF_LINE].split())):
@@ -195,12 +199,29 @@ def in_table(rows, page=""):
             yield Entry(name, "" if "..." in arguments else arguments, said, TABLED)
 
 
-def told_beneath(body, following):
-    """Return what the indented lines beneath a term say, "" for nothing.
+def told_beneath(paragraphs, arguments=""):
+    """Return what the paragraphs beneath a term say, those that are indented; "" for nothing.
 
-    If they say only since when there is such a thing, it is the indented paragraph that follows.
+    It is the first, or where that says only since when there is such a thing, or lists what it
+    takes, one after it:
+
+        Knot.tie(rope)
+            Added in: v1.2
+
+            - rope {Rope} which one
+            - Returns: {Knot}
+
+            Tie a rope.
     """
-    said = "" if body.startswith("     ") else telling(body)
-    if not said and ASIDE.match(body.strip()) and following.startswith("    "):
-        said = telling(following)
-    return said
+    taken, is_after = re.findall(r"\w+", arguments), False
+    for paragraph in paragraphs if not paragraphs[0].startswith("     ") else ():
+        if not paragraph.startswith("    "):
+            break
+        listed = LISTED_FIRST.match(paragraph)
+        if HISTORY.match(paragraph) or (listed and listed[1] in ("Returns", *taken)):
+            continue
+        said = telling(paragraph)
+        if said or is_after or not ASIDE.match(paragraph.strip()):
+            return said
+        is_after = True
+    return ""

@@ -141,6 +141,37 @@ def test_what_says_only_since_when_there_is_a_term_may_have_more_below():
     assert entry.text == ""  # what comes later is about something else
 
 
+ADDED = "Added in: v1.2"
+HISTORY = "History\n\n    Version | Changes\n    v1.3 | A rope may be cut."
+OLD = "Stability: 0 - Deprecated: Use knots.bind() instead."
+LIST = "- rope {Rope} which one\n    - [in] end: where. It may slip."
+
+
+@pytest.mark.parametrize(
+    "before, is_told",
+    [
+        ((ADDED,), True),
+        ((ADDED, LIST), True),
+        ((LIST,), True),
+        ((LIST.replace("rope {", "[in] rope {"),), True),
+        ((LIST, "- Returns: {Knot} The knot. It holds."), True),
+        ((HISTORY, LIST), True),
+        ((OLD, ADDED, HISTORY, LIST), True),
+        ((ADDED, "Changed in version 2."), False),
+        ((LIST.replace("rope", "hemp"),), False),
+        ((ADDED, "x = rope(1, 2)"), False),
+        ((ADDED, OLD, HISTORY, LIST, LIST), False),  # too far down
+    ],
+)
+def test_before_what_tells_of_a_call_may_stand_its_history_and_its_arguments(before, is_told):
+    text = "\n\n".join(f"    {paragraph}" for paragraph in before)
+    text = f"tie(rope[, end])\n{text}\n\n    Tie a rope to another."
+    (entry,) = entries(text)
+    assert entry.text == ("Tie a rope to another." if is_told else "")
+    (entry,) = entries(text.replace("    Tie", "Tie"))
+    assert entry.text == ""
+
+
 def test_an_option_is_a_term_of_a_page_that_is_a_name():
     text = "-f, --force\n    Tie it again.\n\n--ends=<n>\n    So many ends. At most nine."
     assert names_of(text, "knot-tie") == ["knot-tie --force", "knot-tie --ends"]
