@@ -55,6 +55,9 @@ ABOUT = re.compile(
 MOST_BEFORE = 5  # paragraphs beneath a term before the one that tells what it is
 LISTED_FIRST = re.compile(r"\s*- (?:\[(?:in|out|in, out)\] )?(\w+)")
 HISTORY = re.compile(r"\s*(?:History$|Stability: |Version \| Change)")
+BELOW_HEADING = re.compile(
+    r"(?:Default(?: value)?:|(?:Added|Changed|Deprecated|Introduced|New) (?:in|since)\b).{0,100}"
+)
 OF_VERSION = re.compile(r"[vV]?\d")  # v1.2
 # Titles of pages that lead to others, or are about no more than what is new.
 AWAY = re.compile(
@@ -156,8 +159,35 @@ def entries(text, page=""):
         elif calls := alike(blocks, i):
             said = of_cell(blocks[i + 1]) if blocks[i + 1][:1].isupper() else ""
             yield from (Entry(*call[:2], said, CALLED) for call in calls if said)
+        elif said := told_below(blocks, i):
+            yield Entry(defined(line)[0], "", said, LISTED)
         else:
             yield from in_table(told_rows(blocks, i), page)
+
+
+def told_below(blocks, i):
+    """Return what is told of a name that is a heading, "" where block `i` is none or nothing is.
+
+    That it is one is sure where its default stands below it, or since when there is such a thing:
+
+        ROPE_ENDS
+
+        Default: 2
+
+        How many ends a rope has.
+    """
+    found = defined(blocks[i])
+    following, is_sure = iter(blocks[i + 1 : i + 1 + MOST_BEFORE]), False
+    if not found or found[2] or " " in found[0] or not NAMELIKE.search(found[0]):
+        return ""
+    for paragraph in following:
+        if BELOW_HEADING.fullmatch(paragraph) or HISTORY.match(paragraph):
+            is_sure = True
+            if paragraph.endswith(":"):  # the default is code
+                next(following, "")
+        elif not paragraph.startswith(("- <", "- {")):  # of which type it is
+            return telling(paragraph) if is_sure and paragraph[0] != " " else ""
+    return ""
 
 
 def alike(blocks, i):

@@ -34,7 +34,7 @@ TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
 OPTION = re.compile(r"(?<![\w-])--?\w++(?:-\w++)*+(?!-)")  # but not in "<new-branch>"
 NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word of plain English
 INSIDE = re.compile(r"(?<=\() | (?=\)$)")  # "( text )"
-GIVES = re.compile(r"[A-Za-z_][\w.]* ?\([^\d'\"\n][^'\"\n]*\) ?(?:->|→|⇒) ?[A-Za-z][^'\"\n]*")
+GIVES = re.compile(r"[A-Za-z_][\w.]* ?\((?:[^\d'\"\n][^'\"\n]*)?\) ?(?:->|→|⇒) ?[A-Za-z][^'\"\n]*")
 
 
 def defined(line, page=""):

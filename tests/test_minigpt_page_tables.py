@@ -150,11 +150,18 @@ tie ( a rope ) -> a knot
 
 which ties it.
 
+untied() -> a rope
+
+Returns what was tied.
+
+tied() -> rope
+
 untie ( a rope ) -> a knot"""
     assert list(entries(text)) == [
         Entry("size", "(text)", "Number of characters in the text.", CALLED),
         Entry("length", "(text)", "Number of characters in the text.", CALLED),
         Entry("cut", "(text, n integer)", "Cuts a rope.", CALLED),
+        Entry("untied", "", "Returns what was tied.", CALLED),
     ]
 
 
