@@ -224,7 +224,8 @@ def in_table(rows, page=""):
         name, arguments, _ = found
         is_one = " " not in name or name.isupper() or name.startswith(f"{page} -")
         looks_so = NAMELIKE.search(name.replace("/", " ") + arguments)  # but not "City/Town"
-        if is_sure or (is_one and looks_so and re.search("[A-Za-z]", name)):
+        is_code = not re.search("[A-Za-z]", name) or (len(name) < 3 and name.isalpha())  # "ID"
+        if is_sure or (is_one and looks_so and not is_code):
             # an index cuts arguments short: "tie(rope[, end, ...])"
             yield Entry(name, "" if "..." in arguments else arguments, said, TABLED)
 
