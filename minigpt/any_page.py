@@ -27,6 +27,7 @@ in facts.py.
 import re
 from dataclasses import dataclass
 
+from minigpt.page_members import members
 from minigpt.page_tables import of_cell, told_rows
 from minigpt.page_title import NUMBER
 from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
@@ -163,6 +164,9 @@ def entries(text, page=""):
             yield Entry(defined(line)[0], "", said, LISTED)
         else:
             yield from in_table(told_rows(blocks, i), page)
+    for name, arguments, is_called, below in members(blocks, MOST_BEFORE):
+        if said := told_beneath(below, arguments):
+            yield Entry(name, arguments, said, CALLED if is_called else LISTED)
 
 
 def told_below(blocks, i):
