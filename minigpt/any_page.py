@@ -28,7 +28,7 @@ import re
 from dataclasses import dataclass
 
 from minigpt.page_members import members
-from minigpt.page_tables import of_cell, told_rows
+from minigpt.page_tables import alike, described, of_cell, told_rows
 from minigpt.page_title import NUMBER
 from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
 from minigpt.telling import ASIDE, telling
@@ -39,7 +39,6 @@ from minigpt.term_line import (
     NAMELIKE,
     OF_MANUAL,
     defined,
-    gives,
     is_term,
 )
 
@@ -88,7 +87,7 @@ def page_entry(title, text):
 
     `title` is without what is the site's. Of a manual page it is in a line of its own, "knot-tie -
     Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence, or
-    that beneath a call: the page knots.tie begins with "tie(rope)".
+    that beneath a call: the page knots.tie begins with "tie(rope)"; or what a table describes.
     """
     name = OF_MANUAL.sub("", title)
     if AWAY.fullmatch(name):
@@ -105,7 +104,9 @@ def page_entry(title, text):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
     if not 3 <= len(name) <= 60:
         return None
-    for paragraph in paragraphs:
+    for before, paragraph in zip(["", *paragraphs], paragraphs, strict=False):
+        if said := described(paragraph, before):
+            return Entry(name, "", said, PAGE, not is_name(name))
         line, _, body = paragraph.partition("\n")
         found = defined(line) if body.startswith("    ") else None
         is_part = body.startswith("    ") and not (found and is_end(found[0], name))
@@ -192,28 +193,6 @@ def told_below(blocks, i):
         elif not paragraph.startswith(("- <", "- {")):  # of which type it is
             return telling(paragraph) if is_sure and paragraph[0] != " " else ""
     return ""
-
-
-def alike(blocks, i):
-    """Return (name, arguments, True) of each of several calls that take the same, till block `i`.
-
-    They say what they give, as in tables of functions, each in a line of its own:
-
-        length ( text ) → integer
-
-        size ( text ) → integer
-
-        Returns the number of characters in the text.
-    """
-    found = []
-    if i + 1 == len(blocks) or gives(blocks[i + 1]):
-        return found
-    while i >= 0 and gives(blocks[i]):
-        call = defined(blocks[i])
-        if not call or (found and call[1] != found[0][1]):
-            break
-        found, i = [*found, call], i - 1
-    return found
 
 
 def in_table(rows, page=""):

@@ -16,6 +16,8 @@ or in a paragraph before:
     Description: | Tie a rope
     Syntax: | TieRope length
 
+Tables whose cells are paragraphs are written as these: see alike.
+
 Which names are asked for is in any_page.py, which sentences tell what a thing is in telling.py.
 """
 
@@ -23,6 +25,7 @@ import re
 
 from minigpt.page_title import without_sign
 from minigpt.telling import telling
+from minigpt.term_line import defined, gives
 
 CELLS = re.compile(r" \|(?= |$)")
 # The heads of cells that tell; of those with another, "Form field", it is not certain that they do.
@@ -62,6 +65,38 @@ def told_rows(paragraphs, i):
     n_words = sum(len(PLAIN.findall(said)) for _, said, _ in found)
     is_telling = len(found) >= max(2, MOST * len(rows)) and n_words >= WORDS * len(found)
     return found if is_telling and not has_head else []
+
+
+def described(paragraph, before):
+    """Return what a table says in its first row, "Description: | Tie a rope", "" for nothing.
+
+    It is about the whole page, unless the paragraph `before` is a heading: see above.
+    """
+    rows = rows_of(paragraph)
+    is_of_page = rows and rows[0][0] == "Description:" and not heading(before, rows)
+    return of_cell(rows[0][1]) if is_of_page else ""
+
+
+def alike(blocks, i):
+    """Return (name, arguments, True) of each of several calls that take the same, till block `i`.
+
+    They say what they give, as in tables of functions, each in a line of its own:
+
+        length ( text ) → integer
+
+        size ( text ) → integer
+
+        Returns the number of characters in the text.
+    """
+    found = []
+    if i + 1 == len(blocks) or gives(blocks[i + 1]):
+        return found
+    while i >= 0 and gives(blocks[i]):
+        call = defined(blocks[i])
+        if not call or (found and call[1] != found[0][1]):
+            break
+        found, i = [*found, call], i - 1
+    return found
 
 
 def rows_of(paragraph):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt.any_page import CALLED, TABLED, Entry, entries
+from minigpt.any_page import CALLED, PAGE, TABLED, Entry, entries, page_entry
 from minigpt.facts import collect, page_facts
 from minigpt.page_tables import of_cell, rows_of, told_rows
 
@@ -84,6 +84,17 @@ def test_a_table_beneath_a_heading_says_what_that_names():
         assert told(text.replace("Syntax: | TieRope length", other)) == {}, other
     assert told(text.replace("TieRope Directive", "How to tie: TieRope")) == {}
     assert told(text.partition("\n\n")[2]) == {}
+
+
+def test_a_table_at_the_top_of_a_page_says_what_that_is():
+    table = "Description: | Tie all ropes\nStatus: | x"
+    below = "Ropes are tied by all."
+    for text in (f"{table}\n\n{below}", f"Module mod_tie\n\nen | fr\n\n{table}\n\n{below}"):
+        assert page_entry("mod_tie", text) == Entry("mod_tie", "", "Tie all ropes.", PAGE)
+    of_another = f"Tie Directive\n\n{table}\nSyntax: | Tie length\n\n{below}"
+    assert page_entry("mod_tie", of_another).text == below
+    assert page_entry("mod_tie", f"{below}\n\n{table}").text == below
+    assert page_entry("mod_tie", f"Status: | Tie all ropes\nStatus: | x\n\n{below}").text == below
 
 
 @pytest.mark.parametrize(
