@@ -29,6 +29,8 @@ SIGNATURE = re.compile(
     rf"(?:(?!\((?:\d\w?|e?s)\)){_ARGUMENTS}| \(\))"
     r"(?: ?(?:->|→|:|=>|where|throws|const|noexcept|override)[^.]*)?;?"
 )
+TOLD = re.compile(r" {4}[A-Z].*\.$", re.M)
+WORD = re.compile(r"\w+")
 NAME = re.compile(r"([\w.:$~]{2,60})(?: ?\(\))?")
 
 
@@ -65,6 +67,23 @@ class Definitions:
             self.open.append(self.named)
             self.named, self.is_head = "", True
         return depth, False, begins
+
+
+def is_definition(text: str) -> bool:
+    """Say whether a page's text defines one term: a reference may have a page for each name.
+
+        knots.Knot.tie          what it is about, if no other page has that line
+
+        tie(rope, end=None)     the same name
+            Tie a rope.         a sentence, indented
+
+    Of a page that lists several the heading is another name.
+    """
+    first, *others = text.split("\n\n", 2)
+    heading = first if others and "\n" not in first else ""
+    signature, _, said = (others[0] if heading else first).partition("\n")
+    name = WORD.findall(heading)[-1:]
+    return bool(TOLD.match(said)) and set(name) <= set(WORD.findall(signature))
 
 
 def _says(name: str, text: str) -> bool:

@@ -29,7 +29,7 @@ from functools import cache, lru_cache
 from urllib.parse import unquote_to_bytes
 
 from crawler.data_files import DATA
-from crawler.words import DATA_LINE
+from crawler.words import DATA_LINE, TERMINAL
 
 TABLE = DATA / "language_ngrams.tsv.gz"
 MIN_N, MAX_N = 3, 5  # bytes
@@ -59,6 +59,19 @@ def probability(text: str, language: str = "en") -> float:
     if own > far:
         return 0.0
     return 1 / sum([math.exp((own - cost) * scale) for cost in costs if cost <= far])
+
+
+def of_sentences(text: str, language: str = "en", share: float = 0.0) -> float:
+    """Return the probability that the sentences of a text are in a language, as `probability` does.
+
+    They are the lines that end with a full stop or the like: of a page of names and code, the rest.
+    It is 0 where they hold less than `share` of the words.
+    """
+    text = text[:MAX_CHARACTERS]
+    lines = text.splitlines()
+    said = "\n".join(line for line in lines if TERMINAL.intersection(line.rstrip()[-1:]))
+    is_enough = len(WORD.findall(said)) >= share * len(WORD.findall(text))
+    return probability(said, language) if is_enough else 0.0
 
 
 def detect(text: str) -> str | None:

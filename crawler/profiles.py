@@ -27,6 +27,7 @@ class Rules:
     )  # fmt: skip
     # Gopher, quality
     min_words: int = 50
+    min_words_defining: int = 50  # of a text that defines one term
     max_words: int | None = 100_000
     mean_word_length: tuple[float, float] = (3, 10)  # characters
     hashes: float | None = 0.1  # `#` for each word and punctuation mark
@@ -45,6 +46,9 @@ class Rules:
     short_lines: float | None = 0.67  # share of lines of up to 30 characters
     repeated_line_share: float | None = 0.01  # characters in repeated lines, stricter than Gopher
     newlines: float | None = 0.3  # line ends for each word and punctuation mark
+    # language: if a text seems to be in another one, its sentences decide, where they have at least
+    # this share of its words
+    sentence_words: float | None = None
     # duplicates, see dedup.py
     repeatable_characters: int = 60  # a shorter paragraph may be said again
     keep_numbers: bool = False  # texts that differ in numbers only are different
@@ -64,6 +68,7 @@ PROFILES = {
         top_ngrams=(),
         repeated_ngrams=(),
         min_words=30,
+        min_words_defining=6,
         max_words=None,
         mean_word_length=(2, 15),
         hashes=None,
@@ -77,6 +82,7 @@ PROFILES = {
         short_lines=None,
         repeated_line_share=None,
         newlines=None,
+        sentence_words=0.2,
         repeatable_characters=0,
         keep_numbers=True,
     ),

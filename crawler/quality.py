@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
+from crawler.definitions import is_definition
 from crawler.profiles import PROFILES, Rules, rules_of
 from crawler.words import DATA_LINE, TERMINAL, WORD, sentences
 
@@ -117,7 +118,8 @@ def _gopher_quality(rules: Rules, text: str, words: list[str]) -> Check:
     # these are counted, but shares are of all `words`, punctuation marks included, as in FineWeb
     spoken = {word: n for word, n in counts.items() if word.isalnum() or not set(word) <= SYMBOLS}
     n_spoken = sum(spoken.values())
-    yield n_spoken < rules.min_words, "too few words"
+    least = rules.min_words_defining if is_definition(text) else rules.min_words
+    yield n_spoken < least, "too few words"
     yield _over(n_spoken, rules.max_words), "too many words"
     mean_length = sum(len(word) * n for word, n in spoken.items()) / max(1, n_spoken)
     shortest, longest = rules.mean_word_length

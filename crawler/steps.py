@@ -86,6 +86,9 @@ def read_page(page: warc.Page, settings: Settings) -> PageResult:
         step, reason = "extract", f"cannot be read: {type(error).__name__}"
     extract_s = time.perf_counter() - start
     score = language.probability(document.text, settings.language)
+    share = quality.rules_of(settings.profile).sentence_words
+    if score < settings.min_language and share is not None:
+        score = max(score, language.of_sentences(document.text, settings.language, share))
     language_s = time.perf_counter() - start - extract_s
     document.score = round(score, 4)
     if not document.text:

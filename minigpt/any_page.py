@@ -15,37 +15,35 @@ means stands beneath it, four blanks further in, as browsers show it:
 
     The untie() function undoes a knot.      a sentence that says of itself what it is about
 
-Which sentence tells it is in telling.py. pydoc's pages have more of an order: pydoc_page.py. What
-becomes of these parts is in facts.py.
+    tie(rope) -> Knot                    a function of a table, what it gives, and what it does
+
+    Tie a rope.
+
+Which lines are terms is in term_line.py, which sentence tells it in telling.py, what tables say in
+page_tables.py. pydoc's pages have more of an order: pydoc_page.py. What becomes of these parts is
+in facts.py.
 """
 
 import re
 from dataclasses import dataclass
 
-from minigpt.page_title import NUMBER, without_sign
+from minigpt.page_members import members
+from minigpt.page_tables import alike, described, of_cell, told_rows
+from minigpt.page_title import NUMBER
 from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
 from minigpt.telling import ASIDE, telling
+from minigpt.term_line import (
+    LONGEST_NAME,
+    MOST_OF_LINE,
+    MOST_WORDS,
+    NAMELIKE,
+    OF_MANUAL,
+    defined,
+    is_term,
+)
 
-LONGEST_NAME = 45  # characters of a term that is asked for
-MOST_WORDS = 4  # of a term; what is longer is a sentence
 LOOKED_AT = 10  # paragraphs from the top of a page, in which it says what it is
-OF_MANUAL = re.compile(r"\(\d\w*\)$")  # the section of a manual page: ls(1)
 TAGLINE = re.compile(r"(?:(\S+(?: \S+){0,3}?)(?:\(\d\w*\))? (?:--?|–|—)|([\w.]+):) (\S.*)")
-CALL = re.compile(
-    r"((?:[\w:.<>\[\]]+[ *&]+){0,4})\*?"  # of which type its result is: static int *
-    r"([A-Za-z_][\w.:$-]*)( ?)"
-    r"(\((?:[^()]|\([^()]*\))*\))"  # what it takes; in that may be brackets, too
-    r"(?:[;:,]| ?(?:->|→|⇒|:) ?.*| const;?| \w+)?"
-)
-KEYWORDS = re.compile(
-    r"^(?:(?:abstract|async|attribute|class|classmethod|command|constant|const|def|enum|exception|"
-    r"fn|function|interface|macro|method|module|option|package|parameter|property|protected|"
-    r"public|pub|static|staticmethod|struct|trait|type|union|variable)\s+)+"
-    r"(?=\S*[A-Z_.($\d])"  # else it belongs to the term: "class variable"
-)
-TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
-TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
-OPTION = re.compile(r"(?<![\w-])--?\w++(?:-\w++)*+(?!-)")  # but not in "<new-branch>"
 # A paragraph that is about a name, says of which sort that is, and goes on with what it does.
 ABOUT = re.compile(
     r"The ([A-Z]{2,}(?: [A-Z]{2,}){1,2}|[\w$.-]*[\w$-])(\([\w, .*=\[\]]*\))? (?:[\w+/]+ )??"
@@ -54,8 +52,13 @@ ABOUT = re.compile(
     r"program|property|routine|setting|statement|tool|type|utility|variable|view) "
     r"(?!is (?:not|now|only|also|usually)\b|was\b|has\b|does\b|always\b|sometimes\b)[a-z]+s\b"
 )
-NAMELIKE = re.compile(r"[_.()$\\/]|\w-\w|[a-z][A-Z]|\d|^[A-Z]{2,}")  # no word of plain English
-MOST_OF_LINE = 200  # characters of a line that may be a term
+MOST_BEFORE = 5  # paragraphs beneath a term before the one that tells what it is
+LISTED_FIRST = re.compile(r"\s*- (?:\[(?:in|out|in, out)\] )?(\w+)")
+HISTORY = re.compile(r"\s*(?:History$|Stability: |Version \| Change)")
+BELOW_HEADING = re.compile(
+    r"(?:Default(?: value)?:|(?:Added|Changed|Deprecated|Introduced|New) (?:in|since)\b).{0,100}"
+)
+OF_VERSION = re.compile(r"[vV]?\d")  # v1.2
 # Titles of pages that lead to others, or are about no more than what is new.
 AWAY = re.compile(
     r"(?:General |Module |Alphabetical )?Index|(?:Table of )?Contents|Copyright|License|Search|"
@@ -63,9 +66,9 @@ AWAY = re.compile(
     r"(?i:.*\b(?:release notes|what.s new|change ?log)\b.*|(?:release|version|changes in)\b.*\d.*)"
 )
 
-# Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence.
-# Of several about one name the first of these says best what it is.
-STANDS = PAGE, CALLED, LISTED, SAID = "page", "called", "listed", "said"
+# Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence,
+# or a table. Of several about one name the first of these says best what it is.
+STANDS = PAGE, CALLED, LISTED, SAID, TABLED = "page", "called", "listed", "said", "tabled"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Entry:
     name: str
     arguments: str
     text: str
-    stands: str  # one of the four above
+    stands: str  # one of the five above
     is_topic: bool = False  # a page whose name is none to ask for, "How to tie a knot"
 
 
@@ -84,7 +87,7 @@ def page_entry(title, text):
 
     `title` is without what is the site's. Of a manual page it is in a line of its own, "knot-tie -
     Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence, or
-    that beneath a call: the page knots.tie begins with "tie(rope)".
+    that beneath a call: the page knots.tie begins with "tie(rope)"; or what a table describes.
     """
     name = OF_MANUAL.sub("", title)
     if AWAY.fullmatch(name):
@@ -101,7 +104,9 @@ def page_entry(title, text):
                 return Entry(named, "", said[0].upper() + said[1:], PAGE)
     if not 3 <= len(name) <= 60:
         return None
-    for paragraph in paragraphs:
+    for before, paragraph in zip(["", *paragraphs], paragraphs, strict=False):
+        if said := described(paragraph, before):
+            return Entry(name, "", said, PAGE, not is_name(name))
         line, _, body = paragraph.partition("\n")
         found = defined(line) if body.startswith("    ") else None
         is_part = body.startswith("    ") and not (found and is_end(found[0], name))
@@ -145,61 +150,92 @@ def entries(text, page=""):
             continue
         if body.startswith("    "):
             found = defined(line, page)
-            said = told_beneath(body, blocks[i + 1] if i + 1 < len(blocks) else "")
+            arguments = found[1] if found else ""
+            said = told_beneath([body, *blocks[i + 1 : i + 1 + MOST_BEFORE]], arguments)
             if found and (found[2] or is_term(found[0], said)):
                 yield Entry(*found[:2], said, CALLED if found[2] else LISTED)
         elif match := ABOUT.match(" ".join(block[:MOST_OF_LINE].split())):
             name, arguments, said = match[1], match[2] or "", telling(block)
             if said and NAMELIKE.search(name + arguments) and len(name) <= LONGEST_NAME:
                 yield Entry(name, "" if arguments == "()" else arguments, said, SAID)
+        elif calls := alike(blocks, i):
+            said = of_cell(blocks[i + 1]) if blocks[i + 1][:1].isupper() else ""
+            yield from (Entry(*call[:2], said, CALLED) for call in calls if said)
+        elif said := told_below(blocks, i):
+            yield Entry(defined(line)[0], "", said, LISTED)
+        else:
+            yield from in_table(told_rows(blocks, i), page)
+    for name, arguments, is_called, below in members(blocks, MOST_BEFORE):
+        if said := told_beneath(below, arguments):
+            yield Entry(name, arguments, said, CALLED if is_called else LISTED)
 
 
-def told_beneath(body, following):
-    """Return what the indented lines beneath a term say, "" for nothing.
+def told_below(blocks, i):
+    """Return what is told of a name that is a heading, "" where block `i` is none or nothing is.
 
-    If they say only since when there is such a thing, it is the indented paragraph that follows.
+    That it is one is sure where its default stands below it, or since when there is such a thing:
+
+        ROPE_ENDS
+
+        Default: 2
+
+        How many ends a rope has.
     """
-    said = "" if body.startswith("     ") else telling(body)
-    if not said and ASIDE.match(body.strip()) and following.startswith("    "):
-        said = telling(following)
-    return said
+    found = defined(blocks[i])
+    following, is_sure = iter(blocks[i + 1 : i + 1 + MOST_BEFORE]), False
+    if not found or found[2] or " " in found[0] or not NAMELIKE.search(found[0]):
+        return ""
+    for paragraph in following:
+        if BELOW_HEADING.fullmatch(paragraph) or HISTORY.match(paragraph):
+            is_sure = True
+            if paragraph.endswith(":"):  # the default is code
+                next(following, "")
+        elif not paragraph.startswith(("- <", "- {")):  # of which type it is
+            return telling(paragraph) if is_sure and paragraph[0] != " " else ""
+    return ""
 
 
-def defined(line, page=""):
-    """Return (name, arguments, whether it is called) of a line that is a term, else None.
+def in_table(rows, page=""):
+    """Yield the Entries of a table's rows, see told_rows: of one-word names that look like names.
 
-    "class Key(teeth)" -> ("Key", "(teeth)", True), "depth (integer)" -> ("depth", "", False).
+    So do "tie(rope)", "rope_ends", and on the page git-tie "--force", but not "bight".
     """
-    if len(line) > MOST_OF_LINE:
-        return None
-    line = without_sign(line).replace("--[no-]", "--")  # an option that may be taken back
-    if OPTION.match(line):
-        names = OPTION.findall(line.partition("=")[0])
-        return (f"{page} {max(names, key=len)}", "", False) if page else None
-    line = TYPED.sub("", KEYWORDS.sub("", OF_MANUAL.sub("", line)))
-    if match := CALL.fullmatch(line):
-        before, name, blank, arguments = match.groups()
-        # "depth (default: 3)"; but "read(length)"
-        is_value = blank and re.match(r"\((?:default|length|optional|required|since)\b", arguments)
-        if not is_value and (not blank or before.strip() or re.search(r"[,*]", arguments)):
-            arguments = " ".join(arguments.split())
-            name = name.rstrip(".:-")
-            is_good = 1 < len(name) <= LONGEST_NAME
-            return (name, "" if arguments == "()" else arguments, True) if is_good else None
-    name = re.split(r" \(|: | = |=", line)[0].strip(" :,")
-    is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
-    return (name, "", False) if is_short and TERM.fullmatch(name) else None
+    for cell, said, is_sure in rows:
+        found = defined(cell, page)
+        if not found or not said or OF_VERSION.match(cell):
+            continue
+        name, arguments, _ = found
+        is_one = " " not in name or name.isupper() or name.startswith(f"{page} -")
+        looks_so = NAMELIKE.search(name.replace("/", " ") + arguments)  # but not "City/Town"
+        is_code = not re.search("[A-Za-z]", name) or (len(name) < 3 and name.isalpha())  # "ID"
+        if is_sure or (is_one and looks_so and not is_code):
+            # an index cuts arguments short: "tie(rope[, end, ...])"
+            yield Entry(name, "" if "..." in arguments else arguments, said, TABLED)
 
 
-def is_term(name, said):
-    """Tell whether a name is one to ask for, of which `said` is told: a common word not always.
+def told_beneath(paragraphs, arguments=""):
+    """Return what the paragraphs beneath a term say, those that are indented; "" for nothing.
 
-    "always" with "Do it each time." is a value of something else; "bight" with "A bend in a rope."
-    is a word of a glossary.
+    It is the first, or where that says only since when there is such a thing, or lists what it
+    takes, one after it:
+
+        Knot.tie(rope)
+            Added in: v1.2
+
+            - rope {Rope} which one
+            - Returns: {Knot}
+
+            Tie a rope.
     """
-    if not 2 <= len(name) <= LONGEST_NAME or name.endswith((".", ",")):
-        return False
-    if NAMELIKE.search(name):
-        return True
-    explains = re.match(r"(?:An?|The|Any|Each|One) ", said) or name.lower() in said.lower()
-    return len(name) > 2 and bool(explains)
+    taken, is_after = re.findall(r"\w+", arguments), False
+    for paragraph in paragraphs if not paragraphs[0].startswith("     ") else ():
+        if not paragraph.startswith("    "):
+            break
+        listed = LISTED_FIRST.match(paragraph)
+        if HISTORY.match(paragraph) or (listed and listed[1] in ("Returns", *taken)):
+            continue
+        said = telling(paragraph)
+        if said or is_after or not ASIDE.match(paragraph.strip()):
+            return said
+        is_after = True
+    return ""

@@ -21,10 +21,10 @@ from bisect import bisect_right
 from collections import Counter
 from itertools import accumulate
 
-from minigpt.any_page import NAMELIKE
 from minigpt.as_typed import ends
 from minigpt.data_files import DATA
 from minigpt.facts import DOTTED, OF_PYTHON, OF_TERMS, keys_of
+from minigpt.term_line import NAMELIKE
 
 NAME = "first_asked.txt"
 

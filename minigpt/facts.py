@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from bpe.documents import kind, whole_gzip
 from bpe.mistakes import reason
 from minigpt import any_page
+from minigpt.as_typed import ends
 from minigpt.page_title import site_words, without_site
 from minigpt.pydoc_page import (
     called,
@@ -212,9 +213,15 @@ def page_facts(records):
             fact = Fact("term", entry.name, entry.text, source, in_degree, is_whole)
             found.setdefault(entry.name, []).append((entry, fact))
     topics = {fact.name for fact in facts}
+    elsewhere = {
+        end for name, some in found.items() for end in ends(name)
+        if any(entry.text for entry, _ in some)
+    }  # fmt: skip
     for name, some in found.items():
         if name in topics:
             continue  # what it is would have two answers
+        if name in elsewhere and all(entry.stands == any_page.TABLED for entry, _ in some):
+            continue  # an index has knots.Knot.tie as Knot.tie
         if " " in name and name.replace(" ", "-", 1) in found:
             continue  # the same, as it is typed: "git push" of git-push
         some = [pair for pair in some if pair[0].text] or some
@@ -223,7 +230,7 @@ def page_facts(records):
         entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first
         # another page that is as well known has a thing of that name, too, or a list further down,
         # as "value (integer)" of one option and the next: which one is meant?
-        in_lists = stands == any_page.LISTED and " -" not in name
+        in_lists = stands in (any_page.LISTED, any_page.TABLED) and " -" not in name
         facts += [fact] + [
             other for _, other in best
             if other is not fact and (in_lists or other.source != fact.source)

@@ -41,8 +41,9 @@ def without_site(title, words):
     for between, part in zip(["", *parts[1::2]], parts[::2], strict=True):
         if part not in words:
             kept += (between if kept else "") + part
-    number = BARE_NUMBER if NUMBERED in words else NUMBER
-    return number.sub("", without_sign(kept))
+    kept = without_sign(kept)
+    is_bare = NUMBERED in words and not NUMBER.match(kept)
+    return (BARE_NUMBER if is_bare else NUMBER).sub("", kept)
 
 
 def without_sign(heading):

@@ -278,6 +278,23 @@ def test_web_profile_keeps_prose(tmp_path):
     assert report["profile"] == "web"
 
 
+def test_short_pages_of_a_reference_are_judged_by_their_sentences(tmp_path):
+    page = b"<h1>pandas.DataFrame.columns</h1><dl><dt>DataFrame.columns</dt><dd>%s</dd></dl>"
+    pages = {
+        "http://m.example/en": page % b"The column labels of the DataFrame.",
+        "http://m.example/de": page % "Die Überschriften aller Spalten.".encode(),
+        "http://m.example/no": page % b"DataFrame.columns, DataFrame.rows",
+    }
+    path = write_warc(tmp_path / "p.warc", pages)
+    documents, report = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
+    assert [document["url"][-2:] for document in documents] == ["en"]
+    assert 0.65 < documents[0]["language_score"] < 1
+    reasons = [reason for step in report["steps"] for reason in step["reasons"].items()]
+    assert reasons == [("not en", 2)]
+    with pytest.raises(ValueError, match="language removed 3"):
+        run(path, "-o", tmp_path / "w.gz", "--profile", "web")
+
+
 def test_blocklists_of_the_user_are_added_to_the_projects(archive, tmp_path):
     blocked = tmp_path / "domains.txt"
     blocked.write_text("b.example\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from crawler.definitions import MAX_SIGNATURE, SIGNATURE
+from crawler.definitions import MAX_SIGNATURE, SIGNATURE, is_definition
 from crawler.extract import extract
 from crawler.html_text import render
 from crawler.html_tree import parse
@@ -110,3 +110,25 @@ def test_a_hostile_heading_takes_no_time(piece):
 
 def test_no_page_at_all_is_written_as_nothing():
     assert render([]) == ""
+
+
+@pytest.mark.parametrize(
+    "text, is_one",
+    [
+        ("knots.Knot.tie\n\ntie(rope, end=None)\n    Tie a rope.", True),
+        ("knots.Knot.tie\n\nclass Knot.tie\n    Tie a rope. It holds.\n\nReturns", True),
+        ("Knot.tie(rope)\n    Tie a rope.\n\nReturns\n    It.", True),  # its heading is elsewhere
+        ("knots\n\ntie(rope)\n    Tie a rope.", False),
+        ("knots.tie\n\nFunctions\n\ntie(rope)\n    Tie a rope.", False),
+        ("knots.tie\n\nuntie(rope)\n    Tie a rope.", False),
+        ("knots.tie\n\ntie(rope)\n    rope = Rope()\n    Tie a rope.", False),
+        ("knots.tie\n\ntie(rope)\n    alias of bind", False),
+        ("knots.tie\n\ntie(rope)\n        Tie a rope.", False),
+        ("knots.tie\n\ntie(rope)\nTie a rope.", False),
+        ("knots.tie\n\n", False),
+        ("knots.tie", False),
+        ("", False),
+    ],
+)
+def test_a_short_text_defines_one_term_or_not(text, is_one):
+    assert is_definition(text) == is_one

@@ -68,6 +68,24 @@ def test_what_looks_like_a_constant_within_a_line_counts():
     assert language.probability(f"{ENGLISH[2]}\n" + f"{german}\n" * 5) < 0.1
 
 
+def test_the_sentences_of_a_page_may_be_in_another_language_than_its_names():
+    names = "pandas.DataFrame.columns\n\nDataFrame.columns"
+    page = f"{names}\n    The column labels of the DataFrame.\n    x = 1"
+    assert language.probability(page) < 0.65 < language.of_sentences(page)
+    assert language.of_sentences(page) == (
+        language.probability("The column labels of the DataFrame.")
+    )
+    assert language.of_sentences(names) == language.of_sentences("") == 0
+    assert language.of_sentences(f"{page}\n{OTHERS['de']}") < 0.1
+    assert language.of_sentences(f"{names}\n{OTHERS['de']}", "de") > 0.65
+
+
+def test_sentences_count_only_where_they_are_enough_of_the_words():
+    text = "Die Knoten\n" * 7 + "All of this is ours."  # 14 and 5 words
+    assert language.of_sentences(text, share=0.26) > 0.65
+    assert language.of_sentences(text, share=0.27) == 0
+
+
 def test_a_mixed_page_goes_to_the_larger_part():
     assert language.probability(" ".join([*ENGLISH, OTHERS["de"]])) > 0.9
     assert language.probability(" ".join([ENGLISH[3], *list(OTHERS.values())[:5]])) < 0.5

@@ -287,6 +287,19 @@ def test_reference_still_asks_for_language(text, reason):
     assert quality.reject(text, "reference") == reason
 
 
+def test_a_reference_may_have_a_short_page_for_each_of_its_names():
+    page = "knots.Knot.ends\n\nKnot.ends\n    The ends of a knot."
+    assert quality.reject(page, "reference") is None
+    for text in (PROSE[:170] + ".", "The ends\n    " + PROSE[:170] + "."):
+        assert quality.reject(text, "web") == "too few words"
+    assert quality.reject("Knot.ends\n    The ends of it.", "reference") == "too few words"
+    assert quality.reject("Knot.ends\n    The ends of it all.", "reference") is None
+    assert quality.reject(page.replace("    ", ""), "reference") == "too few words"
+    assert quality.reject(page.replace("The ends of a", "Ends, every"), "reference") == (
+        "no common words"
+    )
+
+
 def test_unknown_profile_is_refused():
     with pytest.raises(ValueError, match="'prose'; it must be one of: web, reference"):
         quality.reject("text", "prose")

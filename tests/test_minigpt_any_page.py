@@ -10,12 +10,11 @@ from minigpt.any_page import (
     PAGE,
     SAID,
     Entry,
-    defined,
     entries,
-    is_term,
     page_entry,
 )
 from minigpt.page_title import site_words, without_site
+from minigpt.term_line import defined, is_term
 
 
 def names_of(text, page=""):
@@ -142,6 +141,67 @@ def test_what_says_only_since_when_there_is_a_term_may_have_more_below():
     assert entry.text == ""  # what comes later is about something else
 
 
+ADDED = "Added in: v1.2"
+HISTORY = "History\n\n    Version | Changes\n    v1.3 | A rope may be cut."
+OLD = "Stability: 0 - Deprecated: Use knots.bind() instead."
+LIST = "- rope {Rope} which one\n    - [in] end: where. It may slip."
+
+
+@pytest.mark.parametrize(
+    "before, is_told",
+    [
+        ((ADDED,), True),
+        ((ADDED, LIST), True),
+        ((LIST,), True),
+        ((LIST.replace("rope {", "[in] rope {"),), True),
+        ((LIST, "- Returns: {Knot} The knot. It holds."), True),
+        ((HISTORY, LIST), True),
+        ((OLD, ADDED, HISTORY, LIST), True),
+        ((ADDED, "Changed in version 2."), False),
+        ((LIST.replace("rope", "hemp"),), False),
+        ((ADDED, "x = rope(1, 2)"), False),
+        ((ADDED, OLD, HISTORY, LIST, LIST), False),  # too far down
+    ],
+)
+def test_before_what_tells_of_a_call_may_stand_its_history_and_its_arguments(before, is_told):
+    text = "\n\n".join(f"    {paragraph}" for paragraph in before)
+    text = f"tie(rope[, end])\n{text}\n\n    Tie a rope to another."
+    (entry,) = entries(text)
+    assert entry.text == ("Tie a rope to another." if is_told else "")
+    (entry,) = entries(text.replace("    Tie", "Tie"))
+    assert entry.text == ""
+
+
+@pytest.mark.parametrize(
+    "name, below, is_told",
+    [
+        ("ROPE_ENDS", "Default: 2", True),
+        ("rope.ends", "Added in: v1.2", True),
+        ("rope.ends ¶", "New in version 1.2.", True),
+        ("ROPE_ENDS", "Default:\n\n{'ends': 2}", True),
+        ("rope.ends", "History\n\nVersion | Changes\nv1.3 | A rope may be cut.", True),
+        ("rope.ends", "Stability: 2 - Stable\n\nAdded in: v1.2\n\n- <integer> Default: 2", True),
+        ("ROPE_ENDS", "- <integer>", False),
+        ("ROPE_ENDS", "See also: KNOTS", False),
+        ("ROPE_ENDS", "Default: 2\n\nx = 3", False),
+        ("ROPE_ENDS", "Default: 2\n\n    Tie it to an end.", False),
+        ("ROPE_ENDS", "They are the ends.", False),
+        ("ROPE_ENDS", "Ropes have two of them.", False),
+        ("ROPE_ENDS", "Default:" + "\n\nAdded in: v1" * 4, False),
+        ("ROPE_ENDS", "Default: " + "2" * 101, False),
+        ("Ropes", "Default: 2", False),
+        ("tie_rope and cut it", "Default: 2", False),
+        ("rope.cut(end)", "Default: 2", False),
+        ("ROPE_ENDS\nROPE_TOPS", "Default: 2", False),
+    ],
+)
+def test_of_a_name_that_is_a_heading_its_default_or_its_history_stands_below(name, below, is_told):
+    found = list(entries(f"{name}\n\n{below}\n\nHow many ends there are. Two."))
+    said = [Entry(name.removesuffix(" ¶"), "", "How many ends there are.", LISTED)]
+    assert found == (said if is_told else [])
+    assert list(entries(f"{name}\n\n{below}")) == []
+
+
 def test_an_option_is_a_term_of_a_page_that_is_a_name():
     text = "-f, --force\n    Tie it again.\n\n--ends=<n>\n    So many ends. At most nine."
     assert names_of(text, "knot-tie") == ["knot-tie --force", "knot-tie --ends"]
@@ -221,6 +281,13 @@ def test_a_common_word_is_a_term_only_where_it_is_explained():
         lambda n: "tie()\n    a\n" * n,
         lambda n: "tie()\n    a\n\n" * n,
         lambda n: "a - " * n,
+        lambda n: "a | b\n" * n,
+        lambda n: "a |" * n + "\na | b",
+        lambda n: "a | Tie it.\n\n" * n,
+        lambda n: "a" * n + "\n\nDescription: | a\n" + "Syntax: | a\n" * n,
+        lambda n: "ab(b) -> c\n\n" * n,
+        lambda n: "a(" + ")->" * n,
+        lambda n: "A_B\n\nDefault:\n\n" * n,
     ],
 )
 def test_hostile_pages_take_linear_time(make):

@@ -32,6 +32,14 @@ def test_a_title_is_left_without_the_manual_in_brackets_and_a_number_as_others_h
     assert without_site("4 Ropes (all)", few) == "4 Ropes (all)"
 
 
+def test_numbers_with_a_full_stop_are_left_out_where_others_have_none():
+    titles = ["1 Knots", "2 Bends", "3.1. hemp", "Appendix B. Ends", "5.6. C Ropes"]
+    words = site_words(titles)
+    assert [without_site(title, words) for title in titles] == (
+        ["Knots", "Bends", "hemp", "Ends", "C Ropes"]
+    )
+
+
 def test_a_letter_before_the_rest_is_a_number_only_where_others_have_numbers():
     titles = ["C Library", "C Types", "C Macros"]
     words = site_words(titles)
