@@ -71,7 +71,7 @@ def load(path: Path) -> Tokenizer:
 def read_text(args: argparse.Namespace) -> str:
     """Read the text that `add_text` asked for; raise ValueError where it is no UTF-8."""
     if args.file is not None:
-        return "\n".join(documents(args.file))
+        return "\n".join(documents(args.file, exact=True))
     if args.text is None:
         where, data = "standard input", sys.stdin.buffer.read()  # bytes: a "\r" stays
     else:

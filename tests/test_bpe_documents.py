@@ -14,6 +14,9 @@ from bpe.split import to_bytes
 
 @given(text=st.text(min_size=1), size=st.integers(1, 7))
 @example(text="\ufeff", size=1)
+@example(text="a\r\r\nb\r", size=1)
+@example(text="a\r\r\nb\r", size=2)
+@example(text="a\r\r\nb\r", size=3)
 @example(text="\ufeffa", size=2)
 @example(text="\ufeff\ufeffé", size=4)
 def test_pieces_are_the_text_wherever_they_are_cut(tmp_path_factory, text, size):
@@ -22,7 +25,9 @@ def test_pieces_are_the_text_wherever_they_are_cut(tmp_path_factory, text, size)
     path.write_bytes(to_bytes(text))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PIECE_BYTES", size)
-        assert list(documents(path)) == [text.removeprefix("\ufeff")]
+        text = text.removeprefix("\ufeff")
+        assert list(documents(path, exact=True)) == [text]
+        assert list(documents(path)) == [text.replace("\r\n", "\n")]
 
 
 def test_a_long_text_is_read_piece_by_piece(tmp_path):
@@ -49,7 +54,16 @@ def test_half_a_character_is_found_at_any_size_of_pieces(tmp_path, monkeypatch, 
 def test_a_text_file_is_one_document(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"\xef\xbb\xbfone\r\n\r\ntwo \xc3\xa9\n")
-    assert list(documents(path)) == ["one\r\n\r\ntwo é\n"]
+    assert list(documents(path, exact=True)) == ["one\r\n\r\ntwo é\n"]
+
+
+def test_line_ends_of_windows_are_read_as_those_of_everybody_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\r\n\r\ntwo\rthree\r\n")
+    assert list(documents(path)) == ["one\n\ntwo\rthree\n"]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"text": "one\\r\\n"}\r\n')  # what is written there is meant
+    assert list(documents(path)) == ["one\r\n"]
 
 
 @pytest.mark.parametrize("name", ["A.JSONL", "a.jsonl.GZ"])
@@ -90,9 +104,20 @@ def test_json_lines_are_read_one_by_one(tmp_path):
         (
             "a.txt",
             b"ab\0c",
-            "a.txt: byte 0x00 at offset 2 is not text; a document must be UTF-",
+            "a.txt: byte 0x00 at offset 2 is not text; a document must be UTF-8; a binary file",
         ),
-        ("a.txt", b"ab\xe9c", "a.txt: byte 0xe9 at offset 2 is not text"),
+        (
+            "a.txt",
+            b"ab\xe9c",
+            "a.txt: byte 0xe9 at offset 2 is not text; .* Latin-1.*: "
+            "iconv -f LATIN1 -t UTF-8 .*a.txt > .*a-utf8.txt$",
+        ),
+        (
+            "a.txt",
+            "ab".encode("utf-16"),
+            "a.txt: byte 0xff at .*: iconv -f UTF-16 -t UTF-8 .*a.txt",
+        ),
+        ("a.txt.gz", gzip.compress(b"\xfe\xff\0a"), "gzip -dc .*a.txt.gz | iconv -f UTF-16 "),
         ("a.jsonl", b'{"text": "a"}\n\xff\n', "a.jsonl, line 2: byte 0xff at offset 14 is not"),
         ("a.jsonl", b'{"text": "a"}\n{"text"\n', "a.jsonl, line 2: no valid JSON"),
         (

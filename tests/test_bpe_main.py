@@ -136,6 +136,15 @@ def test_what_encode_prints_of_a_file_or_of_standard_input_decode_turns_back(
         assert capfdbinary.readouterr().out == f"{TEXT}\n".encode()
 
 
+def test_line_ends_of_windows_are_encoded_as_they_are(trained, tmp_path, capfdbinary, monkeypatch):
+    path = tmp_path / "windows.txt"
+    path.write_bytes(b"the tide\r\ngoes out\r\n")
+    assert main(["encode", "--tokenizer", trained, "--file", str(path)]) == 0
+    type_in(monkeypatch, capfdbinary.readouterr().out)
+    assert main(["decode", "--tokenizer", trained]) == 0
+    assert capfdbinary.readouterr().out == path.read_bytes() + b"\n"
+
+
 def test_input_that_is_no_text_or_no_ids_is_refused(trained, capfd, monkeypatch):
     type_in(monkeypatch, b"tid\xe9")
     message = "standard input: byte 0xe9 at offset 3 is not text; it must be UTF-8"
