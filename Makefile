@@ -69,6 +69,20 @@ endif
 ifneq ($(filter-out web reference,$(PROFILE)),)
 $(error PROFILE is '$(PROFILE)'; it must be web or reference)
 endif
+# of two that contradict each other one would be ignored
+SOURCES = $(strip $(foreach name,SITE WARC TEXT,$(if $($(name)),$(name))))
+ifneq ($(word 2,$(SOURCES)),)
+$(error $(word 1,$(SOURCES)) and $(word 2,$(SOURCES)) are given; \
+the pages or the text come from one of SITE, WARC and TEXT: leave the others out)
+endif
+OF_CRAWL = $(strip $(foreach name,PAGES CRAWL,$(if $(value $(name)),$(name))))
+ifneq ($(and $(WARC)$(TEXT),$(OF_CRAWL)),)
+$(error $(firstword $(OF_CRAWL)) and $(SOURCES) are given; \
+with $(SOURCES) nothing is crawled: leave one of them out)
+endif
+ifneq ($(and $(TEXT),$(PROFILE)),)
+$(error PROFILE and TEXT are given; a text is not cleaned: leave one of them out)
+endif
 
 .PHONY: help train chat trained report summary test peers bench driver lint clean FORCE
 .SUFFIXES:
@@ -243,7 +257,7 @@ $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
 		--train='$(TRAIN)' --sft='$(SFT)' \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
-		$(if $(CHAT),--chat $(CHAT)) --files $(TEXT) $(filter-out - @%,$(WARC))
+		$(if $(CHAT),--chat $(CHAT)) --text $(TEXT) --files $(filter-out - @%,$(WARC))
 	@$(if $(or $(TEXT),$(WARC)),,$(if $(SITE)$(CRAWL_AS_GIVEN),$(CHECK_CRAWL)))
 	@$(if $(LAUNCH),$(CHECK_MPI))
 	@mkdir -p $(OUT)/settings && touch $@ || \

@@ -3,8 +3,8 @@
 JSON Lines (jsonlines.org) is a JSON object a line, here {"text": "..."} and whatever else: what
 FineWeb and most data for language models comes in. This is not where it is made (`crawler`).
 
-Windows ends a line of a text file with \\r\\n, which is read as \\n: for a model the same words at the
-end of a line should be the same tokens. Texts in JSON Lines are what they are.
+Windows ends a line of a text file with \\r\\n, which is read as \\n: the same words at the end of a
+line should be the same tokens everywhere. Texts in JSON Lines are what they are.
 """
 
 import codecs

@@ -78,12 +78,14 @@ def add_check(command):
     p.add_argument("--train", default="", help="flags for pretrain, in one argument: --train=...")
     p.add_argument("--sft", default="", help="flags for sft, in one argument")
     p.add_argument("--chat", nargs="*", default=(), metavar="FILE", help="conversations")
-    p.add_argument("--files", nargs="*", default=(), metavar="FILE", help="texts or archives")
+    p.add_argument("--text", nargs="*", default=(), metavar="FILE", help="texts, JSON Lines")
+    p.add_argument("--files", nargs="*", default=(), metavar="FILE", help="archives")
     add_paths(p, "--device")
 
 
 def check(args):
     from minigpt.chat_format import read_conversations
+    from minigpt.text_files import check_names, check_text
 
     get_preset(args.preset)
     least = 256  # every byte; `bpe train` adds <|endoftext|> to these
@@ -93,6 +95,10 @@ def check(args):
             require(is_number and int(value) >= at_least, name, value, f"be at least {at_least}")
     for flags, command in ((args.train, "pretrain"), (args.sft, "sft")):
         check_flags(flags, command)
+    for names in (args.text, args.files, args.chat):
+        check_names(names)
+    for file in args.text:
+        check_text(file)
     for file in args.files:
         open(file, "rb").close()
     for file in args.chat:
