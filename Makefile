@@ -14,7 +14,8 @@ PAGES =
 CRAWL =
 # WARC or WET files (Common Crawl's format) to read instead of crawling
 WARC =
-# text or JSON Lines files to train on as they are: neither crawl nor cleaning
+# text or JSON Lines files to train on as they are: neither crawl nor cleaning; of JSON Lines "text"
+# is learnt, and facts are taken from "text" and "title" with "url" as their source
 TEXT =
 # how large and how long: smoke, tiny, shakespeare-cpu, gpt2 ...; `python -m minigpt presets` describes them
 PRESET = tiny
@@ -139,7 +140,8 @@ ENVIRONMENT = $(addprefix $(VENV)/.,$(or $(strip $(filter gpu,$(DEVICE)) $(if $(
 train: $(OUT)/base/training.json $(OUT)/base/model.safetensors \
 		$(OUT)/chat/model.safetensors $(OUT)/chat/evaluation.json $(OUT)/report.html
 	@$(if $(DRY),,$(SAY_WHERE))
-SAY_WHERE = echo '$(OUT)/chat is up to date; `make summary$(OUT_AS_GIVEN)` shows it'
+SAY_WHERE = made=$(OUT)/base; test ! -f $(OUT)/chat/training.json || made=$(OUT)/chat; \
+	echo "$$made is up to date; \`make summary$(OUT_AS_GIVEN)\` shows it"
 OUT_AS_GIVEN = $(if $(filter-out out,$(OUT)), OUT=$(OUT))
 
 # once: a finished crawl with these settings stays, or comes back from .previous
@@ -188,22 +190,27 @@ $(OUT)/conversations/conversations.json: $(OUT)/settings/conversations $(OUT)/ba
 	@$(PY) -m minigpt conversations $(filter %.jsonl %.jsonl.gz,$(DOCUMENTS)) \
 		$(if $(CHAT),--chat $(CHAT)) --facts $(N_FACTS) --base $(OUT)/base -o $(OUT)/conversations
 
-$(OUT)/chat/training.json: $(OUT)/settings/sft $(OUT)/base/training.json \
-		$(OUT)/conversations/conversations.json
+# Where the conversations do not fit the window, sft says so and makes none of these files. Then it
+# is asked, and says so, each time.
+LEARNT_FROM = $(OUT)/settings/sft $(OUT)/base/training.json $(OUT)/conversations/conversations.json
+$(OUT)/chat/training.json: $(LEARNT_FROM)
 	@$(SFT_RUN)
 SFT_RUN = $(MPI) $(PY) -m minigpt sft $(OUT)/base --conversations $(OUT)/conversations \
-	--device $(ON) -o $(OUT)/chat $(SFT)
+	--if-fits --device $(ON) -o $(OUT)/chat $(SFT)
 
 $(OUT)/chat/evaluation.json: $(OUT)/chat/training.json
-	@$(EXAMINE_CHAT)
+	@test ! -f $< || $(EXAMINE_CHAT)
 EXAMINE_CHAT = $(PY) -m minigpt evaluate-chat $(OUT)/chat --base $(OUT)/base \
 	--conversations $(OUT)/conversations --device $(ON)
 
 $(OUT)/chat/model.safetensors: | $(OUT)/chat/training.json
-	@test -f $@ || $(SFT_RUN)
+	@test -f $@ || test ! -f $(OUT)/chat/training.json || $(SFT_RUN)
 
+# what was fine-tuned before, also by hand
+HAS_CHAT = $(wildcard $(OUT)/chat/training.json)
 # it is made again for other models, not for what somebody has examined by hand meanwhile
-$(OUT)/report.html: $(OUT)/base/training.json $(OUT)/chat/training.json | $(OUT)/chat/evaluation.json
+$(OUT)/report.html: $(LEARNT_FROM) $(HAS_CHAT) \
+		| $(OUT)/chat/training.json $(OUT)/chat/evaluation.json
 	@echo '--- report: what the base model knows, copies and invents'
 	@$(REPORT)
 	@$(SUMMARY)

@@ -27,7 +27,11 @@ def add_conversations(command):
         "and questions about invented names, what was not taught of a name, and what is no name at "
         "all, of which the assistant is to say that it does not know."
     )
-    p.add_argument("documents", nargs="*", help="JSON Lines; default: only written conversations")
+    p.add_argument(
+        "documents", nargs="*",
+        help='JSON Lines, an object a line, of which "text", "title", "url" and "in_degree" are '
+        "read; default: only written conversations",
+    )  # fmt: skip
     p.add_argument(
         "--chat", nargs="+", default=[], metavar="FILE", help="more conversations, JSON Lines"
     )
@@ -57,6 +61,10 @@ def add_sft(command):
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations_folder(p)
     p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
+    p.add_argument(
+        "--if-fits", action="store_true",
+        help="make no assistant, and say so, where most conversations are longer than the window",
+    )  # fmt: skip
     add_run_flags(p)
     add_paths(p, "--device")
     add_flags(p.add_argument_group(INHERITED), TrainConfig)
@@ -163,6 +171,7 @@ def add_conversations_folder(parser):
 
 def conversations(args):
     from minigpt.chat_data import make
+    from minigpt.summary import NO_FACTS
 
     require(args.facts >= 1, "facts", args.facts, "be at least 1")
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
@@ -177,6 +186,8 @@ def conversations(args):
     for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
         if n:
             print(f"  {n:7,} {what}")
+    if not r["facts"]:
+        print(NO_FACTS)
     if r["best_known"]:
         more = ", ..." * (len(r["best_known"]) < r["facts"])
         print(f"the best known of the names that are taught: {', '.join(r['best_known'])}{more}")
@@ -202,9 +213,13 @@ def sft(args):
 
     from minigpt.cluster import exit_status, joined
     from minigpt.config import with_flags
-    from minigpt.sft import inherit, sft
+    from minigpt.sft import inherit, make_none, sft
+    from minigpt.window_fit import too_narrow
 
     with joined(tqdm.write, args.device) as (cluster, say):
+        if args.if_fits and (why := too_narrow(args.base, args.conversations)):
+            make_none(args.base, args.out, why, say, cluster)
+            return 0
         config = with_flags(inherit(args.base), args)
         report = sft(
             args.base, args.conversations, args.out, config, args.device, args.start, say,

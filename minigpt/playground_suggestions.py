@@ -1,6 +1,7 @@
 """What to ask a model, for somebody who does not know what it has read.
 
-    taught     the names of which it was trained on facts: see playground_names.py
+    taught     the names of which it was trained on facts: see playground_names.py; none, where its
+               text held no facts
     begin      some of these, to begin with
     known      a question about a fact that it was trained on
     held_out   a question about a name of its pages that it was never taught to answer
@@ -9,8 +10,9 @@
 
 The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded as
 none that the model was trained on. Where the assistant was examined, questions that it answered as
-it should are preferred. What is not known, as of a model without these files, is left out; files
-that cannot be read are as good as none.
+it should are preferred. Where there are no documents, as of a text that was trained on as it is,
+the beginning is of the middle of the tokens. What is not known, as of a model without these files,
+is left out; files that cannot be read are as good as none.
 """
 
 import gzip
@@ -18,15 +20,20 @@ import json
 import zlib
 from pathlib import Path
 
+from bpe import Tokenizer
+from minigpt.dataset import load_tokens
 from minigpt.playground_names import taught, to_begin_with
 
 QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversations.json"
 EVALUATION = "chat/evaluation.json"
 DOCUMENTS = "documents.jsonl.gz"
+TOKENS, TOKENIZER = "tokens/train.npy", "tokenizer/tokenizer.json"
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 20_000, 1 << 20  # pydoc's pages have 4,246 facts
 MOST_DOCUMENTS = 200
+MOST_TOKENS = 8_000  # a few pages
 SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of its beginning
+LONGEST = 40  # characters, where words are not what stands between blanks
 
 
 def suggestions(out, documents=()):
@@ -36,7 +43,11 @@ def suggestions(out, documents=()):
     unfit = set(listed(Path(out) / EVALUATION, "unfit"))
     questions = [asked(line, well_known, unfit) for line in lines]
     names = taught(lines, unfit)
-    found = {"taught": names, "begin": to_begin_with(names, well_known)} if names else {}
+    found = {}
+    if names:
+        found = {"taught": names, "begin": to_begin_with(names, well_known)}
+    elif any(asks := {this for this, *_ in questions}) and "known" not in asks:
+        found = {"taught": []}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
             found[kind] = texts[0][-1]
@@ -44,6 +55,8 @@ def suggestions(out, documents=()):
         for document in read_lines(path, MOST_DOCUMENTS):
             if words := beginning(document):
                 return found | {"beginning": words}
+    if words := beginning_in_tokens(Path(out)):
+        return found | {"beginning": words}
     return found
 
 
@@ -81,6 +94,21 @@ def beginning(document):
         if len(words) >= SENTENCE and words[0].isalpha() and words[0][0].isupper():
             return " ".join(words[:BEGINNING])
     return ""
+
+
+def beginning_in_tokens(out):
+    """Return the same of what was trained on, as tokens; else of its first line with words."""
+    try:
+        ids, tokenizer = load_tokens(out / TOKENS), Tokenizer.load(out / TOKENIZER)
+        ids = ids[len(ids) // 2 :][:MOST_TOKENS].tolist()
+        text = tokenizer.decode_bytes(ids).decode("utf-8", "replace")
+    except (OSError, ValueError, LookupError):
+        return ""
+    for name in tokenizer.special_tokens:
+        text = text.replace(name, "\n\n")
+    text = text.partition("\n")[2] or text.partition(" ")[2]  # it began within a line
+    line = next((line.split() for line in text.split("\n") if line.split()), [])
+    return beginning({"text": text}) or " ".join(line[:BEGINNING])[:LONGEST]
 
 
 def read_lines(path, most):

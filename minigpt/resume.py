@@ -47,11 +47,8 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
         checkpoint.load_state(out, model, optimizer)
         go_on(out, progress, config, say)
         return progress
-    if holds_run(out):
-        set_aside(out, say)
+    make_way(out, say)
     out.mkdir(parents=True, exist_ok=True)
-    for name in (*RECORDS, REPORT, EVALUATION):  # of a run without a model
-        (out / name).unlink(missing_ok=True)
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 
 
@@ -119,6 +116,14 @@ def differing(there, here):
         yield "it started from other weights (--init)"
 
 
+def make_way(out, say):
+    """Set the run in `out` aside; remove the records of one that has no model."""
+    if holds_run(out):
+        set_aside(out, say)
+    for name in (*RECORDS, REPORT, EVALUATION):
+        (out / name).unlink(missing_ok=True)
+
+
 def set_aside(out, say):
     """Rename `out` to `out`.previous in place of what was there, and say what becomes of both.
 
@@ -147,8 +152,8 @@ def belongs_to(folder, out):
 
 
 def is_kept_aside(out, run):
-    """Tell whether `out` holds another run and `out`.previous the run `run`."""
-    return holds_run(out) and run_of(out) != run and run_of(previous_of(out)) == run
+    """Tell whether `out`.previous holds the run `run`, and `out` another one or none."""
+    return run_of(out) != run and run_of(previous_of(out)) == run
 
 
 def exchange(out, say):
@@ -157,7 +162,11 @@ def exchange(out, say):
     os.replace(previous, aside)
     os.replace(out, previous)
     os.replace(aside, out)
-    say(f"{out} and {previous} change places: the run kept there is the one asked for")
+    if any(previous.iterdir()):
+        say(f"{out} and {previous} change places: the run kept there is the one asked for")
+    else:  # `out` was only made for its lock
+        previous.rmdir()
+        say(f"{out} is what was kept as {previous}: the run asked for")
 
 
 def end_exchange(out):

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bpe.mistakes import reason
-from minigpt import checkpoint
+from minigpt import checkpoint, run_lock
 from minigpt.amounts import count
 from minigpt.backend import to_numpy
 from minigpt.chat_format import (
@@ -40,7 +40,7 @@ from minigpt.loop import Loop
 from minigpt.model import GPT
 from minigpt.packing import Packed
 from minigpt.pretrain import run_in_folder
-from minigpt.resume import BEST, REPORT, belongs_to
+from minigpt.resume import BEST, REPORT, belongs_to, make_way
 from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
@@ -98,6 +98,18 @@ def check_out(base, out):
             f"the base model is {base}, which belongs to the run in {out}; it must be another "
             f"folder: choose another -o"
         )
+
+
+def make_none(base, out, why, say, cluster=None):
+    """Say `why` the folder `base` becomes no assistant; an earlier one in `out` is set aside.
+
+    Of several machines the first does this.
+    """
+    if cluster is None or cluster.leads:
+        check_out(base, out)
+        say(why)
+        with run_lock.held(out):
+            make_way(Path(out), say)
 
 
 def grow(model, n_vocab, seed):

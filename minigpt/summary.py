@@ -22,6 +22,7 @@ from minigpt.playground_suggestions import suggestions
 from minigpt.resume import BEST, REPORT
 from minigpt.sample import generate, stream_text
 from minigpt.under_way import outdated, under_way
+from minigpt.window_fit import too_narrow
 
 REPORTS = (
     "crawl.json",
@@ -33,6 +34,10 @@ REPORTS = (
     "chat/training.json",
     "chat/evaluation.json",
     "evaluation.json",
+)
+NO_FACTS = (
+    "no facts were found to teach: an assistant will know nothing of the text; `sample` goes on "
+    "with it"
 )
 
 
@@ -112,7 +117,7 @@ def run(out, device="cpu", without=()):
     if old:
         print(f"\nof earlier settings, and made anew by `make train`: {', '.join(old)}")
     if "base/training.json" in reports:
-        print_model(out, reports["base/training.json"][0], device)
+        print_model(out, {name: report for name, (report, _) in reports.items()}, device)
 
 
 def print_table(out, reports):
@@ -127,16 +132,18 @@ def print_table(out, reports):
     print(f"a report of each in {out}: {', '.join(reports)}")
 
 
-def print_model(out, base, device):
-    """Print how good the base model is, from its report, let it write, and say what is next."""
+def print_model(out, reports, device):
+    """Print how good the base model is, from {file: report}, let it write, and say what is next."""
     model, tokenizer = load(out / "base", device)
-    print_loss(out, base, model.config.vocab_size)
+    print_loss(out, reports["base/training.json"], model.config.vocab_size)
     for seed, (title, prompt) in enumerate(prompts(out, tokenizer.eot_token), 1):
         ids = generate(model, prompt, 120, 0.8, top_p=0.95, stop=prompt[:1], seed=seed)
         print(f"\n--- sample {seed}: {title} ---")
         print("".join(stream_text(tokenizer, prompt[1:])), end="|")
         print("".join(stream_text(tokenizer, ids)))
     print_answers(out / "chat/evaluation.json")
+    if "conversations/conversations.json" in reports:
+        print_what_is_not_taught(out, reports["conversations/conversations.json"])
     print_what_is_next(out)
 
 
@@ -170,12 +177,21 @@ def print_answers(path):
             print(f"\n--- answer {title} ---\n{first['asked'][-1]}\n{first['said']}")
 
 
+def print_what_is_not_taught(out, conversations):
+    """Print why there is no assistant, or that it knows nothing of the text, if that is so."""
+    if not (out / "chat").is_dir() and (why := too_narrow(out / "base", out / "conversations")):
+        print(f"\n{why}")
+    elif not conversations["facts"]:
+        print(f"\n{NO_FACTS}")
+
+
 def print_what_is_next(out):
     """Print where the models are, and the commands that use them."""
     folders = [out / name for name in ("base", "chat") if (out / name / REPORT).exists()]
     make = "make chat" if str(out) == "out" else f"make chat OUT={out}"
-    print(f"\nHugging Face GPT-2 folders: {' and '.join(map(str, folders))}, the model after the "
-          f"last step, which `{make}` uses.")  # fmt: skip
+    kind = "Hugging Face GPT-2 folders" if len(folders) > 1 else "A Hugging Face GPT-2 folder"
+    print(f"\n{kind}: {' and '.join(map(str, folders))}, the model after the last step, which "
+          f"`{make}` uses.")  # fmt: skip
     if kept := [str(folder / BEST) for folder in folders if (folder / BEST).exists()]:
         print(f"{' and '.join(kept)}: the one of the lowest validation loss, often the same.")
     print("Next:")
@@ -185,5 +201,7 @@ def print_what_is_next(out):
     if len(folders) > 1:
         print(f"  {python} -m minigpt chat {out / 'chat'}")
         print(f"  {make}: talk to it in the browser, and look into it")
+    else:
+        print(f"  {make}: let it write in the browser, and look into it")
     if (out / "report.html").exists():
         print(f"  open {out / 'report.html'} in a browser: what it knows, copies and invents")

@@ -138,7 +138,10 @@ def add_tokenize(command):
         " Writes train.npy and val.npy, one row of ids each, with <|endoftext|> before every "
         "document. Every 20th document is held out; of fewer than that, the last tenth of each."
     )
-    p.add_argument("files", nargs="+", metavar="FILE", help=".txt, .jsonl, or either with .gz")
+    p.add_argument(
+        "files", nargs="+", metavar="FILE",
+        help='.txt, or .jsonl, an object a line, of which "text" is read; either with .gz',
+    )  # fmt: skip
     add_paths(p, "--tokenizer")
     p.add_argument("-o", "--out", default="out/tokens", help="folder to write (%(default)s)")
 

@@ -22,4 +22,5 @@ def clean_environment():
 
 
 # the whole road, as short as can be
-SMALL = ("PRESET=smoke", "VOCAB=300", "TRAIN=--n-layer 1 --n-embd 32 --n-head 2 --steps 40")
+SHAPE = "--n-positions 128 --n-layer 1 --n-embd 32 --n-head 2"  # a window for conversations
+SMALL = ("PRESET=smoke", "VOCAB=300", f"TRAIN={SHAPE} --steps 40")

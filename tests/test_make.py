@@ -210,8 +210,41 @@ def test_make_train_takes_a_text_as_it_is_and_a_users_own_conversations(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert load(tmp_path / "out/base")[1].n_vocab == 300
     assert "no facts" in done.stdout
+    assert f"minigpt chat {tmp_path / 'out/chat'}" in done.stdout
+    assert "an assistant will know nothing of the text; `sample`" in done.stdout
     assert "Gulls?" in (tmp_path / "out/conversations/train.jsonl").read_text()
     assert not (tmp_path / "out/pages.warc.gz").exists()
+
+
+def test_a_window_that_holds_no_conversation_gives_a_base_model_and_says_why(tmp_path):
+    text, out = write_text(tmp_path / "some.txt"), tmp_path / "out"
+    words = ("train", f"TEXT={text}", "SFT=--steps 3", f"OUT={out}", *SMALL[:2])
+    short = f"{SMALL[2]} --n-positions 16"
+    done = make(*words, short)
+    assert done.returncode == 0, done.stdout + done.stderr
+    why = "no assistant is made: the window is 16 tokens"
+    assert done.stdout.count(why) == 2  # when it is found out, and on the last page
+    assert f"{out}/base is up to date" in done.stdout
+    beginning = shlex.quote(suggestions(out)["beginning"])
+    assert f"minigpt sample {out / 'base'} --prompt {beginning}" in done.stdout
+    assert "minigpt chat" not in done.stdout
+    assert not (out / "chat").exists()
+    assert ">The assistant</h2>" not in (out / "report.html").read_text("utf-8")
+    before = files_with_times(out)
+    again = make(*words, short)
+    assert again.returncode == 0
+    assert again.stdout.count("---") == 0 and f"{out}/base is up to date" in again.stdout
+    assert files_with_times(out) == before
+    (out / "report.html").unlink()  # as after a kill
+    assert "--- report" in make(*words, short).stdout
+    wider = make(*words, SMALL[2])
+    assert wider.returncode == 0, wider.stdout + wider.stderr
+    assert f"{out}/chat is up to date" in wider.stdout
+    assert ">The assistant</h2>" in (out / "report.html").read_text("utf-8")
+    back = make(*words, short)
+    assert f"{out / 'chat'} is now {out / 'chat.previous'}" in back.stdout + back.stderr
+    assert ">The assistant</h2>" not in (out / "report.html").read_text("utf-8")
+    assert not (out / "chat").exists()
 
 
 @pytest.fixture
@@ -242,6 +275,7 @@ def test_make_crawls_a_site_for_an_assistant_and_reads_its_archive_again(site, t
     done = make(str(out / "chat/model.safetensors"), *words, *SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((out / "crawl.json").read_text())["pages"] == 13
+    assert (out / "chat/model.safetensors").exists()
     from_archive = tmp_path / "from_archive"
     words = (f"WARC={out / 'pages.warc.gz'}", "PROFILE=reference", f"OUT={from_archive}")
     same = "documents.jsonl.gz"

@@ -81,7 +81,7 @@ def test_the_end_says_how_good_the_model_is_and_lets_it_write(out, capsys):
     guessing = math.log(MODEL.vocab_size)
     assert f"(lower is better; guessing evenly: {guessing:.2f} nats)" in text
     assert text.count("--- sample") == 3
-    assert f"GPT-2 folders: {out / 'base'}, the model after the last step" in text
+    assert f"A Hugging Face GPT-2 folder: {out / 'base'}, the model after the last step" in text
     assert f"{out / 'base/best'}: the one of the lowest validation loss" in text
     assert "the report's loss" not in text  # there is none
     assert f"sample {out / 'base'} --prompt" in text

@@ -439,6 +439,26 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
     assert texts(page, "#compare .suggestions") == []
 
 
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [("known", "can answer questions about some names in the pages"),
+     ("small_talk", "was taught small talk, and nothing of what its text says"),
+     (None, "answers as the conversations do that it has learned from")],
+)  # fmt: skip
+def test_the_welcome_claims_no_more_than_what_was_taught(page, folders, asks, said):
+    questions = folders[0].parent / "conversations" / "questions.jsonl"
+    questions.parent.mkdir()
+    line = {"asks": asks, "kind": "module", "name": "lantern",
+            "messages": [{"content": "What is a lantern?"}]}  # fmt: skip
+    try:
+        questions.write_text(json.dumps(line) if asks else "")
+        page.open(page.evaluate("location.href"))
+        page.wait_until(f"document.querySelector('.empty')?.innerText.includes({json.dumps(said)})")
+        assert texts(page, ".empty")[0].count("names in the pages") == (asks == "known")
+    finally:
+        shutil.rmtree(questions.parent)
+
+
 def serves(server, *names):
     """Wait until a server has found that these are the models there are."""
     from playground_server import until

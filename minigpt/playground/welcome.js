@@ -44,11 +44,17 @@ export function suggestionList(suggestions, say) {
   );
 }
 
+const CANNOT =
+  "It cannot reason, calculate or remember what is more than a few sentences back; and it " +
+  "invents with confidence.";
 const CAN = {
   assistant:
     "It can answer questions about some names in the pages it has read, briefly, and " +
-    "sometimes says that it does not know. It cannot reason, calculate or remember what is more " +
-    "than a few sentences back; and it invents with confidence.",
+    `sometimes says that it does not know. ${CANNOT}`,
+  untaught:
+    "It was taught small talk, and nothing of what its text says: that it can only go on with, " +
+    `and its base model does so better. ${CANNOT}`,
+  unknown: `It answers as the conversations do that it has learned from. ${CANNOT}`,
   base:
     "It has read pages and can go on with a text in their manner. It does not answer, and means " +
     "nothing by what it says.",
@@ -76,7 +82,10 @@ export function welcome({ id, minigpt }, found, say, showNames) {
   const millions = (minigpt.parameters / 1e6).toFixed(1);
   const size = `${millions} million numbers, its parameters, and sees ${minigpt.n_positions} ` +
     "tokens, pieces of words, at a time";
-  const can = minigpt.assistant ? CAN.assistant : CAN.base;
+  // the server lists no names where it knows that no facts were taught, and nothing where it knows
+  // nothing of the model
+  const facts = found.taught?.length === 0 ? "untaught" : found.known ? "assistant" : "unknown";
+  const can = CAN[minigpt.assistant ? facts : "base"];
   const suggestions = suggested(minigpt.assistant ? "assistant" : "base", found);
   return [
     el(
