@@ -455,6 +455,7 @@ def test_the_welcome_claims_no_more_than_what_was_taught(page, folders, asks, sa
         page.open(page.evaluate("location.href"))
         page.wait_until(f"document.querySelector('.empty')?.innerText.includes({json.dumps(said)})")
         assert texts(page, ".empty")[0].count("names in the pages") == (asks == "known")
+        assert "0" not in texts(page, ".empty")[0].splitlines()  # no names, no number of them
     finally:
         shutil.rmtree(questions.parent)
 

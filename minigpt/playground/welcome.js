@@ -97,7 +97,7 @@ export function welcome({ id, minigpt }, found, say, showNames) {
     ),
     el("p", { class: "soft" }, el("b", {}, id), ` has learned ${size}. `, can),
     suggestionList(suggestions, say),
-    minigpt.assistant && found.taught?.length && taughtNames(found, say, showNames),
+    minigpt.assistant && found.taught?.length > 0 && taughtNames(found, say, showNames),
     el(
       "p",
       { class: "soft small" },
