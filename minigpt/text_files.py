@@ -21,7 +21,7 @@ LINES = ("JSON Lines under another name", "mv {old} {new}.jsonl")
 REFUSED = {
     ".html": HTML, ".htm": HTML, ".xhtml": HTML, ".pdf": PDF, ".epub": BOOK, ".docx": BOOK,
     ".odt": BOOK, ".rtf": BOOK, ".zip": PACKED, ".bz2": PACKED, ".xz": PACKED, ".zst": PACKED,
-    ".tgz": PACKED, ".warc": ARCHIVE, ".wet": ARCHIVE, ".json": ARRAY, ".ndjson": LINES,
+    ".tgz": PACKED, ".warc": ARCHIVE, ".wet": ARCHIVE, ".json": LINES, ".ndjson": LINES,
 }  # fmt: skip
 
 
@@ -37,7 +37,8 @@ def check_text(path):
     found = REFUSED.get(Path(path.name.lower().removesuffix(".gz")).suffix)
     if beginning.startswith(b"%PDF-"):
         found = PDF
-    if lines and beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+    is_array = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    if is_array and (lines or found == LINES):
         found = ARRAY
     if found:
         raise ValueError(refusal(path, *found))
