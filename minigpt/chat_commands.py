@@ -171,7 +171,7 @@ def add_conversations_folder(parser):
 
 def conversations(args):
     from minigpt.chat_data import make
-    from minigpt.summary import NO_FACTS
+    from minigpt.summary import NO_FACTS, knows_nothing
 
     require(args.facts >= 1, "facts", args.facts, "be at least 1")
     require(args.rounds >= 1, "rounds", args.rounds, "be at least 1")
@@ -186,11 +186,11 @@ def conversations(args):
     for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
         if n:
             print(f"  {n:7,} {what}")
-    if not r["facts"]:
-        print(NO_FACTS)
     if r["best_known"]:
         more = ", ..." * (len(r["best_known"]) < r["facts"])
         print(f"the best known of the names that are taught: {', '.join(r['best_known'])}{more}")
+    if knows_nothing(r):
+        print(NO_FACTS)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What to ask a model, for somebody who does not know what it has read.
 
     taught     the names of which it was trained on facts: see playground_names.py; none, where its
-               text held no facts
+               text held no facts and no conversations of the user's own may have told any
     begin      some of these, to begin with
     known      a question about a fact that it was trained on
     held_out   a question about a name of its pages that it was never taught to answer
@@ -46,7 +46,7 @@ def suggestions(out, documents=()):
     found = {}
     if names:
         found = {"taught": names, "begin": to_begin_with(names, well_known)}
-    elif any(asks := {this for this, *_ in questions}) and "known" not in asks:
+    elif any(asks := {this for this, *_ in questions}) and not asks & {"known", "own"}:
         found = {"taught": []}
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):

@@ -181,8 +181,13 @@ def print_what_is_not_taught(out, conversations):
     """Print why there is no assistant, or that it knows nothing of the text, if that is so."""
     if not (out / "chat").is_dir() and (why := too_narrow(out / "base", out / "conversations")):
         print(f"\n{why}")
-    elif not conversations["facts"]:
+    elif knows_nothing(conversations):
         print(f"\n{NO_FACTS}")
+
+
+def knows_nothing(conversations):
+    """Tell by their report whether conversations say nothing of the text: a user's own ones may."""
+    return not (conversations["facts"] or conversations.get("own"))
 
 
 def print_what_is_next(out):

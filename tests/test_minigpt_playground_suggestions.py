@@ -150,3 +150,6 @@ def test_damaged_tokens_are_as_good_as_none(tmp_path, damaged):
 def test_where_no_fact_was_taught_no_name_was(tmp_path):
     write(tmp_path, lines(question("small_talk", "Who are you?")))
     assert suggestions(tmp_path) == {"taught": []}
+    own = question("small_talk", "Who are you?"), question("own", "Who mends the lamp?")
+    (tmp_path / "conversations" / "questions.jsonl").write_text(lines(*own))
+    assert suggestions(tmp_path) == {}  # nobody knows what these tell of the text
