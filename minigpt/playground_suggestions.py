@@ -10,9 +10,11 @@
 
 The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded as
 none that the model was trained on. Where the assistant was examined, questions that it answered as
-it should are preferred. Where there are no documents, as of a text that was trained on as it is,
-the beginning is of the middle of the tokens. What is not known, as of a model without these files,
-is left out; files that cannot be read are as good as none.
+it should are preferred. What is not known, as of a model without these files, is left out; files
+that cannot be read are as good as none.
+
+Where there are no documents, as of a text that was trained on as it is, the beginning is of the
+middle of its tokens.
 """
 
 import gzip
@@ -28,12 +30,12 @@ QUESTIONS, REPORT = "conversations/questions.jsonl", "conversations/conversation
 EVALUATION = "chat/evaluation.json"
 DOCUMENTS = "documents.jsonl.gz"
 TOKENS, TOKENIZER = "tokens/train.npy", "tokenizer/tokenizer.json"
+MOST_TOKENS = 8_000  # a few pages
+LONGEST = 40  # characters of a beginning, where words are not what stands between blanks
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 20_000, 1 << 20  # pydoc's pages have 4,246 facts
 MOST_DOCUMENTS = 200
-MOST_TOKENS = 8_000  # a few pages
 SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of its beginning
-LONGEST = 40  # characters, where words are not what stands between blanks
 
 
 def suggestions(out, documents=()):

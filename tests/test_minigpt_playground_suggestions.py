@@ -5,8 +5,6 @@ import json
 
 import pytest
 
-from bpe import train
-from minigpt.dataset import tokenize
 from minigpt.playground_suggestions import suggestions
 
 SENTENCE = "Nobody counts paper lanterns before the ferry leaves its harbour."
@@ -113,43 +111,3 @@ def test_a_file_that_is_no_gzip_is_as_good_as_none(tmp_path):
     write(tmp_path)
     (tmp_path / "documents.jsonl.gz").write_bytes(b"\x1f\x8b\x08rubbish")
     assert suggestions(tmp_path) == {}
-
-
-def tokens_of(out, text):
-    """Write the tokens of a text and their tokenizer, as `make train TEXT=` does."""
-    (out / "some.txt").write_text(text, "utf-8")
-    tokenizer = train([text], 257, special_tokens=["<|endoftext|>"])
-    tokenizer.save(out / "tokenizer" / "tokenizer.json")
-    tokenize([out / "some.txt"], tokenizer, out / "tokens")
-
-
-@pytest.mark.parametrize(
-    ("text", "beginning"),
-    [
-        (f"Ferries\n\n{SENTENCE}\n\n" * 40, "Nobody counts paper lanterns"),
-        ("nobody counts paper lanterns today\n" * 40, "nobody counts paper lanterns"),
-        ("Tide! " * 300, "Tide! Tide! Tide! Tide!"),
-        ("潮" * 900 + "\n" + "灯" * 900, "灯" * 40),
-        ("\n" * 400, None),
-    ],
-)
-def test_of_a_text_that_was_trained_on_as_it_is_words_from_its_middle_are_suggested(
-    tmp_path, text, beginning
-):
-    tokens_of(tmp_path, text)
-    assert suggestions(tmp_path).get("beginning") == beginning
-
-
-@pytest.mark.parametrize("damaged", ["tokens/train.npy", "tokenizer/tokenizer.json"])
-def test_damaged_tokens_are_as_good_as_none(tmp_path, damaged):
-    tokens_of(tmp_path, SENTENCE * 40)
-    (tmp_path / damaged).write_bytes(b"{")
-    assert suggestions(tmp_path) == {}
-
-
-def test_where_no_fact_was_taught_no_name_was(tmp_path):
-    write(tmp_path, lines(question("small_talk", "Who are you?")))
-    assert suggestions(tmp_path) == {"taught": []}
-    own = question("small_talk", "Who are you?"), question("own", "Who mends the lamp?")
-    (tmp_path / "conversations" / "questions.jsonl").write_text(lines(*own))
-    assert suggestions(tmp_path) == {}  # nobody knows what these tell of the text
