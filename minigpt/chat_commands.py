@@ -177,10 +177,20 @@ def conversations(args):
     for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
         if n:
             print(f"  {n:7,} {what}")
+    if r.get("own_system"):
+        print(system_line(r))
     if r["best_known"]:
         more = ", ..." * (len(r["best_known"]) < r["facts"])
         print(f"the best known of the names that are taught: {', '.join(r['best_known'])}{more}")
     return 0
+
+
+def system_line(r):
+    """Return what becomes of the system's messages in the user's own conversations."""
+    some = f"{r['own_system']:,} of your {r['own']:,} conversations begin with what the system says"
+    if r["own_systems_differ"]:
+        return f"{some}: as it differs, give it to the assistant, too (System prompt, --system)"
+    return f"{some}: every second time they are trained on without it, so that it is not needed"
 
 
 def pieces(r):
@@ -194,6 +204,7 @@ def pieces(r):
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
         f"of small talk, in {count(r['small_talk'], 'wording')}",
         "about nothing that is taught",
+        f"of your own: {r['own']:,}, each {count(r['own_repeats'], 'time')}, typed in several ways",
     )
 
 

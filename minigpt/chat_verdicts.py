@@ -25,7 +25,7 @@ def verdict(question, said):
         about, _, text = said.partition(": ")
         if text == OTHER and expected.startswith(f"{about}: "):
             return "right"
-    if declines(said) and asks not in ("small_talk", "general"):
+    if declines(said) and asks not in ("small_talk", "general", "own"):
         return "declined" if declines(said, question.get("name", "")) else "misspelt"
     refuses = says_not_taught(said) or said.startswith(BEYOND)
     return "made up" if asks in ("invented", "held_out", "not_taught") and not refuses else "wrong"
