@@ -336,6 +336,15 @@ def test_the_help_fits_a_terminal():
         (["SITE=ftp://a.example/"], "'ftp://a.example/' is an address of ftp"),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
+        (["TEXT=a.txt", "WARC=b.warc.gz"], "WARC and TEXT are given; "),
+        (["TEXT=a.txt", "SITE=http://a.example/"], "SITE and TEXT are given; "),
+        (["WARC=a.warc.gz", "SITE=http://a.example/"], "SITE and WARC are given; "),
+        (["TEXT=a.txt", "PAGES=5"], "PAGES and TEXT are given; with TEXT nothing is crawled"),
+        (["WARC=a.warc.gz", "CRAWL=--include a$$"], "CRAWL and WARC are given; "),
+        (["TEXT=a.txt", "PROFILE=web"], "PROFILE and TEXT are given; a text is not cleaned"),
+        (["TEXT={folder}/page.html"], "page.html is HTML; TEXT= takes plain text and JSON Lines: "),
+        (["TEXT={folder}/latin1.txt"], "latin1.txt: byte 0xe9 at offset 3 is not text; "),
+        (["TEXT={folder}/my novel.txt"], "my novel.txt' has blanks in its name, and make takes"),
         (["TEXT={folder}/missing.txt"], "missing.txt"),
         (["TEXT={folder}/empty.txt"], "empty"),
         (["TEXT={folder}/binary.txt"], "is not text"),
@@ -352,6 +361,9 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
     write_text(tmp_path / "short.txt", lines=3)
     (tmp_path / "empty.txt").write_bytes(b"")
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 40)
+    write_text(tmp_path / "my novel.txt")
+    (tmp_path / "page.html").write_text("<p>It is late.</p>")
+    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
     words = [word.format(folder=tmp_path) for word in words]
     out = tmp_path / "out"
     done = make("train", f"OUT={out}", *words)
@@ -361,5 +373,6 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(words, said, tmp_path):
     left = [p for p in tmp_path.rglob("*") if p.suffix in (".part", ".tmp")]
     assert left == []
     said_first = ("preset", "device", "VOCAB is", "PAGES", "pretrain:", "argument", "LAUNCH", "mis",
-                  "unrec", "max_depth", "make: ***", "'ftp")  # fmt: skip
+                  "unrec", "max_depth", "make: ***", "'ftp", "WARC", "SITE", "CRAWL", "PROFILE",
+                  "empty", "is not text", "page.html", "latin1", "my novel")  # fmt: skip
     assert not (said.startswith(said_first) and out.exists())
