@@ -10,7 +10,7 @@ Small talk and questions about nothing that is taught are added in chat_data.py;
 answers is in evaluate_chat.py.
 """
 
-from minigpt import further, phrasings
+from minigpt import further, further_wordings, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
 from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, OF_FUNCTION
@@ -68,6 +68,6 @@ def examination(writer, held_out, n_invented):
         sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
     for found in sorts.values():
         for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
-            text = rng.choice(further.HELD_OUT[one.asks]).format(one.name)
+            text = rng.choice(further_wordings.HELD_OUT[one.asks]).format(one.name)
             asks = "follows" if one.follows else "not_taught"
             yield line(asks, one.asks, one.name, [text, one.answer], "further")

@@ -9,6 +9,9 @@ Only what was said before makes clear what is meant: the last answer, or the one
 What is answered is in chat_writer.py; see phrasings.py for how wordings are held out.
 """
 
+from minigpt import further_wordings, wordings
+from minigpt.phrasings import composed
+
 # Questions that only what was said before makes clear, by what they ask for.
 FOLLOW_UPS = {
     "signature": [
@@ -25,7 +28,14 @@ FOLLOW_UPS = {
         "What do I give it?", "And the parameters?", "What may I pass?", "List its arguments.",
         "What goes into that?", "How do I call this?", "How should I call it?",
         "And in what order?", "What input does that need?", "A call of that, please.",
-        "Its arguments?",
+        "Its arguments?", "If I call it, what do I write?", "Before I call that: which arguments?",
+        "When I call it, what do I hand in?", "Once I have it, how is it called?",
+        "Would you show me its signature?", "I would like its arguments.",
+        "Is there something I must pass?", "With what do I fill the brackets?",
+        "How would a call look?", "Has that any parameters?", "In which order do they come?",
+        "Which of its arguments may I leave out?", "For a call, what do I need?",
+        "Let me see its parameters.", "It takes what?", "Could I see it called?", "I call it how?",
+        "My call of it fails. What does it take?",
     ],
     "function": [
         "And what does it do?", "What is it for?", "And what is it for?", "What does it do?",
@@ -41,6 +51,14 @@ FOLLOW_UPS = {
         "What does it mean?", "What was it for again?", "Why do people call that?",
         "So what does it do?", "And the point of it?", "What use is that?", "In simple words?",
         "Can you say what that does?", "Tell me more about that.", "Why should I?",
+        "When should I call it?", "Once I call it, what happens?", "If I call that, what happens?",
+        "For what do people call it?", "Could you put that simply?", "Would I ever need it?",
+        "Is that useful?", "When is that used?", "Why is it used?", "Who would use that?",
+        "I would like to know its purpose.", "What can that be good for?", "Let me know its use.",
+        "How would you describe that?", "In what cases do I call it?",
+        "Could you say a word about it?", "It does what?", "That does what?",
+        "Which task does it have?", "What has it been made for?", "I have read of it. What is it?",
+        "Why should one use it?",
     ],
     "home": [
         "And which module is it in?", "Where is it?", "And where is it?", "Where does it live?",
@@ -59,6 +77,15 @@ FOLLOW_UPS = {
         "Which file has it?", "How do I import it?", "How do I import that?", "And who has it?",
         "Name the module.", "The module, please?", "Where should I look for it?",
         "Is it in some module?", "And where was it put?", "What has it in it?", "Its home?",
+        "What module can I get it from?", "From what module can that be had?",
+        "In which library can it be found?", "In what file can I see it?",
+        "Can I find it in some package?", "Can you find it for me?",
+        "I cannot find it. Where is it?", "I need it. What do I import?",
+        "Before I call it, what must I import?", "When I look for it, where do I look?",
+        "Is it built in?", "Which import is needed?", "What is the module called?",
+        "What is the name of its module?", "It is part of what?", "That is in which module?",
+        "It belongs where?", "What module holds that?", "I would like to import that. From where?",
+        "Once more: which module has it?", "Would it be in some library?",
     ],
     "return": [
         "And what does it return?", "What does it return?", "And what do I get back?",
@@ -74,7 +101,16 @@ FOLLOW_UPS = {
         "And after the call?", "What sort of value is that?", "What answer does it give?",
         "Does that return something?", "What is left after it?", "And the return value of that?",
         "Is it None?", "What comes from it?", "Returns what?", "What does calling it give?",
-        "Say what it returns.",
+        "Say what it returns.", "When I call it, what do I get?",
+        "When it ends, what is the result?", "After I call it, what does it give?",
+        "Once it has run, what does it leave?", "If I print it, what do I see?", "It returns what?",
+        "Is there something that it returns?", "With what does it come back?",
+        "What would it return?", "Would it return a value?", "Could it return None?",
+        "I call it. And then?", "I have called it. What is the answer?", "Has it a result?",
+        "So I call it and get what?", "Does one get a value from that?",
+        "How does the result look?", "Let me know its result.", "Of what type is its result?",
+        "Which answer would I get?", "At the end, what does it give?",
+        "I would like to know its result.",
     ],
     "functions": [
         "What are the functions?", "Which functions does it have?", "And its functions?",
@@ -92,7 +128,18 @@ FOLLOW_UPS = {
         "Its parts?", "And more?", "What does that module contain?", "What has it got?",
         "And what else has it?", "Which names does it define?", "Show me some of its functions.",
         "What can be called in it?", "Write down what it has.", "And other functions in it?",
-        "What is there in that module?",
+        "What is there in that module?", "Is there more in that module?",
+        "What more can I import from it?", "More of that module, please.",
+        "More functions, please.", "Could you name some more of its functions?",
+        "Could you say what all is in it?", "Would you list its parts?",
+        "Let me see what is in it.", "I want a list of its functions.",
+        "When I import it, what do I get?", "If I import that, what can I call?",
+        "Once imported, what does it give me?", "Besides that, what is in it?",
+        "Apart from this, what does the module have?", "Does the module have more?",
+        "What other tools are in it?", "Is that all it has?", "Is there anything else in it?",
+        "Only that? What else is in the module?", "Which further functions are in it?",
+        "A list of its functions, please.", "And what more can I call?",
+        "More of its names, please.",
     ],
     "methods": [
         "What are the methods?", "Which methods does it have?", "And its methods?",
@@ -108,7 +155,14 @@ FOLLOW_UPS = {
         "Please list all of its methods.", "Can you list its methods?", "What can it do?",
         "What may I call on it?", "Write down its methods.", "Which methods can I call?",
         "Show me some methods.", "What can such a thing do?", "And which calls are there?",
-        "Are there methods in it?",
+        "Are there methods in it?", "When I have one, what can I call?",
+        "If I make one, which methods has it?", "Once I have such an object, what can I do?",
+        "Could you say which methods it has?", "I would like a list of its methods.",
+        "Which methods belong to it?", "Is there a list of its methods?",
+        "What operations does it have?", "Which operations are there?", "What is callable on it?",
+        "A list of its methods, please.", "Does that class have attributes?",
+        "What can one ask it to do?", "Would you list its methods?", "It has which methods?",
+        "Is there anything to call on it?",
     ],
     "module": [
         "And what is that module for?", "What does that module do?", "Explain the module, please.",
@@ -127,7 +181,16 @@ FOLLOW_UPS = {
         "In simple words, what is that module?", "Sum up its module.",
         "What do people use that module for?", "And why is there that module?",
         "Is the module useful?", "What sort of module is that?", "Tell me more about its module.",
-        "What is its package for?",
+        "What is its package for?", "When do I need that module?",
+        "Once I import its module, what can I do?", "If I import that module, what for?",
+        "Could you say more about that module?", "I would like to know about its module.",
+        "How would you describe its module?", "For what do people import its module?",
+        "Is its module of use to me?", "The module itself: what is it?", "And the module itself?",
+        "What about its module?", "Its module does what?", "That module is what?",
+        "Let me hear about that module.", "How useful is that module?",
+        "Which tasks is the module made for?", "In what cases do I import its module?",
+        "Who would use that module?", "Would I need its module?",
+        "I have to learn that module. What is it?",
     ],
 }  # fmt: skip
 HELD_OUT_FOLLOW_UPS = {
@@ -160,6 +223,23 @@ HELD_OUT_FOLLOW_UPS = {
         "I want to know what its module does.", "What would I use that module for?",
     ],
 }  # fmt: skip
+
+# The same in longer words: the clauses in which a name is asked for, with MEANT in its place,
+# but for those where none can stand or that might ask for two things ("what it offers").
+MEANT = {"module": ("that module", "its module"), "functions": ("it", "that module")}
+UNFIT = ("why there is a module {}", "what kind of module {} is", "what {} offers",
+         "what has {} in it", "what all is in the class {}")  # fmt: skip
+CLAUSES = {
+    sort: [
+        clause.format(meant)
+        for clause in (wordings.CLAUSES | further_wordings.CLAUSES)[sort] if clause not in UNFIT
+        for meant in MEANT.get(sort, ("it", "that"))
+    ]
+    for sort in FOLLOW_UPS
+}  # fmt: skip
+COMPOSED_FOLLOW_UPS = composed(CLAUSES)
+# of three that are trained on, one is a long one
+TRAINED_FOLLOW_UPS = (FOLLOW_UPS, FOLLOW_UPS, COMPOSED_FOLLOW_UPS)
 
 # What may be asked on after which kind of fact; what stands there thrice is asked as often.
 OF_FUNCTION = ("signature", "function", "home", "return")
