@@ -13,7 +13,8 @@ answers is in evaluate_chat.py.
 from minigpt import further, further_wordings, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
-from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, OF_FUNCTION
+from minigpt.follow_up_wordings import HELD_OUT_FOLLOW_UPS
+from minigpt.follow_ups import OF_FUNCTION
 from minigpt.phrasings import ALSO, TRAINED, takes_article, with_article
 from minigpt.wordings import HELD_OUT
 

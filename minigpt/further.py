@@ -36,8 +36,8 @@ MOST_TOLD = 6  # names of what is in a module
 NAMED = ("function", "class", "method")  # kinds of what a module has
 
 # Times that it is asked for in a round: what has to be known of each name by itself, what not, and
-# what not but may be asked in most ways, what it returns and all else; and what a module has, which
-# is asked on, too; and how a term is called, where that is known of some.
+# what not but may be asked in most ways; and what a module has, which is asked on, too; and how a
+# term is called, where that is known of some.
 LEARNED, PLAIN, VARIED, CONTAINED, CALLED = 12, 2, 3, 6, 6
 SOME_CALLS = 0.1  # of the terms
 
@@ -143,7 +143,7 @@ def further(facts):
         elif f.kind == "module" and not tells_contents(f.text):
             said = inside[f.name]
             follows = said != CONTENTS
-            times = CONTAINED if follows else PLAIN
+            times = CONTAINED if follows else VARIED
             add("functions", f.kind, f.name, said, times, follows=follows)
         if f.kind in NAMED and ("." in f.name or f.name not in called):
             home = module_of(f.name, f.kind)

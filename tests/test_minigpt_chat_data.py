@@ -27,7 +27,8 @@ from minigpt.chat_writer import (
 )
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect
-from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, TRAINED_FOLLOW_UPS
+from minigpt.follow_up_wordings import HELD_OUT_FOLLOW_UPS
+from minigpt.follow_ups import TRAINED_FOLLOW_UPS
 from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
 from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
@@ -763,7 +764,7 @@ def test_names_of_terms_that_do_not_exist_look_like_them_and_are_declined(of_rop
 def test_nothing_is_said_of_pythons_library_by_who_did_not_read_of_it(of_ropes, made):
     words = re.compile(r"\b[Mm]odules?\b|documentation|\bjson\b")
     assert any(words.search(answer) for _, answer in said_in(made[0]))
-    said = said_in(of_ropes)
+    said = [(asked, x) for asked, x in said_in(of_ropes) if not declines(x)]  # "rope-json?"
     assert not [x for _, x in said if words.search(x) and not x.startswith("Look into out/")]
     plea = re.compile(r" in python\W?$", re.IGNORECASE)  # nor is so much as asked about it
     by_hand = {text for line in lines(DATA / "small_talk.jsonl") for text in line["asked"]}

@@ -9,14 +9,8 @@ from test_minigpt_chat_data import without_filling
 
 from minigpt.chat_writer import Writer, training_conversations
 from minigpt.facts import Fact
-from minigpt.follow_ups import (
-    ASKED_ON,
-    COMPOSED_FOLLOW_UPS,
-    FOLLOW_UPS,
-    HELD_OUT_FOLLOW_UPS,
-    OF_FUNCTION,
-    TRAINED_FOLLOW_UPS,
-)
+from minigpt.follow_up_wordings import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
+from minigpt.follow_ups import ASKED_ON, COMPOSED_FOLLOW_UPS, OF_FUNCTION, TRAINED_FOLLOW_UPS
 from minigpt.further import ARGUMENTS, CONTENTS, RETURNED
 from minigpt.invented import Invented
 
@@ -117,6 +111,13 @@ def test_only_what_makes_sense_is_asked_on():
         assert asked == {text for ask in allowed for text in FOLLOW_UPS[ask]}
     page = Fact("page", "Gulls", "They cry.", "p")
     assert writer([page]).follow_up(page, FOLLOW_UPS) is None
+
+
+def test_of_a_function_its_module_is_asked_on_less_often_than_what_it_is_but_often_enough():
+    share = {ask: ASKED_ON["function"].count(ask) / len(ASKED_ON["function"])
+             for ask in ASKED_ON["function"]}  # fmt: skip
+    assert share["module"] == share["functions"] >= 1 / 8
+    assert min(share[ask] for ask in OF_FUNCTION) > share["module"]
 
 
 def test_what_is_asked_on_is_typed_in_several_ways_and_examined_as_it_is_written():
