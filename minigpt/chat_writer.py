@@ -153,12 +153,14 @@ class Writer:
         does not exist, see invented.py, of the sort of `like` or else a strange one;
         ([], None) where there are too few to make up another.
         """
-        name = self.untaught_name(kind) if self.rng.random() < untaught else None
+        real = self.untaught_name(kind) if self.rng.random() < untaught else None
         strange = STRANGE_MODULES if kind == "module" else STRANGE
-        name = name or self.invented.name(kind, like, strange if like else 0.0)
+        name = real or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
-        name = self.last_part(kind, name, 0) if vary else name
+        short = self.last_part(kind, name, 0) if vary else name
+        # an invented one may end as a real one does, perhaps as one that is held out
+        name = short if real or short not in self.invented.known else name
         text = self.rng.choice(texts)
         text = self.typed(text, name, kind) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name

@@ -380,6 +380,20 @@ def test_a_function_is_asked_for_without_its_module_where_no_other_taught_name_e
     assert not any("Is sqrt it" in said for said, _ in unknown)
 
 
+@pytest.mark.parametrize(("known", "typed"), [((), {"locks.turn", "turn"}),
+                                              (("turn",), {"locks.turn"})])  # fmt: skip
+def test_an_invented_name_is_not_shortened_to_one_that_a_document_has(known, typed):
+    class Inventing:
+        def __init__(self):
+            self.known = set(known)
+
+        def name(self, *_):
+            return "locks.turn"
+
+    writer = Writer([], Inventing(), {}, random.Random(1))
+    assert {writer.unknown("function", ["Is {} it"])[1] for _ in range(99)} == typed
+
+
 def test_a_question_is_typed_as_by_people_in_a_hurry():
     rng = random.Random(1)
     found = {as_typed.vary("What is {}?", rng) for _ in range(3000)}
