@@ -55,7 +55,7 @@ CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.45  # the same for small talk: with less it is drowned by the questions about facts
 LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
-GENERAL = 0.08  # and for questions about nothing that is taught
+GENERAL = 0.09  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng):
