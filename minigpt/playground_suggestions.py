@@ -50,8 +50,8 @@ def suggestions(out, documents=()):
 def listed(path, key):
     """Return what a stage's report lists under `key`, without what is no text; else nothing."""
     try:
-        listed = json.loads(path.read_bytes())[key]
-        return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
+        found = json.loads(path.read_bytes())[key]
+        return [x for x in found if isinstance(x, str)] if isinstance(found, list) else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 

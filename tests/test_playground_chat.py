@@ -429,7 +429,8 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
         page.open(page.evaluate("location.href"))
         page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
         assert "What is a lantern?" in texts(page, ".suggestions span")
-        assert texts(page, "[data-key=names]") == ["all names: 1"]
+        # it is none of those to begin with
+        assert texts(page, ".taught") == ["It was taught what some names are.\nall names: 1"]
     finally:
         shutil.rmtree(questions.parent)
     go(page, "compare")

@@ -57,10 +57,11 @@ const CAN = {
 // Make a row of names to begin with, and a button that shows all that it was taught.
 function taughtNames({ taught, begin }, say, showAll) {
   const some = begin.map((name) => taught.find((one) => one.name === name));
+  const which = some.length ? "these names are: " : "some names are. ";
   return el(
     "p",
     { class: "taught" },
-    el("span", { class: "soft small" }, "It was taught what these names are: "),
+    el("span", { class: "soft small" }, `It was taught what ${which}`),
     some.map((one) => nameButton(one, say)),
     el(
       "button",
