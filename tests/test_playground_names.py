@@ -202,9 +202,11 @@ def test_what_would_give_an_answer_once_more_is_not_offered(page):
     known = [{"name": "abs", "more": [{"ask": "How do I call abs?", "answer": "abs: abs(x)"}]}]
     call = ["How do I call abs?"]
     assert offered(page, known, "What is abs?", "abs: a text.") == call
-    assert offered(page, known, "What arguments has abs?", "abs: abs(x)") == []
+    assert offered(page, known, "What arguments has abs?", "abs: abs(x)") == ["What is abs?"]
     assert offered(page, known, "abs(?)", "abs: abs(x)", "What is abs?", "abs: a text.") == []
     assert offered(page, known, " How do I call abs?\n", "abs: no", "abs?", "abs: a text.") == []
+    wrong = [known[0] | {"right": False}]
+    assert offered(page, wrong, "What arguments has abs?", "abs: abs(x)") == []
 
 
 @pytest.mark.parametrize(

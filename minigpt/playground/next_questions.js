@@ -37,16 +37,17 @@ export function nextQuestions(conversation, names) {
   return questions.filter((each) => !said.has(each)).slice(0, MOST);
 }
 
-// Give the name itself, if the answer was that something of it was not taught; that to which it
-// belongs, what belongs to it, and what stands beside it.
+// Give the name itself, if the answer told something else of it, or that this was not taught; that
+// to which it belongs, what belongs to it, and what stands beside it.
 function around(about, answer, names) {
+  const isElse = NOT_TAUGHT.test(answer) || about.more.some((each) => each.answer === answer);
   const place = names.indexOf(about);
   const fromHere = [...names.slice(place + 1), ...names.slice(0, place)];
   const beside = fromHere.filter(
     ({ parent, kind }) => parent === about.parent && kind === about.kind,
   );
   return [
-    ...(NOT_TAUGHT.test(answer) ? [about] : []),
+    ...(isElse ? [about] : []),
     ...names.filter(({ name }) => name === about.parent),
     ...fromHere.filter(({ parent }) => parent === about.name),
     ...(about.parent ? beside : []), // who belongs to nothing has only neighbours
