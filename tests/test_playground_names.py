@@ -209,6 +209,11 @@ def test_what_would_give_an_answer_once_more_is_not_offered(page):
     assert offered(page, wrong, "What arguments has abs?", "abs: abs(x)") == []
 
 
+def test_a_name_of_the_question_that_belongs_to_the_answers_is_offered_once(page):
+    known = [{"name": "os"}, {"name": "os.path", "parent": "os"}]
+    assert offered(page, known, "Is path in os?", "os: a text.") == ["What is os.path?"]
+
+
 @pytest.mark.parametrize(
     ("question", "found"),
     [

@@ -33,8 +33,8 @@ export function nextQuestions(conversation, names) {
   const told = new Set(nodes.slice(0, -1).map(({ content }) => findName(content, names)));
   const more = (about?.more ?? []).filter((each) => !said.has(each.answer));
   const what = others.filter((one) => one.right && !told.has(one));
-  const questions = [...more, ...what].map(({ ask }) => ask);
-  return questions.filter((each) => !said.has(each)).slice(0, MOST);
+  const questions = new Set([...more, ...what].map(({ ask }) => ask));
+  return [...questions].filter((each) => !said.has(each)).slice(0, MOST);
 }
 
 // Give the name itself, if the answer told something else of it, or that this was not taught; that
