@@ -163,8 +163,9 @@ def add_run_flags(parser):
             f"--{start}", dest="start", action="store_const", const=start, default="auto", help=help
         )
     parser.add_argument(
-        "--force", action="store_true", help="try even what does not seem to fit in memory"
-    )
+        "--force", action="store_true",
+        help="try even what seems not to fit in memory, or to take longer than a month",
+    )  # fmt: skip
 
 
 def with_flags(config, args: argparse.Namespace):
