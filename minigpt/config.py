@@ -174,8 +174,11 @@ def with_flags(config, args: argparse.Namespace):
     return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
-def add_paths(parser, *flags):
-    """Add the flags that several commands share."""
+def add_paths(parser, *flags, beside=None):
+    """Add the flags that several commands share.
+
+    Where they may be found `beside` what was given (beside.py), they are None by default.
+    """
     flags_help = {
         "--tokens": ("out/tokens", "folder written by `tokenize` (%(default)s)"),
         "--tokenizer": ("out/tokenizer/tokenizer.json", "the tokenizer (%(default)s)"),
@@ -183,6 +186,9 @@ def add_paths(parser, *flags):
     }
     for flag in flags:
         default, help = flags_help[flag]
+        if beside is not None:
+            help = help.replace("%(default)s", f"default: beside {beside}, else {default}")
+            default = None
         parser.add_argument(flag, default=default, help=help)
         if flag == "--device":
             help = "on a GPU fp32, tf32 or bf16, the default where it can; on a CPU fp32"

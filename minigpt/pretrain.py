@@ -70,7 +70,7 @@ def pretrain(
     if report["tokenizer"] != fingerprint(tokenizer):
         raise ValueError(
             f"{tokens} was written with another tokenizer than {tokenizer_file}; it must be the "
-            f"same: tokenize again"
+            f"same: tokenize again with this one, or give another --tokens or --tokenizer"
         )
     if tokenizer.n_vocab != model_config.vocab_size:
         raise ValueError(

@@ -136,7 +136,9 @@ def add_pretrain(command):
         "kept as OUT.previous. Started by mpiexec, several machines make each step together; with "
         "--device gpu several GPUs do, a process for each."
     )
-    add_paths(p, "--tokens", "--tokenizer", "--device")
+    add_paths(p, "--tokens", beside="--init")
+    add_paths(p, "--tokenizer", beside="--init or --tokens")
+    add_paths(p, "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")
     p.add_argument("--preset", default="tiny", help=f"one of {', '.join(PRESETS)} (%(default)s)")
     p.add_argument(
@@ -162,14 +164,16 @@ def pretrain(args):
     from tqdm import tqdm
 
     from bpe import Tokenizer
+    from minigpt.beside import tokens_and_tokenizer
     from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
     with joined(tqdm.write, args.device) as (cluster, say):
-        model, train = settings_asked(args, Tokenizer.load(args.tokenizer).n_vocab)
+        tokens, tokenizer = tokens_and_tokenizer(args.tokens, args.tokenizer, args.init)
+        model, train = settings_asked(args, Tokenizer.load(tokenizer).n_vocab)
         report = pretrain(
-            args.tokens, args.tokenizer, args.out, model, train, args.device, args.start, say,
-            args.force, args.init, cluster,
+            tokens, tokenizer, args.out, model, train, args.device, args.start, say, args.force,
+            args.init, cluster,
         )  # fmt: skip
     return exit_status(report, cluster)
 
@@ -194,7 +198,7 @@ def add_plot(command):
         "plot", plot, "draw the loss curves of runs",
         "plot out/base out/other -o curve.svg",
     )  # fmt: skip
-    p.description += " Needs matplotlib: pip install -e '.[report]'."
+    p.description += " Needs matplotlib: .venv/bin/pip install matplotlib."
     p.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, finished or not")
     p.add_argument("-o", "--out", default="curve.svg", help=".svg, .png or .pdf (%(default)s)")
     p.add_argument(
