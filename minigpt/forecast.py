@@ -95,7 +95,7 @@ def check_time(model, train, device, peak, force=False, in_make=False):
     steps = int(train.steps * most / seconds)
     flag = (lambda given: f'TRAIN="{given}"') if in_make else (lambda given: given)
     advice = [flag(f"--steps {steps}")] * (steps > 0)
-    advice.append("PRESET=tiny or another small one" if in_make else "a smaller preset")
+    advice.append("a smaller PRESET" if in_make else "a smaller --preset")
     if device.name == "cpu":
         advice.append("DEVICE=gpu" if in_make else "--device gpu")
     else:

@@ -143,7 +143,7 @@ def test_the_command_refuses_before_anything_is_written(free, tmp_path, capsys):
 def test_a_run_longer_than_a_month_is_refused_with_what_would_take_less_unless_forced():
     gpt2 = get_preset("gpt2")
     assert may_take_long(gpt2.model, gpt2.train)
-    said = r"about \d+ years here.* a smaller preset, --device gpu, or --force to"
+    said = r"about \d+ years here.* a smaller --preset, --device gpu, or --force to"
     with pytest.raises(ValueError, match=said) as refusal:
         check_time(gpt2.model, gpt2.train, CPU, 2e11)
     steps = int(re.search(r"--steps (\d+)", str(refusal.value))[1])
@@ -151,13 +151,13 @@ def test_a_run_longer_than_a_month_is_refused_with_what_would_take_less_unless_f
     with pytest.raises(ValueError, match=r"about 30\.\d days here"):
         check_time(gpt2.model, replace(gpt2.train, steps=steps + 1), CPU, 2e11)
     check_time(gpt2.model, gpt2.train, CPU, 2e11, force=True)
-    with pytest.raises(ValueError, match=r"at most 30 days: try a smaller preset"):  # not 0 steps
+    with pytest.raises(ValueError, match=r"at most 30 days: try a smaller --preset"):  # not 0 steps
         check_time(gpt2.model, replace(gpt2.train, accumulate=10**9), CPU, 2e11)
 
 
 def test_on_a_gpu_several_are_advised():
     xl = get_preset("gpt2-xl")
-    with pytest.raises(ValueError, match=r"a smaller preset, several GPUs, or --force"):
+    with pytest.raises(ValueError, match=r"a smaller --preset, several GPUs, or --force"):
         check_time(xl.model, xl.train, fake_gpu("bf16", free=80 << 30), 1e14)
 
 

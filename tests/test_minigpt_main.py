@@ -481,7 +481,7 @@ def test_a_run_of_years_is_refused_before_the_crawl_with_what_make_takes(capsys,
     said = fails(capsys, "check", "--preset", "gpt2")
     assert re.fullmatch(
         r"the run would take about 1\d\d years here; it must take at most 30 days: try "
-        r'TRAIN="--steps \d+", PRESET=tiny or another small one, DEVICE=gpu, or TRAIN="--force" '
+        r'TRAIN="--steps \d+", a smaller PRESET, DEVICE=gpu, or TRAIN="--force" '
         r"to begin it all the same", said,
     )  # fmt: skip
     steps = re.search(r"--steps \d+", said)[0]
