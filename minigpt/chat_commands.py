@@ -56,7 +56,10 @@ def add_sft(command):
     )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations_folder(p)
-    p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
+    p.add_argument(
+        "-o", "--out", help="folder to write (default: chat, where base and conversations are, "
+        "else out/chat)",
+    )  # fmt: skip
     add_run_flags(p)
     add_paths(p, "--device")
     add_flags(p.add_argument_group(INHERITED), TrainConfig)
@@ -114,7 +117,7 @@ def add_show_chat(command):
     )  # fmt: skip
     p.add_argument("file", help="conversations, JSON Lines")
     p.add_argument("--first", type=int, default=1, metavar="N", help="show so many (%(default)s)")
-    add_paths(p, "--tokenizer")
+    add_paths(p, "--tokenizer", beside="FILE's folder")
 
 
 def add_serve_flags(parser):
@@ -156,8 +159,8 @@ def add_assistant(parser):
 
 def add_conversations_folder(parser):
     parser.add_argument(
-        "--conversations", default="out/conversations", metavar="FOLDER",
-        help="written by `conversations` (%(default)s)",
+        "--conversations", metavar="FOLDER",
+        help="written by `conversations` (default: beside the model, else out/conversations)",
     )  # fmt: skip
 
 
@@ -202,7 +205,7 @@ def pieces(r):
         "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
-        f"of small talk, in {count(r['small_talk'], 'wording')}",
+        f"of small talk, drawn from {count(r['small_talk'], 'wording')}",
         "about nothing that is taught",
         f"of your own: {r['own']:,}, each {count(r['own_repeats'], 'time')}, typed in several ways",
     )
@@ -211,25 +214,30 @@ def pieces(r):
 def sft(args):
     from tqdm import tqdm
 
+    from minigpt.beside import home
     from minigpt.cluster import exit_status, joined
     from minigpt.config import with_flags
     from minigpt.sft import inherit, sft
 
+    where = home(args.base, "conversations")
+    conversations, out = args.conversations or where / "conversations", args.out or where / "chat"
     with joined(tqdm.write, args.device) as (cluster, say):
         config = with_flags(inherit(args.base), args)
         report = sft(
-            args.base, args.conversations, args.out, config, args.device, args.start, say,
+            args.base, conversations, out, config, args.device, args.start, say,
             args.force, cluster,
         )  # fmt: skip
     return exit_status(report, cluster)
 
 
 def evaluate_chat(args):
+    from minigpt.beside import beside
     from minigpt.evaluate_chat import evaluate_chat
     from minigpt.report_assistant import print_table
 
-    report = evaluate_chat(args.model, args.conversations, args.base, args.device)
-    print_table(report, args.conversations)
+    conversations = args.conversations or beside(args.model, "conversations")
+    report = evaluate_chat(args.model, conversations, args.base, args.device)
+    print_table(report, conversations)
     return 0
 
 
@@ -260,14 +268,17 @@ def serve(args):
 
 def show_chat(args):
     from itertools import islice
+    from pathlib import Path
 
     from bpe import Tokenizer
     from bpe.show import wants_colour
+    from minigpt.beside import TOKENIZER, beside
     from minigpt.chat_format import read_conversations, with_control_tokens
     from minigpt.show_chat import draw_conversation, legend
 
     require(args.first >= 1, "first", args.first, "be at least 1")
-    tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
+    file = args.tokenizer or beside(Path(args.file).parent, TOKENIZER)
+    tokenizer = with_control_tokens(Tokenizer.load(file))
     print(legend(wants_colour(sys.stdout)))
     for number, messages in islice(read_conversations(args.file), args.first):
         print(f"{args.file}, line {number}")

@@ -215,7 +215,7 @@ def sft(
     return run_in_folder(
         out, model, tokenizer, train, looked_at, config,
         {"sha256": learned_from.hexdigest(), "tokens": len(train) * T}, start, say,
-        partial(ChatLoop, question=shown[:-1]), cluster,
+        partial(ChatLoop, question=shown[:-1]), cluster, force,
         base=str(start_from),
         conversation_tokens=train.n_tokens,
         learned_tokens=train.n_targets,
