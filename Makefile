@@ -262,7 +262,7 @@ $(OUT)/settings/%: $$(if $(DRY),$$(call new_words,$$*),FORCE) | $(OUT)/settings/
 # What cannot work should be said first, not after the crawl.
 $(OUT)/settings/.checked: $(if $(DRY),,FORCE) | $(if $(filter $(VENV)/bin/python,$(PY)),$(ENVIRONMENT))
 	@$(PY) -m minigpt check --preset '$(PRESET)' --device '$(ON)' \
-		--train='$(TRAIN)' --sft='$(SFT)' \
+		--train='$(TRAIN)' --sft='$(SFT)' $(if $(LAUNCH),--launched) \
 		$(if $(VOCAB),--vocab-size '$(VOCAB)') $(if $(PAGES),--pages '$(PAGES)') \
 		$(if $(CHAT),--chat $(CHAT)) --text $(TEXT) --files $(filter-out - @%,$(WARC))
 	@$(if $(or $(TEXT),$(WARC)),,$(if $(SITE)$(CRAWL_AS_GIVEN),$(CHECK_CRAWL)))

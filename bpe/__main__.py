@@ -38,6 +38,7 @@ MADE_BY = {
     "tokenizer.json": "python -m bpe train FILE --vocab-size 2048",
     "documents.jsonl.gz": "python -m crawler clean out/pages.warc.gz",
 }
+FLAGS = {"tokenizer.json": "--tokenizer"}  # by which another may be given
 
 
 class Parser(argparse.ArgumentParser):
@@ -223,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"bpe: {file_error(error, MADE_BY)}", file=sys.stderr)
+        print(f"bpe: {file_error(error, MADE_BY, FLAGS)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bpe: interrupted", file=sys.stderr)

@@ -18,10 +18,15 @@ CURES = {
 }
 
 
-def file_error(error: OSError, made_by: Mapping[str, str] | None = None) -> str:
+def file_error(
+    error: OSError,
+    made_by: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> str:
     """Say which file it was, what was wrong with it, and what to do.
 
-    `made_by` has, for names or the last parts of paths, the commands that make such files.
+    `made_by` has, for names or the last parts of paths, the commands that make such files; `flags`
+    the flags by which others of them can be given.
     """
     if not error.filename:
         return str(error.strerror or error)
@@ -30,6 +35,8 @@ def file_error(error: OSError, made_by: Mapping[str, str] | None = None) -> str:
         path = Path(os.fsdecode(error.filename))
         commands = [made_by[end] for end in made_by or () if path.match(end)]
         cure = f"`{commands[0]}` makes it, as `make train` does" if commands else cure
+        cure += "".join(f"; {flag} takes another" for end, flag in (flags or {}).items()
+                        if path.match(end))  # fmt: skip
     return f"{error.filename}: {error.strerror}" + (f"; {cure}" if cure else "")
 
 

@@ -47,6 +47,7 @@ from crawler.cleaning import Cleaning
 from crawler.files import replacing, write_report
 from crawler.funnel import Step
 from crawler.inputs import STDIN, archives
+from crawler.kept import Kept
 from crawler.steps import Settings
 
 OLD_S = 60  # a report takes milliseconds to write
@@ -189,7 +190,7 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
     """Return the report; raises ValueError if no document is left."""
     steps = list(cleaning.book.steps.values())
     if not steps[-1].documents_out:
-        raise ValueError(_nothing_left(steps, cleaning.settings.profile))
+        raise ValueError(_nothing_left(steps, cleaning))
     return {
         "stage": "clean",
         "seconds": round(seconds, 3),
@@ -204,7 +205,7 @@ def _report(cleaning: Cleaning, goes_on: bool, seconds: float) -> dict[str, Any]
     }
 
 
-def _nothing_left(steps: list[Step], profile: str) -> str:
+def _nothing_left(steps: list[Step], cleaning: Cleaning) -> str:
     """Say which steps removed all pages, and what to do about the one that removed most."""
     n_pages = steps[0].documents_in
     removing = [step for step in steps if step.n_removed]
@@ -216,18 +217,20 @@ def _nothing_left(steps: list[Step], profile: str) -> str:
         removed.append(f"{step.name} removed {step.n_removed} ({most}{reason})")
     return (
         f"no document is left of {n_pages} page{'s' * (n_pages != 1)}: {', '.join(removed)}; "
-        + _advice(worst.name, n_pages, profile)
+        + _advice(worst.name, n_pages, cleaning)
     )
 
 
-def _advice(step: str, n_pages: int, profile: str) -> str:
+def _advice(step: str, n_pages: int, cleaning: Cleaning) -> str:
     """Say what to do where the step left nothing of so many pages."""
     change = f"change {ADVICE.get(step, 'the settings')}"
-    if (step, profile) == ("quality", "reference"):
+    if (step, cleaning.settings.profile) == ("quality", "reference"):
         change = "change the input: these pages hold hardly any sentences"
-    if n_pages < FEW_PAGES:
+    if n_pages >= FEW_PAGES:
+        return change
+    if any(Kept(Path(path)).report.exists() for path in cleaning.paths if path != STDIN):
         return f"{change}; or crawl more pages (crawl --max-pages N, make train PAGES=N)"
-    return change
+    return f"{change}; or give more archives (make train WARC=...)"  # of somebody else's crawl
 
 
 def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:

@@ -62,8 +62,8 @@ from crawler.page_shape import ARTICLE, PATCHWORK, THREAD, page_shape
 
 # These were tuned on half of the pages of the article-extraction-benchmark and of WCXB; on the
 # other half they do as well. Lengths are characters, shares 0..1 of the weight.
-MIN_TEXT = 300  # a level that holds less is not the text of a page,
-OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # but of a short one: half of all there is, at least 50
+MIN_TEXT = 300  # a level that holds less is no page's text, but for a short page's:
+OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # there it must hold half of all there is, and 50
 OF_NEXT_LEVEL = 0.6  # a level with less of what the next one holds leaves out too much
 OF_PAGE = 0.2  # and so does one with less of all that is below the level of comments
 OF_PATCHWORK = 0.1  # the same for a patchwork, but of all up to CHROME, for much of it is links

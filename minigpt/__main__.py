@@ -19,6 +19,8 @@ MADE_BY = {
         "python -m minigpt conversations out/documents.jsonl.gz",
     ),
 }
+# By which flag another may be given, to commands that have it.
+FLAGS = {"tokenizer.json": "tokenizer", "conversations/*.jsonl": "conversations"}
 
 # What a package that is missing needs.
 ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
@@ -77,6 +79,7 @@ def main(argv=None):
 
 def run(argv):
     """Do what `main` does for a process that is alone."""
+    args = None
     try:
         args = build_parser().parse_args(argv)
         if getattr(args, "precision", None):
@@ -88,7 +91,8 @@ def run(argv):
     except OSError as error:
         from bpe.mistakes import file_error
 
-        print(f"minigpt: {file_error(error, MADE_BY)}", file=sys.stderr)
+        flags = {end: f"--{name}" for end, name in FLAGS.items() if hasattr(args, name)}
+        print(f"minigpt: {file_error(error, MADE_BY, flags)}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"minigpt: {error}", file=sys.stderr)

@@ -60,7 +60,10 @@ def add_sft(command):
     )
     p.add_argument("base", nargs="?", default="out/base", help="its folder (%(default)s)")
     add_conversations_folder(p)
-    p.add_argument("-o", "--out", default="out/chat", help="folder to write (%(default)s)")
+    p.add_argument(
+        "-o", "--out", help="folder to write (default: chat, where base and conversations are, "
+        "else out/chat)",
+    )  # fmt: skip
     p.add_argument(
         "--if-fits", action="store_true",
         help="make no assistant, and say so, where most conversations are longer than the window",
@@ -122,7 +125,7 @@ def add_show_chat(command):
     )  # fmt: skip
     p.add_argument("file", help="conversations, JSON Lines")
     p.add_argument("--first", type=int, default=1, metavar="N", help="show so many (%(default)s)")
-    add_paths(p, "--tokenizer")
+    add_paths(p, "--tokenizer", beside="FILE's folder")
 
 
 def add_serve_flags(parser):
@@ -164,8 +167,8 @@ def add_assistant(parser):
 
 def add_conversations_folder(parser):
     parser.add_argument(
-        "--conversations", default="out/conversations", metavar="FOLDER",
-        help="written by `conversations` (%(default)s)",
+        "--conversations", metavar="FOLDER",
+        help="written by `conversations` (default: beside the model, else out/conversations)",
     )  # fmt: skip
 
 
@@ -186,12 +189,22 @@ def conversations(args):
     for n, what in zip(r["pieces"].values(), pieces(r), strict=True):
         if n:
             print(f"  {n:7,} {what}")
+    if r.get("own_system"):
+        print(system_line(r))
     if r["best_known"]:
         more = ", ..." * (len(r["best_known"]) < r["facts"])
         print(f"the best known of the names that are taught: {', '.join(r['best_known'])}{more}")
     if knows_nothing(r):
         print(NO_FACTS)
     return 0
+
+
+def system_line(r):
+    """Return what becomes of the system's messages in the user's own conversations."""
+    some = f"{r['own_system']:,} of your {r['own']:,} conversations begin with what the system says"
+    if r["own_systems_differ"]:
+        return f"{some}: as it differs, give it to the assistant, too (System prompt, --system)"
+    return f"{some}: every second time they are trained on without it, so that it is not needed"
 
 
 def pieces(r):
@@ -203,37 +216,43 @@ def pieces(r):
         "about names that it is not to know",
         "in which a name is to be repeated",
         f"written by hand: {r['written']:,}, each {count(r['written_repeats'], 'time')}",
-        f"of small talk, in {count(r['small_talk'], 'wording')}",
+        f"of small talk, drawn from {count(r['small_talk'], 'wording')}",
         "about nothing that is taught",
+        f"of your own: {r['own']:,}, each {count(r['own_repeats'], 'time')}, typed in several ways",
     )
 
 
 def sft(args):
     from tqdm import tqdm
 
+    from minigpt.beside import home
     from minigpt.cluster import exit_status, joined
     from minigpt.config import with_flags
     from minigpt.sft import inherit, make_none, sft
     from minigpt.window_fit import too_narrow
 
+    where = home(args.base, "conversations")
+    conversations, out = args.conversations or where / "conversations", args.out or where / "chat"
     with joined(tqdm.write, args.device) as (cluster, say):
-        if args.if_fits and (why := too_narrow(args.base, args.conversations)):
-            make_none(args.base, args.out, why, say, cluster)
+        if args.if_fits and (why := too_narrow(args.base, conversations)):
+            make_none(args.base, out, why, say, cluster)
             return 0
         config = with_flags(inherit(args.base), args)
         report = sft(
-            args.base, args.conversations, args.out, config, args.device, args.start, say,
+            args.base, conversations, out, config, args.device, args.start, say,
             args.force, cluster,
         )  # fmt: skip
     return exit_status(report, cluster)
 
 
 def evaluate_chat(args):
+    from minigpt.beside import beside
     from minigpt.evaluate_chat import evaluate_chat
     from minigpt.report_assistant import print_table
 
-    report = evaluate_chat(args.model, args.conversations, args.base, args.device)
-    print_table(report, args.conversations)
+    conversations = args.conversations or beside(args.model, "conversations")
+    report = evaluate_chat(args.model, conversations, args.base, args.device)
+    print_table(report, conversations)
     return 0
 
 
@@ -264,14 +283,17 @@ def serve(args):
 
 def show_chat(args):
     from itertools import islice
+    from pathlib import Path
 
     from bpe import Tokenizer
     from bpe.show import wants_colour
+    from minigpt.beside import TOKENIZER, beside
     from minigpt.chat_format import read_conversations, with_control_tokens
     from minigpt.show_chat import draw_conversation, legend
 
     require(args.first >= 1, "first", args.first, "be at least 1")
-    tokenizer = with_control_tokens(Tokenizer.load(args.tokenizer))
+    file = args.tokenizer or beside(Path(args.file).parent, TOKENIZER)
+    tokenizer = with_control_tokens(Tokenizer.load(file))
     print(legend(wants_colour(sys.stdout)))
     for number, messages in islice(read_conversations(args.file), args.first):
         print(f"{args.file}, line {number}")

@@ -13,12 +13,13 @@ between, where a conversation goes from one to another.
                          (follow_up, follow_on), of a taught name what was not taught (not_taught)
                          or what follows (follows), a built-in class as people call it (article),
                          who the assistant is, a greeting or thanks (small_talk), something else
-                         altogether (general)
+                         altogether (general), what the user's conversations have (own)
     conversations.json   the report
 
 This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
 questions (chat_writer.py, chat_questions.py); small talk and questions about nothing that is taught
-are written by hand (small_talk.py, general.py).
+are written by hand (small_talk.py, general.py), and the user's own conversations may come from
+elsewhere (own_talks.py).
 """
 
 import json
@@ -28,6 +29,7 @@ import time
 from pathlib import Path
 
 from bpe.files import atomic_write
+from minigpt import own_talks
 from minigpt.best_known import choose, read_first, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
@@ -43,8 +45,9 @@ from minigpt.wordings import HELD_OUT
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
-# words of answers about Python's library
+# words of answers about Python's library, and about pages
 PYTHON = re.compile(r"\b(?:Python|pydoc|documentation|modules?|functions?)\b")
+PAGES = re.compile(r"\b(?:pages I|public pages|the page|its page|whose pages|crawled for me)\b")
 WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
@@ -52,7 +55,7 @@ CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.45  # the same for small talk: with less it is drowned by the questions about facts
 LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
-GENERAL = 0.08  # and for questions about nothing that is taught
+GENERAL = 0.09  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng):
@@ -86,12 +89,12 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     trained, held_out, untaught = choose(facts, names, n_facts, rng, read_first())
     kinds = [f.kind for f in trained]
     elsewhere = not OF_PYTHON.intersection(kinds)
-    written = read_written(own, elsewhere)
-    written += [(m, Path(p).name) for p in more for _, m in read_conversations(p)]
-    invented = Invented(facts, {*names, *spoken_of(written)}, rng)
+    written = read_written(own, elsewhere, of_text=not trained)
+    users, users_held_out = own_talks.split(own_talks.read_own_talks(map(Path, more)), rng)
+    invented = Invented(facts, {*names, *spoken_of(written + users + users_held_out)}, rng)
     writer = Writer(trained, invented, untaught, rng, names)
     parameters = read_config(Path(base) / "config.json").n_params() if base else None
-    talk = read_small_talk(parameters=parameters, elsewhere=elsewhere)
+    talk = read_small_talk(parameters=parameters, elsewhere=elsewhere, of_text=not trained)
     general = read_general(kinds=kinds)
 
     questions = list(examination(writer, held_out, len(trained) // 3)) if trained else []
@@ -100,10 +103,13 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     n_asked = len(train)
     train += further_conversations(writer, rounds)
     val = [(q["messages"], q["source"]) for q in looked_at(questions, rng)]
+    questions += own_talks.questions(users, rng)  # these are trained on: nothing for the loss
     kept = [pair for i, pair in enumerate(written) if i % HELD_OUT_CONVERSATIONS]
     val += written[::HELD_OUT_CONVERSATIONS] if len(written) > 1 else written
+    val += users_held_out
     kept = kept or written
     by_hand, repeats = beside_facts(kept, talk, general, n_asked, rng)
+    by_hand["own"], times = own_talks.copies(users, n_asked, rng, not elsewhere)
     pieces = count_pieces(train) | {kind: len(some) for kind, some in by_hand.items()}
     train += [pair for some in by_hand.values() for pair in some]
     rng.shuffle(train)
@@ -123,6 +129,10 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "written": len(kept),
         "small_talk": talk.n_trained,
         "written_repeats": repeats,
+        "own": len(users),
+        "own_repeats": times,
+        "own_system": sum(m[0]["role"] == "system" for m, _ in users),
+        "own_systems_differ": bool(users) and own_talks.same_system(users) is None,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
@@ -135,13 +145,18 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     return report
 
 
-def read_written(path, elsewhere=False):
-    """Return the (messages, source) of a file; `elsewhere` without those on Python's library."""
-    conversations = [(messages, Path(path).name) for _, messages in read_conversations(path)]
+def read_written(path, elsewhere=False, of_text=False):
+    """Return the (messages, source) of a file.
+
+    `elsewhere` without those on Python's library, `of_text` without those on pages, too.
+    """
+    untrue = [PYTHON] * (elsewhere or of_text) + [PAGES] * of_text
     return [
-        (messages, source) for messages, source in conversations
-        if not elsewhere
-        or not any(PYTHON.search(m["content"]) for m in messages if m["role"] == "assistant")
+        (messages, Path(path).name) for _, messages in read_conversations(path)
+        if not any(
+            words.search(m["content"]) for words in untrue
+            for m in messages if m["role"] == "assistant"
+        )
     ]  # fmt: skip
 
 

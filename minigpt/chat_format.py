@@ -2,7 +2,8 @@
 
 A conversation is a list of messages in OpenAI's form, {"role": ..., "content": ...}: perhaps one
 of the system, then the user and the assistant in turns. In a file it is a line of JSON Lines,
-{"messages": [...]}; other keys of the line are left alone. As ids it is
+{"messages": [...]}; other keys of the line are left alone. There OpenAI's newer name for the
+system, developer, is read too, and a content in parts of text. As ids it is
 
     <|bos|> <|user_start|> ... <|user_end|> <|assistant_start|> ... <|assistant_end|> ...
 
@@ -81,16 +82,36 @@ def read_conversations(path):
                 raise ValueError(f"{where}no valid JSON ({error}); mend or remove it") from None
             if not isinstance(record, dict) or "messages" not in record:
                 raise ValueError(f'{where}{shorten(record)}; it must be {{"messages": [...]}}')
+            messages = plain(record["messages"])
             try:
-                check_messages(record["messages"])
-                if record["messages"][-1]["role"] != "assistant":
+                check_messages(messages)
+                if messages[-1]["role"] != "assistant":
                     raise ValueError("the last message must be the assistant's: what is to learn")
             except ValueError as error:
                 raise ValueError(f"{where}{error}") from None
             empty = False
-            yield number, record["messages"]
+            yield number, messages
     if empty:
         raise ValueError(f"{path} is empty; it must hold conversations, one a line")
+
+
+def plain(messages):
+    """Return messages with the system called so, and their parts of text as one."""
+    if not isinstance(messages, list):
+        return messages
+    found = []
+    for message in messages:
+        if isinstance(message, dict):
+            content = message.get("content")
+            if message.get("role") == "developer":
+                message = message | {"role": "system"}
+            is_text = isinstance(content, list) and all(
+                isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
+            )
+            if is_text:
+                message = message | {"content": "".join(part["text"] for part in content)}
+        found.append(message)
+    return found
 
 
 def conversation(*contents, system=None):

@@ -10,10 +10,11 @@ Small talk and questions about nothing that is taught are added in chat_data.py;
 answers is in evaluate_chat.py.
 """
 
-from minigpt import further, phrasings
+from minigpt import further, further_wordings, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
-from minigpt.follow_ups import HELD_OUT_FOLLOW_UPS, OF_FUNCTION
+from minigpt.follow_up_wordings import HELD_OUT_FOLLOW_UPS
+from minigpt.follow_ups import OF_FUNCTION
 from minigpt.phrasings import ALSO, TRAINED, takes_article, with_article
 from minigpt.wordings import HELD_OUT
 
@@ -68,6 +69,6 @@ def examination(writer, held_out, n_invented):
         sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
     for found in sorts.values():
         for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
-            text = rng.choice(further.HELD_OUT[one.asks]).format(one.name)
+            text = rng.choice(further_wordings.HELD_OUT[one.asks]).format(one.name)
             asks = "follows" if one.follows else "not_taught"
             yield line(asks, one.asks, one.name, [text, one.answer], "further")

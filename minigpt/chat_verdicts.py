@@ -25,7 +25,7 @@ def verdict(question, said):
         about, _, text = said.partition(": ")
         if text == OTHER and expected.startswith(f"{about}: "):
             return "right"
-    if declines(said) and asks not in ("small_talk", "general"):
+    if declines(said) and asks not in ("small_talk", "general", "own"):
         return "declined" if declines(said, question.get("name", "")) else "misspelt"
     refuses = says_not_taught(said) or said.startswith(BEYOND)
     return "made up" if asks in ("invented", "held_out", "not_taught") and not refuses else "wrong"
@@ -63,13 +63,15 @@ def unfit(questions, replies, tokenizer):
     """Return the questions of one turn that were not answered as they should be.
 
     That is: rightly, or of what it was never taught (invented, held out) that it does not know it.
+    What the system says before a question is no turn.
     """
     found = set()
     for q, reply in zip(questions, replies, strict=True):
         what = verdict(q, tokenizer.decode(reply).strip())
         declined = what == "declined" and q["asks"] in ("invented", "held_out")
-        if what != "right" and not declined and len(q["messages"]) == 2:
-            found.add(q["messages"][0]["content"])
+        turns = [m["content"] for m in q["messages"] if m["role"] != "system"]
+        if what != "right" and not declined and len(turns) == 2:
+            found.add(turns[0])
     return sorted(found)
 
 

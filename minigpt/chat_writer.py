@@ -16,10 +16,10 @@ chat_data.py.
 
 from collections import Counter
 
-from minigpt import as_typed, further, phrasings
+from minigpt import as_typed, further, further_wordings, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
-from minigpt.follow_ups import ASKED_ON, FOLLOW_UPS, OF_FUNCTION
+from minigpt.follow_ups import ASKED_ON, OF_FUNCTION, TRAINED_FOLLOW_UPS
 from minigpt.phrasings import ALSO, COMPOSED, takes_article, with_article
 from minigpt.wordings import DIRECT, ECHOES
 
@@ -28,10 +28,11 @@ POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked fo
 # ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
 # take it for small talk, of which much begins so
 USUAL = 4
-FURTHER = (further.DIRECT, further.COMPOSED)
+FURTHER = (further_wordings.DIRECT, further_wordings.COMPOSED)
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
-# what other libraries and programs have is asked for like these ...
-UNKNOWN = {"module": 1.2, "term": 0.9}
+# what other libraries and programs have is asked for like these, and about methods, since few of
+# those that look alike are taught ...
+UNKNOWN = {"module": 1.2, "term": 0.9, "method": 0.9}
 UNKNOWN_OTHERS = 0.6
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
@@ -152,12 +153,14 @@ class Writer:
         does not exist, see invented.py, of the sort of `like` or else a strange one;
         ([], None) where there are too few to make up another.
         """
-        name = self.untaught_name(kind) if self.rng.random() < untaught else None
+        real = self.untaught_name(kind) if self.rng.random() < untaught else None
         strange = STRANGE_MODULES if kind == "module" else STRANGE
-        name = name or self.invented.name(kind, like, strange if like else 0.0)
+        name = real or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
-        name = self.last_part(kind, name, 0) if vary else name
+        short = self.last_part(kind, name, 0) if vary else name
+        # an invented one may end as a real one does, perhaps as one that is held out
+        name = short if real or short not in self.invented.known else name
         text = self.rng.choice(texts)
         text = self.typed(text, name, kind) if vary else text.format(name)
         return [text, phrasings.unknown_answer(kind, name)], name
@@ -231,11 +234,12 @@ class Writer:
 def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
     """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
 
-    Where half of `n` is no more than these, any plain ones.
+    Where half of `n` is no more than these, any plain ones; of an odd `n` one more is plain.
     """
     plain, composed = (words[kind] for words in pools)
-    usual = plain[:USUAL] if n // 2 > USUAL else []
-    some = usual + rng.sample(plain[len(usual) :], n // 2 - len(usual))
+    n_plain = n - n // 2
+    usual = plain[:USUAL] if n_plain > USUAL else []
+    some = usual + rng.sample(plain[len(usual) :], n_plain - len(usual))
     return rng.sample(some + rng.sample(composed, n - len(some)), n)
 
 
@@ -255,7 +259,8 @@ def training_conversations(writer, rounds):
             for fact in rng.sample(writer.facts, len(writer.facts)):
                 said = writer.question(fact, asked[fact][turn])
                 followed = FOLLOWED.get(fact.kind, FOLLOWED_FUNCTION)
-                if rng.random() < followed and (more := writer.follow_up(fact, FOLLOW_UPS)):
+                words = rng.choice(TRAINED_FOLLOW_UPS)
+                if rng.random() < followed and (more := writer.follow_up(fact, words)):
                     said += more
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
@@ -266,7 +271,8 @@ def training_conversations(writer, rounds):
                     if name is None:
                         continue
                     if rng.random() < followed / 2:
-                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
+                        words = rng.choice(TRAINED_FOLLOW_UPS)
+                        said += writer.unknown_follow_up(kind, name, words)
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
                     yield conversation(*said), "echo"

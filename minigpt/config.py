@@ -163,8 +163,9 @@ def add_run_flags(parser):
             f"--{start}", dest="start", action="store_const", const=start, default="auto", help=help
         )
     parser.add_argument(
-        "--force", action="store_true", help="try even what does not seem to fit in memory"
-    )
+        "--force", action="store_true",
+        help="try even what seems not to fit in memory, or to take longer than a month",
+    )  # fmt: skip
 
 
 def with_flags(config, args: argparse.Namespace):
@@ -173,8 +174,11 @@ def with_flags(config, args: argparse.Namespace):
     return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
-def add_paths(parser, *flags):
-    """Add the flags that several commands share."""
+def add_paths(parser, *flags, beside=None):
+    """Add the flags that several commands share.
+
+    Where they may be found `beside` what was given (beside.py), they are None by default.
+    """
     flags_help = {
         "--tokens": ("out/tokens", "folder written by `tokenize` (%(default)s)"),
         "--tokenizer": ("out/tokenizer/tokenizer.json", "the tokenizer (%(default)s)"),
@@ -182,6 +186,9 @@ def add_paths(parser, *flags):
     }
     for flag in flags:
         default, help = flags_help[flag]
+        if beside is not None:
+            help = help.replace("%(default)s", f"default: beside {beside}, else {default}")
+            default = None
         parser.add_argument(flag, default=default, help=help)
         if flag == "--device":
             help = "on a GPU fp32, tf32 or bf16, the default where it can; on a CPU fp32"

@@ -84,13 +84,11 @@ def linear_and_gelu(x, w, b):
 
 def linear_and_residual(x, w, b, past, rate, rng):
     """Multiply, add, drop, and add `past`: -> out (B, T, F), the caches of dropout and linear."""
+    out, linear = linear_forward(x, w, b)
     if rng is not None and rate:
-        out, linear = linear_forward(x, w, b)
         return *dropout_forward(out, rate, rng, past), linear
-    out = x.reshape(-1, w.shape[0]) @ w  # (N, F)
-    out += b
-    out += past.reshape(out.shape)
-    return out.reshape(past.shape), None, (x, w)
+    out += past
+    return out, None, linear
 
 
 def linear_backward(dout, cache, gelu=None):

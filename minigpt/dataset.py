@@ -164,7 +164,9 @@ def read_report(folder):
         train, val = report["train"], report["val"]
         _ = report["tokenizer"], train["sha256"], train["tokens"], val["tokens"]
     except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; tokenize first") from None
+        raise ValueError(
+            f"{path} does not exist; tokenize first, or give another --tokens"
+        ) from None
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a whole report ({reason(error)}); tokenize again"

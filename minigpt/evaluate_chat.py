@@ -19,6 +19,7 @@ the likeliest answer (temperature 0), and counts:
     follows            and what follows, as the module of json.dumps: answered exactly
     small talk         who it is, greetings, thanks: answered as written (small_talk.py)
     general            about nothing that is taught: answered as written (general.py)
+    own                the user's own conversations, as they are trained on: answered as written
     loops              replies that repeat themselves, see `loops`
 
 The base model gets the same questions in a text of questions and answers that it goes on with. The
@@ -179,6 +180,7 @@ def score(questions, replies, tokenizer):
         "follows_exact": share(right, "follows"),
         "small_talk_exact": share(right, "small_talk"),
         "general_exact": share(right, "general"),
+        "own_exact": share(right, "own"),
         "loops": round(sum(map(loops, replies)) / len(replies), 4),
     }
 

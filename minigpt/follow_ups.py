@@ -6,165 +6,37 @@ Only what was said before makes clear what is meant: the last answer, or the one
     What does heapq.merge do?     Function heapq.merge: Merge multiple sorted inputs into a ...
     And the other functions?      Module heapq: of it I know heappop, heappush and merge.
 
-What is answered is in chat_writer.py; see phrasings.py for how wordings are held out.
+What is answered is in chat_writer.py; see phrasings.py for how wordings are held out. They are in
+follow_up_wordings.py.
 """
 
-# Questions that only what was said before makes clear, by what they ask for.
-FOLLOW_UPS = {
-    "signature": [
-        "And how do I call it?", "How is it called?", "And its arguments?", "And its signature?",
-        "Which arguments does it take?", "And how is it called?", "How do I write it?",
-        "What do I pass to it?", "What goes between its brackets?", "Tell me its arguments.",
-        "Show me how to call it.", "Does it take arguments?", "What must I give to it?",
-        "What does a call look like?", "The arguments, in order?",
-        "Which arguments does that take?", "And how do I call that?", "How is that called?",
-        "What does that take?", "And which parameters has it?", "Parameters?", "Arguments?",
-        "What parameters does it have?", "How many arguments has it?", "And the signature of that?",
-        "How do I use it in code?", "Show me a call.", "What do I hand to that function?",
-        "What are its arguments?", "What are the arguments?", "What does it expect?",
-        "What do I give it?", "And the parameters?", "What may I pass?", "List its arguments.",
-        "What goes into that?", "How do I call this?", "How should I call it?",
-        "And in what order?", "What input does that need?", "A call of that, please.",
-        "Its arguments?",
-    ],
-    "function": [
-        "And what does it do?", "What is it for?", "And what is it for?", "What does it do?",
-        "And what happens when I call it?", "What is it good for?", "Describe it.",
-        "And its purpose?", "Explain it.", "When do I need it?", "What is the use of it?",
-        "Tell me what it is.", "Why would anybody call it?", "In a few words, what is it?",
-        "What can I do with it?", "What does that do?", "And what does that do?",
-        "What is that for?", "And that is for what?", "What does the function do?",
-        "What is its purpose?", "And the purpose of that?", "Can you describe that?",
-        "Explain that, please.", "What does this do?", "What is this good for?",
-        "Please say what it does.", "And what is that?", "Whatever does it do?",
-        "Remind me what it does.", "And why is it there?", "Say more about it.",
-        "What does it mean?", "What was it for again?", "Why do people call that?",
-        "So what does it do?", "And the point of it?", "What use is that?", "In simple words?",
-        "Can you say what that does?", "Tell me more about that.", "Why should I?",
-    ],
-    "home": [
-        "And which module is it in?", "Where is it?", "And where is it?", "Where does it live?",
-        "In which module is it?", "To which module does it belong?", "And which module has it?",
-        "From which module do I import it?", "Where can it be found?", "And its module?",
-        "What do I import to get it?", "And where does it come from?", "Tell me where it is.",
-        "Whose function is it?", "Which module must I look into to find it?",
-        "Which module is that in?", "And which module is that in?", "Where is that?",
-        "In which module is that?", "Which module has that?", "Where is that defined?",
-        "Where is it defined?", "Which module is this in?", "From where do I import that?",
-        "Which module?", "And the module?", "What module is it in?",
-        "What module does that belong to?", "Of which module is that a part?",
-        "Where does that come from?", "Which package has it?", "And which package is that in?",
-        "What library is it in?", "Which library is that from?", "Which package does it belong to?",
-        "Its package?", "And the library?", "What package do I need?", "Where does that live?",
-        "Which file has it?", "How do I import it?", "How do I import that?", "And who has it?",
-        "Name the module.", "The module, please?", "Where should I look for it?",
-        "Is it in some module?", "And where was it put?", "What has it in it?", "Its home?",
-    ],
-    "return": [
-        "And what does it return?", "What does it return?", "And what do I get back?",
-        "What comes back?", "And its result?", "What is its return value?", "And its return value?",
-        "Does it return anything?", "What will it give me?", "What value comes out?",
-        "And what is the result?", "Does it give something back?", "Tell me what it returns.",
-        "What is the outcome?", "Is some value returned to me?", "What does that return?",
-        "And what does that return?", "What do I get from that?", "What comes out of it?",
-        "And that returns what?", "What does this return?", "What is the result of that?",
-        "Which value does it return?", "What kind of value is returned?", "The result?",
-        "What does the function return?", "What will that give me?", "What do I get?",
-        "And its output?", "What is its result?", "What type does it return?",
-        "And after the call?", "What sort of value is that?", "What answer does it give?",
-        "Does that return something?", "What is left after it?", "And the return value of that?",
-        "Is it None?", "What comes from it?", "Returns what?", "What does calling it give?",
-        "Say what it returns.",
-    ],
-    "functions": [
-        "What are the functions?", "Which functions does it have?", "And its functions?",
-        "What else is in it?", "What other functions are there?", "And the other functions?",
-        "Which functions are in that module?", "What is in it?", "What does it contain?",
-        "List its functions.", "Name its functions.", "What else does that module have?",
-        "And the module's other functions?", "Which other functions does the module have?",
-        "What more is in that module?", "Tell me all its functions.", "How many functions has it?",
-        "What can I import from it?", "And its classes?", "Which classes does it have?",
-        "What else does the module contain?", "Show me what is in it.", "Functions?",
-        "Are there more functions in it?", "And the rest of the module?", "The other functions?",
-        "What are the module's functions?", "What functions are there?", "Its contents?",
-        "What else can that module do?", "Please list everything in it.", "Can you list its parts?",
-        "List what is in that.", "And everything else in it?", "What may be found in that module?",
-        "Its parts?", "And more?", "What does that module contain?", "What has it got?",
-        "And what else has it?", "Which names does it define?", "Show me some of its functions.",
-        "What can be called in it?", "Write down what it has.", "And other functions in it?",
-        "What is there in that module?",
-    ],
-    "methods": [
-        "What are the methods?", "Which methods does it have?", "And its methods?",
-        "What methods are there?", "List its methods.", "Name its methods.", "Its methods?",
-        "Which methods are there?", "Tell me its methods.", "How many methods has it?",
-        "And the attributes?", "Which attributes does it have?", "What are its attributes?",
-        "What can I do with such an object?", "Methods?", "Show me its methods.",
-        "What methods does that class have?", "Which methods does that class have?",
-        "Does it have methods?", "And which methods has it?", "What are its methods?",
-        "Has it any methods?", "And its properties?", "Which methods has the class?",
-        "Tell me all methods.", "What is in that class?", "What does the class contain?",
-        "Give me its methods.", "And what methods are there?", "Attributes?",
-        "Please list all of its methods.", "Can you list its methods?", "What can it do?",
-        "What may I call on it?", "Write down its methods.", "Which methods can I call?",
-        "Show me some methods.", "What can such a thing do?", "And which calls are there?",
-        "Are there methods in it?",
-    ],
-    "module": [
-        "And what is that module for?", "What does that module do?", "Explain the module, please.",
-        "What is its module for?", "And what does its module do?", "Tell me about that module.",
-        "Tell me about its module.", "What is the module for?", "What does the module do?",
-        "And what is the module good for?", "Describe that module.", "Explain its module.",
-        "What is that module good for?", "Describe its module.", "Describe the module.",
-        "Tell me about the module it is in.", "What is the module it is in for?",
-        "Explain that module.", "What kind of module is that?", "Tell me about the module.",
-        "What can I do with that module?", "What can I do with its module?",
-        "What is that package for?", "What does its package do?", "Describe its package.",
-        "What is the use of that module?", "What is the use of its module?",
-        "In a few words, what is that module?", "Is that module of any use?",
-        "What does the package do?", "And the point of that module?", "What can that module do?",
-        "Say more about its module.", "Why is there such a module?",
-        "In simple words, what is that module?", "Sum up its module.",
-        "What do people use that module for?", "And why is there that module?",
-        "Is the module useful?", "What sort of module is that?", "Tell me more about its module.",
-        "What is its package for?",
-    ],
-}  # fmt: skip
-HELD_OUT_FOLLOW_UPS = {
-    "signature": [
-        "With which arguments is it called?", "And how do I write a call of it?",
-        "What would I pass to that?", "Which arguments are there?",
-    ],
-    "function": [
-        "And can you explain what it does?", "What would I use it for?",
-        "What would that be used for?", "Sum that up for me.",
-    ],
-    "home": [
-        "And which module do I import for it?", "And where do I find it?",
-        "Which module would that be in?", "In what module can I find that?",
-    ],
-    "return": [
-        "And what does it give back?", "And what is returned?", "When it is done, what have I got?",
-        "And what do we get out of that?",
-    ],
-    "functions": [
-        "And what other things are in that module?", "What functions does it offer?",
-        "Could you list what it has?", "And what more does the module offer?",
-    ],
-    "methods": [
-        "What methods does it offer?", "With which methods does it come?",
-        "Which calls does it understand?", "I want to see its methods.",
-    ],
-    "module": [
-        "And could you tell me what that module is for?", "What purpose does its module serve?",
-        "I want to know what its module does.", "What would I use that module for?",
-    ],
-}  # fmt: skip
+from minigpt import further_wordings, wordings
+from minigpt.follow_up_wordings import FOLLOW_UPS, MORE
+from minigpt.phrasings import composed
 
-# What may be asked on after which kind of fact; what stands there thrice is asked as often.
+# Longer ones: the clauses in which a name is asked for, with MEANT in its place, but for those
+# where none can stand; and some more.
+MEANT = {"module": ("that module", "its module"), "functions": ("it", "that module")}
+UNFIT = ("why there is a module {}", "what kind of module {} is", "what has {} in it",
+         "what all is in the class {}")  # fmt: skip
+CLAUSES = {
+    sort: [
+        clause.format(meant)
+        for clause in (wordings.CLAUSES | further_wordings.CLAUSES)[sort] + MORE[sort]
+        if clause not in UNFIT
+        for meant in MEANT.get(sort, ("it", "that"))
+    ]
+    for sort in FOLLOW_UPS
+}
+COMPOSED_FOLLOW_UPS = composed(CLAUSES)
+# of three of those that are trained on, one is a long one
+TRAINED_FOLLOW_UPS = (FOLLOW_UPS, FOLLOW_UPS, COMPOSED_FOLLOW_UPS)
+
+# What may be asked on after which kind of fact; what stands there thrice is asked thrice as often.
 OF_FUNCTION = ("signature", "function", "home", "return")
+OF_MODULE = ("module", "functions")
 ASKED_ON = {
-    "function": (*OF_FUNCTION, *OF_FUNCTION, *OF_FUNCTION, "module", "functions"),
+    "function": (*OF_FUNCTION, *OF_FUNCTION, *OF_FUNCTION, *OF_MODULE, *OF_MODULE),
     "method": ("signature", "return", "home"),
     "class": ("signature", "methods", "home", "module"),
     "module": ("functions",),

@@ -21,6 +21,9 @@ from minigpt.parallel import count_cores
 # On two cores alone 0.5 with 96 channels, 0.65 with 192, over 0.75 with 384: the wider a model,
 # the more of its work are matrix products. On a GPU nobody has measured it here.
 USUAL_MFU = {"cpu": 0.6, "gpu": 0.4}
+MOST_DAYS = 30  # a longer run is begun only if asked for twice
+DAY_S = 86_400
+SLOWEST = 5e9  # FLOP/s; no machine that is of use here multiplies matrices more slowly
 MOST_EPOCHS = 40  # reading a text once more teaches nothing of the language from then on
 
 
@@ -70,6 +73,37 @@ def check_memory(model, train, device, force=False, packed=False):
             f"the run needs about {format_bytes(needed)} of memory and {format_bytes(most)} {are}; "
             f"it must fit: {advice}, or --force to try it all the same"
         )
+
+
+def may_take_long(model, train):
+    """Tell whether a run would take longer than MOST_DAYS on the slowest of machines.
+
+    Of most runs that is not so, and the peak need not be measured to know that they are short.
+    """
+    flops = train.steps * step_flops(model, train)
+    return flops > MOST_DAYS * DAY_S * min(USUAL_MFU.values()) * SLOWEST
+
+
+def check_time(model, train, device, peak, force=False, in_make=False):
+    """Raise ValueError if a run would take longer than MOST_DAYS at `peak` FLOP/s, unless `force`.
+
+    The cures are flags, or what make takes, if `in_make`.
+    """
+    seconds, most = forecast(model, train, device).seconds(peak), MOST_DAYS * DAY_S
+    if seconds <= most or force:
+        return
+    steps = int(train.steps * most / seconds)
+    flag = (lambda given: f'TRAIN="{given}"') if in_make else (lambda given: given)
+    advice = [flag(f"--steps {steps}")] * (steps > 0)
+    advice.append("a smaller PRESET" if in_make else "a smaller --preset")
+    if device.name == "cpu":
+        advice.append("DEVICE=gpu" if in_make else "--device gpu")
+    else:
+        advice.append("several GPUs")
+    raise ValueError(
+        f"the run would take about {format_seconds(seconds)} here; it must take at most "
+        f"{MOST_DAYS} days: try {', '.join(advice)}, or {flag('--force')} to begin it all the same"
+    )
 
 
 def what_would_fit(model, train, free, device, packed=False):

@@ -170,8 +170,9 @@ def check_ops(ops, xp):
     """Yield (operation, number of the input, analytic, numeric) for every pair of `ops`.
 
     An output of many numbers is made one by adding them up with random weights r; then dout = r.
-    Raises ValueError for a gradient that has not the shape of its input: multiplied with u it would
-    be broadcast, and might give the right number.
+    Raises ValueError, naming the operation, where shapes do not fit, also for a gradient that has
+    not the shape of its input: multiplied with u it would be broadcast, and might give the right
+    number.
     """
     rng = np.random.default_rng(1)
     for name, (forward, backward, inputs) in op_cases(ops, xp).items():
@@ -181,7 +182,11 @@ def check_ops(ops, xp):
         def f(forward=forward, inputs=inputs, r=r):
             return (forward(*inputs)[0] * r).sum()
 
-        for i, (x, gradient) in enumerate(zip(inputs, backward(r, cache), strict=True)):
+        try:
+            gradients = backward(r, cache)
+        except ValueError as error:  # shapes that do not fit
+            raise ValueError(f"{name}: its backward fails: {error}") from error
+        for i, (x, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             if gradient.shape != x.shape:
                 raise ValueError(
                     f"{name}: the gradient of input {i} has shape {gradient.shape}; it must have "

@@ -53,6 +53,7 @@ class Loop:
             self.look()
             self.save()
         with self.new_bar() as bar:
+            stop.how = lambda: (bar.step_left_s(), f"what was learnt since step {self.saver.step}")
             for step in range(p["step"], c.steps):
                 self.make_step(step)
                 bar.made_step(p["train_loss"])

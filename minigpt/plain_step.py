@@ -67,6 +67,8 @@ def train_step(model, m, v, windows, config, step):
 
     loss, grads = 0.0, model.new_grads()
     for ids, targets in batches:  # (B, T) each; several batches where one would not fit in memory
+        for these in (ids, np.maximum(targets, 0)):
+            model.check_ids(these)  # ValueError for one that is no symbol of the model
         part, cache = model.forward(ids, targets, n_targets)
         model.backward(cache, grads)  # adds to grads
         loss += float(part)

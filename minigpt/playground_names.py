@@ -5,26 +5,30 @@
     parent   the taught name that it belongs to, as json of json.dumps, git-commit of
              git-commit --amend; "" where there is none
     ask      a question for what it is
-    more     questions for what else was taught of it: its arguments, what is in it
+    more     questions for what else was taught of it, its arguments, what is in it, each with the
+             answer that it was taught
     right    whether the assistant answered right, when it was examined, what it is
 
 The questions are worded as it was trained (wordings.py, further.py): of the words that people would
 type in those that it understands best, behind other questions, too. What it was not taught is not
-among them, nor what it answered wrongly: who is offered a question shall not be told that there is
-no answer.
+among them: who is offered a question shall not be told that there is no answer. What it answered
+wrongly in the examination is not in `more`, nor asked for by `begin`; `ask` is there for every name
+of the list, and `right` tells of which it may be offered.
 """
 
 from minigpt.best_known import read_first
-from minigpt.facts import OF_PYTHON
-from minigpt.further import module_of, tells_contents
+from minigpt.facts import OF_PYTHON, Fact
+from minigpt.further import CONTENTS, contents, tells_contents
+from minigpt.phrasings import answer
 
 ASK = dict.fromkeys(("class", "function", "method", "term"), "What is {} for?") | {
     "module": "What does the module {} do?",  # or it might be taken for a function of it
     "page": "What is {} about?",
 }
-CALLED = "How do I call {}?"  # of a function (signature), of a term (call)
-CONTENTS = "Which functions does {} have?"  # of a module of which some are taught
+ASK_CALL = "How do I call {}?"  # of a function (signature), of a term (call)
+ASK_CONTENTS = "Which functions does {} have?"  # of a module of which some are taught
 
+LONGEST_NAME = 100  # characters; what is longer is not listed
 MOST_OF_A_KIND, MOST = 2, 8  # names to begin with
 
 
@@ -34,40 +38,51 @@ def taught(questions, unfit=()):
     `questions` are the lines of questions.jsonl, of which what is no question is left out; `unfit`
     are the texts of those that the assistant answered otherwise than it should.
     """
-    known, right = {}, set()  # (kind, name) -> the answer
+    known, wrong = {}, set()  # (kind, name) -> the answer; those answered wrongly
     for line in questions:
         if (found := fact(line)) is not None:
-            kind, name, text, answer = found
-            known[kind, name] = answer
-            if text not in unfit:
-                right.add((kind, name))
+            kind, name, text, said = found
+            known[kind, name] = said
+            if text in unfit:
+                wrong.add((kind, name))
     names = {name for kind, name in known if kind in ASK}
-    filled = {module_of(name) for kind, name in known if kind in ("function", "class")}
+    inside = contents([Fact(*key, said.partition(": ")[2], "") for key, said in known.items()])
+
+    def more(kind, name):
+        calls = [key for key in (("signature", name), ("call", name)) if key in known]
+        if calls and calls[0] not in wrong:
+            yield ASK_CALL, known[calls[0]]
+        told = inside[name] if kind == "module" else CONTENTS
+        is_new = told != CONTENTS and not tells_contents(told)  # `ask` may have told it
+        if is_new and wrong.isdisjoint([(kind, name), ("functions", name)]):
+            yield ASK_CONTENTS, answer(kind, name, told)
 
     def described(kind, name):
-        more = [CALLED] if {("signature", name), ("call", name)} & right else []
-        if kind == "module" and name in filled and not tells_contents(known[kind, name]):
-            more.append(CONTENTS)
         return {
             "name": name, "kind": kind, "parent": "" if kind == "page" else parent(name, names),
-            "ask": ASK[kind].format(name), "more": [text.format(name) for text in more],
-            "right": (kind, name) in right,
+            "ask": ASK[kind].format(name), "right": (kind, name) not in wrong,
+            "more": [{"ask": ask.format(name), "answer": said} for ask, said in more(kind, name)],
         }  # fmt: skip
 
-    once = {name: kind for kind, name in reversed(known) if kind in ASK}
-    return [described(once[name], name) for name in sorted(once, key=lambda x: (x.lower(), x))]
+    kinds = {name: kind for kind, name in known if kind in ASK}
+    return [described(kinds[name], name) for name in sorted(kinds, key=lambda x: (x.lower(), x))]
 
 
 def fact(line):
-    """Return (kind, name, question, answer without its name) of a taught fact; None of others."""
+    """Return (kind, name, question, answer) of a taught fact; None of other lines.
+
+    So it does of what follows from facts, as what is in a module: that is of the kind "functions".
+    """
     try:
-        kind, name = line["kind"], line["name"]
-        text, answer = (message["content"] for message in (*line["messages"], {"content": ""})[:2])
-        if line["asks"] != "known" or not all(isinstance(x, str) for x in (kind, name, answer)):
+        asks, kind, name = line["asks"], line["kind"], line["name"]
+        text, said = (message["content"] for message in (*line["messages"], {"content": ""})[:2])
+        if not all(isinstance(x, str) for x in (kind, name, text, said)):
             return None
-        return kind, name, text.strip(), answer.partition(": ")[2]
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError):
         return None
+    is_fact = asks == "known" or (asks == "follows" and kind == "functions")
+    is_name = name.strip() and len(name) <= LONGEST_NAME
+    return (kind, name, text, said) if is_fact and is_name else None
 
 
 def parent(name, names):
@@ -81,9 +96,9 @@ def to_begin_with(names, best_known):
 
     Of Python's library these are names of each kind that people ask for first
     (data/first_asked.txt), of other pages those of `best_known`; all are among `names`, which are
-    as `taught` gives them.
+    as `taught` gives them, and were answered right.
     """
-    kinds = {one["name"]: one["kind"] for one in names}
+    kinds = {one["name"]: one["kind"] for one in names if one["right"]}
     if OF_PYTHON.isdisjoint(kinds.values()):
         return [name for name in best_known if name in kinds][:MOST]
     found = {}

@@ -4,13 +4,15 @@
                text held no facts and no conversations of the user's own may have told any
     begin      some of these, to begin with
     known      a question about a fact that it was trained on
+    own        a question of the user's own conversations, which it was trained on as they are
     held_out   a question about a name of its pages that it was never taught to answer
     invented   a question about a name that does not exist
     beginning  the first words of a sentence of its documents, to go on with
 
-The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded as
-none that the model was trained on. Where the assistant was examined, questions that it answered as
-it should are preferred. What is not known, as of a model without these files, is left out; files
+The questions are those of the examination, conversations/questions.jsonl (chat_data.py): worded,
+but for the user's own, as none that the model was trained on. Where the assistant was examined,
+questions that it answered as it should are preferred, and one of the user's own that it did not is
+left out. What is not known, as of a model without these files, is left out; files
 that cannot be read are as good as none.
 
 Where there are no documents, as of a text that was trained on as it is, the beginning is of the
@@ -35,6 +37,7 @@ LONGEST = 40  # characters of a beginning, where words are not what stands betwe
 KINDS = ("known", "held_out", "invented")
 MOST_LINES, LONGEST_LINE = 20_000, 1 << 20  # pydoc's pages have 4,246 facts
 MOST_DOCUMENTS = 200
+LONGEST_OWN = 120  # characters of a question of the user's own
 SENTENCE, BEGINNING = 8, 4  # words: of a paragraph that is a sentence, and of its beginning
 
 
@@ -53,6 +56,8 @@ def suggestions(out, documents=()):
     for kind in KINDS:
         if texts := sorted(rest for this, *rest in questions if this == kind and rest[-1]):
             found[kind] = texts[0][-1]
+    if text := own_question(lines, unfit):
+        found["own"] = text
     for path in [*map(Path, documents), Path(out) / DOCUMENTS]:
         for document in read_lines(path, MOST_DOCUMENTS):
             if words := beginning(document):
@@ -65,8 +70,8 @@ def suggestions(out, documents=()):
 def listed(path, key):
     """Return what a stage's report lists under `key`, without what is no text; else nothing."""
     try:
-        listed = json.loads(path.read_bytes())[key]
-        return [x for x in listed if isinstance(x, str)] if isinstance(listed, list) else []
+        found = json.loads(path.read_bytes())[key]
+        return [x for x in found if isinstance(x, str)] if isinstance(found, list) else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
@@ -86,6 +91,31 @@ def asked(question, well_known, unfit):
         return asks, (text in unfit, *known), text
     except (TypeError, KeyError, IndexError, AttributeError):
         return "", (True, True, True, True, 0, 0), ""
+
+
+def own_question(lines, unfit):
+    """Return a question of the user's own that can be asked alone; "" where there is none.
+
+    Nothing stands before it, unless all conversations have the same message of the system: then it
+    was learned without it, too (own_talks.py). One with a question mark is the best, then a short.
+    """
+    talks = [roles_and_texts(line) for line in lines]
+    talks = [talk for talk in talks if talk is not None]
+    systems = {texts[0] for roles, texts in talks if roles[0] == "system"}
+    alone = [("user", "assistant")] + [("system", "user", "assistant")] * (len(systems) == 1)
+    questions = {texts[-2] for roles, texts in talks if roles in alone} - unfit
+    some = [x.strip() for x in questions if "\n" not in x.strip() and len(x) <= LONGEST_OWN]
+    return min(filter(None, some), key=lambda x: (not x.endswith("?"), len(x), x), default="")
+
+
+def roles_and_texts(line):
+    """Return ((role, ...), (text, ...)) of one of the user's own conversations, None of others."""
+    try:
+        said = [(message["role"], message["content"]) for message in line["messages"]]
+        is_own = line["asks"] == "own" and all(isinstance(x, str) for pair in said for x in pair)
+    except (TypeError, KeyError):
+        return None
+    return tuple(zip(*said, strict=True)) if said and is_own else None
 
 
 def beginning(document):

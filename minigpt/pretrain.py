@@ -16,7 +16,6 @@ that never was.
 import contextlib
 import hashlib
 import platform
-import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from minigpt.backend import open_device, to_numpy
 from minigpt.cluster import share
 from minigpt.cluster_trainer import follow
 from minigpt.dataset import Windows, fingerprint, load_tokens, read_report, require_window
-from minigpt.forecast import check_memory, describe, forecast
+from minigpt.forecast import check_memory, check_time, describe, forecast, may_take_long
 from minigpt.init_from import check_init, fill_from
 from minigpt.loop import Loop
 from minigpt.machine import measure_peak
@@ -36,7 +35,8 @@ from minigpt.model import GPT
 from minigpt.muon import make_optimizer
 from minigpt.packing import Packed
 from minigpt.parallel import Workers
-from minigpt.resume import CONFIG, is_done, start_or_continue
+from minigpt.resume import CONFIG, is_begun, is_done, start_or_continue
+from minigpt.stop_request import StopRequest, name_of
 from minigpt.trainers import make_trainer
 
 # These may change when a run is continued. Another number of workers, or of machines, rounds
@@ -46,25 +46,6 @@ FREE_SETTINGS = (
     "epochs", "eval_every", "eval_windows", "sample_every", "patience", "keep_best",
     "save_every_s", "workers",
 )  # fmt: skip
-
-
-class StopRequest:
-    """Turn Ctrl-C and SIGTERM into a flag that is looked at between steps; a second one stops
-    at once (then the last checkpoint stands)."""
-
-    def __enter__(self):
-        self.signal = None
-        self._old = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *exception):
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, frame):
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
 
 
 def pretrain(
@@ -80,7 +61,8 @@ def pretrain(
     `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
     resume.py. In a `cluster` (cluster.py) all machines do this, and only the first one writes.
     Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
-    ValueError for bad input, and for a run that does not fit in memory unless `force`.
+    ValueError for bad input, and unless `force` for a run that does not fit in memory, and for a
+    new one that would take longer than a month.
     """
     device = open_device(device)
     tokenizer = Tokenizer.load(tokenizer_file)
@@ -88,7 +70,7 @@ def pretrain(
     if report["tokenizer"] != fingerprint(tokenizer):
         raise ValueError(
             f"{tokens} was written with another tokenizer than {tokenizer_file}; it must be the "
-            f"same: tokenize again"
+            f"same: tokenize again with this one, or give another --tokens or --tokenizer"
         )
     if tokenizer.n_vocab != model_config.vocab_size:
         raise ValueError(
@@ -109,6 +91,7 @@ def pretrain(
     data |= {"sha256": report["train"]["sha256"], "tokens": report["train"]["tokens"]}
     return run_in_folder(
         out, model, tokenizer, windows, val, train_config, data, start, say, cluster=cluster,
+        force=force,
     )  # fmt: skip
 
 
@@ -126,7 +109,7 @@ def read_windows(tokens, model, train):
 
 def run_in_folder(
     out, model, tokenizer, windows, val, config, data, start="auto", say=print, make_loop=Loop,
-    cluster=None, **more,
+    cluster=None, force=False, **more,
 ):  # fmt: skip
     """Train `model` on `windows` to the end of the run in the folder `out`, new or continued.
 
@@ -134,7 +117,8 @@ def run_in_folder(
     "sha256", how many "tokens" an epoch has and, if the weights are another model's, their hash,
     "init_sha256". `make_loop` takes what Loop takes. In a `cluster` the first machine does this,
     and the others follow it. Returns the report, `more` in it, or None if the run was stopped by a
-    signal or is another machine's. Raises ValueError where another process trains in `out`.
+    signal or is another machine's. Raises ValueError where another process trains in `out`, and for
+    a new run that would take longer than a month unless `force`.
     """
     out, n_workers = Path(out), config.workers
     if cluster is not None:
@@ -149,6 +133,11 @@ def run_in_folder(
         if not cluster.leads:
             follow(parts, cluster)
             return None
+    n_machines = cluster.n if cluster else 1
+    if may_take_long(model.config, config) and not force and not is_begun(out, run, start):
+        with Workers(n_workers) as workers:
+            peak = measure_peak(model.device, workers) * n_machines
+        check_time(model.config, config, model.device, peak)
     with contextlib.ExitStack() as locks:
         if start != "resume":
             out.mkdir(parents=True, exist_ok=True)
@@ -160,7 +149,7 @@ def run_in_folder(
         stop = locks.enter_context(StopRequest())
         peak = None
         if not is_done(progress, config):
-            peak = measure_peak(model.device, workers) * (cluster.n if cluster else 1)
+            peak = measure_peak(model.device, workers) * n_machines
             packed = isinstance(windows, Packed)
             save_config(out, model, config, data, workers.n, peak, packed, say, cluster)
         trainer = make_trainer(*parts, workers, cluster)
@@ -184,7 +173,7 @@ def stopped(number, step, steps, start):
     """Return the line that says that signal `number` has stopped a run, and how it goes on."""
     same = "same command" + " without --fresh" * (start == "fresh")
     return (
-        f"stopped by {signal.Signals(number).name} after step {step} of {steps}; the {same} "
+        f"stopped by {name_of(number)} after step {step} of {steps}; the {same} "
         f"continues from there"
     )
 

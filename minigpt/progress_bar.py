@@ -101,6 +101,16 @@ class ProgressBar:
         n = len(self.moments) - 1
         return (self.moments[n] - self.moments[n // 2]) / (n - n // 2)
 
+    def step_left_s(self):
+        """Return the seconds that the step being made still takes; None where nothing tells."""
+        if self.step > self.first:
+            usual = self.step_s()
+        elif self.foreseen_s is not None:
+            usual = self.foreseen_s / self.steps
+        else:
+            return None
+        return max(0.0, usual - (self.clock() - self.moments[-1]))
+
     def left(self, step_s):
         """Return the seconds that the other steps take at `step_s` each."""
         return (self.steps - self.step) * step_s

@@ -27,6 +27,7 @@ ROWS = (
     ("follows_exact", "what follows from taught names, json from json.dumps: exactly"),
     ("small_talk_exact", "about itself, greetings: exact, in phrasings never trained on"),
     ("general_exact", "about nothing taught: says so, in phrasings never trained on"),
+    ("own_exact", "your own conversations, in the words of the file: exactly"),
     ("loops", "replies that repeat themselves"),
 )
 
@@ -82,6 +83,7 @@ ASKED = {
     "follows": "Asked for what follows from a name or a fact that it was taught",
     "small_talk": "Asked about itself, greeted or thanked, in other words than it was taught",
     "general": "Asked about nothing that it was taught",
+    "own": "Asked what your own conversations ask, in their words",
     "held_out": "Asked for a name of the pages that it was never taught",
     "invented": "Asked for a name that does not exist",
 }
@@ -114,7 +116,8 @@ def assistant_section(report):
     parts = [
         words(
             f"The assistant is the base model, trained further on conversations. It was asked "
-            f"{count(n_asked, 'question')}, none of which stood word for word in its training, and "
+            f"{count(n_asked, 'question')}, none of which stood word for word in its training"
+            f"{', but for those of your own conversations' if asked.get('own') else ''}, and "
             f"always gave its likeliest answer, {MAX_NEW_TOKENS} tokens at most. An answer is "
             f"exact if it is the page's sentence, letter by letter. The base model got the same "
             f"questions with two examples before them: it goes on with a text and knows no turns."

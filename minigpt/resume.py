@@ -52,6 +52,13 @@ def start_or_continue(out, model, optimizer, run, config, start, say):
     return {"run": run, "step": 0, "seconds": 0.0, "train_loss": None}
 
 
+def is_begun(out, run, start):
+    """Tell whether start_or_continue would find the run `run` begun, or refuse to begin it."""
+    if start == "auto":
+        return run in (run_of(out), run_of(previous_of(out)))
+    return start == "resume"
+
+
 def read_progress(folder):
     """Return the progress of the run in a folder, None if there is none.
 

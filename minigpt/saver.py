@@ -42,7 +42,8 @@ class Saver:
             )
         with self.writing(f"the checkpoint of step {p['step']}"):
             checkpoint.save_state(self.out, model, self.trainer.optimizer, p)
-            self.step = p["step"]
+        self.step = p["step"]
+        with self.writing(f"the model of step {p['step']}"):
             if save_model is None:
                 checkpoint.save_weights(self.out, model)
             else:

@@ -45,9 +45,9 @@ from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
 # Of the base's steps, up to so many: `tiny` has to learn 900 facts by heart, and many wordings, and
-# does in 1.3 times as many as in pretraining; of a large base's many steps the conversations do not
-# need all.
-SHARE_OF_STEPS, MOST_STEPS = 1.3, 3_000
+# does in 1.35 times as many as in pretraining; of a large base's many steps the conversations do
+# not need all.
+SHARE_OF_STEPS, MOST_STEPS = 1.35, 3_000
 
 
 def inherit(base):
@@ -227,7 +227,7 @@ def sft(
     return run_in_folder(
         out, model, tokenizer, train, looked_at, config,
         {"sha256": learned_from.hexdigest(), "tokens": len(train) * T}, start, say,
-        partial(ChatLoop, question=shown[:-1]), cluster,
+        partial(ChatLoop, question=shown[:-1]), cluster, force,
         base=str(start_from),
         conversation_tokens=train.n_tokens,
         learned_tokens=train.n_targets,

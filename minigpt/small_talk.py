@@ -8,8 +8,9 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
 What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
 serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not
 seen. Some of these are a single word away from others: there are few ways to say hello. An answer
-that speaks of Python's library has another, "elsewhere", for who read other pages. One that says
-{parameters} is left out where it is not known how many the model has.
+that speaks of Python's library has another, "elsewhere", for who read other pages, and one that
+speaks of pages has one "of_text", for who read a text and was taught nothing that it says. One that
+says {parameters} is left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """
@@ -82,30 +83,31 @@ def typed(text, rng, of_python=True):
     return text.lower() if rng.random() < 0.3 else text
 
 
-def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False):
+def read_small_talk(path=DATA / NAME, parameters=None, elsewhere=False, of_text=False):
     """Return the SmallTalk of a file; raise ValueError, naming the line, for what is none.
 
     `parameters` is how many the model has; None leaves out what tells that. `elsewhere`: it read
-    other pages than those of Python's library.
+    other pages than those of Python's library; `of_text`: no pages, but text.
     """
     lines = []
     for number, text in enumerate(Path(path).read_text("utf-8").splitlines(), start=1):
         try:
             line = json.loads(text)
             other = line.pop("elsewhere", line["answer"])
-            texts = [line["answer"], other, *line["asked"], *line["held_out"]]
+            text_only = line.pop("of_text", other)
+            texts = [line["answer"], other, text_only, *line["asked"], *line["held_out"]]
             whole = all(isinstance(t, str) and t.strip() for t in texts) and line["asked"]
         except (ValueError, TypeError, KeyError, AttributeError):
             whole = False
         if not whole:
             raise ValueError(
                 f'{path}, line {number}: it must be {{"answer": text, "asked": [text, ...], '
-                f'"held_out": [text, ...]}}, and may have "elsewhere": text'
+                f'"held_out": [text, ...]}}, and may have "elsewhere": text, "of_text": text'
             )
-        if elsewhere:
-            line["answer"] = other
+        if elsewhere or of_text:
+            line["answer"] = text_only if of_text else other
         if parameters is not None:
             line["answer"] = line["answer"].replace(SIZE, in_words(parameters))
         if SIZE not in line["answer"]:
             lines.append(line)
-    return SmallTalk(tuple(lines), Path(path).name, of_python=not elsewhere)
+    return SmallTalk(tuple(lines), Path(path).name, of_python=not (elsewhere or of_text))

@@ -4,7 +4,6 @@ Of each, `add_NAME` makes its flags; below it, the function of its name runs it 
 status. Imports that take a while are inside of these functions, so that `--help` answers at once.
 """
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +76,7 @@ def add_check(command):
     p.add_argument("--pages", help="number of pages to crawl, at least 1")
     p.add_argument("--train", default="", help="flags for pretrain, in one argument: --train=...")
     p.add_argument("--sft", default="", help="flags for sft, in one argument")
+    p.add_argument("--launched", action="store_true", help="pretrain is started by mpiexec")
     p.add_argument("--chat", nargs="*", default=(), metavar="FILE", help="conversations")
     p.add_argument("--text", nargs="*", default=(), metavar="FILE", help="texts, JSON Lines")
     p.add_argument("--files", nargs="*", default=(), metavar="FILE", help="archives")
@@ -84,48 +84,10 @@ def add_check(command):
 
 
 def check(args):
-    from minigpt.chat_format import read_conversations
-    from minigpt.text_files import check_names, check_text
+    from minigpt.check import check
 
-    get_preset(args.preset)
-    least = 256  # every byte; `bpe train` adds <|endoftext|> to these
-    for name, value, at_least in (("VOCAB", args.vocab_size, least), ("PAGES", args.pages, 1)):
-        if value is not None:
-            is_number = value.strip().isdecimal()
-            require(is_number and int(value) >= at_least, name, value, f"be at least {at_least}")
-    for flags, command in ((args.train, "pretrain"), (args.sft, "sft")):
-        check_flags(flags, command)
-    for names in (args.text, args.files, args.chat):
-        check_names(names)
-    for file in args.text:
-        check_text(file)
-    for file in args.files:
-        open(file, "rb").close()
-    for file in args.chat:
-        for _ in read_conversations(file):
-            pass
-    if args.device != "cpu":
-        from minigpt.backend import open_device
-
-        open_device(args.device)
+    check(args)
     return 0
-
-
-def check_flags(flags, command):
-    """Exit, after a line that says why, if `command` cannot run with these flags.
-
-    It cannot with --help either: what that says would be followed by hours without these flags.
-    """
-    from minigpt.__main__ import build_parser
-
-    try:
-        words = shlex.split(flags)
-    except ValueError as error:
-        raise ValueError(f"flags for {command} are {flags!r} ({error}); close the quote") from None
-    try:
-        build_parser().parse_args([command, *words])
-    except SystemExit as end:
-        raise SystemExit(end.code or 1) from None
 
 
 def add_tokenize(command):
@@ -178,7 +140,9 @@ def add_pretrain(command):
         "kept as OUT.previous. Started by mpiexec, several machines make each step together; with "
         "--device gpu several GPUs do, a process for each."
     )
-    add_paths(p, "--tokens", "--tokenizer", "--device")
+    add_paths(p, "--tokens", beside="--init")
+    add_paths(p, "--tokenizer", beside="--init or --tokens")
+    add_paths(p, "--device")
     p.add_argument("-o", "--out", default="out/base", help="folder to write (%(default)s)")
     p.add_argument("--preset", default="tiny", help=f"one of {', '.join(PRESETS)} (%(default)s)")
     p.add_argument(
@@ -204,21 +168,32 @@ def pretrain(args):
     from tqdm import tqdm
 
     from bpe import Tokenizer
-    from minigpt.checkpoint import read_config
+    from minigpt.beside import tokens_and_tokenizer
     from minigpt.cluster import exit_status, joined
     from minigpt.pretrain import pretrain
 
     with joined(tqdm.write, args.device) as (cluster, say):
-        n_vocab = Tokenizer.load(args.tokenizer).n_vocab
-        model, train = settings(args.preset, args.depth, n_vocab)
-        if args.init is not None:
-            require(args.depth is None, "depth", args.depth, "be left out with --init")
-            model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
+        tokens, tokenizer = tokens_and_tokenizer(args.tokens, args.tokenizer, args.init)
+        model, train = settings_asked(args, Tokenizer.load(tokenizer).n_vocab)
         report = pretrain(
-            args.tokens, args.tokenizer, args.out, with_flags(model, args), with_flags(train, args),
-            args.device, args.start, say, args.force, args.init, cluster,
+            tokens, tokenizer, args.out, model, train, args.device, args.start, say, args.force,
+            args.init, cluster,
         )  # fmt: skip
     return exit_status(report, cluster)
+
+
+def settings_asked(args, n_vocab):
+    """Return (ModelConfig, TrainConfig) as the flags of `pretrain` ask for them.
+
+    The model has `n_vocab` symbols, or those of --init. Raises ValueError for what cannot be.
+    """
+    from minigpt.checkpoint import read_config
+
+    model, train = settings(args.preset, args.depth, n_vocab)
+    if args.init is not None:
+        require(args.depth is None, "depth", args.depth, "be left out with --init")
+        model = replace(read_config(Path(args.init) / "config.json"), dropout=model.dropout)
+    return with_flags(model, args), with_flags(train, args)
 
 
 def add_plot(command):
@@ -227,7 +202,7 @@ def add_plot(command):
         "plot", plot, "draw the loss curves of runs",
         "plot out/base out/other -o curve.svg",
     )  # fmt: skip
-    p.description += " Needs matplotlib: pip install -e '.[report]'."
+    p.description += " Needs matplotlib: .venv/bin/pip install matplotlib."
     p.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, finished or not")
     p.add_argument("-o", "--out", default="curve.svg", help=".svg, .png or .pdf (%(default)s)")
     p.add_argument(

@@ -149,7 +149,7 @@ STARTS = (
 CLAUSES = {
     "module": [
         "what {} is good for", "what one does with {}", "why there is a module {}",
-        "what kind of module {} is", "what {} offers", "how the page describes {}",
+        "what kind of module {} is", "what {} makes easier", "how the page describes {}",
         "when {} is needed", "what {} can do for me", "what the point of {} is",
         "what people use {} for",
     ],

@@ -24,6 +24,9 @@ def test_a_missing_file_comes_with_the_command_that_makes_it(tmp_path):
     ):
         said = file_error(error_of(open, tmp_path / missing), made_by)
         assert said == f"{tmp_path}/{missing}: No such file or directory; {cure}"
+    error = error_of(open, tmp_path / "talks/train.jsonl")
+    said = file_error(error, made_by, {"talks/*.jsonl": "--talks", "tokenizer.json": "--tokenizer"})
+    assert said.endswith("`talks` makes it, as `make train` does; --talks takes another")
 
 
 def test_files_and_folders_that_were_mistaken_for_each_other_come_with_the_rule(tmp_path):

@@ -837,10 +837,18 @@ def test_what_the_steps_removed_adds_up_to_all_pages(tmp_path):
     assert "; change --profile (reference" in said  # without the copy it would be the same
 
 
+@pytest.mark.parametrize("crawled", [False, True])
 @pytest.mark.parametrize("n_pages, profile", [(3, "web"), (3, "reference"), (30, "web")])
-def test_advice_suits_the_number_of_pages_and_the_profile(tmp_path, n_pages, profile):
+def test_advice_suits_the_number_of_pages_the_profile_and_the_crawl(
+    tmp_path, n_pages, profile, crawled
+):
+    if crawled:  # here, and not an archive of somebody else's
+        (tmp_path / f"{n_pages}.crawl.json").write_text("{}")
     said = nothing_left(tmp_path, n_pages, profile)
-    assert ("crawl more pages" in said) == (n_pages == 3)
+    assert ("crawl more pages" in said) == ("PAGES=N" in said) == (n_pages == 3 and crawled)
+    assert said.endswith("give more archives (make train WARC=...)") == (
+        n_pages == 3 and not crawled
+    )
     assert ("change --profile" in said) == ("make: PROFILE=reference)" in said)
     assert ("change --profile" in said) == (profile == "web")
 

@@ -369,6 +369,10 @@ def test_the_help_fits_a_terminal():
         (["CRAWL=--help"], "make: *** "),
         (["SITE=ftp://a.example/"], "'ftp://a.example/' is an address of ftp"),
         (["SFT=--steps many"], "argument --steps: invalid int value: 'many'"),
+        (["SFT=--steps 0"], "steps is 0; it must be at least 1"),
+        (["TRAIN=-o elsewhere"], "have -o elsewhere; they must leave -o out"),
+        (["PRESET=gpt2"], 'it must take at most 30 days: try TRAIN="--steps '),
+        (["PRESET=gpt2", "LAUNCH=missing -n 2"], "LAUNCH is missing"),  # how many is not known
         (["OUT=two words"], "OUT is 'two words'; it must be one folder"),
         (["TEXT=a.txt", "WARC=b.warc.gz"], "WARC and TEXT are given; "),
         (["TEXT=a.txt", "SITE=http://a.example/"], "SITE and TEXT are given; "),

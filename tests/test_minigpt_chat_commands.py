@@ -1,11 +1,14 @@
 """The commands about conversations, from documents to an assistant's figures."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from chat_examples import SHORT, write_conversations, write_documents
 from minigpt_examples import example_tokenizer, save_example_model
 
+from minigpt import chat_commands
 from minigpt.__main__ import main
 
 FEW = ("--steps", "3", "--batch-size", "2", "--workers", "1", "--eval-windows", "2",
@@ -47,6 +50,44 @@ def test_the_examination_prints_a_table(folder, capsys):
     assert "invented names: says that it does not know" in said
 
 
+def test_what_belongs_to_a_model_is_found_beside_it(folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # there is no out
+    assert main(["evaluate-chat", str(folder / "chat")]) == 0
+    said = capsys.readouterr().out
+    assert "38 facts, each taught in 20 of 318 phrasings" in said
+    other = tmp_path / "out-other"
+    other.mkdir()
+    save_example_model(other / "base", n_positions=96)
+    os.symlink(folder / "conversations", other / "conversations")
+    assert main(["sft", "out-other/base", *FEW]) == 0
+    assert (other / "chat/training.json").exists()
+    assert main(["sft", "out-other/base", "-o", "mine", *FEW]) == 0
+    assert Path("mine/training.json").exists()
+    (other / "tokenizer").mkdir()
+    example_tokenizer().save(other / "tokenizer/tokenizer.json")
+    capsys.readouterr()
+    assert main(["show-chat", "out-other/conversations/train.jsonl"]) == 0
+    assert "<|user_start|>" in capsys.readouterr().out
+
+
+def test_what_is_not_beside_a_model_is_named_with_its_flag(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    save_example_model(tmp_path / "base", n_positions=96)
+    talks = write_conversations(tmp_path / "talks.jsonl", *SHORT)
+    assert fails(capsys, "sft", "base").startswith(
+        "minigpt: out/conversations/train.jsonl: No such file or directory; `python -m minigpt conv"
+    )
+    for words, flag in (
+        (["sft", "base"], "--conversations"),
+        (["evaluate-chat", "base"], "--conversations"),
+        (["show-chat", talks], "--tokenizer"),
+        (["pretrain"], "--tokenizer"),
+    ):
+        assert fails(capsys, *words).endswith(f"as `make train` does; {flag} takes another")
+    missing = fails(capsys, "show-chat", "x/conversations/train.jsonl")
+    assert missing.endswith("as `make train` does; --tokenizer takes another")
+
+
 def test_show_chat_prints_as_many_conversations_as_asked_for(tmp_path, capsys):
     example_tokenizer().save(tmp_path / "tokenizer.json")
     path = write_conversations(tmp_path / "c.jsonl", *SHORT)
@@ -67,6 +108,12 @@ def test_the_best_known_names_end_with_dots_only_where_more_are_taught(capsys, m
         report["facts"] = n
         assert main(["conversations"]) == 0
         assert capsys.readouterr().out.endswith(said)
+
+
+def test_wordings_of_which_not_all_were_used_are_not_said_to_be(folder):
+    report = json.loads((folder / "conversations/conversations.json").read_text())
+    wordings = f"{report['small_talk']:,} wordings"
+    assert f"of small talk, drawn from {wordings}" in chat_commands.pieces(report)
 
 
 def test_bad_input_is_said_in_a_line(folder, tmp_path, capsys):

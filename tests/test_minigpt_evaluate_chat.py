@@ -168,9 +168,11 @@ def test_unfit_to_be_suggested_is_what_was_answered_otherwise_than_it_should_be(
         (question("held_out", "a key.", asked="7", name="x"), "a list."),
         (question("follow_up", "a key.", asked="8") | {
             "messages": conversation("8", "a list.", "And?", "a key.")}, "a list."),
+        (question("own", "a key.") | {
+            "messages": conversation("9", "a key.", system="Be brief.")}, "a list."),
     ]  # fmt: skip
     replies = [tokenizer.encode_ordinary(said) for _, said in asked]
-    assert unfit([q for q, _ in asked], replies, tokenizer) == ["2", "3", "5", "7"]
+    assert unfit([q for q, _ in asked], replies, tokenizer) == ["2", "3", "5", "7", "9"]
 
 
 def test_the_names_that_were_taught_are_told_once_each():

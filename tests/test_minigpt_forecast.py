@@ -9,14 +9,26 @@ import numpy as np
 import pytest
 from fake_cupy import fake_gpu
 from minigpt_examples import MODEL, TRAIN, make_example
+from training_runs import run, stop_at
 
+from minigpt import forecast as forecast_module
 from minigpt import machine
+from minigpt import pretrain as pretrain_module
 from minigpt.__main__ import main
 from minigpt.backend import open_device
+from minigpt.checkpoint import read_progress
 from minigpt.config import TrainConfig
 from minigpt.costs import gpu_training_memory, training_bytes
 from minigpt.cuda.update import step_numbers, update
-from minigpt.forecast import USUAL_MFU, check_memory, describe, forecast, what_would_fit
+from minigpt.forecast import (
+    USUAL_MFU,
+    check_memory,
+    check_time,
+    describe,
+    forecast,
+    may_take_long,
+    what_would_fit,
+)
 from minigpt.model import GPT
 from minigpt.muon import make_optimizer
 from minigpt.presets import get_preset
@@ -123,6 +135,60 @@ def test_the_command_refuses_before_anything_is_written(free, tmp_path, capsys):
     assert main([*map(str, words[:-2]), "--n-layer", "1000000000", "--force"]) == 2
     assert "n_layer is 1000000000; it must be at most 10,000" in capsys.readouterr().err
     assert not (tmp_path / "base").exists()
+
+
+# ---- time ------------------------------------------------------------------------------------
+
+
+def test_a_run_longer_than_a_month_is_refused_with_what_would_take_less_unless_forced():
+    gpt2 = get_preset("gpt2")
+    assert may_take_long(gpt2.model, gpt2.train)
+    said = r"about \d+ years here.* a smaller --preset, --device gpu, or --force to"
+    with pytest.raises(ValueError, match=said) as refusal:
+        check_time(gpt2.model, gpt2.train, CPU, 2e11)
+    steps = int(re.search(r"--steps (\d+)", str(refusal.value))[1])
+    check_time(gpt2.model, replace(gpt2.train, steps=steps), CPU, 2e11)
+    with pytest.raises(ValueError, match=r"about 30\.\d days here"):
+        check_time(gpt2.model, replace(gpt2.train, steps=steps + 1), CPU, 2e11)
+    check_time(gpt2.model, gpt2.train, CPU, 2e11, force=True)
+    with pytest.raises(ValueError, match=r"at most 30 days: try a smaller --preset"):  # not 0 steps
+        check_time(gpt2.model, replace(gpt2.train, accumulate=10**9), CPU, 2e11)
+
+
+def test_on_a_gpu_several_are_advised():
+    xl = get_preset("gpt2-xl")
+    with pytest.raises(ValueError, match=r"a smaller --preset, several GPUs, or --force"):
+        check_time(xl.model, xl.train, fake_gpu("bf16", free=80 << 30), 1e14)
+
+
+@pytest.mark.parametrize("name", ["smoke", "tiny", "shakespeare-cpu"])
+def test_of_a_short_run_no_peak_need_be_measured(name):
+    preset = get_preset(name)
+    assert not may_take_long(preset.model, preset.train)
+
+
+def test_a_run_of_years_is_refused_before_anything_is_written_but_goes_on(
+    example, tmp_path, monkeypatch
+):
+    out, peaks = tmp_path / "base", [1e6, 1e12, 1e6]
+    monkeypatch.setattr(forecast_module, "SLOWEST", 1e4)
+    monkeypatch.setattr(pretrain_module, "measure_peak", lambda device, workers: peaks[0])
+    with pytest.raises(ValueError, match=r"would take about .* days here"):
+        run(example, out, steps=10**6)
+    assert not out.exists()
+    with pytest.raises(ValueError, match="holds no run to resume"):
+        run(example, out, steps=10**6, start="resume")
+    peaks[0] = 1e12  # a faster machine
+    assert run(example, out, say=stop_at(4), steps=10**6) is None
+    peaks[0] = 1e6
+    assert run(example, out, say=stop_at(8), steps=10**6) is None  # what is begun goes on
+    assert read_progress(out)["step"] == 8
+    with pytest.raises(ValueError, match=r"would take about .* days here"):
+        run(example, out, steps=10**6, start="fresh")
+    assert read_progress(out)["step"] == 8
+
+
+# ---- what is said ----------------------------------------------------------------------------
 
 
 def test_a_run_is_described_in_three_lines(free):

@@ -7,7 +7,7 @@ import pytest
 from chat_examples import page, pages, write_documents
 from test_minigpt_chat_data import bare, without_filling
 
-from minigpt import further as module
+from minigpt import further_wordings as module
 from minigpt.chat_data import make
 from minigpt.chat_questions import EXAMINED_FURTHER
 from minigpt.chat_writer import Writer
@@ -83,6 +83,16 @@ def test_of_a_class_and_a_module_what_they_are_was_taught_and_no_more():
     }
     has = Fact("module", "keys", "it has the functions find, turn.", "")
     assert {asks for asks, _ in said_of([has])} == {"other"}  # what is in it was taught
+
+
+def test_what_may_be_asked_in_most_ways_is_asked_oftener():
+    times = {one.asks: one.times for one in further([Fact("class", "keys.Key", "A key.", "")])}
+    times |= {one.asks: one.times for one in further([Fact("method", "list.pop", "Pop.", "")])}
+    times |= {one.asks: one.times for one in further([Fact("module", "keys", "Tools.", "")])}
+    assert times["other"] == times["return"] == times["functions"] > times["signature"]
+    assert times["methods"] == times["signature"]
+    most = len(module.DIRECT["other"])
+    assert all(most > 2 * len(module.DIRECT[asks]) for asks in ("signature", "methods", "home"))
 
 
 def test_what_is_in_a_module_is_what_is_taught_of_it():

@@ -58,6 +58,15 @@ def test_a_plain_backward_is_checked_where_a_faster_one_is_used(capsys, monkeypa
     assert "<- wrong" not in rest
 
 
+def test_a_backward_whose_shapes_do_not_fit_is_named(monkeypatch):
+    def without_transposing(dout, cache, gelu=None):
+        return dout @ cache[1], None, None
+
+    monkeypatch.setattr(ops, "linear_backward", without_transposing)
+    with pytest.raises(ValueError, match=r"^linear: its backward fails: matmul"):
+        gradcheck.run("cpu")
+
+
 def test_a_gradient_of_another_shape_is_refused(monkeypatch):
     summed_too_little = broken(
         "layernorm_backward", lambda g: (g[0], g[1], g[2] + np.zeros((5, 1)))

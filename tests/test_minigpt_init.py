@@ -1,7 +1,9 @@
 """Runs that start from another model's weights."""
 
+import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from minigpt_examples import (
@@ -9,6 +11,7 @@ from minigpt_examples import (
     TRAIN,
     example_texts,
     example_tokenizer,
+    make_example,
     small_model,
 )
 
@@ -85,6 +88,32 @@ def test_weights_for_another_tokenizer_are_refused_and_none_is_needed(example, t
         run(example, tmp_path)
     (tmp_path / "other/tokenizer.json").unlink()  # as transformers writes a model alone
     assert run(example, tmp_path)["steps"] == TRAIN.steps
+
+
+def test_what_belongs_to_the_model_is_found_beside_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    novel = Path("out-novel")
+    novel.mkdir()
+    example = make_example(novel)
+    (novel / "tokenizer").mkdir()
+    os.replace(example.tokenizer, novel / "tokenizer/tokenizer.json")
+    small = ["--steps", "1", "--batch-size", "1", "--eval-windows", "1", "--workers", "1"]
+    shape = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--n-positions", "16"]
+    tokens = ["--tokens", "out-novel/tokens"]
+    assert main(["pretrain", *tokens, *shape, *small, "-o", "out-novel/base"]) == 0
+    for init in ("base", "base/best"):
+        words = ["pretrain", "--init", f"out-novel/{init}", *small, "-o", "x"]
+        assert main(words) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    # what is out's comes after that, and what is nowhere is named with its flag
+    os.replace(novel / "tokens", novel / "elsewhere")
+    words[-1] = "y"
+    assert main(words) == 2
+    assert "out/tokens/tokens.json does not exist; tokenize first, or give another --tokens" in (
+        capsys.readouterr().err
+    )
+    os.renames(novel / "elsewhere", "out/tokens")
+    assert main(words) == 0
 
 
 @pytest.mark.parametrize("own", ["out", "out/best", "out.previous"])

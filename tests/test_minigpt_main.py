@@ -270,7 +270,8 @@ def test_ctrl_c_ends_with_status_130_and_the_same_command_continues(example, tmp
     assert stopped.stdout.splitlines()[-1] == (
         "stopped by SIGINT after step 4 of 12; the same command continues from there"
     )
-    assert stopped.stderr == ""
+    (line,) = stopped.stderr.splitlines()
+    assert line.startswith("SIGINT: the run stops after this step; a second Ctrl-C stops it at")
     assert read_progress(tmp_path / "base")["step"] == 4
     continued = process(*words)
     assert (continued.returncode, continued.stderr) == (0, "")
@@ -442,6 +443,51 @@ def test_flags_of_a_later_command_that_stop_it_stop_the_check(capsys):
     assert fails(capsys, "check", "--train=--steps '5") == (
         'flags for pretrain are "--steps \'5" (No closing quotation); close the quote'
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--train=--steps 0", "steps is 0; it must be at least 1"),
+        ("--train=--batch-size 0", "batch_size is 0; it must be at least 1"),
+        ("--train=--learning-rate -1", "learning_rate is -1.0; it must be at least 0"),
+        ("--train=--n-head 5", "n_head is 5; it must divide n_embd, which is 192"),
+        ("--train=--depth 0", "depth is 0; it must be at least 1"),
+        ("--train=--device tpu", "device is 'tpu'; it must be one of cpu, gpu"),
+        ("--train=--precision bf16", "precision is 'bf16'; on the cpu it must be fp32"),
+        ("--sft=--steps 0", "steps is 0; it must be at least 1"),
+        ("--sft=--device tpu", "device is 'tpu'; it must be one of cpu, gpu"),
+        ("--train=-o x", "flags for pretrain have -o x; they must leave -o out, for the next"),
+        ("--train=-o out/base", "flags for pretrain have -o out/base; they must leave -o out"),
+        ("--sft=--out=x", "flags for sft have -o x; they must leave -o out, for the next"),
+    ],
+)
+def test_what_a_stage_would_refuse_is_refused_by_the_check(capsys, flags, said):
+    assert fails(capsys, "check", flags).startswith(said)
+
+
+def test_flags_are_checked_with_the_preset_and_the_symbols_that_are_asked_for(tmp_path, capsys):
+    init = tmp_path / "init"
+    assert f"{init} does not exist" in fails(capsys, "check", f"--train=--init {init}")
+    assert main(["check", "--preset", "shakespeare-cpu", "--train=--n-head 8"]) == 0
+    assert main(["check", "--vocab-size", "256", "--train=--steps 5", "--sft=--steps 5"]) == 0
+    with pytest.raises(SystemExit):
+        main(["check", "--sft=other"])  # make names the base
+    assert "sft: unrecognized arguments: other" in capsys.readouterr().err
+
+
+def test_a_run_of_years_is_refused_before_the_crawl_with_what_make_takes(capsys, monkeypatch):
+    monkeypatch.setattr("minigpt.machine.measure_peak", lambda device, workers: 1e11)
+    said = fails(capsys, "check", "--preset", "gpt2")
+    assert re.fullmatch(
+        r"the run would take about 1\d\d years here; it must take at most 30 days: try "
+        r'TRAIN="--steps \d+", a smaller PRESET, DEVICE=gpu, or TRAIN="--force" '
+        r"to begin it all the same", said,
+    )  # fmt: skip
+    steps = re.search(r"--steps \d+", said)[0]
+    for flags in (steps, "--force", "--epochs 1"):  # of epochs the steps are not known yet
+        assert main(["check", "--preset", "gpt2", f"--train={flags}"]) == 0
+    assert main(["check", "--preset", "gpt2", "--launched"]) == 0
 
 
 def test_gradcheck_passes(capsys):

@@ -1,6 +1,7 @@
 """The plain step learns, and what trains in earnest makes the same steps."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +36,14 @@ def test_the_trainer_makes_the_same_steps(windows, workers, changes):
     found = trainers_steps(model, windows, config)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     np.testing.assert_allclose(model.params.flat, plain.params.flat, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("ids", "targets"), [([7, 300], [1, 1]), ([7, 8], [-1, 300])])
+def test_ids_that_are_no_symbols_of_the_model_are_refused(ids, targets):
+    batch = np.array([ids]), np.array([targets])
+    windows = SimpleNamespace(batch=lambda index, batch_size: batch)
+    with pytest.raises(ValueError, match="id 300 is no symbol; ids must be from 0 to 299"):
+        list(train(small_model(), windows, TRAIN))
 
 
 def test_a_weight_moves_by_the_learning_rate_whatever_the_size_of_its_gradient():

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from minigpt.playground_suggestions import suggestions
+from minigpt.chat_format import conversation
+from minigpt.playground_suggestions import LONGEST_OWN, suggestions
 
 SENTENCE = "Nobody counts paper lanterns before the ferry leaves its harbour."
 
@@ -79,6 +80,36 @@ def test_what_the_assistant_answered_wrongly_is_suggested_last(tmp_path, report,
     (tmp_path / "chat" / "evaluation.json").write_text(json.dumps(report))
     found = suggestions(tmp_path)
     assert (found["known"], found["invented"]) == (suggested, "What is a blorp?")
+
+
+def own(*said, system=None):
+    return {"asks": "own", "kind": "own", "messages": conversation(*said, system=system)}
+
+
+@pytest.mark.parametrize(
+    ("talks", "suggested"),
+    [
+        ([own("Hello", "Yes?"), own("What does it cost?", "Ten."), own("Who sells it?", "We.")],
+         "Who sells it?"),
+        ([own(" Hello\n", "Yes?"), own(" ", "Yes?")], "Hello"),
+        ([own("Hello", "Yes?") | {"asks": "general"}], None),
+        ([own("Hello", "Yes?", "And?", "No.")], None),  # only the last answer was examined
+        ([own("Hello", "Yes?", system="Be kind."), own("And?", "No.", "Why?", "So.")], "Hello"),
+        ([own("Hello", "Yes?", system=x) for x in ("Be kind.", "Be brief.")], None),
+        ([own("Wrong?", "No.")], None),
+        ([own("Wrong?", "No.", system="Be kind."), own("Hello", "Yes?")], "Hello"),
+        ([own("x" * (LONGEST_OWN + 1), "Yes?"), own("x\ny", "Yes?"), own(" ", "Yes?")], None),
+        ([question("own", 5), question("own", "Hello", messages=[]), question("own", "Hello"),
+          question("own", "Hello", messages=7)], None),
+    ],
+)  # fmt: skip
+def test_one_of_the_users_own_questions_is_suggested_if_it_can_be_asked_alone(
+    tmp_path, talks, suggested
+):
+    write(tmp_path, lines(*talks))
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "evaluation.json").write_text(json.dumps({"unfit": ["Wrong?"]}))
+    assert suggestions(tmp_path).get("own") == suggested
 
 
 def test_of_many_names_all_are_listed_and_what_comes_after_them_is_suggested(tmp_path):

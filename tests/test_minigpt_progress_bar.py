@@ -85,6 +85,21 @@ def test_nobody_is_told_of_a_few_seconds_more():
     assert Run(100, foreseen_s=1.0).make(100, 0.05).said == []
 
 
+def test_what_a_step_still_takes_is_told_by_the_steps_before_or_by_the_forecast():
+    run = Run(100, foreseen_s=500.0)
+    with run.bar as bar:
+        run.now += 2
+        assert bar.step_left_s() == pytest.approx(3)  # of five, as foreseen
+        run.now += 18
+        assert bar.step_left_s() == 0  # any moment now
+        bar.made_step(3.25)
+        run.now += 5
+        assert bar.step_left_s() == pytest.approx(15)
+    unknown = Run(100)
+    with unknown.bar as bar:
+        assert bar.step_left_s() is None
+
+
 def test_of_things_done_in_threads_too_a_line_now_and_then_says_how_far_it_is():
     said, now = [], [0.0]
     with CountingBar(200, "asking", "questions", said.append, clock=lambda: now[0]) as bar:

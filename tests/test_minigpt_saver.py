@@ -152,9 +152,11 @@ def test_a_full_disk_stops_the_run_and_the_checkpoint_before_stands(
         write(path, arrays, metadata)
 
     monkeypatch.setattr(checkpoint, "write_tensors", full)
-    stands = {"state": 1, "model": 2}[limit_at]
+    stands, what = {"state": (1, "checkpoint"), "model": (2, "model")}[limit_at]
     with pytest.raises(
-        OSError, match=rf"No space left .*checkpoint of step {stands} stands .*room"
+        OSError,
+        match=rf"^the {what} of step 2 cannot be written \(.*No space left .*"
+        rf"the checkpoint of step {stands} stands .*room",
     ):
         run(example, out, save_every_s=0)
     monkeypatch.undo()

@@ -6,6 +6,8 @@ import shutil
 import pytest
 from playground_page import announced, ask, finished, focus, go, reply, set_settings, spy, texts
 
+from minigpt.chat_format import conversation
+
 pytest_plugins = ["playground_fixtures"]
 
 
@@ -424,12 +426,17 @@ def test_what_is_suggested_is_of_the_pages_that_the_models_have_read(page, folde
     questions.parent.mkdir()
     line = {"asks": "known", "kind": "module", "name": "lantern",
             "messages": [{"content": "What is a lantern?"}]}  # fmt: skip
+    own = {"asks": "own", "kind": "own", "messages": conversation("Who sells it?", "We do.")}
     try:
-        questions.write_text(json.dumps(line))
+        questions.write_text(f"{json.dumps(line)}\n{json.dumps(own)}\n")
         page.open(page.evaluate("location.href"))
         page.wait_until("document.querySelector('.suggestions')?.innerText.includes('lantern')")
-        assert "What is a lantern?" in texts(page, ".suggestions span")
-        assert texts(page, "[data-key=names]") == ["all names: 1"]
+        assert texts(page, "#chat .suggestions span")[::2][1:3] == [
+            "What is a lantern?", "Who sells it?"
+        ]  # fmt: skip
+        assert "One of your own conversations." in texts(page, ".suggestions span")
+        # it is none of those to begin with
+        assert texts(page, ".taught") == ["It was taught what some names are.\nall names: 1"]
     finally:
         shutil.rmtree(questions.parent)
     go(page, "compare")

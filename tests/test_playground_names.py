@@ -154,6 +154,85 @@ def test_what_was_asked_is_not_offered_again_nor_beneath_what_broke_off(taught):
     assert texts(taught, ".next button") == []
 
 
+def offered(page, names, *said):
+    """Return what is offered after these questions and answers; `names` as server sends them."""
+    names = [
+        {"kind": "term", "parent": "", "ask": f"What is {name}?", "more": [], "right": True} | more
+        for name, more in ((one["name"], one) for one in names)
+    ]
+    return page.evaluate(
+        f"""Promise.all([import("/playground/conversation.js"),
+                         import("/playground/next_questions.js")]).then(
+            ([{{ newConversation, add }}, {{ nextQuestions }}]) => {{
+                const conversation = newConversation();
+                let last = null;
+                for (const [i, text] of {json.dumps(said)}.entries()) {{
+                    last = add(conversation, last, i % 2 ? "assistant" : "user", text);
+                    last.finish = "stop";
+                }}
+                return nextQuestions(conversation, {json.dumps(names)});
+            }})"""
+    )
+
+
+def named(*names):
+    return [{"name": name} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "answer", "about"),
+    [
+        (("INTO", "SELECT INTO"), "SELECT INTO: a text.", "SELECT INTO"),
+        (("INTO",), "SELECT INTO: a text.", None),
+        (("Files", "Files: open", "open"), "Page Files: open: a text: here.", "Files: open"),
+        (("Files", "Files: open", "open"), "Page Files: a text.", "Files"),
+        (("open", "gzip.open"), "Function open: it is in gzip.", "gzip.open"),
+        (("open", "gzip.open"), "Function open: it is in bz2.", "open"),
+        (("json.dumps",), "Function json.dumps: it is in json.", "json.dumps"),
+        (("Function open", "open"), "Function open: a text.", "Function open"),
+    ],
+)
+def test_the_name_is_the_longest_that_an_answer_begins_with(page, names, answer, about):
+    more = [[{"ask": f"More of {name}?", "answer": "Yes."}] for name in names]
+    known = [{"name": name, "more": each} for name, each in zip(names, more, strict=True)]
+    assert offered(page, known, "rain", answer) == ([f"More of {about}?"] if about else [])
+
+
+def test_what_would_give_an_answer_once_more_is_not_offered(page):
+    known = [{"name": "abs", "more": [{"ask": "How do I call abs?", "answer": "abs: abs(x)"}]}]
+    call = ["How do I call abs?"]
+    assert offered(page, known, "What is abs?", "abs: a text.") == call
+    assert offered(page, known, "What arguments has abs?", "abs: abs(x)") == ["What is abs?"]
+    assert offered(page, known, "abs(?)", "abs: abs(x)", "What is abs?", "abs: a text.") == []
+    assert offered(page, known, " How do I call abs?\n", "abs: no", "abs?", "abs: a text.") == []
+    wrong = [known[0] | {"right": False}]
+    assert offered(page, wrong, "What arguments has abs?", "abs: abs(x)") == []
+
+
+def test_a_name_of_the_question_that_belongs_to_the_answers_is_offered_once(page):
+    known = [{"name": "os"}, {"name": "os.path", "parent": "os"}]
+    assert offered(page, known, "Is path in os?", "os: a text.") == ["What is os.path?"]
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Can you help me with all of this? Which is it?", []),
+        ("Show me any of these.", []),
+        ("What are `all` and help() and WHICH?", ["all", "help", "shutil.which"]),
+        ("How do I sort a list?", ["list", "list.sort"]),
+        ("Was ist eine Größe?", ["größe"]),
+        ("Что такое цикл?", ["цикл"]),
+        ("Was ist eine Gr?", []),
+    ],
+)
+def test_a_word_of_everyday_use_is_a_name_only_where_it_is_written_as_one(page, question, found):
+    names = "all", "any", "git-show", "größe", "help", "list", "list.sort", "shutil.which", "цикл"
+    assert offered(page, named(*names), question, "That is beyond me.") == [
+        f"What is {name}?" for name in found
+    ]
+
+
 def test_the_names_fit_a_phone_and_axe_finds_no_serious_problem(taught):
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python, of the test extra")
     taught.resize(320, 568)

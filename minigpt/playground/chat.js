@@ -148,7 +148,10 @@ export function mount(root, context) {
     empty.hidden = path(conversation).length > 0;
     if (empty.hidden) return;
     const restoreFocus = rememberFocus(empty);
-    fill(empty, chosen ? welcome(chosen, suggestions, suggest, names.open) : nothingToTalkTo(context));
+    fill(
+      empty,
+      chosen ? welcome(chosen, suggestions, suggest, names.open) : nothingToTalkTo(context),
+    );
     restoreFocus();
   }
 
@@ -231,7 +234,11 @@ function fillPicker(picker, models, chosen) {
     picker,
     sorted.map(({ id, minigpt }) =>
       // a phone has no room for more than is needed
-      el("option", { value: id }, minigpt.assistant || /\bbase\b/.test(id) ? id : `${id} (base model)`),
+      el(
+        "option",
+        { value: id },
+        minigpt.assistant || /\bbase\b/.test(id) ? id : `${id} (base model)`,
+      ),
     ),
   );
   picker.hidden = !models.length;

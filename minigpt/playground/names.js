@@ -22,7 +22,8 @@ export function grouped(names) {
   for (const one of names) {
     let head = one;
     while (byName.has(head.parent)) head = byName.get(head.parent);
-    rows.set(head, [...(rows.get(head) ?? []), one]);
+    if (!rows.has(head)) rows.set(head, []);
+    rows.get(head).push(one);
   }
   const all = [...rows.values()];
   const alone = Object.entries(ALONE).map(([kind, heading]) => [

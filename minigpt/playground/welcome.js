@@ -6,9 +6,10 @@ import { nameButton } from "./names.js";
 // What to try, and what it shows. `known`, `invented`, ... are what playground_suggestions.py found
 // in the files the models were made from; where it found none, the line is left out.
 const SUGGESTIONS = {
-  assistant: ({ known, held_out, invented }) => [
+  assistant: ({ known, own, held_out, invented }) => [
     ["What can you do?", "The answer was written for it, to be learned."],
     [known, "It was taught the answer, though not in these words."],
+    [own, "One of your own conversations."],
     [invented, "There is no such name: does it say so?"],
     [held_out, "It read of this, but was never taught the answer."],
     ["Why is the sky blue?", "Was there anything of this in its pages?"],
@@ -63,10 +64,11 @@ const CAN = {
 // Make a row of names to begin with, and a button that shows all that it was taught.
 function taughtNames({ taught, begin }, say, showAll) {
   const some = begin.map((name) => taught.find((one) => one.name === name));
+  const which = some.length ? "these names are: " : "some names are. ";
   return el(
     "p",
     { class: "taught" },
-    el("span", { class: "soft small" }, "It was taught what these names are: "),
+    el("span", { class: "soft small" }, `It was taught what ${which}`),
     some.map((one) => nameButton(one, say)),
     el(
       "button",
