@@ -186,6 +186,8 @@ def told_below(blocks, i):
     if not found or found[2] or " " in found[0] or not NAMELIKE.search(found[0]):
         return ""
     for paragraph in following:
+        if not paragraph:
+            continue
         if BELOW_HEADING.fullmatch(paragraph) or HISTORY.match(paragraph):
             is_sure = True
             if paragraph.endswith(":"):  # the default is code

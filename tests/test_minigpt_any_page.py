@@ -176,6 +176,7 @@ def test_before_what_tells_of_a_call_may_stand_its_history_and_its_arguments(bef
     "name, below, is_told",
     [
         ("ROPE_ENDS", "Default: 2", True),
+        ("ROPE_ENDS", "Default: 2\n\n", True),
         ("rope.ends", "Added in: v1.2", True),
         ("rope.ends ¶", "New in version 1.2.", True),
         ("ROPE_ENDS", "Default:\n\n{'ends': 2}", True),
