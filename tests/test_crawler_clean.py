@@ -296,7 +296,7 @@ def test_short_pages_of_a_reference_are_judged_by_their_sentences(tmp_path):
         "http://m.example/ru": russian * 3 + b"<p>%s</p>" % (english * 2),
         "http://m.example/th": thai * 3 + b"<p>%s</p>" % (english * 2),
         "http://m.example/of": defining + russian,
-        "http://m.example/li": b"<p>DataFrame.columns</p><p>The column labels of a DataFrame.</p>",
+        "http://m.example/li": defining.replace(b"<dd>", b"<dt>"),  # no definition
     }
     path = write_warc(tmp_path / "p.warc", pages)
     documents, report = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
