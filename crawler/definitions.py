@@ -30,11 +30,11 @@ SIGNATURE = re.compile(
     r"(?: ?(?:->|→|:|=>|where|throws|const|noexcept|override)[^.]*)?;?"
 )
 _KIND = "attribute|class|const|enum|exception|interface|macro|property|static|struct|trait|type"
-# without arguments: `Knot.ends`, `property Knot.ends: int = 2`, `class Knot`; not `Home`
+# `Knot.ends`, `property Knot.ends: int = 2`, `class Knot`, `Knot.tie(a) = <b>`; not `Home`
 NAMED = re.compile(
     rf"(?:(?:{_BEFORE}|{_KIND}) ){{0,5}}"
     rf"(?:[^\W\d][\w$]*(?:(?:\.|::|#)[\w$~]+)+|(?:{_KIND}) \w*[A-Z_]\w*)"
-    r"(?:: ?[\w.]+(?:\[.*\])?)?(?: = .*)?"
+    rf"(?:{_ARGUMENTS})?(?:: ?[\w.]+(?:\[.*\])?)?(?: = .*)?"
 )
 TOLD = re.compile(r" {4}[A-Z].*\.$", re.M)
 WORD = re.compile(r"\w+")

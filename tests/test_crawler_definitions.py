@@ -109,7 +109,21 @@ def test_a_hostile_heading_takes_no_time(piece):
 
 
 @pytest.mark.parametrize(
-    "piece", ["class ", "a.", "a: [", "a.b: a[", "a = ", "_", "Class A ", "\n"]
+    "piece",
+    [
+        "class ",
+        "a.",
+        "a: [",
+        "a.b: a[",
+        "a = ",
+        "_",
+        "Class A ",
+        "a.b(",
+        "a.b((",
+        "a.b()",
+        "a.b(a)(",
+        "\n",
+    ],
 )
 def test_a_hostile_signature_takes_no_time(piece):
     start = time.process_time()
@@ -130,6 +144,7 @@ def test_no_page_at_all_is_written_as_nothing():
         ("knots.Knot.tie\n\nclass Knot.tie\n    Tie a rope. It holds.\n\nReturns", True),
         ("Knot.tie(rope)\n    Tie a rope.\n\nReturns\n    It.", True),  # its heading is elsewhere
         ("Knot.ends\n    How many ends it has.", True),
+        ("Knot.tie(rope) = <a function>\n    Tie a rope.", True),
         ("Knot::ends\n    How many ends it has.", True),
         ("property Knot.ends: int = 2\n    How many ends it has.", True),
         ("knots.Knot\n\nfinal class Knot\n    A bend in a rope.", True),
