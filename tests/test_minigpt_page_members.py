@@ -109,6 +109,20 @@ def test_what_a_class_takes_or_raises_is_no_attribute_of_it(heading, term, is_at
         assert names_of(below) == ["knots.Knot.tie", *attribute], below
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Keyword arguments", "Optional parameter", "Params", "Argument:", "options", "Return values",
+     "Return", "Yield", "Receives", "Throws", "Exceptions", "Error", "Warns", "Warning", "Related"],
+)  # fmt: skip
+def test_beneath_such_a_line_stand_no_attributes(line):
+    page = (
+        "class Knot\n    A knot.\n\n    {}\n\n    hemp\n        Of it.\n\n    cut()\n        Cut."
+    )
+    assert names_of(page.format(line)) == ["Knot.cut"]
+    for other in ("Ropes", f"{line} of ropes", f"{line}\n        It is a list."):
+        assert names_of(page.format(other))[-2:] == ["Knot.hemp", "Knot.cut"], other
+
+
 def test_behind_a_method_may_stand_attributes_again():
     raises = SECTION.format("<p>Raises</p>", "error")
     page = extract(
