@@ -26,8 +26,9 @@ asked for again: what is done is in a folder beside the output, OUT.work.
 
 Output: JSON Lines, gzip-compressed, fields `text id url date language language_score` as in FineWeb
 and `title` and `in_degree`, how many other pages link to the document; in the order of the input;
-the same input gives the same bytes, whoever works. Beside it `clean.json`, the report (see
-`funnel.py`). Damaged archives are read as far as they can be.
+the same input gives the same bytes, whoever works. The score is the probability that the text is in
+the language; of a page that defines one term, kept for its sentences, that these are. Beside it
+`clean.json`, the report (see `funnel.py`). Damaged archives are read as far as they can be.
 
 Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """

@@ -29,6 +29,13 @@ SIGNATURE = re.compile(
     rf"(?:(?!\((?:\d\w?|e?s)\)){_ARGUMENTS}| \(\))"
     r"(?: ?(?:->|→|:|=>|where|throws|const|noexcept|override)[^.]*)?;?"
 )
+_KIND = "attribute|class|const|enum|exception|interface|macro|property|static|struct|trait|type"
+# `Knot.ends`, `property Knot.ends: int = 2`, `class Knot`, `Knot.tie(a) = <b>`; not `Home`
+NAMED = re.compile(
+    rf"(?:(?:{_BEFORE}|{_KIND}) ){{0,5}}"
+    rf"(?:[^\W\d][\w$]*(?:(?:\.|::|#)[\w$~]+)+|(?:{_KIND}) \w*[A-Z_]\w*)"
+    rf"(?:{_ARGUMENTS})?(?:: ?[\w.]+(?:\[.*\])?)?(?: = .*)?"
+)
 TOLD = re.compile(r" {4}[A-Z].*\.$", re.M)
 WORD = re.compile(r"\w+")
 NAME = re.compile(r"([\w.:$~]{2,60})(?: ?\(\))?")
@@ -77,13 +84,17 @@ def is_definition(text: str) -> bool:
         tie(rope, end=None)     the same name
             Tie a rope.         a sentence, indented
 
-    Of a page that lists several the heading is another name.
+    Of a page that lists several the heading is another name. "Home" is a name of nothing that is
+    defined so: the line must be a call, dotted or said to be a class or the like.
     """
     first, *others = text.split("\n\n", 2)
     heading = first if others and "\n" not in first else ""
     signature, _, said = (others[0] if heading else first).partition("\n")
     name = WORD.findall(heading)[-1:]
-    return bool(TOLD.match(said)) and set(name) <= set(WORD.findall(signature))
+    if (heading and not name) or len(signature) > MAX_SIGNATURE or not TOLD.match(said):
+        return False
+    is_signature = SIGNATURE.fullmatch(signature) or NAMED.fullmatch(signature)
+    return bool(is_signature) and set(name) <= set(WORD.findall(signature))
 
 
 def _says(name: str, text: str) -> bool:

@@ -9,7 +9,8 @@ languages therefore adds up to less than 1. This is not a word list and knows no
 
 A text is read as lower-case words with a blank on either side; digits and punctuation say nothing.
 Nor do lines that give a name its value (`EACCES = 13`), unless there is nothing else: two hundred
-constants would outweigh the prose of the page that lists them.
+constants would outweigh the prose of the page that lists them. Of a page that defines one term
+names may be the larger part: there its sentences can be asked alone, see `of_sentences`.
 
 The table, `data/language_ngrams.tsv.gz`, is text: the language codes, then one line for each
 n-gram: its bytes (percent-encoded), a tab, and for each language round(-6 ln P) as two hexadecimal
@@ -64,14 +65,19 @@ def probability(text: str, language: str = "en") -> float:
 def of_sentences(text: str, language: str = "en", share: float = 0.0) -> float:
     """Return the probability that the sentences of a text are in a language, as `probability` does.
 
-    They are the lines that end with a full stop or the like: of a page of names and code, the rest.
-    It is 0 where they hold less than `share` of the words.
+    They are the lines that end with a full stop or the like. It is 0 where they hold less than
+    `share` of the words, and where the other lines are in another language instead of in none, as
+    names and code are: a menu and headings say which language a page is in.
     """
     text = text[:MAX_CHARACTERS]
-    lines = text.splitlines()
-    said = "\n".join(line for line in lines if TERMINAL.intersection(line.rstrip()[-1:]))
-    is_enough = len(WORD.findall(said)) >= share * len(WORD.findall(text))
-    return probability(said, language) if is_enough else 0.0
+    said, others = [], []
+    for line in text.splitlines():
+        (said if TERMINAL.intersection(line.rstrip()[-1:]) else others).append(line)
+    is_enough = len(WORD.findall("\n".join(said))) >= share * len(WORD.findall(text))
+    likeliest = min(zip(_costs("\n".join(others)), _table()[0], strict=False), default=(0, NONE))
+    if not is_enough or likeliest[1] not in (NONE, language):
+        return 0.0
+    return probability("\n".join(said), language)
 
 
 def detect(text: str) -> str | None:

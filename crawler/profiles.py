@@ -46,8 +46,8 @@ class Rules:
     short_lines: float | None = 0.67  # share of lines of up to 30 characters
     repeated_line_share: float | None = 0.01  # characters in repeated lines, stricter than Gopher
     newlines: float | None = 0.3  # line ends for each word and punctuation mark
-    # language: if a text seems to be in another one, its sentences decide, where they have at least
-    # this share of its words
+    # language: if a text that defines one term seems to be in another one, its sentences decide,
+    # where they have at least this share of its words
     sentence_words: float | None = None
     # duplicates, see dedup.py
     repeatable_characters: int = 60  # a shorter paragraph may be said again

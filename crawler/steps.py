@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from crawler import badwords, language, quality, urls, warc
+from crawler.definitions import is_definition
 from crawler.extract import decode, extract
 
 
@@ -43,7 +44,9 @@ class Document:
     date: str
     title: str = ""
     text: str = ""
-    score: float = 0.0  # probability of the wanted language
+    # probability that the text is in the wanted language; where a profile has it so, and that is
+    # less than is asked for, of a text that defines one term: that its sentences are
+    score: float = 0.0
     in_degree: int = 0  # how many other pages link to it
 
 
@@ -87,7 +90,7 @@ def read_page(page: warc.Page, settings: Settings) -> PageResult:
     extract_s = time.perf_counter() - start
     score = language.probability(document.text, settings.language)
     share = quality.rules_of(settings.profile).sentence_words
-    if score < settings.min_language and share is not None:
+    if score < settings.min_language and share is not None and is_definition(document.text):
         score = max(score, language.of_sentences(document.text, settings.language, share))
     language_s = time.perf_counter() - start - extract_s
     document.score = round(score, 4)

@@ -28,7 +28,7 @@ import re
 from dataclasses import dataclass
 
 from minigpt.page_members import members
-from minigpt.page_tables import alike, described, of_cell, told_rows
+from minigpt.page_tables import calls_alike, described, of_cell, told_rows
 from minigpt.page_title import NUMBER
 from minigpt.pydoc_page import LONGEST_TOLD, first_sentence
 from minigpt.telling import ASIDE, telling
@@ -58,6 +58,8 @@ HISTORY = re.compile(r"\s*(?:History$|Stability: |Version \| Change)")
 BELOW_HEADING = re.compile(
     r"(?:Default(?: value)?:|(?:Added|Changed|Deprecated|Introduced|New) (?:in|since)\b).{0,100}"
 )
+# Since when there is such a thing is said of these, too: "FAQ", "MIT-License", "Python-3.9".
+OF_TEXT = re.compile(r"[A-Z]+|[A-Z]\w*(?:-[A-Z\d][\w.]*)+")
 OF_VERSION = re.compile(r"[vV]?\d")  # v1.2
 # Titles of pages that lead to others, or are about no more than what is new.
 AWAY = re.compile(
@@ -158,7 +160,7 @@ def entries(text, page=""):
             name, arguments, said = match[1], match[2] or "", telling(block)
             if said and NAMELIKE.search(name + arguments) and len(name) <= LONGEST_NAME:
                 yield Entry(name, "" if arguments == "()" else arguments, said, SAID)
-        elif calls := alike(blocks, i):
+        elif calls := calls_alike(blocks, i):
             said = of_cell(blocks[i + 1]) if blocks[i + 1][:1].isupper() else ""
             yield from (Entry(*call[:2], said, CALLED) for call in calls if said)
         elif said := told_below(blocks, i):
@@ -186,8 +188,10 @@ def told_below(blocks, i):
     if not found or found[2] or " " in found[0] or not NAMELIKE.search(found[0]):
         return ""
     for paragraph in following:
+        if not paragraph:
+            continue
         if BELOW_HEADING.fullmatch(paragraph) or HISTORY.match(paragraph):
-            is_sure = True
+            is_sure = is_sure or paragraph.startswith("Default") or not OF_TEXT.fullmatch(found[0])
             if paragraph.endswith(":"):  # the default is code
                 next(following, "")
         elif not paragraph.startswith(("- <", "- {")):  # of which type it is

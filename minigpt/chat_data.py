@@ -36,9 +36,10 @@ from minigpt.chat_questions import examination
 from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
 from minigpt.data_files import DATA
-from minigpt.facts import OF_PYTHON, collect, read_documents
+from minigpt.facts import OF_PYTHON, collect
 from minigpt.general import read_general
 from minigpt.invented import Invented
+from minigpt.page_records import read_documents
 from minigpt.phrasings import TRAINED
 from minigpt.small_talk import read_small_talk
 from minigpt.wordings import HELD_OUT

@@ -19,13 +19,10 @@ This only reads; which facts are taught is in best_known.py, how they become que
 phrasings.py, how these become files in chat_data.py.
 """
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from bpe.documents import kind, whole_gzip
-from bpe.mistakes import reason
 from minigpt import any_page
 from minigpt.as_typed import ends
 from minigpt.page_title import site_words, without_site
@@ -39,7 +36,6 @@ from minigpt.pydoc_page import (
 )
 
 MOST_ARGUMENTS = 40  # characters; print has more
-MOST_LINKS = 2**53  # to a page; a float holds more only roughly
 PYDOC_TITLE = re.compile(r"Pydoc: (?:built-in )?(?:module|package) (\S+)")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
@@ -62,33 +58,6 @@ class Fact:
     source: str  # the page's address
     in_degree: int = 0  # how many other pages link to it
     is_whole: bool = False  # the page is about nothing else
-
-
-def read_documents(path):
-    """Return the records of documents.jsonl.gz; raise ValueError for others.
-
-    Only "text" need be there, as for bpe/documents.py; other fields may be null.
-    """
-    records = []
-    with kind(path)[1](path, "rb") as file:
-        for number, line in enumerate(iter(lambda: whole_gzip(path, file.readline), b""), start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line.decode("utf-8-sig"))
-                record = {name: value for name, value in record.items() if value is not None}
-                _ = record["text"] + record.get("title", "") + record.get("url", "")
-                if not 0 <= record.get("in_degree", 0) <= MOST_LINKS:
-                    raise ValueError(f"in_degree is {record['in_degree']}")
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: no document ({reason(error)}); a line must be like "
-                    '{"title": "heapq", "text": "...", "url": "...", "in_degree": 3}'
-                ) from None
-            records.append(record)
-    if not records:
-        raise ValueError(f"{path}: empty; it must hold documents, one a line")
-    return records
 
 
 def collect(records):

@@ -16,7 +16,7 @@ or in a paragraph before:
     Description: | Tie a rope
     Syntax: | TieRope length
 
-Tables whose cells are paragraphs are written as these: see alike.
+Tables whose cells are paragraphs are written as these: see calls_alike.
 
 Which names are asked for is in any_page.py, which sentences tell what a thing is in telling.py.
 """
@@ -25,7 +25,7 @@ import re
 
 from minigpt.page_title import without_sign
 from minigpt.telling import telling
-from minigpt.term_line import defined, gives
+from minigpt.term_line import LONGEST_NAME, defined, gives
 
 CELLS = re.compile(r" \|(?= |$)")
 # The heads of cells that tell; of those with another, "Form field", it is not certain that they do.
@@ -37,8 +37,10 @@ TELLS = re.compile(
 MOST = 0.8  # share of the rows that tell, of a table without a head
 WORDS = 3  # of prose in what such a row tells, on average
 PROSE = re.compile(r"(?:a|[a-z]{2,})[ ,/-]")  # and no name: "rope_ends says how many"
-PLAIN = re.compile(r"(?<![\w.:=_(-])[A-Z]?[a-z]+(?![\w:=_(-]|\.\w)")
+PLAIN = re.compile(r"(?<![\w.:=(-])[A-Z]?[a-z]+(?![\w:=(-]|\.\w)")
 SYNTAX = re.compile(r"(?:Syntax|Usage|Synopsis):")
+# No name of a table that does not say that it has some: "Monday-Friday", "Jean-Paul".
+PROPER = re.compile(r"[A-Z]\w*(?:-[A-Z]\w*)+")
 HEADING = re.compile(r"<?([A-Za-z_][\w.:-]*)>?(?: (?i:command|directive|option|setting))?")
 
 
@@ -61,7 +63,7 @@ def told_rows(paragraphs, i):
         rows = [row for row in rows[not has_head :] if column < len(row) <= len(head)]
         return [(row[0], of_cell(row[column]), False) for row in rows]
     found = [(row[0], of_cell(row[1]), False) for row in rows if len(row) == 2]
-    found = [row for row in found if row[1]]
+    found = [row for row in found if row[1] and not PROPER.fullmatch(row[0])]
     n_words = sum(len(PLAIN.findall(said)) for _, said, _ in found)
     is_telling = len(found) >= max(2, MOST * len(rows)) and n_words >= WORDS * len(found)
     return found if is_telling and not has_head else []
@@ -77,7 +79,7 @@ def described(paragraph, before):
     return of_cell(rows[0][1]) if is_of_page else ""
 
 
-def alike(blocks, i):
+def calls_alike(blocks, i):
     """Return (name, arguments, True) of each of several calls that take the same, till block `i`.
 
     They say what they give, as in tables of functions, each in a line of its own:
@@ -110,8 +112,10 @@ def rows_of(paragraph):
 def heading(line, rows):
     """Return [name] of a heading, where a row says that one writes it so, else []."""
     match = HEADING.fullmatch(without_sign(line))
-    written = [row[1].lstrip("<") for row in rows if SYNTAX.fullmatch(row[0])]
-    is_name = match and any(re.match(re.escape(match[1]) + r"(?!\w)", cell) for cell in written)
+    if not match or len(match[1]) > LONGEST_NAME:
+        return []
+    begins = re.compile(rf"<*{re.escape(match[1])}(?!\w)")
+    is_name = any(SYNTAX.fullmatch(row[0]) and begins.match(row[1]) for row in rows)
     return [match[1]] if is_name else []
 
 

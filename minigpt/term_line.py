@@ -29,6 +29,7 @@ KEYWORDS = re.compile(
     r"public|pub|static|staticmethod|struct|trait|type|union|variable)\s+)+"
     r"(?=\S*[A-Z_.($\d])"  # else it belongs to the term: "class variable"
 )
+ADDRESS = re.compile(r"\w@\w|://")  # of somebody, or of a page
 TYPED = re.compile(r"(?:[\w*&<>]+ )+\**(?=\w*(?:_|[a-z][A-Z])\w*$)")  # the type of a C variable
 TERM = re.compile(r"[A-Za-z_$@.\\][\w$@.+*/:\\-]*(?: [\w$@.+*/\\-]+)*")
 OPTION = re.compile(r"(?<![\w-])--?\w++(?:-\w++)*+(?!-)")  # but not in "<new-branch>"
@@ -61,7 +62,8 @@ def defined(line, page=""):
             return (name, "" if arguments == "()" else arguments, True) if is_good else None
     name = re.split(r" \(|: | = |=", line)[0].strip(" :,")
     is_short = len(name) <= LONGEST_NAME and len(name.split()) <= MOST_WORDS
-    return (name, "", False) if is_short and TERM.fullmatch(name) else None
+    is_good = is_short and TERM.fullmatch(name) and not ADDRESS.search(name)
+    return (name, "", False) if is_good else None
 
 
 def is_term(name, said):

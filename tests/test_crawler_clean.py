@@ -280,18 +280,31 @@ def test_web_profile_keeps_prose(tmp_path):
 
 def test_short_pages_of_a_reference_are_judged_by_their_sentences(tmp_path):
     page = b"<h1>pandas.DataFrame.columns</h1><dl><dt>DataFrame.columns</dt><dd>%s</dd></dl>"
+    english = b"All of the knots on this site may be tied by you at home, and at sea."
+    russian, thai = (
+        "".join(f"<h2>{heading}</h2>" for heading in headings.split(", ")).encode()
+        for headings in (
+            "Как завязать прямой узел, Новости и события клуба, Магазин верёвок и канатов",
+            "วิธีผูกเงื่อน, ข่าวสารของสโมสร, ร้านขายเชือก",
+        )
+    )
+    defining = page % b"The column labels of the DataFrame."
     pages = {
         "http://m.example/en": page % b"The column labels of the DataFrame.",
         "http://m.example/de": page % "Die Überschriften aller Spalten.".encode(),
         "http://m.example/no": page % b"DataFrame.columns, DataFrame.rows",
+        "http://m.example/ru": russian * 3 + b"<p>%s</p>" % (english * 2),
+        "http://m.example/th": thai * 3 + b"<p>%s</p>" % (english * 2),
+        "http://m.example/of": defining + russian,
+        "http://m.example/li": defining.replace(b"<dd>", b"<dt>"),  # no definition
     }
     path = write_warc(tmp_path / "p.warc", pages)
     documents, report = run(path, "-o", tmp_path / "d.gz", "--profile", "reference")
     assert [document["url"][-2:] for document in documents] == ["en"]
     assert 0.65 < documents[0]["language_score"] < 1
     reasons = [reason for step in report["steps"] for reason in step["reasons"].items()]
-    assert reasons == [("not en", 2)]
-    with pytest.raises(ValueError, match="language removed 3"):
+    assert reasons == [("not en", 6)]
+    with pytest.raises(ValueError, match="language removed 7"):
         run(path, "-o", tmp_path / "w.gz", "--profile", "web")
 
 

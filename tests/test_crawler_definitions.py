@@ -108,6 +108,31 @@ def test_a_hostile_heading_takes_no_time(piece):
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "class ",
+        "a.",
+        "a: [",
+        "a.b: a[",
+        "a = ",
+        "_",
+        "Class A ",
+        "a.b(",
+        "a.b((",
+        "a.b()",
+        "a.b(a)(",
+        "\n",
+    ],
+)
+def test_a_hostile_signature_takes_no_time(piece):
+    start = time.process_time()
+    for n in (MAX_SIGNATURE // len(piece), 100_000):
+        is_definition(f"{piece * n}\n    Tie it.")
+        is_definition(f"a.b\n\n{piece * n}\n    Tie it.")
+    assert time.process_time() - start < 2
+
+
 def test_no_page_at_all_is_written_as_nothing():
     assert render([]) == ""
 
@@ -118,6 +143,22 @@ def test_no_page_at_all_is_written_as_nothing():
         ("knots.Knot.tie\n\ntie(rope, end=None)\n    Tie a rope.", True),
         ("knots.Knot.tie\n\nclass Knot.tie\n    Tie a rope. It holds.\n\nReturns", True),
         ("Knot.tie(rope)\n    Tie a rope.\n\nReturns\n    It.", True),  # its heading is elsewhere
+        ("Knot.ends\n    How many ends it has.", True),
+        ("Knot.tie(rope) = <a function>\n    Tie a rope.", True),
+        ("Knot::ends\n    How many ends it has.", True),
+        ("property Knot.ends: int = 2\n    How many ends it has.", True),
+        ("knots.Knot\n\nfinal class Knot\n    A bend in a rope.", True),
+        ("knots.tie\n\nfn tie<T>(rope: T) -> Knot\n    Tie a rope.", True),
+        ("Home\n    Welcome to the site of all ropes.", False),
+        ("Welcome\n\nWelcome home\n    This is the site of all ropes.", False),
+        ("Home: all ropes\n    Welcome to the site of all ropes.", False),
+        ("Rope.org: all of them\n    Welcome to the site of all ropes.", False),
+        ("class action\n    All of them together.", False),
+        ("knots.Knot\n\nKnot of a rope\n    A bend in a rope.", False),
+        ("Ropes (old)\n    Welcome to the site of all ropes.", False),
+        ("???\n\nfoo\n    Bar baz is here.", False),
+        ("???\n\nfoo(bar)\n    Bar baz is here.", False),
+        (f"tie({'a, ' * 200})\n    Tie a rope.", False),
         ("knots\n\ntie(rope)\n    Tie a rope.", False),
         ("knots.tie\n\nFunctions\n\ntie(rope)\n    Tie a rope.", False),
         ("knots.tie\n\nuntie(rope)\n    Tie a rope.", False),

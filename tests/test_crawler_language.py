@@ -81,9 +81,16 @@ def test_the_sentences_of_a_page_may_be_in_another_language_than_its_names():
 
 
 def test_sentences_count_only_where_they_are_enough_of_the_words():
-    text = "Die Knoten\n" * 7 + "All of this is ours."  # 14 and 5 words
+    text = "numpy ndarray\n" * 7 + "All of this is ours."  # 14 and 5 words
     assert language.of_sentences(text, share=0.26) > 0.65
     assert language.of_sentences(text, share=0.27) == 0
+
+
+def test_sentences_do_not_count_where_the_other_lines_are_in_another_language():
+    for text in OTHERS.values():
+        headings = text.rstrip(".。") + "\n"
+        assert language.of_sentences(headings * 2 + ENGLISH[0]) == 0
+    assert language.of_sentences(f"{ENGLISH[1].rstrip('.')}\n{ENGLISH[0]}") > 0.65
 
 
 def test_a_mixed_page_goes_to_the_larger_part():

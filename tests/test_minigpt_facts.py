@@ -8,7 +8,8 @@ import pytest
 from chat_examples import page
 
 from bpe.documents import documents
-from minigpt.facts import Fact, collect, read_documents
+from minigpt.facts import Fact, collect
+from minigpt.page_records import read_documents
 
 
 def test_a_modules_page_says_what_it_is_and_of_each_function_three_things():

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from crawler.extract import extract
 from minigpt.any_page import CALLED, LISTED, Entry, entries
 from minigpt.page_members import members
 
@@ -67,6 +68,69 @@ def test_a_class_ends_where_the_next_line_stands_at_the_margin():
     assert names_of(f"class Rope\n    A rope.\n\nclass Knot\n    One.\n\n{below}") == ["Knot.cut"]
     two = f"class Rope\n    A rope.\n\n    top\n        Of it.\n\nclass Knot\n    One.\n\n{below}"
     assert names_of(two) == ["Knot.cut"]
+
+
+SECTION = "{}<dl><dt>{}</dt><dd>The rope that is used for it.</dd></dl>"
+
+
+@pytest.mark.parametrize(
+    "heading, term, is_attribute",
+    [
+        ('<p class="rubric">Parameters</p>', "hemp : Rope", False),
+        ("<h4>Parameters</h4>", "hemp : Rope", False),
+        ("<h4>Parameters</h4><p>It takes one.</p>", "hemp", False),
+        ("<p>Other parameters:</p>", "hemp", False),
+        ("<p>Arguments</p>", "hemp", False),
+        ("<p>Args:</p>", "hemp", False),
+        ("<p>Returns:</p>", "hemp", False),
+        ("<p>Return value</p>", "hemp", False),
+        ("<p>Yields</p>", "hemp", False),
+        ("<p>Raises</p>", "error", False),
+        ("<p>See also</p>", "hemp", False),
+        ("", "rope : Rope", False),  # the class takes it
+        ("", "property rope", True),
+        ("<p>Raises</p>", "property hemp", True),
+        ("<p>Attributes</p>", "hemp : Rope", True),
+        ("<p>Raises</p><dl><dt>error<dd>It slips.</dl><p>Attributes</p>", "hemp", True),
+        ("<dl><dt>Parameters:<dd><dl><dt>rope<dd>One.</dl></dl>", "hemp", True),
+        ("", "hemp", True),
+    ],
+)
+def test_what_a_class_takes_or_raises_is_no_attribute_of_it(heading, term, is_attribute):
+    section = SECTION.format(heading, term)
+    name = term.removeprefix("property ").partition(" ")[0]
+    page = """<h1>Knots</h1><dl><dt>class knots.Knot(rope, *, end=None)</dt><dd><p>A knot.</p>{}
+    <dl><dt>tie(end)</dt><dd>Tie it to an end.</dd></dl>{}</dd></dl>"""
+    attribute = [f"knots.Knot.{name}"] * is_attribute
+    above = extract(page.format(section, ""), "http://a/").text
+    assert names_of(above) == [*attribute, "knots.Knot.tie"], above
+    if name != "rope":
+        below = extract(page.format("", section), "http://a/").text
+        assert names_of(below) == ["knots.Knot.tie", *attribute], below
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Keyword arguments", "Optional parameter", "Params", "Argument:", "options", "Return values",
+     "Return", "Yield", "Receives", "Throws", "Exceptions", "Error", "Warns", "Warning", "Related"],
+)  # fmt: skip
+def test_beneath_such_a_line_stand_no_attributes(line):
+    page = (
+        "class Knot\n    A knot.\n\n    {}\n\n    hemp\n        Of it.\n\n    cut()\n        Cut."
+    )
+    assert names_of(page.format(line)) == ["Knot.cut"]
+    for other in ("Ropes", f"{line} of ropes", f"{line}\n        It is a list."):
+        assert names_of(page.format(other))[-2:] == ["Knot.hemp", "Knot.cut"], other
+
+
+def test_behind_a_method_may_stand_attributes_again():
+    raises = SECTION.format("<p>Raises</p>", "error")
+    page = extract(
+        f"""<dl><dt>class Knot(rope)</dt><dd><p>A knot.</p>{raises}
+        <dl><dt>tie(end)<dd>Tie it.<dt>end<dd>Of it.<dt>rope<dd>Of it.</dl></dd></dl>""",
+        "http://a/",
+    ).text
+    assert names_of(page) == ["Knot.tie", "Knot.end", "Knot.rope"]
 
 
 @pytest.mark.parametrize(

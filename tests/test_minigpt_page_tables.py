@@ -1,5 +1,7 @@
 """The tables of a page -> the rows that have a name in one cell, and in another what it is."""
 
+import time
+
 import pytest
 
 from minigpt.any_page import CALLED, PAGE, TABLED, Entry, entries, page_entry
@@ -49,6 +51,10 @@ def test_of_a_table_without_a_head_the_second_of_two_cells_tells():
         "rope_end | knot.ends.last\nrope_top | knot.ends.first",
         "tie(rope) | Tie a rope to this one\nRope.cut(end) | Cut it in two parts\nRope.end | 2",
         "rope_one | Hemp rope\nrope_two | Wire rope",
+        *(
+            f"rope_one | Ends {sign}hemp {sign}wire {sign}both\nrope_two | Tops {sign}one {sign}two"
+            for sign in (".", ":", "=", "(", "-", "2")
+        ),
     ):
         assert told(values) == {}, values
 
@@ -95,6 +101,49 @@ def test_a_table_at_the_top_of_a_page_says_what_that_is():
     assert page_entry("mod_tie", of_another).text == below
     assert page_entry("mod_tie", f"{below}\n\n{table}").text == below
     assert page_entry("mod_tie", f"Status: | Tie all ropes\nStatus: | x\n\n{below}").text == below
+
+
+@pytest.mark.parametrize(
+    "heading, row, is_one",
+    [
+        ("TieRope Directive", "Syntax", True),
+        ("TieRope command", "Usage", True),
+        ("TieRope Option", "Synopsis", True),
+        ("TieRope setting ¶", "Syntax", True),
+        ("TieRope", "Syntax", True),
+        ("TieRope manual", "Syntax", False),
+        ("TieRope command", "Example", False),
+        ("T" * 45, "Syntax", True),
+        ("T" * 46, "Syntax", False),
+    ],
+)
+def test_a_heading_says_of_which_sort_a_thing_is_and_a_row_how_it_is_written(heading, row, is_one):
+    name = heading.partition(" ")[0]
+    table = f"Description: | Tie a rope\n{row}: | {name} length"
+    assert told(f"{heading}\n\n{table}") == ({name: "Tie a rope."} if is_one else {})
+
+
+def test_a_heading_of_any_length_is_looked_for_once():
+    table = "\n".join(["Description: | a", *["Syntax: | b"] * 10_000])
+
+    def seconds(heading):
+        start = time.process_time()
+        assert told(f"{heading}\n\n{table}") == {}
+        return time.process_time() - start
+
+    # a hundred times as long if it is looked for in each row
+    assert any(seconds("a" * 200_000) < 5 * seconds("a") + 0.1 for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "name, is_one",  # of a table with a head
+    [("Monday-Friday", True), ("Jean-Paul", True), ("h@a.example", False), ("http://a.b/x", False)],
+)
+def test_days_people_and_addresses_are_no_names_of_a_table(name, is_one):
+    ropes = [f"rope_{end}" for end in "abcdef"]
+    rows = "\n".join(f"{cell} | What there is to say of it" for cell in [name, *ropes])
+    assert list(tabled(rows)) == ropes
+    assert list(tabled(f"Name | Description\n\n{rows}")) == [name] * is_one + ropes
 
 
 @pytest.mark.parametrize(
