@@ -36,7 +36,7 @@ def test_json_lines_are_taken(tmp_path):
         ("a.zip", b"PK\3\4", "a.zip is packed"),
         ("a.warc.gz", gzip.compress(TEXT, mtime=0), "an archive of pages; .*: give it by WARC=$"),
         ("a.json", b'[{"text": "a"}]', "a.json is JSON; .*jq -c .* .*a.json > .*a-lines.jsonl"),
-        ("a.json.gz", gzip.compress(b"[]", mtime=0), "gunzip .*a.json.gz, then .*a.json > .*a-lines"),
+        ("a.json.gz", gzip.compress(b"[]", mtime=0), "gunzip .*a.json.gz, then .*a.json > .*a-l"),
         ("a.json", b'{"text": "a"}', "a.json is JSON Lines .*: mv .*a.json .*a.jsonl"),
         ("a.ndjson", b'{"text": "a"}', "mv .*a.ndjson .*a.jsonl"),
         ("a.jsonl", b'\xef\xbb\xbf \n[{"text": "a"}]', "a.jsonl is JSON; .*an object a line"),
