@@ -30,6 +30,7 @@ WAIT = {
     "test_playground_views.py": 35,
     "test_playground_chat.py": 30,
     "test_playground_saved.py": 25,
+    "test_playground_names.py": 20,
     "test_make_interrupted.py": 18,
     "test_crawler_main.py": 18,
     "test_minigpt_cluster.py": 20,
