@@ -120,6 +120,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     write_lines(out / "train.jsonl", map(as_line, train))
     write_lines(out / "val.jsonl", map(as_line, val))
     write_lines(out / "questions.jsonl", questions)
+    n_systems = sum(m[0]["role"] == "system" for m, _ in users)
     report = {
         "stage": "conversations",
         "seconds": round(time.monotonic() - began, 3),
@@ -132,8 +133,8 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "written_repeats": repeats,
         "own": len(users),
         "own_repeats": times,
-        "own_system": sum(m[0]["role"] == "system" for m, _ in users),
-        "own_systems_differ": bool(users) and own_talks.same_system(users) is None,
+        "own_system": n_systems,
+        "own_systems_differ": n_systems > 0 and own_talks.same_system(users) is None,
         "facts": len(trained),
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},

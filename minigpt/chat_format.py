@@ -82,7 +82,7 @@ def read_conversations(path):
                 raise ValueError(f"{where}no valid JSON ({error}); mend or remove it") from None
             if not isinstance(record, dict) or "messages" not in record:
                 raise ValueError(f'{where}{shorten(record)}; it must be {{"messages": [...]}}')
-            messages = plain(record["messages"])
+            messages = normalised(record["messages"])
             try:
                 check_messages(messages)
                 if messages[-1]["role"] != "assistant":
@@ -95,8 +95,11 @@ def read_conversations(path):
         raise ValueError(f"{path} is empty; it must hold conversations, one a line")
 
 
-def plain(messages):
-    """Return messages with the system called so, and their parts of text as one."""
+def normalised(messages):
+    """Return messages in which "developer" is "system", and a content in parts of text is a text.
+
+    What is malformed stays as it is, for check_messages to say so.
+    """
     if not isinstance(messages, list):
         return messages
     found = []

@@ -16,7 +16,7 @@ from minigpt.chat_format import read_conversations
 
 TIMES = 20  # copies of each, where there is room ...
 SHARE = 0.15  # ... for so many, for each conversation about a fact or an unknown name
-LEAST = 4000  # or for so many conversations in all
+LEAST = 4000  # ... or for so many in all, where those are few
 ASKED = 150  # conversations that the examination has, at most
 MANY, HELD_OUT = 1000, 20  # of so many and more, one in so many is held out
 LONGEST = 200  # characters of what is typed in other ways
@@ -29,8 +29,10 @@ def read_own_talks(paths):
 
 def split(talks, rng):
     """Return those that are trained on, and those held out, chosen at random."""
-    held = set(rng.sample(range(len(talks)), len(talks) // HELD_OUT if len(talks) >= MANY else 0))
-    return tuple([talk for i, talk in enumerate(talks) if (i in held) == w] for w in (False, True))
+    n_held = len(talks) // HELD_OUT if len(talks) >= MANY else 0
+    held = set(rng.sample(range(len(talks)), n_held))
+    kept = [talk for i, talk in enumerate(talks) if i not in held]
+    return kept, [talk for i, talk in enumerate(talks) if i in held]
 
 
 def copies(talks, n_asked, rng, of_python=True):

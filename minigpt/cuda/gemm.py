@@ -1,6 +1,6 @@
 """Matrix products on the GPU: `matmul(a, b)` is a b, for views and batches, as `a @ b` writes it.
 
-A bias can be added in the same pass, and another matrix, or GELU applied, or b's columns added up
+In the same call a bias can be added, and another matrix, or GELU applied, or b's columns added up
 (a bias's gradient). `plain_matmul` says in plain lines what matmul does; that is what runs on NumPy
 arrays, and where cublasLt has no way to do it.
 
@@ -163,7 +163,7 @@ def matmul_and_sums(a, b, dtype):
 
     These are the gradients of a weight and of its bias. None where there is no way.
     """
-    (M, N) = check(a, b, None)
+    M, N = check(a, b, None)
     if not is_low(a):
         return None
     out, sums = kernels.empty(a, (M, N), dtype), kernels.empty(a, N, dtype)
@@ -171,6 +171,7 @@ def matmul_and_sums(a, b, dtype):
 
 
 def is_low(x):
+    """Tell whether x is bfloat16."""
     return x.dtype.name == "bfloat16"
 
 
