@@ -6,7 +6,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name.startswith("bpe"):
         raise
-    cure = "source .venv/bin/activate, which make made; or pip install -e ."
+    cure = "source .venv/bin/activate, which make made; or pip install ."
     what = f"{error.name} is not installed here; {cure}"
     raise ModuleNotFoundError(what, name=error.name) from None
 

@@ -15,7 +15,7 @@ COMMANDS = {
     "extract": ("crawler.extract_command", "print the main text of HTML files"),
 }
 
-_ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
+_ACTIVATE = "source .venv/bin/activate, which make made; or pip install ."
 _CURES = {
     FileNotFoundError: "give one that is there",
     IsADirectoryError: "it must be a file",

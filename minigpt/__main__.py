@@ -23,7 +23,7 @@ MADE_BY = {
 FLAGS = {"tokenizer.json": "tokenizer", "conversations/*.jsonl": "conversations"}
 
 # What a package that is missing needs.
-ACTIVATE = "source .venv/bin/activate, which make made; or pip install -e ."
+ACTIVATE = "source .venv/bin/activate, which make made; or pip install ."
 
 
 class Parser(argparse.ArgumentParser):

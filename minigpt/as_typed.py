@@ -1,8 +1,8 @@
 """A question -> the same as a person in a hurry may type it: small letters, no mark, a word before.
 
 A small model takes for something new whatever was never around a question: "hi, ", " pls", " ?".
-The questions are in wordings.py, further_wordings.py and follow_ups.py, and in small_talk.py's and
-general.py's files. Nothing of this is done to those of the examination.
+The questions are in data/: wordings.json, small_talk.jsonl and general.jsonl. Nothing of this is
+done to those of the examination.
 """
 
 import re

@@ -10,16 +10,16 @@ Small talk and questions about nothing that is taught are added in chat_data.py;
 answers is in evaluate_chat.py.
 """
 
-from minigpt import further, further_wordings, phrasings
+from minigpt import further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
-from minigpt.follow_up_wordings import HELD_OUT_FOLLOW_UPS
 from minigpt.follow_ups import OF_FUNCTION
-from minigpt.phrasings import ALSO, TRAINED, takes_article, with_article
-from minigpt.wordings import HELD_OUT
+from minigpt.phrasings import TRAINED
+from minigpt.wordings import HELD_OUT, HELD_OUT_FOLLOW_UPS
 
 EXAMINED = 200  # follow-ups about functions
 EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last
+WITH_ARTICLE = [text for text in HELD_OUT["class"] if phrasings.has_article(text)]
 EXAMINED_FURTHER = 30  # questions of each sort of further.py
 
 
@@ -60,15 +60,15 @@ def examination(writer, held_out, n_invented):
             yield line("follow_on", f.kind, f.name, before, f.source)
     for f in writer.facts:
         if f.kind == "class" and "." not in f.name:
-            text = rng.choice([text for text in HELD_OUT["class"] if takes_article(text)])
-            for name in (f.name, *ALSO.get(f.name, ())):
-                said = [text.format(with_article(name)), phrasings.answer(f.kind, f.name, f.text)]
+            for name in (f.name, *phrasings.ALSO.get(f.name, ())):
+                text = phrasings.put(name, rng.choice(WITH_ARTICLE))
+                said = [text, phrasings.answer(f.kind, f.name, f.text)]
                 yield line("article", f.kind, f.name, said, f.source)
     sorts = {}
     for one in further.further(writer.facts):
         sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)
     for found in sorts.values():
         for one in rng.sample(found, min(len(found), EXAMINED_FURTHER)):
-            text = rng.choice(further_wordings.HELD_OUT[one.asks]).format(one.name)
+            text = phrasings.put(one.name, rng.choice(HELD_OUT[one.asks]))
             asks = "follows" if one.follows else "not_taught"
             yield line(asks, one.asks, one.name, [text, one.answer], "further")

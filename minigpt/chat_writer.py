@@ -10,25 +10,25 @@ Of a taught name is asked, too, what was not taught of it and what follows (furt
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
-The words are in wordings.py and follow_ups.py, the examination in chat_questions.py, the files in
+The words are in data/wordings.json, the examination in chat_questions.py, the files in
 chat_data.py.
 """
 
 from collections import Counter
 
-from minigpt import as_typed, further, further_wordings, phrasings
+from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION, TRAINED_FOLLOW_UPS
-from minigpt.phrasings import ALSO, COMPOSED, takes_article, with_article
+from minigpt.phrasings import COMPOSED
 from minigpt.wordings import DIRECT, ECHOES
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
-POOLS = (DIRECT, COMPOSED)  # ... half of them plain ones; so are names asked for that are not known
-# ... and always in the most usual of them: were "What is json?" asked seldom, a small model would
-# take it for small talk, of which much begins so
+# ... most of them plain ones (so are names asked for that are not known), and always in the most
+# usual of them: were "What is json?" asked seldom, a small model would take it for small talk, of
+# which much begins so
 USUAL = 4
-FURTHER = (further_wordings.DIRECT, further_wordings.COMPOSED)
+LONG = 0.3  # share of the composed ones
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
 # those that look alike are taught ...
@@ -42,6 +42,7 @@ FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
+CALLED, BRACKETS = ("function", "method", "signature", "home"), 0.08  # of these: json.dumps()
 LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
@@ -86,7 +87,7 @@ class Writer:
     def question(self, fact, phrasing, vary=True):
         """Return [question, answer] about a fact."""
         name = self.last_part(fact.kind, fact.name, 1) if vary else fact.name
-        text = self.typed(phrasing, name, fact.kind) if vary else phrasing.format(name)
+        text = self.typed(phrasing, name, fact.kind) if vary else phrasings.put(name, phrasing)
         return [text, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def typed(self, phrasing, name, kind=""):
@@ -94,18 +95,22 @@ class Writer:
 
         Only a short module's are capitals now and then, and a term may be typed as it is spoken.
         """
-        takes = kind == "class" and "." not in name and takes_article(phrasing)
-        if takes and self.rng.random() < ARTICLES:
-            name = with_article(self.rng.choice([name, *ALSO.get(name, ())]))
+        takes, has = phrasings.takes_article(phrasing), phrasings.has_article(phrasing)
+        article = kind == "class" and "." not in name and (takes or has)
+        if article and self.rng.random() < ARTICLES:
+            name = self.rng.choice([name, *phrasings.ALSO.get(name, ())])
+            name = name if has else phrasings.with_article(name)
         else:
             if kind in OF_TERMS:
                 name = as_typed.spoken(name, self.rng, self.invented.known)
+            if kind in CALLED and "{}(" not in phrasing and self.rng.random() < BRACKETS:
+                name += "()"
             name = self.spell(name)
         text = as_typed.vary(phrasing, self.rng, self.of_python)
         is_short = kind == "module" and len(name) <= SHORT and name.isalpha()
         if is_short and self.rng.random() < CAPITALS:
             name = name.upper()
-        return text.format(name)
+        return phrasings.put(name, text)
 
     def last_part(self, kind, name, n):
         """Return a name, now and then without its module.
@@ -162,7 +167,7 @@ class Writer:
         # an invented one may end as a real one does, perhaps as one that is held out
         name = short if real or short not in self.invented.known else name
         text = self.rng.choice(texts)
-        text = self.typed(text, name, kind) if vary else text.format(name)
+        text = self.typed(text, name, kind) if vary else phrasings.put(name, text)
         return [text, phrasings.unknown_answer(kind, name)], name
 
     def echo(self, fact):
@@ -231,13 +236,13 @@ class Writer:
         return longer if sum(map(len, longer)) <= LONGEST else said
 
 
-def some_phrasings(kind, rng, pools=POOLS, n=ASKED):
-    """Return `n` phrasings of a kind in any order, half of them plain ones, of these the USUAL.
+def some_phrasings(kind, rng, n=ASKED):
+    """Return `n` phrasings of a kind in any order, LONG of them composed, of the others the USUAL.
 
-    Where half of `n` is no more than these, any plain ones; of an odd `n` one more is plain.
+    Where no more of `n` than these are plain, any plain ones.
     """
-    plain, composed = (words[kind] for words in pools)
-    n_plain = n - n // 2
+    plain, composed = DIRECT[kind], COMPOSED[kind]
+    n_plain = n - round(n * LONG)
     usual = plain[:USUAL] if n_plain > USUAL else []
     some = usual + rng.sample(plain[len(usual) :], n_plain - len(usual))
     return rng.sample(some + rng.sample(composed, n - len(some)), n)
@@ -286,11 +291,11 @@ def further_conversations(writer, rounds):
     rng = writer.rng
     for _ in range(rounds):
         for one in further.further(writer.facts):
-            for text in some_phrasings(one.asks, rng, FURTHER, one.times):
+            for text in some_phrasings(one.asks, rng, one.times):
                 name = writer.end_of_term(one.name, 1) if one.kind == "term" else one.name
                 yield conversation(writer.typed(text, name, one.kind), one.answer), "further"
                 for _ in range(unknown_ones(one.kind, rng)):
-                    texts = some_phrasings(one.asks, rng, FURTHER, one.times)
+                    texts = some_phrasings(one.asks, rng, one.times)
                     said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
                     if name is not None:
                         yield conversation(*said), "unknown"

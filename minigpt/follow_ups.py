@@ -6,13 +6,12 @@ Only what was said before makes clear what is meant: the last answer, or the one
     What does heapq.merge do?     Function heapq.merge: Merge multiple sorted inputs into a ...
     And the other functions?      Module heapq: of it I know heappop, heappush and merge.
 
-What is answered is in chat_writer.py; see phrasings.py for how wordings are held out. They are in
-follow_up_wordings.py.
+What is answered is in chat_writer.py; see phrasings.py for how wordings are held out.
 """
 
-from minigpt import further_wordings, wordings
-from minigpt.follow_up_wordings import FOLLOW_UPS, MORE
+from minigpt import wordings
 from minigpt.phrasings import composed
+from minigpt.wordings import FOLLOW_UP_CLAUSES, FOLLOW_UPS
 
 # Longer ones: the clauses in which a name is asked for, with MEANT in its place, but for those
 # where none can stand; and some more.
@@ -22,7 +21,7 @@ UNFIT = ("why there is a module {}", "what kind of module {} is", "what has {} i
 CLAUSES = {
     sort: [
         clause.format(meant)
-        for clause in (wordings.CLAUSES | further_wordings.CLAUSES)[sort] + MORE[sort]
+        for clause in wordings.CLAUSES[sort] + FOLLOW_UP_CLAUSES[sort]
         if clause not in UNFIT
         for meant in MEANT.get(sort, ("it", "that"))
     ]

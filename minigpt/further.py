@@ -14,7 +14,7 @@ it is asked for that, too, and the answer says so.
     other       anything else: an example, who wrote it, how fast it is, ...
 
 As for facts (phrasings.py) there are wordings to train on and others that serve to measure, and
-the same is asked of names that are not to be known. They are in further_wordings.py.
+the same is asked of names that are not to be known.
 """
 
 import re

@@ -4,15 +4,14 @@ To know no answer is not enough: a small model that was never asked such a thing
 it was, and writes half a fact. So it is asked for many of them, and says what it can be asked. They
 are put together from data/general.jsonl, written by hand; a line is one sort of question:
 
-    {"asked": ["How do I {}?", ...], "words": ["read a file", ...],
-     "held_out": ["What do I have to do to {}?", ...], "held_out_words": ["open a file", ...]}
+    {"asked": ["How do I {}?", ...], "words": ["read a file", ...], "held_out": []}
 
-Each of "words" may stand in each of "asked", two different ones where it has two places; what is
-"held_out" is never trained on and serves to measure, as everywhere (phrasings.py).
+Each of "words" may stand in each of "asked", two different ones where it has two places. What is
+"held_out", whole questions, is never trained on and serves to measure, as everywhere
+(phrasings.py).
 """
 
 import json
-import random
 from dataclasses import dataclass
 
 from minigpt.chat_format import conversation
@@ -21,10 +20,9 @@ from minigpt.facts import OF_PYTHON
 from minigpt.small_talk import typed
 
 NAME = "general.jsonl"
-FIELDS = ("asked", "words", "held_out", "held_out_words")
+FIELDS = ("asked", "words", "held_out")
 BEYOND = "That is beyond me."
 ANSWER = BEYOND + " I only know what some {}. Ask me about one by its name."
-EXAMINED = 9  # questions of each sort in the examination
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,8 @@ class General:
             for text in texts
         ]
 
-    def questions(self, seed=1):
+    def questions(self):
         """Return the lines of the examination, see chat_data.py."""
-        rng = random.Random(seed)
-        texts = [
-            put_together(sort["held_out"], sort["held_out_words"], rng)
-            for sort in self.sorts for _ in range(EXAMINED)
-        ]  # fmt: skip
         return [
             {
                 "messages": conversation(text, self.answer),
@@ -61,7 +54,8 @@ class General:
                 "name": text,
                 "source": self.source,
             }
-            for text in dict.fromkeys(texts)
+            for sort in self.sorts
+            for text in sort["held_out"]
         ]
 
 
@@ -86,6 +80,11 @@ def fits(asked, words):
     )
 
 
+def are_questions(texts):
+    """Tell whether it is a list of texts without places; it may be empty."""
+    return isinstance(texts, list) and all(text.strip() and "{}" not in text for text in texts)
+
+
 def answer(kinds):
     """Return what is said to such a question by who was taught facts of these `kinds`."""
     if set(kinds) <= {"page"}:
@@ -106,13 +105,13 @@ def read_general(path=DATA / NAME, kinds=("module",)):
             line = json.loads(text)
             sort = {field: line[field] for field in FIELDS}
             whole = fits(sort["asked"], sort["words"])
-            whole = whole and fits(sort["held_out"], sort["held_out_words"])
+            whole = whole and are_questions(sort["held_out"])
         except (ValueError, TypeError, KeyError, AttributeError):
             whole = False
         if not whole:
             raise ValueError(
                 f'{path}, line {number}: it must be {{"asked": ["... {{}} ...", ...], "words": '
-                f'[text, ...], "held_out": ["... {{}} ...", ...], "held_out_words": [text, ...]}}'
+                f'[text, ...], "held_out": [text, ...]}}'
             )
         sorts.append(sort)
     return General(tuple(sorts), path.name, answer(kinds), not OF_PYTHON.isdisjoint(kinds))

@@ -40,7 +40,12 @@ TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
 
 # Built-in classes are asked for with an article, too, and by what people call them.
 ALSO = {"str": ("string",), "int": ("integer",), "dict": ("dictionary",), "bool": ("boolean",)}
-NO_ARTICLE = re.compile(r"(?:\bclass|\ba) \{\}|\{\} class")
+QUOTES = "`'\""
+NO_ARTICLE = re.compile(
+    r"\b(?:class|an?|the|this|that|my|some|any|of type|import|called|named) \{\}"
+    r"|\{\}(?:[(s'-]| (?:class|object|instance|type|thing|value|variable))|\W\{\}[\"'`]"
+)
+AN = re.compile(r"\b([Aa])n? \{\}")
 
 
 def takes_article(phrasing):
@@ -48,9 +53,20 @@ def takes_article(phrasing):
     return not NO_ARTICLE.search(phrasing)
 
 
+def has_article(phrasing):
+    """Tell whether one stands there: "What is a {}?"."""
+    return AN.search(phrasing) is not None
+
+
+def put(name, phrasing):
+    """Return a phrasing with a name in its place, of "a {}" with the article that it needs."""
+    an = with_article(name).partition(" ")[0][1:]
+    return AN.sub(rf"\1{an} {{}}", phrasing).replace("{}", name)
+
+
 def with_article(name):
     """Return "a list" of list and "an int" of int."""
-    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
+    return f"{'an' if name.lstrip(QUOTES)[0].lower() in 'aeio' else 'a'} {name}"
 
 
 NOUN = {"module": "Module", "class": "Class", "method": "Method", "function": "Function",

@@ -58,7 +58,7 @@ def open_gpu(monkeypatch, precision=None, **properties):
 @pytest.mark.parametrize(
     ("installed", "message"),
     [
-        (None, r"CuPy is not installed; install it with pip install -e '\.\[gpu\]'"),
+        (None, r"CuPy is not installed; install it with pip install '\.\[gpu\]'"),
         (types.SimpleNamespace(), r"cannot be loaded \(libcudart\.so\.12 is not there\); install"),
     ],
 )

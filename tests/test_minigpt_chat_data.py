@@ -11,7 +11,7 @@ import pytest
 from chat_examples import pages, write_conversations, write_documents
 from minigpt_examples import save_example_model
 
-from minigpt import as_typed, further_wordings, load, phrasings
+from minigpt import as_typed, load, phrasings
 from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, SMALL_TALK, make
@@ -27,25 +27,14 @@ from minigpt.chat_writer import (
 )
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect
-from minigpt.follow_up_wordings import HELD_OUT_FOLLOW_UPS
 from minigpt.follow_ups import TRAINED_FOLLOW_UPS
 from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
 from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
 from minigpt.small_talk import read_small_talk
-from minigpt.wordings import DIRECT, HELD_OUT
+from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_FOLLOW_UPS
 
 # ---- questions -----------------------------------------------------------------------------
-
-
-def test_every_kind_is_asked_for_in_many_phrasings_and_examined_in_others():
-    for kind in TRAINED:
-        assert len(set(DIRECT[kind])) == len(DIRECT[kind]) == len(DIRECT["module"]) > 40
-        assert len(set(TRAINED[kind])) == len(TRAINED["module"]) > 250
-        assert len(set(HELD_OUT[kind])) == 4
-        assert all(text.count("{}") == 1 for text in TRAINED[kind] + HELD_OUT[kind])
-    every = {without_filling(text) for kind in TRAINED for text in TRAINED[kind]}
-    assert not every & {without_filling(text) for kind in HELD_OUT for text in HELD_OUT[kind]}
 
 
 def test_an_answer_spells_the_name_and_only_then_knows_it_or_not():
@@ -279,12 +268,12 @@ def test_what_is_taught_are_the_best_known_names_and_others_are_declined(tmp_pat
     assert held_out and not any(text.startswith(begins) for text in said)
 
 
-def test_half_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice():
+def test_most_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice():
     rng, usual = random.Random(1), {"What is {}?", "{}"}
     for kind in ("module", "class", "function", "page"):
         found = some_phrasings(kind, rng)
         assert len(set(found)) == ASKED == 20
-        assert sum(text in DIRECT[kind] for text in found) == 10
+        assert sum(text in DIRECT[kind] for text in found) == 14
         assert usual < set(found)
     few = [some_phrasings("class", rng, n=2) for _ in range(200)]
     assert all(sum(text in DIRECT["class"] for text in texts) == 1 for texts in few)
@@ -318,13 +307,14 @@ def test_nor_does_a_usual_wording_where_something_else_is_asked():
     facts, names = collect(pages())
     writer = Writer(facts, Invented(facts, names, random.Random(1)), {}, random.Random(1))
     writer.typed = lambda text, name, kind: text  # the wording as it is
-    usual, other = Counter(), Counter()  # plain wordings: who is asked about
-    for messages, source in further_conversations(writer, 40):
-        for kind in ("functions", "return", "other"):
-            if (text := messages[0]["content"]) in further_wordings.DIRECT[kind]:
-                (usual if text in further_wordings.DIRECT[kind][:USUAL] else other)[source] += 1
-    shares = [n["unknown"] / n.total() for n in (usual, other)]
-    assert min(shares) > 0.8 * max(shares) > 0.2
+    asked = {kind: (Counter(), Counter()) for kind in ("functions", "return", "other")}
+    for messages, source in further_conversations(writer, 300):
+        for kind, (usual, other) in asked.items():  # plain wordings: who is asked about
+            if (text := messages[0]["content"]) in DIRECT[kind]:
+                (usual if text in DIRECT[kind][:USUAL] else other)[source] += 1
+    for kind, found in asked.items():
+        shares = [n["unknown"] / n.total() for n in found]
+        assert min(shares) > 0.8 * max(shares) > 0.2, kind
 
 
 def test_names_are_repeated_most_of_which_do_not_exist(made):
@@ -632,7 +622,7 @@ def test_the_assistant_says_of_its_size_what_its_base_has_or_nothing(tmp_path):
         said = {m["content"] for x in lines(tmp_path / "train.jsonl") for m in x["messages"]}
         asked = {x["messages"][0]["content"] for x in lines(tmp_path / "questions.jsonl")}
         assert sum(f"About {in_words(n)} parameters." in text for text in said) == count
-        assert ("How big a model are you?" in asked) == bool(count)
+        assert ("number of weights?" in asked) == bool(count)
         assert not any("{" in text for text in said)
 
 

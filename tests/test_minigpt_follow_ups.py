@@ -9,10 +9,10 @@ from test_minigpt_chat_data import without_filling
 
 from minigpt.chat_writer import Writer, training_conversations
 from minigpt.facts import Fact
-from minigpt.follow_up_wordings import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
 from minigpt.follow_ups import ASKED_ON, COMPOSED_FOLLOW_UPS, OF_FUNCTION, TRAINED_FOLLOW_UPS
 from minigpt.further import ARGUMENTS, CONTENTS, RETURNED
 from minigpt.invented import Invented
+from minigpt.wordings import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
 
 KEYS = Fact("module", "keys", "Tools for keys.", "p")
 FIND = Fact("function", "keys.find", "Find a key.", "p")
@@ -35,43 +35,14 @@ def is_typed(text, asked):
     return rest in asked.lower() and (rest == text.rstrip("?.").lower() or "what" in asked.lower())
 
 
-def test_every_sort_has_many_wordings_and_others_for_the_examination():
-    assert FOLLOW_UPS.keys() == HELD_OUT_FOLLOW_UPS.keys()
-    for sort, texts in FOLLOW_UPS.items():
-        assert len(set(texts)) == len(texts) >= 50, sort
-        assert len(set(COMPOSED_FOLLOW_UPS[sort])) == len(COMPOSED_FOLLOW_UPS[sort]) > 300
-        assert len(set(HELD_OUT_FOLLOW_UPS[sort])) == 4
-    trained = {without_filling(text) for texts in EVERY.values() for text in texts}
-    held_out = [text for texts in HELD_OUT_FOLLOW_UPS.values() for text in texts]
-    assert not trained & {without_filling(text) for text in held_out}
-
-
-def test_a_wording_asks_for_one_thing():
-    sorts = {}
-    for words in (EVERY, HELD_OUT_FOLLOW_UPS):
-        for sort, texts in words.items():
-            for text in texts:
-                assert sorts.setdefault(without_filling(text), sort) == sort, text
-
-
-def test_follow_ups_begin_in_many_ways_and_a_third_are_long_ones_in_which_no_name_stands():
-    for sort, texts in FOLLOW_UPS.items():
-        first = Counter(without_filling(text).partition(" ")[0] for text in texts)
-        assert len(first) > 20 and max(first.values()) < len(texts) / 2, sort
-    assert not [text for texts in COMPOSED_FOLLOW_UPS.values() for text in texts if "{" in text]
-    assert "Do you know what one does with it?" in COMPOSED_FOLLOW_UPS["function"]
-    assert "Remind me what the point of its module is." in COMPOSED_FOLLOW_UPS["module"]
+def test_a_share_of_the_follow_ups_are_long_ones():
     talks = [m for m, _ in training_conversations(writer(), 40)]
     asked = [m[-2]["content"] for m in talks if len(m) > 2]
     long = [text for texts in COMPOSED_FOLLOW_UPS.values() for text in texts]
     whole = re.compile("|".join(map(re.escape, long)), re.IGNORECASE)  # as it is typed often
-    assert 0.2 < sum(whole.search(text) is not None for text in asked) / len(asked) < 0.4
-    assert TRAINED_FOLLOW_UPS.count(COMPOSED_FOLLOW_UPS) == len(TRAINED_FOLLOW_UPS) / 3
-
-
-def test_where_a_name_is_may_be_asked_in_other_words_than_module():
-    home = " ".join(FOLLOW_UPS["home"])
-    assert "package" in home and "library" in home
+    found = sum(whole.search(text) is not None for text in asked) / len(asked)
+    share = TRAINED_FOLLOW_UPS.count(COMPOSED_FOLLOW_UPS) / len(TRAINED_FOLLOW_UPS)
+    assert 0.5 * share < found < 1.5 * share
 
 
 @pytest.mark.parametrize(
@@ -106,9 +77,10 @@ def test_what_a_module_has_is_told_where_that_is_what_was_taught():
 def test_only_what_makes_sense_is_asked_on():
     w = writer()
     for fact in (KEYS, RING, HANG, FIND):
-        asked = {w.follow_up(fact, FOLLOW_UPS, vary=False)[0] for _ in range(9000)}
+        asked = [w.follow_up(fact, FOLLOW_UPS, vary=False)[0] for _ in range(2000)]
         allowed = {ask for ask in ASKED_ON[fact.kind] if ask != fact.kind}
-        assert asked == {text for ask in allowed for text in FOLLOW_UPS[ask]}
+        of = {text: ask for ask in allowed for text in FOLLOW_UPS[ask]}
+        assert {of[text] for text in asked} == allowed
     page = Fact("page", "Gulls", "They cry.", "p")
     assert writer([page]).follow_up(page, FOLLOW_UPS) is None
 

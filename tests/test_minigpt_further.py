@@ -7,7 +7,7 @@ import pytest
 from chat_examples import page, pages, write_documents
 from test_minigpt_chat_data import bare, without_filling
 
-from minigpt import further_wordings as module
+from minigpt import wordings as module
 from minigpt.chat_data import make
 from minigpt.chat_questions import EXAMINED_FURTHER
 from minigpt.chat_writer import Writer
@@ -23,27 +23,6 @@ from minigpt.further import (
     further,
 )
 from minigpt.phrasings import TRAINED, declines
-
-TRAINED_FURTHER = {kind: module.DIRECT[kind] + module.COMPOSED[kind] for kind in module.DIRECT}
-
-
-def test_every_sort_is_asked_in_many_phrasings_and_examined_in_others():
-    assert TRAINED_FURTHER.keys() == module.HELD_OUT.keys()
-    every = [text for words in (TRAINED, TRAINED_FURTHER) for x in words.values() for text in x]
-    trained = {without_filling(text) for text in every}
-    for kind, held_out in module.HELD_OUT.items():
-        assert len(set(module.DIRECT[kind])) == len(module.DIRECT[kind]) >= 45
-        assert len(set(TRAINED_FURTHER[kind])) == len(TRAINED_FURTHER[kind]) > 200
-        assert len(set(held_out)) == 4
-        assert not trained & {without_filling(text) for text in held_out}
-        assert all(text.count("{}") == 1 for text in TRAINED_FURTHER[kind] + held_out)
-
-
-def test_no_phrasing_asks_for_a_fact_and_for_something_else():
-    for kind in ("return", "functions", "methods", "other"):
-        asked = {bare(text) for text in TRAINED_FURTHER[kind]}
-        assert not asked & {bare(text) for texts in TRAINED.values() for text in texts}
-
 
 def said_of(facts):
     return {(one.asks, one.answer): one.follows for one in further(facts)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from minigpt import further_wordings, phrasings, playground_names
+from minigpt import phrasings, playground_names, wordings
 from minigpt.best_known import read_first
 from minigpt.phrasings import TRAINED
 from minigpt.playground_names import (
@@ -63,7 +63,7 @@ def test_of_a_function_its_arguments_are_asked_for_if_they_were_taught():
 
 
 def test_of_a_module_its_functions_are_asked_for_if_that_was_taught():
-    assert ASK_CONTENTS in further_wordings.DIRECT["functions"]
+    assert ASK_CONTENTS in wordings.DIRECT["functions"]
     found = described(known("module", "json"), known("function", "json.dumps"),
                       known("module", "bz2"), known("module", "os"), known("class", "os.stat"),
                       known("module", "gc", "it has the function collect."),

@@ -4,7 +4,7 @@
 """
 
 TENSOR_CORES = (8, 0)  # the compute capability (Ampere) from which on there are bf16 and TF32
-INSTALL = "pip install -e '.[gpu]' (CUDA 13) or '.[gpu-cuda12]' (CUDA 12)"
+INSTALL = "pip install '.[gpu]' (CUDA 13) or '.[gpu-cuda12]' (CUDA 12)"
 
 
 def check_usable(cupy, place=None):
