@@ -54,9 +54,9 @@ HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
 CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
-SMALL_TALK = 0.45  # the same for small talk: with less it is drowned by the questions about facts
+SMALL_TALK = 0.4  # the same for small talk: with less it is drowned by the questions about facts
 LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
-GENERAL = 0.09  # and for questions about nothing that is taught
+GENERAL = 0.18  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng):

@@ -38,7 +38,7 @@ NAMED = ("function", "class", "method")  # kinds of what a module has
 # Times that it is asked for in a round: what has to be known of each name by itself, what not, and
 # what not but may be asked in most ways; and what a module has, which is asked on, too; and how a
 # term is called, where that is known of some.
-LEARNED, PLAIN, VARIED, CONTAINED, CALLED = 12, 2, 3, 6, 6
+LEARNED, PLAIN, VARIED, CONTAINED, CALLED = 12, 2, 4, 6, 6
 SOME_CALLS = 0.1  # of the terms
 
 

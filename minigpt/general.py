@@ -36,7 +36,7 @@ class General:
 
     def conversations(self, n, rng):
         """Return `n` (messages, source), oftener of the sorts that have more to ask."""
-        weights = [len(sort["asked"]) * len(sort["words"]) ** 0.5 for sort in self.sorts]
+        weights = [len(sort["words"]) ** 0.8 for sort in self.sorts]
         chosen = rng.choices(self.sorts, weights, k=n)
         texts = (put_together(s["asked"], s["words"], rng) for s in chosen)
         return [

@@ -66,7 +66,7 @@ def taught_line(conversations):
         some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
         return (
             f"{facts}, each taught in {some} of {all_of_them} phrasings; examined in "
-            f"{data['phrasings_held_out']} others"
+            f"{data['phrasings_held_out']} others, which were written apart"
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""

@@ -146,9 +146,35 @@ def test_built_in_classes_are_asked_for_with_an_article_too():
     for text in ("What is the class {}?", "My program makes a {}.", "What is the {} class?"):
         said = {writer.question(facts[0], text)[0] for _ in range(99)}
         assert not any(wrong in text for text in said for wrong in ("class a", " a a", "the a"))
+    said = {writer.question(facts[1], "My program makes a {}.")[0] for _ in range(99)}
+    assert {"My program makes an int.", "My program makes an integer."} <= said
     unknown = Writer(facts, None, {"class": ["tree"]}, random.Random(1))
     texts = {unknown.unknown("class", ["What is {}?"], untaught=1)[0][0] for _ in range(99)}
     assert "What is a tree?" in texts  # else the article would tell
+
+
+@pytest.mark.parametrize(
+    ("phrasing", "name", "text"),
+    [
+        ("What is a {}?", "int", "What is an int?"),
+        ("What is a {}?", "list", "What is a list?"),
+        ("A {} object?", "`OrderedDict`", "An `OrderedDict` object?"),
+        ("an {} or what", "dict", "a dict or what"),
+        ("What does {} do?", "{}", "What does {} do?"),
+        ("import {}", "io", "import io"),
+    ],
+)
+def test_a_name_is_put_into_its_place_with_the_article_that_it_needs(phrasing, name, text):
+    assert phrasings.put(name, phrasing) == text
+
+
+def test_functions_are_asked_for_with_brackets_too_and_never_with_two():
+    facts = [Fact("function", "keys.find", "A.", ""), Fact("class", "Key", "A thing.", "")]
+    writer = Writer(facts, None, {}, random.Random(1))
+    asked = [{writer.question(f, "What is {}?")[0] for _ in range(300)} for f in facts]
+    assert any("keys.find()" in text for text in asked[0])
+    assert not any("Key()" in text for text in asked[1])
+    assert not any("()(" in writer.question(facts[0], "{}(x)?")[0] for _ in range(300))
 
 
 def test_the_examination_asks_for_each_built_in_class_as_people_call_it(tmp_path):
