@@ -800,6 +800,7 @@ def test_nothing_is_said_of_pythons_library_by_who_did_not_read_of_it(of_ropes, 
     plea = re.compile(r" in python\W?$", re.IGNORECASE)  # nor is so much as asked about it
     by_hand = {text for line in lines(DATA / "small_talk.jsonl") for text in line["asked"]}
     by_hand = {text.lower().rstrip(".?!") for text in by_hand if plea.search(text)}
+    by_hand = {re.sub(r"\bwhat'?s ", "what is ", text) for text in by_hand}
     said = [(asked, answer) for asked, answer in said if not answer.startswith(BEYOND)]
     assert any(plea.search(asked) for asked, _ in said_in(made[0]))
     typed = [asked.lower() for asked, _ in said if plea.search(asked)]

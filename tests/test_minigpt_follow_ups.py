@@ -94,11 +94,10 @@ def test_of_a_function_its_module_is_asked_on_less_often_than_what_it_is_but_oft
 
 def test_what_is_asked_on_is_typed_in_several_ways_and_examined_as_it_is_written():
     w = writer()
-    asked = {w.follow_up(KEYS, FOLLOW_UPS)[0] for _ in range(2000)}
+    words = {"functions": ["What are the functions?"]}
+    asked = {w.follow_up(KEYS, words)[0] for _ in range(200)}
     assert {"What are the functions?", "what are the functions"} <= asked
-    assert any(
-        text.endswith("What are the functions?") for text in asked - set(FOLLOW_UPS["functions"])
-    )
+    assert any(text.endswith(" What are the functions?") for text in asked)
 
 
 def test_an_unknown_name_stays_unknown_and_its_module_is_not_asked_for():

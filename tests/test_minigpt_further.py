@@ -71,7 +71,7 @@ def test_what_may_be_asked_in_most_ways_is_asked_oftener():
     assert times["other"] == times["return"] == times["functions"] > times["signature"]
     assert times["methods"] == times["signature"]
     most = len(module.DIRECT["other"])
-    assert all(most > 2 * len(module.DIRECT[asks]) for asks in ("signature", "methods", "home"))
+    assert all(most > 1.5 * len(module.DIRECT[asks]) for asks in ("signature", "methods", "home"))
 
 
 def test_what_is_in_a_module_is_what_is_taught_of_it():

@@ -28,7 +28,7 @@ def test_what_is_examined_is_never_trained_on():
     assert len(trained) > 14_000
     trained |= {without_filling(text) for sort in GENERAL.sorts for text in sort["words"]}
     asked = [q["messages"][0]["content"] for q in GENERAL.questions()]
-    assert len(set(asked)) == len(asked) > 100
+    assert len(set(asked)) == len(asked) > 70
     assert not trained & {without_filling(text) for text in asked}
 
 
