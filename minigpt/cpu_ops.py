@@ -181,11 +181,23 @@ def gelu_backward(dout, cache):
 
 def next_token_losses(x, w, targets):
     """Return each target's loss (B, T), a block of rows at a time."""
-    rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
-    losses = np.empty(len(rows), x.dtype)  # (N,)
+    rows, which, places = rows_with_targets(x, targets)
+    losses = np.zeros(targets.size, x.dtype)  # (N,)
     for block in row_blocks(len(rows), len(w)):
-        _, losses[block] = exp_logits_and_losses(rows[block] @ w.T, which[block])
+        _, losses[places[block]] = exp_logits_and_losses(rows[block] @ w.T, which[block])
     return losses.reshape(targets.shape)
+
+
+def rows_with_targets(x, targets):
+    """Return of x (B, T, C) the rows (n, C) that have a target, these (n,), and where they stand.
+
+    The others cost nothing: in fine-tuning, where only answers are learned, half of them are.
+    """
+    rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
+    places = np.flatnonzero(which >= 0)  # (n,)
+    if len(places) < len(rows):
+        rows, which = rows[places], which[places]
+    return rows, which, places
 
 
 def next_token_loss_forward(x, w, targets, n_targets):
@@ -195,14 +207,15 @@ def next_token_loss_forward(x, w, targets, n_targets):
     vocabulary is large, for each goes through all of w. What is kept beside dx is the smaller one:
     the gradient of w (V, C), or that of the logits (N, V), from which it is one product away.
     """
-    rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
-    dx, dw, kept, loss = np.empty_like(rows), None, [], 0.0
+    rows, which, places = rows_with_targets(x, targets)
+    dx, kept, loss = np.empty_like(rows), [], 0.0
+    dw = None if len(rows) else np.zeros_like(w)  # (V, C)
+    weight = np.asarray(1 / n_targets, x.dtype)
     for block in row_blocks(len(rows), max(1, min(len(w) // 4, BLOCK // LOSS_ROWS))):
         logits, losses = exp_logits_and_losses(rows[block] @ w.T, which[block])
         loss += float(losses.sum(dtype=np.float64))
-        weight = (which[block] >= 0) / np.asarray(n_targets, x.dtype)  # (n,)
-        logits *= (weight / logits.sum(axis=-1))[:, None].astype(x.dtype)  # softmax, weighted
-        logits[np.arange(len(losses)), np.maximum(which[block], 0)] -= weight.astype(x.dtype)
+        logits *= (weight / logits.sum(axis=-1))[:, None]  # softmax, weighted
+        logits[np.arange(len(losses)), which[block]] -= weight
         np.matmul(logits, w, out=dx[block])
         if len(rows) < w.shape[1]:
             kept.append((logits, rows[block]))
@@ -212,6 +225,9 @@ def next_token_loss_forward(x, w, targets, n_targets):
             for ids in table_pieces(w):
                 dw[ids] += logits[:, ids].T @ rows[block]
         del logits  # before the next block's are made
+    if len(places) < targets.size:
+        learned, dx = dx, np.zeros((targets.size, x.shape[-1]), x.dtype)  # (N, C)
+        dx[places] = learned
     return np.float64(loss) / n_targets, (dx.reshape(x.shape), dw, kept, w)
 
 
@@ -249,8 +265,6 @@ def table_pieces(w):
 def exp_logits_and_losses(logits, which):
     """Return exp(logits - max) (n, V), made in place, and the losses (n,) of the ids `which`."""
     logits -= logits.max(axis=-1, keepdims=True)
-    target_logits = logits[np.arange(len(which)), np.maximum(which, 0)]  # (n,)
+    target_logits = logits[np.arange(len(which)), which]  # (n,)
     np.exp(logits, out=logits)
-    losses = np.log(logits.sum(axis=-1)) - target_logits
-    losses[which < 0] = 0
-    return logits, losses
+    return logits, np.log(logits.sum(axis=-1)) - target_logits
