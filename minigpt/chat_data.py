@@ -40,9 +40,9 @@ from minigpt.facts import OF_PYTHON, collect
 from minigpt.general import read_general
 from minigpt.invented import Invented
 from minigpt.page_records import read_documents
-from minigpt.phrasings import TRAINED
+from minigpt.phrasings import COMPOSED
 from minigpt.small_talk import read_small_talk
-from minigpt.wordings import HELD_OUT
+from minigpt.wordings import DIRECT, HELD_OUT
 
 OWN = DATA / "conversations.jsonl"
 REPORT = "conversations.json"
@@ -139,7 +139,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "asked": ASKED * rounds,
-        "phrasings": len(TRAINED["module"]),
+        "phrasings": len(DIRECT["module"]) + len(COMPOSED["module"]),
         "phrasings_held_out": len(HELD_OUT["module"]),
         "best_known": told(trained),
     }

@@ -14,8 +14,7 @@ from minigpt import further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.chat_writer import ALONE
 from minigpt.follow_ups import OF_FUNCTION
-from minigpt.phrasings import TRAINED
-from minigpt.wordings import HELD_OUT, HELD_OUT_FOLLOW_UPS
+from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_FOLLOW_UPS
 
 EXAMINED = 200  # follow-ups about functions
 EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last
@@ -43,16 +42,16 @@ def examination(writer, held_out, n_invented):
     functions = [f for f in writer.facts if f.kind not in ALONE]
     for f in rng.sample(functions, min(len(functions), EXAMINED)):
         if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, OF_FUNCTION, vary=False):
-            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
             yield line("follow_up", f.kind, f.name, said + more, f.source)
     others = [f for f in writer.facts if f.kind in ALONE]
     for f in rng.sample(others, min(len(others), EXAMINED_ON)):
         if more := writer.follow_up(f, HELD_OUT_FOLLOW_UPS, vary=False):
-            said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+            said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
             yield line("follow_on", f.kind, f.name, said + more, f.source)
     back, n = ("module", "functions"), 0
     for f in rng.sample(functions, len(functions)):
-        said = writer.question(f, rng.choice(TRAINED[f.kind]), vary=False)
+        said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
         said += writer.follow_up(f, HELD_OUT_FOLLOW_UPS, back, vary=False) or []
         # asked on, and with the module before it: `with_module` leaves that out if all is too long
         if n < EXAMINED_ON and len(before := writer.with_module(f, said)) > len(said) > 2:

@@ -19,9 +19,9 @@ from collections import Counter
 from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
-from minigpt.follow_ups import ASKED_ON, OF_FUNCTION, TRAINED_FOLLOW_UPS
+from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.phrasings import COMPOSED
-from minigpt.wordings import DIRECT, ECHOES
+from minigpt.wordings import DIRECT, ECHOES, FOLLOW_UPS
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 # ... most of them plain ones (so are names asked for that are not known), and always in the most
@@ -202,7 +202,7 @@ class Writer:
                 return phrasings.unknown_answer("module", module)
             said = text if ask == "module" else self.contents[module]
             return phrasings.answer("module", module, said)
-        if kind == "function" and ask != "return":
+        if kind == "function" and ask not in ("return", "other"):
             key = next(key for key in keys_of_function(name) if key[0] == ask)
             otherwise = {"signature": further.ARGUMENTS, "home": module}
             return phrasings.answer(*key, self.texts.get(key) or otherwise[ask])
@@ -211,6 +211,7 @@ class Writer:
             "methods": further.CONTENTS,
             "home": f"it is in {module}.",
             "return": further.return_text(self.texts[kind, name]),
+            "other": further.OTHER,
         }
         return phrasings.answer(kind, name, said[ask])
 
@@ -264,8 +265,7 @@ def training_conversations(writer, rounds):
             for fact in rng.sample(writer.facts, len(writer.facts)):
                 said = writer.question(fact, asked[fact][turn])
                 followed = FOLLOWED.get(fact.kind, FOLLOWED_FUNCTION)
-                words = rng.choice(TRAINED_FOLLOW_UPS)
-                if rng.random() < followed and (more := writer.follow_up(fact, words)):
+                if rng.random() < followed and (more := writer.follow_up(fact, FOLLOW_UPS)):
                     said += more
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
@@ -276,8 +276,7 @@ def training_conversations(writer, rounds):
                     if name is None:
                         continue
                     if rng.random() < followed / 2:
-                        words = rng.choice(TRAINED_FOLLOW_UPS)
-                        said += writer.unknown_follow_up(kind, name, words)
+                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
                     yield conversation(*said), "echo"

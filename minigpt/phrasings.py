@@ -8,8 +8,9 @@ already where "Which arguments does it take?" is.
 
 What a small model takes for the name in a question is what it has not seen in other questions: of
 "What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
-are many phrasings, with many words beside the name: DIRECT ones, the most usual first, and each of
-STARTS before each of CLAUSES; and around them stand sentences that have nothing to do with it.
+are many phrasings, with many words beside the name: DIRECT ones, the most usual first, and COMPOSED
+ones, in which is said first where somebody met it; and around them stand sentences that have
+nothing to do with it.
 
 Every answer begins with the kind of thing and its name, "Module NAME: ...", or, where a page does
 not tell of what kind it is, with the name alone, "NAME: ...": the model has to read the name and
@@ -23,20 +24,36 @@ names (invented.py) nor the writing of conversations (chat_writer.py).
 """
 
 import re
+from collections.abc import Sequence
 
-from minigpt.wordings import CLAUSES, DIRECT, STARTS
-
-
-def composed(clauses):
-    """Return of the clauses of each kind those questions that begin with each of STARTS."""
-    return {
-        kind: [f"{start} {clause}{end}" for clause in some for start, end in STARTS]
-        for kind, some in clauses.items()
-    }
+from minigpt.wordings import FOLLOW_UPS, HEADS, TAILS
 
 
-COMPOSED = composed(CLAUSES)
-TRAINED = {kind: direct + COMPOSED[kind] for kind, direct in DIRECT.items()}
+class Composed(Sequence):
+    """Each of `heads` before each of `tails`: far too many to be written out."""
+
+    def __init__(self, heads, tails):
+        self.heads, self.tails = heads, tails
+
+    def __len__(self):
+        return len(self.heads) * len(self.tails)
+
+    def __getitem__(self, i):
+        head, tail = divmod(range(len(self))[i], len(self.tails))
+        return f"{self.heads[head]}, {self.tails[tail]}"
+
+
+# what is met where, and what may be asked of it then
+CALLS = HEADS["function"] + HEADS["method"]
+COMPOSED = {kind: Composed(HEADS[kind], TAILS[kind]) for kind in HEADS} | {
+    "signature": Composed(CALLS, FOLLOW_UPS["signature"]),
+    "call": Composed(HEADS["term"], FOLLOW_UPS["signature"]),
+    "home": Composed(HEADS["home"] + HEADS["function"], TAILS["home"] + FOLLOW_UPS["home"]),
+    "return": Composed(CALLS, FOLLOW_UPS["return"]),
+    "functions": Composed(HEADS["module"], FOLLOW_UPS["functions"]),
+    "methods": Composed(HEADS["class"], FOLLOW_UPS["methods"]),
+    "other": Composed(CALLS + HEADS["module"] + HEADS["class"], FOLLOW_UPS["other"]),
+}
 
 # Built-in classes are asked for with an article, too, and by what people call them.
 ALSO = {"str": ("string",), "int": ("integer",), "dict": ("dictionary",), "bool": ("boolean",)}

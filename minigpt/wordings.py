@@ -1,14 +1,19 @@
 """The wordings in which is asked, read from data/wordings.json, a wording a line:
 
-    {"starts": ["Do you know ...?", ...],
-     "names": {"module": {"asked": ["What is {}?", ...], "clauses": ["what {} is good for", ...],
-                          "held_out": ["Could you tell me what {} is for?", ...]}, ...},
+    {"names": {"module": {"asked": ["What is {}?", ...],
+                          "held_out": ["what area does the {} library cover", ...]}, ...},
      "follow_ups": {"home": {"asked": ["And which module is it in?", ...], ...}, ...},
+     "contexts": {"module": {"heads": ["my homework says import {}", ...],
+                             "tails": ["what's it for", ...]}, ...},
      "echoes": ["Repeat the name {}.", ...]}
 
-`asked` are trained on, of names the most usual first; each of `clauses`, too, behind each of
-`starts`; `held_out` never, they serve to measure. Of "names" is asked with the name, which stands
-in the place of {}; by "follow_ups" with what stands for it, it or that; "echoes" want it repeated.
+`asked` are trained on, the most usual first; `held_out` never, they serve to measure. Of "names"
+is asked with the name, which stands in the place of {}; by "follow_ups" with what stands for it, it
+or that. In "contexts" is said first, in one of `heads`, where the name was met, and then asked, in
+one of `tails`; "echoes" want a name repeated.
+
+The wordings are of several hands, who did not know those of the others: what is held out is of
+two of them, of whose wordings those are trained on that others had, too.
 
 Which of them is taken is in phrasings.py and chat_writer.py; what is asked on, in follow_ups.py.
 """
@@ -19,11 +24,10 @@ from pathlib import Path
 from minigpt.data_files import DATA
 
 NAME = "wordings.json"
-FIELDS = ("asked", "clauses", "held_out")
 
 
 def read_wordings(path):
-    """Return the object of a file as above; raise ValueError, naming the place, for what is none."""
+    """Return the object of a file as above; raise ValueError, naming the place, for another."""
     try:
         said = json.loads(Path(path).read_text("utf-8"))
     except ValueError as error:
@@ -35,38 +39,41 @@ def read_wordings(path):
             rule = "once" if names else "nowhere"
             if not isinstance(text, str) or not text.strip() or text.count("{}") != names:
                 raise ValueError(f"{path}, {place}: {text!r}; it must be a text with {{}} {rule}")
-    for text in said["starts"]:
-        if text.count(" ...") != 1:
-            raise ValueError(f"{path}, starts: {text!r}; it must have ... once, for a clause")
     return said
 
 
 def wordings_of(said):
     """Yield (place, list, how often {} stands in each of it) of the object of a file."""
     said = said if isinstance(said, dict) else {}
-    yield "starts", said.get("starts"), 0
     yield "echoes", said.get("echoes"), 1
-    for part in ("names", "follow_ups"):
+    for part, in_fields in (
+        ("names", {"asked": 1, "held_out": 1}),
+        ("follow_ups", {"asked": 0, "held_out": 0}),
+        ("contexts", {"heads": 1, "tails": 0}),
+    ):
         sorts = said.get(part)
         yield part, list(sorts) if isinstance(sorts, dict) else None, 0
         for sort, fields in sorts.items():
-            for field in FIELDS:
+            for field, names in in_fields.items():
                 texts = fields.get(field) if isinstance(fields, dict) else None
-                yield f"{part}, {sort}, {field}", texts, int(part == "names" or field == "clauses")
+                yield f"{part}, {sort}, {field}", texts, names
+
+
+def texts_of(part, field):
+    """Return {sort: the texts of a field} of a part of the file."""
+    return {sort: fields[field] for sort, fields in SAID[part].items()}
 
 
 SAID = read_wordings(DATA / NAME)
-DIRECT, CLAUSES, HELD_OUT = (
-    {sort: fields[field] for sort, fields in SAID["names"].items()} for field in FIELDS
-)
-FOLLOW_UPS, FOLLOW_UP_CLAUSES, HELD_OUT_FOLLOW_UPS = (
-    {sort: fields[field] for sort, fields in SAID["follow_ups"].items()} for field in FIELDS
-)
+DIRECT, HELD_OUT = texts_of("names", "asked"), texts_of("names", "held_out")
+FOLLOW_UPS, HELD_OUT_FOLLOW_UPS = (
+    texts_of("follow_ups", "asked"), texts_of("follow_ups", "held_out")
+)  # fmt: skip
+HEADS, TAILS = texts_of("contexts", "heads"), texts_of("contexts", "tails")
 ECHOES = SAID["echoes"]
-STARTS = [tuple(text.split(" ...")) for text in SAID["starts"]]  # what ends the question, too
 
-# What is asked of a method is what is asked of a function; and how a term is called is asked for as
-# how a function of Python's library is.
-for words in (DIRECT, CLAUSES, HELD_OUT):
-    words["method"] = [text.replace("function", "method") for text in words["function"]]
-    words["call"] = words["signature"]
+# How a term is called is asked for as how a function of Python's library is, and anything else is
+# asked on as it is asked: of it.
+for asked, asked_on in ((DIRECT, FOLLOW_UPS), (HELD_OUT, HELD_OUT_FOLLOW_UPS)):
+    asked["call"] = asked["signature"]
+    asked_on["other"] = [text.replace("{}", "it") for text in asked["other"] if text[0] != "{"]

@@ -27,12 +27,11 @@ from minigpt.chat_writer import (
 )
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect
-from minigpt.follow_ups import TRAINED_FOLLOW_UPS
 from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
-from minigpt.phrasings import COMPOSED, NOUN, TRAINED, declines
+from minigpt.phrasings import NOUN, declines
 from minigpt.small_talk import read_small_talk
-from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_FOLLOW_UPS
+from minigpt.wordings import DIRECT, FOLLOW_UPS, HEADS, HELD_OUT, HELD_OUT_FOLLOW_UPS
 
 # ---- questions -----------------------------------------------------------------------------
 
@@ -309,23 +308,24 @@ def test_most_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice()
 
 
 def test_the_phrasing_does_not_tell_whether_a_name_is_known(made, tmp_path):
-    """Of plain questions as many are about unknown names as of the others."""
+    """Of plain questions as many are about unknown names as of the composed ones."""
     folder, _ = made
     make([folder / "documents.jsonl"], tmp_path, n_facts=100, rounds=4)  # chance counts little
-    asked = {
-        re.compile(re.escape(text).replace(r"\{\}", r"['`\"]?(\S+?)['`\"]?") + "$"): words is DIRECT
-        for words in (DIRECT, COMPOSED)
-        for kind in ("module", "function", "signature", "home")
-        for text in words[kind]
-    }
+
+    def one_of(words, end):
+        texts = [re.escape(text).replace(r"\{\}", r"['`\"]?\S+?['`\"]?") + end
+                 for kind in ("module", "function", "home") for text in words[kind]]  # fmt: skip
+        return re.compile("|".join(texts))
+
+    asked = {False: one_of(HEADS, ", "), True: one_of(DIRECT, "$")}  # is it a plain one?
     found = Counter()
     for x in lines(tmp_path / "train.jsonl"):
         question, answer = (m["content"] for m in x["messages"][:2])
-        is_direct = [direct for pattern, direct in asked.items() if pattern.match(question)]
-        if is_direct and answer.startswith(("Module ", "Function ")):
-            found[is_direct[0], declines(answer)] += 1
-    shares = [found[direct, True] / (found[direct, True] + found[direct, False])
-              for direct in (True, False)]  # fmt: skip
+        if answer.startswith(("Module ", "Function ")):
+            for plain, pattern in asked.items():
+                found[plain, declines(answer)] += pattern.match(question) is not None
+    shares = [found[plain, True] / (found[plain, True] + found[plain, False])
+              for plain in (True, False)]  # fmt: skip
     assert min(shares) > 0.8 * max(shares) > 0.2
 
 
@@ -494,8 +494,7 @@ def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, 
     assert f"{report['train']} conversations" in head
     assert f" {sum(numbers)} short ones" in head
     assert (
-        f"about {report['facts']} facts each in 20 of {len(TRAINED['module'])} phrasings"
-        in lines[0]
+        f"about {report['facts']} facts each in 20 of {report['phrasings']} phrasings" in lines[0]
     )
 
 
@@ -512,13 +511,13 @@ def test_the_examination_asks_in_the_words_that_are_held_out_and_no_others(made)
     folder, _ = made
     for q in lines(folder / "questions.jsonl"):
         if q["asks"] in ("known", "held_out", "invented"):
-            texts = [text.format(q["name"]) for text in HELD_OUT[q["kind"]]]
+            texts = [phrasings.put(q["name"], text) for text in HELD_OUT[q["kind"]]]
             assert q["messages"][0]["content"] in texts
 
 
 def test_facts_are_asked_on_in_nearly_half_of_the_conversations_about_functions(made):
     folder, _ = made
-    asked = {bare(x) for words in TRAINED_FOLLOW_UPS for texts in words.values() for x in texts}
+    asked = {bare(x) for texts in FOLLOW_UPS.values() for x in texts}
     turns = [
         (bare(question["content"]) in asked, answer["content"])
         for x in lines(folder / "train.jsonl")

@@ -1,18 +1,15 @@
 """What is asked on after a question about a name."""
 
 import random
-import re
-from collections import Counter
 
 import pytest
-from test_minigpt_chat_data import without_filling
 
 from minigpt.chat_writer import Writer, training_conversations
 from minigpt.facts import Fact
-from minigpt.follow_ups import ASKED_ON, COMPOSED_FOLLOW_UPS, OF_FUNCTION, TRAINED_FOLLOW_UPS
+from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.further import ARGUMENTS, CONTENTS, RETURNED
 from minigpt.invented import Invented
-from minigpt.wordings import FOLLOW_UPS, HELD_OUT_FOLLOW_UPS
+from minigpt.wordings import FOLLOW_UPS
 
 KEYS = Fact("module", "keys", "Tools for keys.", "p")
 FIND = Fact("function", "keys.find", "Find a key.", "p")
@@ -21,7 +18,6 @@ HOME = Fact("home", "find", "keys", "p")
 RING = Fact("class", "ring", "A row of keys.", "p")
 HANG = Fact("method", "ring.hang", "Hang a key.", "p")
 FACTS = [KEYS, FIND, CALL, HOME, RING, HANG]
-EVERY = {sort: FOLLOW_UPS[sort] + COMPOSED_FOLLOW_UPS[sort] for sort in FOLLOW_UPS}
 
 
 def writer(facts=tuple(FACTS), seed=1):
@@ -33,16 +29,6 @@ def is_typed(text, asked):
     """Tell whether `asked` may be a wording as somebody typed it: as_typed.vary."""
     rest = text.removeprefix("What is ").rstrip("?.").lower()
     return rest in asked.lower() and (rest == text.rstrip("?.").lower() or "what" in asked.lower())
-
-
-def test_a_share_of_the_follow_ups_are_long_ones():
-    talks = [m for m, _ in training_conversations(writer(), 40)]
-    asked = [m[-2]["content"] for m in talks if len(m) > 2]
-    long = [text for texts in COMPOSED_FOLLOW_UPS.values() for text in texts]
-    whole = re.compile("|".join(map(re.escape, long)), re.IGNORECASE)  # as it is typed often
-    found = sum(whole.search(text) is not None for text in asked) / len(asked)
-    share = TRAINED_FOLLOW_UPS.count(COMPOSED_FOLLOW_UPS) / len(TRAINED_FOLLOW_UPS)
-    assert 0.5 * share < found < 1.5 * share
 
 
 @pytest.mark.parametrize(
@@ -88,7 +74,7 @@ def test_only_what_makes_sense_is_asked_on():
 def test_of_a_function_its_module_is_asked_on_less_often_than_what_it_is_but_often_enough():
     share = {ask: ASKED_ON["function"].count(ask) / len(ASKED_ON["function"])
              for ask in ASKED_ON["function"]}  # fmt: skip
-    assert share["module"] == share["functions"] >= 1 / 8
+    assert share["module"] == share["functions"] >= 1 / 9
     assert min(share[ask] for ask in OF_FUNCTION) > share["module"]
 
 
@@ -128,5 +114,5 @@ def test_some_talks_go_from_a_module_to_its_function_and_back():
     for _, module, _, function, asked, _ in three:
         assert module == "Module keys: Tools for keys."
         assert function.startswith("Function ")
-        assert any(is_typed(text, asked) for texts in EVERY.values() for text in texts)
+        assert any(is_typed(text, asked) for texts in FOLLOW_UPS.values() for text in texts)
     assert any(last.startswith("Module keys: ") for *_, last in three)

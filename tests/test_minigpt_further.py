@@ -5,7 +5,6 @@ import random
 
 import pytest
 from chat_examples import page, pages, write_documents
-from test_minigpt_chat_data import bare, without_filling
 
 from minigpt import wordings as module
 from minigpt.chat_data import make
@@ -22,7 +21,8 @@ from minigpt.further import (
     contents,
     further,
 )
-from minigpt.phrasings import TRAINED, declines
+from minigpt.phrasings import declines, put
+
 
 def said_of(facts):
     return {(one.asks, one.answer): one.follows for one in further(facts)}
@@ -143,7 +143,7 @@ def test_what_was_not_taught_is_trained_and_examined_in_other_words(made):
     assert {q["kind"] for q in found} >= {"signature", "home", "return", "functions", "other"}
     for q in found:
         question, answer = (m["content"] for m in q["messages"])
-        assert question in [text.format(q["name"]) for text in module.HELD_OUT[q["kind"]]]
+        assert question in [put(q["name"], text) for text in module.HELD_OUT[q["kind"]]]
         assert answer in answers
         assert (RETURNED in answer or "I was not taught" in answer or SHARED in answer) == (
             q["asks"] == "not_taught"

@@ -7,7 +7,6 @@ import pytest
 
 from minigpt import phrasings, playground_names, wordings
 from minigpt.best_known import read_first
-from minigpt.phrasings import TRAINED
 from minigpt.playground_names import (
     ASK,
     ASK_CALL,
@@ -47,12 +46,12 @@ def test_every_name_is_listed_once_in_the_order_of_the_alphabet():
 
 @pytest.mark.parametrize("kind", ASK)
 def test_a_name_is_asked_for_as_it_was_taught(kind):
-    assert ASK[kind] in TRAINED[kind]
+    assert ASK[kind] in wordings.DIRECT[kind]
     assert taught([known(kind, "lantern")])[0]["ask"] == ASK[kind].format("lantern")
 
 
 def test_of_a_function_its_arguments_are_asked_for_if_they_were_taught():
-    assert ASK_CALL in TRAINED["signature"] and ASK_CALL in TRAINED["call"]
+    assert ASK_CALL in wordings.DIRECT["signature"] and ASK_CALL in wordings.DIRECT["call"]
     found = described(known("function", "abs"), known("function", "bin"),
                       known("signature", "abs", "abs(x)."), known("term", "OPT_BIT"),
                       known("call", "OPT_BIT", "opt OPT_BIT"))  # fmt: skip
