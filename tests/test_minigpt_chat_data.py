@@ -19,6 +19,7 @@ from minigpt.chat_format import conversation, read_conversations
 from minigpt.chat_writer import (
     ALONE,
     ASKED,
+    COMMON,
     USUAL,
     Writer,
     further_conversations,
@@ -300,6 +301,7 @@ def test_most_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice()
         assert len(set(found)) == ASKED == 20
         assert sum(text in DIRECT[kind] for text in found) == 14
         assert usual < set(found)
+        assert sum(text in DIRECT[kind][:COMMON] for text in found) == 4 + 5
     few = [some_phrasings("class", rng, n=2) for _ in range(200)]
     assert all(sum(text in DIRECT["class"] for text in texts) == 1 for texts in few)
     assert len({text for texts in few for text in texts}) > 50  # not the usual ones each time
