@@ -247,9 +247,19 @@ def test_every_fact_is_trained_in_many_phrasings_and_held_out_ones_in_none(made)
     assert report["facts_held_out"] == sum(q["asks"] == "held_out" for q in questions)
 
 
+LONG = {
+    r"can't": "cannot", r"won't": "will not", r"n't\b": " not", r"\blet's\b": "let us",
+    r"\bi'm\b": "i am", r"'re\b": " are", r"'ve\b": " have", r"'d\b": " would",
+    r"\b(what|who|where|how|that|it|there)'s\b": r"\1 is", r"\bwhats\b": "what is",
+}  # fmt: skip
+
+
 def bare(text):
-    """Return a text without what may be typed one way or the other."""
-    return re.sub(r"[^a-z0-9+ ]", "", text.lower()).strip()
+    """Return a text without what may be typed one way or the other: what's, what is."""
+    text = text.lower()
+    for short, long in LONG.items():
+        text = re.sub(short, long, text)
+    return re.sub(r"[^a-z0-9+ ]", "", text).strip()
 
 
 FILLING = {
@@ -258,12 +268,18 @@ FILLING = {
 }  # fmt: skip
 
 
+ALIKE = {"which": "what"}
 ASKING = re.compile(r"^((could|can|would|will) you|i (want|would like) (you )?to)\b|\b(for|to)$")
 
 
-def without_filling(text):
+def plain(text):
     """Return what is left of a text without words that change nothing, as "And" of "And where?"."""
-    words = " ".join(word for word in bare(text).split() if word not in FILLING)
+    return " ".join(word for word in bare(text).split() if word not in FILLING)
+
+
+def without_filling(text):
+    """Return the same without how it is asked for: "which" is "what"."""
+    words = " ".join(ALIKE.get(word, word) for word in plain(text).split())
     return ASKING.sub("", words).strip()
 
 

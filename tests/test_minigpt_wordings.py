@@ -1,11 +1,12 @@
 """The wordings of data/wordings.json: many of each sort, others held out; each asks one thing."""
 
+import itertools
 import json
 import re
 from collections import Counter
 
 import pytest
-from test_minigpt_chat_data import without_filling
+from test_minigpt_chat_data import bare, plain, without_filling
 
 from minigpt.phrasings import COMPOSED
 from minigpt.wordings import (
@@ -54,16 +55,46 @@ def test_what_is_examined_is_not_composed_either():
 def test_a_wording_asks_for_one_thing(words):
     asks = {}
     for sort, texts in words.items():
-        what = words in (DIRECT, HELD_OUT) and sort in WHAT
-        thing = "what" if what else ALIKE.get(sort, sort)
+        named = words in (DIRECT, HELD_OUT)
+        thing = what_is_asked(sort) if named else ALIKE.get(sort, sort)
         for text in texts:
-            assert asks.setdefault(without_filling(text), thing) == thing, text
+            assert asks.setdefault(plain(text), thing) == thing, text
+
+
+def what_is_asked(sort):
+    return "what" if sort in WHAT else ALIKE.get(sort, sort)
+
+
+def typed(texts):
+    """Return the texts as none is typed otherwise, by marks or case; of {} remains "name"."""
+    return {" ".join(bare(text.replace("{}", "name")).split()) for text in texts}
+
+
+def test_what_is_composed_asks_for_one_thing_too():
+    for (sort, texts), (other, others) in itertools.combinations(COMPOSED.items(), 2):
+        if what_is_asked(sort) != what_is_asked(other):
+            heads = typed(texts.heads) & typed(others.heads)
+            tails = typed(texts.tails) & typed(others.tails)
+            assert not heads or not tails, (sort, other, tails)
+    plain_ones = {text: what_is_asked(sort) for sort in DIRECT for text in typed(DIRECT[sort])}
+    for sort, texts in COMPOSED.items():
+        heads, tails = typed(texts.heads), typed(texts.tails)
+        for text, asks in plain_ones.items():
+            for blank in re.finditer(" ", text):
+                if text[: blank.start()] in heads and text[blank.end() :] in tails:
+                    assert asks == what_is_asked(sort), text
+
+
+def test_a_context_is_said_in_several_words_and_each_once():
+    for words in (HEADS, TAILS):
+        for sort, texts in words.items():
+            assert len(typed(texts)) == len(texts) > 25, sort
 
 
 @pytest.mark.parametrize("words", [DIRECT, FOLLOW_UPS])
 def test_wordings_begin_in_many_ways(words):
     for sort, texts in words.items():
-        first = Counter(without_filling(text).partition(" ")[0] for text in texts)
+        first = Counter(plain(text).partition(" ")[0] for text in texts)
         assert len(first) > 40 and max(first.values()) < len(texts) / 2, sort
 
 
@@ -82,6 +113,9 @@ def test_what_is_composed_says_where_the_name_was_met_and_then_asks():
 
 def test_anything_else_may_be_asked_on_too():
     assert {"Who wrote it?", "Is it deprecated?"} < set(FOLLOW_UPS["other"])
+    no_name = re.compile(r"\b(a|an|the|this|that|my|your|one|another) it\b|\bit(\(| code)")
+    for words in (FOLLOW_UPS, HELD_OUT_FOLLOW_UPS):
+        assert not [text for text in words["other"] if no_name.search(text)]
     assert DIRECT["call"] == DIRECT["signature"]
 
 
