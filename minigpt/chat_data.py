@@ -139,7 +139,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "asked": ASKED * rounds,
-        "phrasings": len(DIRECT["module"]) + len(COMPOSED["module"]),
+        "phrasings": len({*DIRECT["module"], *COMPOSED["module"]}),
         "phrasings_held_out": len(HELD_OUT["module"]),
         "best_known": told(trained),
     }

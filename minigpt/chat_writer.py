@@ -20,7 +20,6 @@ from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
-from minigpt.phrasings import COMPOSED
 from minigpt.wordings import DIRECT, ECHOES, FOLLOW_UPS
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
@@ -241,14 +240,15 @@ class Writer:
         return longer if sum(map(len, longer)) <= LONGEST else said
 
 
-def some_phrasings(kind, rng, n=ASKED):
+def some_phrasings(kind, rng, n=ASKED, of=""):
     """Return `n` phrasings of a kind in any order, LONG of them composed, of the others the USUAL.
 
     Where no more of `n` than these are plain, any plain ones. Of the rest, half are COMMON ones.
+    `of` is the kind of the name, where it says more than what is asked: the arguments of a class.
     """
     plain, n_plain = DIRECT[kind], n - round(n * LONG)
     usual = plain[:USUAL] if n_plain > USUAL else []
-    some = usual + rng.sample(COMPOSED[kind], n - n_plain)
+    some = usual + rng.sample(phrasings.composed(kind, of), n - n_plain)
     rest = n - len(some)
     some += rng.sample(plain[len(usual) : COMMON], rest - rest // 2)
     return rng.sample(some + rng.sample(plain[COMMON:], rest // 2), n)
@@ -295,11 +295,11 @@ def further_conversations(writer, rounds):
     rng = writer.rng
     for _ in range(rounds):
         for one in further.further(writer.facts):
-            for text in some_phrasings(one.asks, rng, one.times):
+            for text in some_phrasings(one.asks, rng, one.times, one.kind):
                 name = writer.end_of_term(one.name, 1) if one.kind == "term" else one.name
                 yield conversation(writer.typed(text, name, one.kind), one.answer), "further"
                 for _ in range(unknown_ones(one.kind, rng)):
-                    texts = some_phrasings(one.asks, rng, one.times)
+                    texts = some_phrasings(one.asks, rng, one.times, one.kind)
                     said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
                     if name is not None:
                         yield conversation(*said), "unknown"

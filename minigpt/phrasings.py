@@ -28,12 +28,15 @@ from collections.abc import Sequence
 
 from minigpt.wordings import FOLLOW_UPS, HEADS, TAILS
 
+FIRST_WORD = re.compile(r"^[A-Z][a-z]+(?![A-Za-z])")  # "What", not "I", "IDE" or "NameError"
+
 
 class Composed(Sequence):
-    """Each of `heads` before each of `tails`: far too many to be written out."""
+    """Each of `heads` before each of `tails`, in small letters: far too many to be written out."""
 
     def __init__(self, heads, tails):
-        self.heads, self.tails = heads, tails
+        self.heads = heads
+        self.tails = [FIRST_WORD.sub(lambda word: word[0].lower(), tail) for tail in tails]
 
     def __len__(self):
         return len(self.heads) * len(self.tails)
@@ -55,12 +58,25 @@ COMPOSED = {kind: Composed(HEADS[kind], TAILS[kind]) for kind in HEADS} | {
     "other": Composed(CALLS + HEADS["module"] + HEADS["class"], FOLLOW_UPS["other"]),
 }
 
+# ... of names of one kind, where the same may be asked of several
+OF_KIND = {
+    (asks, kind): Composed(HEADS[kind], FOLLOW_UPS[asks])
+    for asks in ("signature", "return", "other")
+    for kind in ("module", "class", "method", "function", "term")
+}
+
+
+def composed(asks, kind=""):
+    """Return the Composed of what is asked of names of a kind: of a term none begins "import"."""
+    return OF_KIND.get((asks, kind), COMPOSED[asks])
+
+
 # Built-in classes are asked for with an article, too, and by what people call them.
 ALSO = {"str": ("string",), "int": ("integer",), "dict": ("dictionary",), "bool": ("boolean",)}
-QUOTES = "`'\""
+QUOTES, VOWELS = "`'\"", tuple("aeio")
 NO_ARTICLE = re.compile(
-    r"\b(?:class|an?|the|this|that|my|some|any|of type|import|called|named) \{\}"
-    r"|\{\}(?:[(s'-]| (?:class|object|instance|type|thing|value|variable))|\W\{\}[\"'`]"
+    r"\b(?:class|an?|the|this|that|my|some|any|type|import|called|name|named) \{\}"
+    r"|\btype\(|\{\}(?:[()\]s'-]| (?:class|object|instance|type|thing|value|variable))|\W\{\}[\"'`]"
 )
 AN = re.compile(r"\b([Aa])n? \{\}")
 
@@ -83,7 +99,7 @@ def put(name, phrasing):
 
 def with_article(name):
     """Return "a list" of list and "an int" of int."""
-    return f"{'an' if name.lstrip(QUOTES)[0].lower() in 'aeio' else 'a'} {name}"
+    return f"{'an' if name.lstrip(QUOTES)[:1].lower() in VOWELS else 'a'} {name}"
 
 
 NOUN = {"module": "Module", "class": "Class", "method": "Method", "function": "Function",

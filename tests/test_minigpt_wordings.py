@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from test_minigpt_chat_data import bare, plain, without_filling
 
-from minigpt.phrasings import COMPOSED
+from minigpt.phrasings import COMPOSED, Composed
 from minigpt.wordings import (
     DIRECT,
     FOLLOW_UPS,
@@ -103,12 +103,17 @@ def test_what_is_composed_says_where_the_name_was_met_and_then_asks():
     for sort, texts in COMPOSED.items():
         assert len(texts) == len(texts.heads) * len(texts.tails) > 2000, sort
         assert texts[0] == f"{texts.heads[0]}, {texts.tails[0]}"
+        assert not any(re.search(", (And|What|Which|Is|Could)\\b", text) for text in texts)
         assert texts[-1] == f"{texts.heads[-1]}, {texts.tails[-1]}"
         some = list(texts)[::97]
         assert len(set(some)) == len(some) and all(text.count("{}") == 1 for text in some)
         with pytest.raises(IndexError):
             texts[len(texts)]
     assert HEADS.keys() == TAILS.keys()
+    some = [*Composed(["{} is new"], ["And then?", "I ask.", "NameError, why?", "It is?", "is it"])]
+    assert [text.partition(", ")[2] for text in some] == [
+        "and then?", "I ask.", "NameError, why?", "it is?", "is it"
+    ]  # fmt: skip
 
 
 def test_anything_else_may_be_asked_on_too():
