@@ -211,7 +211,7 @@ def pieces(r):
     """Return what the conversations of a report's "pieces" are about."""
     return (
         f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
-        f"{count(r['phrasings'], 'phrasing')}",
+        f"{count(r['phrasings'], 'phrasing')} or more",
         "about what else may be asked of these names",
         "about names that it is not to know",
         "in which a name is to be repeated",

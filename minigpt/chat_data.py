@@ -120,6 +120,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     write_lines(out / "train.jsonl", map(as_line, train))
     write_lines(out / "val.jsonl", map(as_line, val))
     write_lines(out / "questions.jsonl", questions)
+    sorts = set(kinds) or {"module"}
     n_systems = sum(m[0]["role"] == "system" for m, _ in users)
     report = {
         "stage": "conversations",
@@ -139,8 +140,9 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
         "facts_held_out": len(held_out),
         "facts_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "asked": ASKED * rounds,
-        "phrasings": len({*DIRECT["module"], *COMPOSED["module"]}),
-        "phrasings_held_out": len(HELD_OUT["module"]),
+        # the fewest that a fact of some kind has
+        "phrasings": min(len({*DIRECT[kind], *COMPOSED[kind]}) for kind in sorts),
+        "phrasings_held_out": min(len(HELD_OUT[kind]) for kind in sorts),
         "best_known": told(trained),
     }
     atomic_write(out / REPORT, json.dumps(report, indent=1) + "\n")

@@ -63,6 +63,7 @@ OF_KIND = {
     (asks, kind): Composed(HEADS[kind], FOLLOW_UPS[asks])
     for asks in ("signature", "return", "other")
     for kind in ("module", "class", "method", "function", "term")
+    if kind != "module" or asks == "other"
 }
 
 

@@ -65,8 +65,8 @@ def taught_line(conversations):
         facts = count(data["facts"], "fact")
         some, all_of_them = data.get("asked", data["phrasings"]), data["phrasings"]  # of old: all
         return (
-            f"{facts}, each taught in {some} of {all_of_them:,} phrasings; examined in "
-            f"{data['phrasings_held_out']} others, which were written apart"
+            f"{facts}, each taught in {some} of {all_of_them:,} phrasings or more; examined in "
+            f"{data['phrasings_held_out']} others or more, which were written apart"
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
