@@ -211,6 +211,7 @@ class Writer:
             "home": f"it is in {module}.",
             "return": further.return_text(self.texts[kind, name]),
             "other": further.OTHER,
+            "elsewhere": further.OTHER,
         }
         return phrasings.answer(kind, name, said[ask])
 

@@ -18,6 +18,6 @@ ASKED_ON = {
     "class": ("signature", "methods", "home", "module", "other"),
     "module": ("functions", "functions", "other"),
     "page": (),
-    "term": ("signature", "return", "other"),
+    "term": ("signature", "return", "elsewhere"),
     "call": (),
 }

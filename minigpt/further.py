@@ -12,6 +12,7 @@ it is asked for that, too, and the answer says so.
     functions   what is in a module: the names of it that are taught
     methods     what is in a class
     other       anything else: an example, who wrote it, how fast it is, ...
+    elsewhere   the same of a term, of which nothing is asked about Python
 
 As for facts (phrasings.py) there are wordings to train on and others that serve to measure, and
 the same is asked of names that are not to be known.
@@ -46,7 +47,7 @@ SOME_CALLS = 0.1  # of the terms
 class Further:
     """One thing to ask of a name that is taught, and what to say to it."""
 
-    asks: str  # signature, home, return, functions, methods or other
+    asks: str  # one of the above
     kind: str  # of the name: module, class, method, function; home for one without its module
     name: str
     text: str
@@ -149,5 +150,5 @@ def further(facts):
             home = module_of(f.name, f.kind)
             add("home", f.kind, f.name, f"it is in {home}.", PLAIN, follows=True)
         if f.kind in (*NAMED, "module", "term"):
-            add("other", f.kind, f.name, OTHER, VARIED)
+            add("elsewhere" if f.kind == "term" else "other", f.kind, f.name, OTHER, VARIED)
     return list(found.values())

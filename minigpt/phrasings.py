@@ -56,19 +56,23 @@ COMPOSED = {kind: Composed(HEADS[kind], TAILS[kind]) for kind in HEADS} | {
     "functions": Composed(HEADS["module"], FOLLOW_UPS["functions"]),
     "methods": Composed(HEADS["class"], FOLLOW_UPS["methods"]),
     "other": Composed(CALLS + HEADS["module"] + HEADS["class"], FOLLOW_UPS["other"]),
+    "elsewhere": Composed(HEADS["term"], FOLLOW_UPS["elsewhere"]),
 }
 
 # ... of names of one kind, where the same may be asked of several
 OF_KIND = {
     (asks, kind): Composed(HEADS[kind], FOLLOW_UPS[asks])
-    for asks in ("signature", "return", "other")
-    for kind in ("module", "class", "method", "function", "term")
-    if kind != "module" or asks == "other"
+    for asks, kinds in (
+        ("signature", ("class", "method", "function", "term")),
+        ("return", ("method", "function", "term")),
+        ("other", ("module", "class", "method", "function")),
+    )
+    for kind in kinds
 }
 
 
 def composed(asks, kind=""):
-    """Return the Composed of what is asked of names of a kind: of a term none begins "import"."""
+    """Return the Composed of what is asked of names of a kind, "" for any."""
     return OF_KIND.get((asks, kind), COMPOSED[asks])
 
 

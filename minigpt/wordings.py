@@ -19,6 +19,7 @@ Which of them is taken is in phrasings.py and chat_writer.py; what is asked on, 
 """
 
 import json
+import re
 from pathlib import Path
 
 from minigpt.data_files import DATA
@@ -72,8 +73,14 @@ FOLLOW_UPS, HELD_OUT_FOLLOW_UPS = (
 HEADS, TAILS = texts_of("contexts", "heads"), texts_of("contexts", "tails")
 ECHOES = SAID["echoes"]
 
-# How a term is called is asked for as how a function of Python's library is, and anything else is
-# asked on as it is asked: of it.
+# How a term is called is asked for as how a function of Python's library is; anything else is asked
+# on as it is asked: of it; and "elsewhere", of a term, so that it is not about Python.
+PYTHON = re.compile(
+    r"python|pypy|\b(pip|conda|PEP|GIL|asyncio|numpy|pandas|pickled?|pytest|mypy|pylint|typeshed"
+    r"|jupyter|notebook|django|docstring)\b", re.IGNORECASE
+)  # fmt: skip
 for asked, asked_on in ((DIRECT, FOLLOW_UPS), (HELD_OUT, HELD_OUT_FOLLOW_UPS)):
     asked["call"] = asked["signature"]
     asked_on["other"] = [text.replace("{}", "it") for text in asked["other"] if text[0] != "{"]
+    for words in (asked, asked_on):
+        words["elsewhere"] = [text for text in words["other"] if not PYTHON.search(text)]

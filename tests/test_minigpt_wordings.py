@@ -23,7 +23,7 @@ from minigpt.wordings import (
 
 WHAT = ("module", "function", "class", "method", "page", "term")  # what is it? of any of these
 # how a term is called is asked as of functions; what is in it, of classes as of modules
-ALIKE = {"call": "signature", "methods": "functions"}
+ALIKE = {"call": "signature", "methods": "functions", "elsewhere": "other"}
 FEWEST, FEWEST_HELD_OUT = 400, 17
 
 
@@ -122,6 +122,15 @@ def test_anything_else_may_be_asked_on_too():
     for words in (FOLLOW_UPS, HELD_OUT_FOLLOW_UPS):
         assert not [text for text in words["other"] if no_name.search(text)]
     assert DIRECT["call"] == DIRECT["signature"]
+
+
+def test_of_a_term_nothing_is_asked_about_python():
+    for words in (DIRECT, HELD_OUT, FOLLOW_UPS, HELD_OUT_FOLLOW_UPS):
+        assert any("Python" in text for text in words["other"])
+        assert set(words["elsewhere"]) < set(words["other"])
+        assert len(words["elsewhere"]) > 0.8 * len(words["other"])
+        for sort in {"term", "page", "call", "signature", "return", "elsewhere"} & words.keys():
+            assert not [text for text in words[sort] if re.search("python|pandas", text.lower())]
 
 
 def spoiled(change):
