@@ -365,10 +365,14 @@ def test_the_phrasing_does_not_tell_whether_a_name_is_known(made, tmp_path):
 
 def test_nor_does_a_usual_wording_where_something_else_is_asked():
     facts, names = collect(pages())
-    writer = Writer(facts, Invented(facts, names, random.Random(1)), {}, random.Random(1))
-    writer.typed = lambda text, name, kind: text  # the wording as it is
     asked = {kind: (Counter(), Counter()) for kind in ("functions", "return", "other")}
-    for messages, source in further_conversations(writer, 300):
+    said = []
+    for seed in range(24):  # each makes up names of its own: of one they would run short
+        rng = random.Random(seed)
+        writer = Writer(facts, Invented(facts, names, rng), {}, rng)
+        writer.typed = lambda text, name, kind: text  # the wording as it is
+        said += further_conversations(writer, 10)
+    for messages, source in said:
         for kind, (usual, other) in asked.items():  # plain wordings: who is asked about
             if (text := messages[0]["content"]) in DIRECT[kind]:
                 (usual if text in DIRECT[kind][:USUAL] else other)[source] += 1
