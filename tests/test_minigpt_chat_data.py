@@ -299,14 +299,15 @@ def test_most_of_the_phrasings_of_a_fact_are_plain_ones_and_none_is_used_twice()
     for kind in ("module", "class", "function", "page"):
         found = some_phrasings(kind, rng)
         assert len(set(found)) == ASKED == 20
-        assert sum(text in DIRECT[kind] for text in found) == 14
+        assert 14 <= sum(text in DIRECT[kind] for text in found) <= 15
         assert usual < set(found)
         assert sum(text in DIRECT[kind][:COMMON] for text in found) == 4 + 5
     few = [some_phrasings("class", rng, n=2) for _ in range(200)]
-    assert all(sum(text in DIRECT["class"] for text in texts) == 1 for texts in few)
+    n_plain = [sum(text in DIRECT["class"] for text in texts) for texts in few]
+    assert min(n_plain) == 1 and n_plain.count(2) < 20  # a composed one may be one of the plain
     assert len({text for texts in few for text in texts}) > 50  # not the usual ones each time
-    three = some_phrasings("class", rng, n=3)
-    assert sum(text in DIRECT["class"] for text in three) == 2
+    three = [some_phrasings("class", rng, n=3) for _ in range(200)]
+    assert sum(text in DIRECT["class"] for texts in three for text in texts) < 2.2 * 200
 
 
 def test_the_phrasing_does_not_tell_whether_a_name_is_known(made, tmp_path):
