@@ -20,7 +20,6 @@ from minigpt.chat_writer import (
     ALONE,
     ASKED,
     COMMON,
-    USUAL,
     Writer,
     further_conversations,
     some_phrasings,
@@ -337,10 +336,10 @@ def test_nor_does_a_usual_wording_where_something_else_is_asked():
     writer = Writer(facts, Invented(facts, names, random.Random(1)), {}, random.Random(1))
     writer.typed = lambda text, name, kind: text  # the wording as it is
     asked = {kind: (Counter(), Counter()) for kind in ("functions", "return", "other")}
-    for messages, source in further_conversations(writer, 300):
+    for messages, source in further_conversations(writer, 40):
         for kind, (usual, other) in asked.items():  # plain wordings: who is asked about
             if (text := messages[0]["content"]) in DIRECT[kind]:
-                (usual if text in DIRECT[kind][:USUAL] else other)[source] += 1
+                (usual if text in DIRECT[kind][:COMMON] else other)[source] += 1
     for kind, found in asked.items():
         shares = [n["unknown"] / n.total() for n in found]
         assert min(shares) > 0.8 * max(shares) > 0.2, kind
