@@ -244,6 +244,7 @@ def test_a_mistyped_flag_ends_what_was_started_together(
         environ=os.environ, getpid=lambda: 7, kill=lambda *what: sent.append(what)
     ))  # fmt: skip
     monkeypatch.setattr(launched.signal, "signal", lambda *_: None)
+    monkeypatch.delitem(sys.modules, "mpi4py.MPI", raising=False)  # another test may have it
     with pytest.raises(SystemExit):
         main(words)
     assert sent == ([(7, signal.SIGTERM)] if ends else [])
