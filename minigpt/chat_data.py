@@ -33,14 +33,14 @@ from minigpt import own_talks
 from minigpt.best_known import choose, read_first, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
-from minigpt.chat_writer import ASKED, Writer, further_conversations, training_conversations
+from minigpt.chat_writer import Writer, further_conversations, training_conversations
 from minigpt.checkpoint import read_config
+from minigpt.chosen_wordings import ASKED, COMPOSED
 from minigpt.data_files import DATA
 from minigpt.facts import OF_PYTHON, collect
 from minigpt.general import read_general
 from minigpt.invented import Invented
 from minigpt.page_records import read_documents
-from minigpt.phrasings import COMPOSED
 from minigpt.small_talk import read_small_talk
 from minigpt.wordings import DIRECT, HELD_OUT
 

@@ -18,16 +18,11 @@ from collections import Counter
 
 from minigpt import as_typed, further, phrasings
 from minigpt.chat_format import conversation
+from minigpt.chosen_wordings import ASKED, one_of, some_phrasings
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.wordings import DIRECT, ECHOES, FOLLOW_UPS
 
-ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
-# ... most of them plain ones (so are names asked for that are not known), and always in the most
-# usual of them: were "What is json?" asked seldom, a small model would take it for small talk, of
-# which much begins so
-USUAL, COMMON = 4, 64  # the first so many; of those that are asked on, half are of these
-LONG = 0.3  # share of the composed ones
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
 # those that look alike are taught ...
@@ -188,7 +183,7 @@ class Writer:
         if not asks or (kind, name) not in self.texts:
             return None
         ask = self.rng.choice(asks)
-        text = self.one_of(words[ask])
+        text = one_of(words[ask], self.rng)
         text = as_typed.vary(text, self.rng, self.of_python) if vary else text
         return [text, self.said_on(ask, kind, name)]
 
@@ -215,15 +210,11 @@ class Writer:
         }
         return phrasings.answer(kind, name, said[ask])
 
-    def one_of(self, words):
-        """Return one of the wordings that ask on, every other time one of the COMMON."""
-        return self.rng.choice(words[:COMMON] if self.rng.random() < 0.5 else words)
-
     def unknown_follow_up(self, kind, name, words):
         """Return [question, answer] that ask on after a name that the assistant does not know."""
         asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
-        text = as_typed.vary(self.one_of(words[ask]), self.rng, self.of_python)
+        text = as_typed.vary(one_of(words[ask], self.rng), self.rng, self.of_python)
         return [text, phrasings.unknown_answer(kind, name)]
 
     def with_module(self, fact, said):
@@ -239,20 +230,6 @@ class Writer:
         asked = self.typed(self.rng.choice(DIRECT["module"]), module)
         longer = [asked, phrasings.answer("module", module, text), *said]
         return longer if sum(map(len, longer)) <= LONGEST else said
-
-
-def some_phrasings(kind, rng, n=ASKED, of=""):
-    """Return `n` phrasings of a kind in any order, LONG of them composed, of the others the USUAL.
-
-    Where no more of `n` than these are plain, any plain ones. Of the rest, half are COMMON ones.
-    `of` is the kind of the name, where it says more than what is asked: the arguments of a class.
-    """
-    plain, n_plain = DIRECT[kind], n - round(n * LONG)
-    usual = plain[:USUAL] if n_plain > USUAL else []
-    some = usual + rng.sample(phrasings.composed(kind, of), n - n_plain)
-    rest = n - len(some)
-    some += rng.sample(plain[len(usual) : COMMON], rest - rest // 2)
-    return rng.sample(some + rng.sample(plain[COMMON:], rest // 2), n)
 
 
 def unknown_ones(kind, rng):

@@ -8,9 +8,9 @@ already where "Which arguments does it take?" is.
 
 What a small model takes for the name in a question is what it has not seen in other questions: of
 "What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
-are many phrasings, with many words beside the name: DIRECT ones, the most usual first, and COMPOSED
-ones, in which is said first where somebody met it; and around them stand sentences that have
-nothing to do with it.
+are many phrasings, with many words beside the name: plain ones, and others in which is said first
+where somebody met it (chosen_wordings.py); and around them stand sentences that have nothing to do
+with it.
 
 Every answer begins with the kind of thing and its name, "Module NAME: ...", or, where a page does
 not tell of what kind it is, with the name alone, "NAME: ...": the model has to read the name and
@@ -24,57 +24,6 @@ names (invented.py) nor the writing of conversations (chat_writer.py).
 """
 
 import re
-from collections.abc import Sequence
-
-from minigpt.wordings import FOLLOW_UPS, HEADS, TAILS
-
-FIRST_WORD = re.compile(r"^[A-Z][a-z]+(?![A-Za-z])")  # "What", not "I", "IDE" or "NameError"
-
-
-class Composed(Sequence):
-    """Each of `heads` before each of `tails`, in small letters: far too many to be written out."""
-
-    def __init__(self, heads, tails):
-        self.heads = heads
-        self.tails = [FIRST_WORD.sub(lambda word: word[0].lower(), tail) for tail in tails]
-
-    def __len__(self):
-        return len(self.heads) * len(self.tails)
-
-    def __getitem__(self, i):
-        head, tail = divmod(range(len(self))[i], len(self.tails))
-        return f"{self.heads[head]}, {self.tails[tail]}"
-
-
-# what is met where, and what may be asked of it then
-CALLS = HEADS["function"] + HEADS["method"]
-COMPOSED = {kind: Composed(HEADS[kind], TAILS[kind]) for kind in HEADS} | {
-    "signature": Composed(CALLS, FOLLOW_UPS["signature"]),
-    "call": Composed(HEADS["term"], FOLLOW_UPS["signature"]),
-    "home": Composed(HEADS["home"] + HEADS["function"], TAILS["home"] + FOLLOW_UPS["home"]),
-    "return": Composed(CALLS, FOLLOW_UPS["return"]),
-    "functions": Composed(HEADS["module"], FOLLOW_UPS["functions"]),
-    "methods": Composed(HEADS["class"], FOLLOW_UPS["methods"]),
-    "other": Composed(CALLS + HEADS["module"] + HEADS["class"], FOLLOW_UPS["other"]),
-    "elsewhere": Composed(HEADS["term"], FOLLOW_UPS["elsewhere"]),
-}
-
-# ... of names of one kind, where the same may be asked of several
-OF_KIND = {
-    (asks, kind): Composed(HEADS[kind], FOLLOW_UPS[asks])
-    for asks, kinds in (
-        ("signature", ("class", "method", "function", "term")),
-        ("return", ("method", "function", "term")),
-        ("other", ("module", "class", "method", "function")),
-    )
-    for kind in kinds
-}
-
-
-def composed(asks, kind=""):
-    """Return the Composed of what is asked of names of a kind, "" for any."""
-    return OF_KIND.get((asks, kind), COMPOSED[asks])
-
 
 # Built-in classes are asked for with an article, too, and by what people call them.
 ALSO = {"str": ("string",), "int": ("integer",), "dict": ("dictionary",), "bool": ("boolean",)}

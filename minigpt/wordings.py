@@ -15,7 +15,7 @@ one of `tails`; "echoes" want a name repeated.
 The wordings are of several hands, who did not know those of the others: what is held out is of
 two of them, of whose wordings those are trained on that others had, too.
 
-Which of them is taken is in phrasings.py and chat_writer.py; what is asked on, in follow_ups.py.
+Which of them are taken is in chosen_wordings.py; what is asked on, in follow_ups.py.
 """
 
 import json
@@ -25,6 +25,13 @@ from pathlib import Path
 from minigpt.data_files import DATA
 
 NAME = "wordings.json"
+WHAT = ("module", "function", "class", "method", "page", "term")  # what is it?
+FURTHER = ("signature", "home", "return", "functions", "methods")
+SORTS = {
+    "names": (*WHAT, *FURTHER, "other"),
+    "follow_ups": (*FURTHER, "function", "module"),
+    "contexts": (*WHAT, "home"),
+}
 
 
 def read_wordings(path):
@@ -54,6 +61,8 @@ def wordings_of(said):
     ):
         sorts = said.get(part)
         yield part, list(sorts) if isinstance(sorts, dict) else None, 0
+        if missing := [sort for sort in SORTS[part] if sort not in sorts]:
+            yield f"{part}, {missing[0]}", None, 0
         for sort, fields in sorts.items():
             for field, names in in_fields.items():
                 texts = fields.get(field) if isinstance(fields, dict) else None

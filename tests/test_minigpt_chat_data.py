@@ -16,20 +16,13 @@ from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, SMALL_TALK, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.chat_writer import (
-    ALONE,
-    ASKED,
-    COMMON,
-    Writer,
-    further_conversations,
-    some_phrasings,
-    unknown_ones,
-)
+from minigpt.chat_writer import ALONE, Writer, further_conversations, unknown_ones
+from minigpt.chosen_wordings import ASKED, COMMON, COMPOSED, some_phrasings
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect
 from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
-from minigpt.phrasings import COMPOSED, NOUN, declines
+from minigpt.phrasings import NOUN, declines
 from minigpt.small_talk import read_small_talk
 from minigpt.wordings import DIRECT, FOLLOW_UPS, HEADS, HELD_OUT, HELD_OUT_FOLLOW_UPS
 

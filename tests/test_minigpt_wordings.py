@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from test_minigpt_chat_data import bare, plain, without_filling
 
-from minigpt.phrasings import COMPOSED, Composed
+from minigpt.chosen_wordings import COMPOSED, Composed
 from minigpt.wordings import (
     DIRECT,
     FOLLOW_UPS,
@@ -18,10 +18,10 @@ from minigpt.wordings import (
     NAME,
     SAID,
     TAILS,
+    WHAT,
     read_wordings,
 )
 
-WHAT = ("module", "function", "class", "method", "page", "term")  # what is it? of any of these
 # how a term is called is asked as of functions; what is in it, of classes as of modules
 ALIKE = {"call": "signature", "methods": "functions", "elsewhere": "other"}
 FEWEST, FEWEST_HELD_OUT = 400, 17
@@ -146,6 +146,7 @@ def spoiled(change):
         ("[]", r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.pop("echoes")), r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.update(names=3)), r"names: it must be a list of texts"),
+        (spoiled(lambda said: said["names"].pop("home")), r"names, home: it must be a list"),
         (spoiled(lambda said: said["names"].update(home=[])), r"names, home, asked: it must be"),
         (spoiled(lambda said: said["contexts"]["home"].pop("tails")), r"contexts, home, tails: it"),
         (spoiled(lambda said: said["contexts"]["home"]["heads"].append("So?")), r"'So\?'.*once"),
