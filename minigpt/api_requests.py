@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from minigpt.api_errors import invalid
 from minigpt.api_fields import Fields, find_model
 from minigpt.api_messages import read_messages
-from minigpt.chat_format import render_prompt, shorten
+from minigpt.chat_format import render_prompt, room_for_questions, shorten
 from minigpt.completion import encode_prompt
 from minigpt.dataset import SEPARATOR
 from minigpt.distribution import Settings
@@ -165,9 +165,8 @@ def read_chat(body, models, max_tokens, timeout_s):
     both = ("max_completion_tokens", "max_tokens")
     new = [fields.number(name, 1, max_tokens, whole=True) for name in both]
     max_new = next((value for value in new if value is not None), None)
-    room = T - min(max_new or T, T // 2)  # the rest of the window is the answer's
     try:
-        ids = render_prompt(served.tokenizer, messages, room)
+        ids = render_prompt(served.tokenizer, messages, room_for_questions(T, max_new))
     except ValueError as error:
         raise invalid("messages", f"messages: {error}", "context_length_exceeded") from None
     if max_new is None:

@@ -20,7 +20,7 @@ import contextlib
 import math
 import sys
 
-from minigpt.chat_format import END, START, control_ids, render_prompt
+from minigpt.chat_format import END, START, control_ids, render_prompt, room_for_questions
 from minigpt.chat_template import check_template
 from minigpt.checkpoint import load
 from minigpt.distribution import check_integer
@@ -42,7 +42,7 @@ class Chat:
     ):
         """Begin one; an answer has at most `max_new_tokens`, by default what the window has left.
 
-        Half of the window is kept for it.
+        A third of the window is kept for it.
         """
         check_temperature(temperature)
         if max_new_tokens is not None:
@@ -62,7 +62,7 @@ class Chat:
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*self.messages, {"role": "user", "content": text}]
         T = self.model.config.n_positions
-        room = T - min(self.max_new_tokens or T, T // 2)
+        room = room_for_questions(T, self.max_new_tokens)
         ids = render_prompt(self.tokenizer, system + messages, room)
         questions = [self.tokenizer.special_tokens[START["user"]] == id for id in ids]
         self.n_forgotten = (len(messages) + 1) // 2 - sum(questions)

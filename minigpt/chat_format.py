@@ -197,6 +197,14 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     return [*ids, tokenizer.special_tokens[START["assistant"]]]
 
 
+def room_for_questions(window, max_new_tokens=None):
+    """Return how many of a window's ids may be asked with: a third of it is the answer's.
+
+    Less, if that may have no more than `max_new_tokens`.
+    """
+    return window - min(max_new_tokens or window, window // 3)
+
+
 def cut_at_turn(tokenizer, messages, max_tokens):
     """Return as many exchanges from the conversation's start as fit: (ids, mask), or None."""
     for end in range(len(messages), 1, -2):

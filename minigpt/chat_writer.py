@@ -21,7 +21,7 @@ from minigpt.chat_format import conversation
 from minigpt.chosen_wordings import ASKED, one_of, some_phrasings
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
-from minigpt.wordings import DIRECT, ECHOES, FOLLOW_UPS
+from minigpt.wordings import ANOTHER, DIRECT, ECHOES, FOLLOW_UPS
 
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
@@ -36,10 +36,15 @@ FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
-CALLED, BRACKETS = ("function", "method", "signature", "home"), 0.08  # of these: json.dumps()
+CALLED = ("function", "class", "method", "signature", "home")
+BRACKETS = 0.08  # of these: json.dumps()
 LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
-CAPITALS, SHORT = 0.1, 4  # of modules with names of up to so many letters: JSON, as people write
+CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
+# A method by its name alone is that of the first of these, of others the one of that name.
+USUAL_CLASSES = ("list", "dict", "str", "set", "tuple", "int", "float", "bytes")
+# After what is asked of a name of these kinds, another is asked for: "And csv?"
+WITH_ANOTHER, ASKED_ANOTHER = ("module", "class", "function", "method", "term"), 0.1
 ECHOED = 0.15  # names to be repeated for each question
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
@@ -68,6 +73,8 @@ class Writer:
         named = {f.name for f in facts if f.kind in further.NAMED}
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
+        self.methods = methods_meant(facts)
+        self.of_kind = {kind: [f for f in facts if f.kind == kind] for kind in WITH_ANOTHER}
         terms = [f for f in facts if f.kind in OF_TERMS]
         self.short = as_typed.abbreviations([f.name for f in terms], names)
         self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
@@ -87,7 +94,7 @@ class Writer:
     def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its letters.
 
-        Only a short module's are capitals now and then, and a term may be typed as it is spoken.
+        Only a module's are capitals now and then, and a term may be typed as it is spoken.
         """
         takes, has = phrasings.takes_article(phrasing), phrasings.has_article(phrasing)
         article = kind == "class" and "." not in name and (takes or has)
@@ -101,9 +108,12 @@ class Writer:
                 name += "()"
             name = self.spell(name)
         text = as_typed.vary(phrasing, self.rng, self.of_python)
-        is_short = kind == "module" and len(name) <= SHORT and name.isalpha()
-        if is_short and self.rng.random() < CAPITALS:
-            name = name.upper()
+        if kind == "module" and name.isalpha():
+            draw = self.rng.random()
+            if draw < LOUD:
+                return phrasings.put(name.upper(), text.upper())
+            if draw < CAPITALS:
+                name = self.rng.choice((name.upper(), name.capitalize()))
         return phrasings.put(name, text)
 
     def last_part(self, kind, name, n):
@@ -114,9 +124,11 @@ class Writer:
         if kind in OF_TERMS:
             return self.end_of_term(name, n)
         last = name.rpartition(".")[2]
-        if kind not in ("function", "class") or self.last[last] != n or self.rng.random() >= LAST:
-            return name
-        return last
+        if kind == "method":
+            fits = self.methods.get(last) == name if n else not self.last[last]
+        else:
+            fits = kind in ("function", "class") and self.last[last] == n
+        return last if fits and self.rng.random() < LAST else name
 
     def end_of_term(self, name, n):
         """Return the name of a term, now and then without what is before a dot, or that for short.
@@ -217,6 +229,16 @@ class Writer:
         text = as_typed.vary(one_of(words[ask], self.rng), self.rng, self.of_python)
         return [text, phrasings.unknown_answer(kind, name)]
 
+    def another(self, fact):
+        """Return [question, answer] about another name of the kind of `fact`, perhaps no known one.
+
+        Asked for with little more than its name; [] where there is none.
+        """
+        other, n = self.rng.choice(self.of_kind[fact.kind]), UNKNOWN.get(fact.kind, UNKNOWN_OTHERS)
+        if self.rng.random() < n / (1 + n):
+            return self.unknown(fact.kind, ANOTHER, untaught=UNTAUGHT, like=other.name)[0]
+        return self.question(other, self.rng.choice(ANOTHER)) if other != fact else []
+
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.
 
@@ -230,6 +252,22 @@ class Writer:
         asked = self.typed(self.rng.choice(DIRECT["module"]), module)
         longer = [asked, phrasings.answer("module", module, text), *said]
         return longer if sum(map(len, longer)) <= LONGEST else said
+
+
+def methods_meant(facts):
+    """Return {end: name} of the methods that are meant where only their end is said: append.
+
+    Not where a function, a class or a module has that name.
+    """
+    taken = {f.name.rpartition(".")[2] for f in facts if f.kind in ("function", "class", "module")}
+    owners = {name: i for i, name in enumerate(USUAL_CLASSES)}
+    found = {}
+    for f in sorted(
+        (f for f in facts if f.kind == "method"),
+        key=lambda f: (owners.get(f.name.rpartition(".")[0], len(owners)), f.name),
+    ):
+        found.setdefault(f.name.rpartition(".")[2], f.name)
+    return {end: name for end, name in found.items() if end not in taken}
 
 
 def unknown_ones(kind, rng):
@@ -252,6 +290,8 @@ def training_conversations(writer, rounds):
                     said += more
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
+                elif fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
+                    said += writer.another(fact)
                 yield conversation(*said), fact.source
                 for _ in range(unknown_ones(fact.kind, rng)):
                     kind, texts = fact.kind, some_phrasings(fact.kind, rng)

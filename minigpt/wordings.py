@@ -5,12 +5,12 @@
      "follow_ups": {"home": {"asked": ["And which module is it in?", ...], ...}, ...},
      "contexts": {"module": {"heads": ["my homework says import {}", ...],
                              "tails": ["what's it for", ...]}, ...},
-     "echoes": ["Repeat the name {}.", ...]}
+     "another": ["And {}?", ...], "echoes": ["Repeat the name {}.", ...]}
 
 `asked` are trained on, the most usual first; `held_out` never, they serve to measure. Of "names"
 is asked with the name, which stands in the place of {}; by "follow_ups" with what stands for it, it
 or that. In "contexts" is said first, in one of `heads`, where the name was met, and then asked, in
-one of `tails`; "echoes" want a name repeated.
+one of `tails`; "another" name is asked for after one; "echoes" want a name repeated.
 
 The wordings are of several hands, who did not know those of the others: what is held out is of
 two of them, of whose wordings those are trained on that others had, too.
@@ -54,6 +54,7 @@ def wordings_of(said):
     """Yield (place, list, how often {} stands in each of it) of the object of a file."""
     said = said if isinstance(said, dict) else {}
     yield "echoes", said.get("echoes"), 1
+    yield "another", said.get("another"), 1
     for part, in_fields in (
         ("names", {"asked": 1, "held_out": 1}),
         ("follow_ups", {"asked": 0, "held_out": 0}),
@@ -80,7 +81,7 @@ FOLLOW_UPS, HELD_OUT_FOLLOW_UPS = (
     texts_of("follow_ups", "asked"), texts_of("follow_ups", "held_out")
 )  # fmt: skip
 HEADS, TAILS = texts_of("contexts", "heads"), texts_of("contexts", "tails")
-ECHOES = SAID["echoes"]
+ANOTHER, ECHOES = SAID["another"], SAID["echoes"]
 
 # How a term is called is asked for as how a function of Python's library is; anything else is asked
 # on as it is asked: of it; and "elsewhere", of a term, so that it is not about Python.
