@@ -188,7 +188,7 @@ def test_quotes_that_nobody_closes_end_with_the_input_or_are_dropped_by_ctrl_c(c
 def test_it_is_said_once_when_an_answer_was_given_without_the_first_questions(chat, monkeypatch):
     monkeypatch.setattr(chat_module, "stream_text", lambda *a: iter(["the list"]))
     T, asked = chat.model.config.n_positions, ["a", "the", "a"]
-    note = f"(it no longer saw your first question: {T} tokens are all it sees)\n"
+    note = f"(it no longer saw your first question: {T} tokens are all it sees, answer included)\n"
     written = converse(chat, *asked)
     assert note in written
     assert written.count("no longer") == 1

@@ -550,7 +550,7 @@ def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, 
     assert [*numbers, 0] == list(report["pieces"].values())  # none of the user's own
     assert f"{report['train']} conversations" in head
     assert f" {sum(numbers)} short ones" in head
-    each = f"each in 20 of {report['phrasings']} phrasings or more"
+    each = f"each in {ASKED} of {report['phrasings']} phrasings or more"
     assert f"about {report['facts']} facts {each}" in lines[0]
     for kind in report["facts_by_kind"]:  # that many has each
         assert report["phrasings"] <= len({*DIRECT[kind], *COMPOSED[kind]})

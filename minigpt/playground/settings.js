@@ -77,7 +77,8 @@ const FIELDS = [
     Number.MAX_SAFE_INTEGER,
     1,
     null,
-    "With the same number the same question gets the same answer. Empty: another one every time.",
+    "With the same number the same draws. Empty: other ones every time. At temperature 0 nothing " +
+      "is drawn.",
   ],
 ];
 const STORED = "minigpt.settings";

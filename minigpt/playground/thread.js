@@ -44,7 +44,9 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     const found = horizon(conversation);
     if (!found) return;
     const size = modelOf({ model: found.model })?.minigpt.n_positions;
-    const sees = size ? `: it sees ${size.toLocaleString("en")} tokens, the answer included` : "";
+    const sees = size
+      ? `: it sees ${size.toLocaleString("en")} tokens, of which a third is the answer's`
+      : "";
     fill(limit, `At the last answer ${found.model} no longer saw what stands above${sees}.`);
     root.children[path(conversation).indexOf(found.node)]?.prepend(limit);
   }
