@@ -179,7 +179,8 @@ def talk(chat, read, write):
             write("\n")
             if chat.n_forgotten and not told:
                 T = chat.model.config.n_positions
-                write(f"({forgotten(chat.n_forgotten)}: {T:,} tokens are all it sees, answer included)\n")
+                sees = f"{T:,} tokens are all it sees, answer included"
+                write(f"({forgotten(chat.n_forgotten)}: {sees})\n")
             told = chat.n_forgotten > 0
         except EOFError:
             return

@@ -33,7 +33,8 @@ from minigpt import own_talks
 from minigpt.best_known import choose, read_first, told
 from minigpt.chat_format import read_conversations
 from minigpt.chat_questions import examination
-from minigpt.chat_writer import Writer, further_conversations, training_conversations
+from minigpt.chat_rounds import further_conversations, training_conversations
+from minigpt.chat_writer import Writer
 from minigpt.checkpoint import read_config
 from minigpt.chosen_wordings import ASKED, COMPOSED
 from minigpt.data_files import DATA

@@ -1,4 +1,4 @@
-"""Facts -> conversations: every fact in many phrasings, follow-ups, names not to be known.
+"""Facts -> questions and answers: in many phrasings, follow-ups, names not to be known.
 
 Not knowing is taught, too: of ten questions three or four are about names that no document has
 (invented.py), or that one has, but of which no fact is taught (untaught). Invented ones alone would
@@ -10,18 +10,17 @@ Of a taught name is asked, too, what was not taught of it and what follows (furt
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
-The words are in data/wordings.json, the examination in chat_questions.py, the files in
-chat_data.py.
+The words are in data/wordings.json, how often all is asked in chat_rounds.py, the examination in
+chat_questions.py, the files in chat_data.py.
 """
 
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
-from minigpt.chat_format import conversation
-from minigpt.chosen_wordings import ASKED, one_of, some_phrasings
+from minigpt.chosen_wordings import one_of
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
-from minigpt.wordings import ANOTHER, DIRECT, ECHOES, FOLLOW_UPS
+from minigpt.wordings import ANOTHER, DIRECT, ECHOES
 
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
@@ -30,10 +29,6 @@ UNKNOWN = {"module": 1.2, "term": 0.9, "method": 0.9}
 UNKNOWN_OTHERS = 0.6
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
 WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
-# follow-ups for each question about a name of these kinds, and about a function
-FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0, "call": 0}
-FOLLOWED_FUNCTION = 0.6
-BEFORE = 0.4  # of these have a question about the module before them, where there is room
 LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 CALLED = ("function", "class", "method", "signature", "home")
@@ -43,9 +38,8 @@ LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what rea
 CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
 # A method by its name alone is that of the first of these, of others the one of that name.
 USUAL_CLASSES = ("list", "dict", "str", "set", "tuple", "int", "float", "bytes")
-# After what is asked of a name of these kinds, another is asked for: "And csv?"
-WITH_ANOTHER, ASKED_ANOTHER = ("module", "class", "function", "method", "term"), 0.1
-ECHOED = 0.15  # names to be repeated for each question
+# after what is asked of a name of these kinds, another may be asked for: "And csv?"
+WITH_ANOTHER = ("module", "class", "function", "method", "term")
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
@@ -274,50 +268,3 @@ def unknown_ones(kind, rng):
     """Return how many names not to be known follow one of a kind that is known: 0, 1 or 2."""
     n = UNKNOWN.get(kind, UNKNOWN_OTHERS)
     return int(n) + (rng.random() < n % 1)
-
-
-def training_conversations(writer, rounds):
-    """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
-    it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
-    rng = writer.rng
-    for _ in range(rounds):
-        asked = {f: some_phrasings(f.kind, rng) for f in writer.facts}
-        for turn in range(ASKED):
-            for fact in rng.sample(writer.facts, len(writer.facts)):
-                said = writer.question(fact, asked[fact][turn])
-                followed = FOLLOWED.get(fact.kind, FOLLOWED_FUNCTION)
-                if rng.random() < followed and (more := writer.follow_up(fact, FOLLOW_UPS)):
-                    said += more
-                    if fact.kind not in ALONE and rng.random() < BEFORE:
-                        said = writer.with_module(fact, said)
-                elif fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
-                    said += writer.another(fact)
-                yield conversation(*said), fact.source
-                for _ in range(unknown_ones(fact.kind, rng)):
-                    kind, texts = fact.kind, some_phrasings(fact.kind, rng)
-                    said, name = writer.unknown(kind, texts, untaught=UNTAUGHT, like=fact.name)
-                    if name is None:
-                        continue
-                    if rng.random() < followed / 2:
-                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
-                    yield conversation(*said), "unknown"
-                if rng.random() < ECHOED and (said := writer.echo(fact)):
-                    yield conversation(*said), "echo"
-
-
-def further_conversations(writer, rounds):
-    """Yield (messages, source) of what else is asked of taught names, and the same of unknown ones.
-
-    The sources are "further" and "unknown".
-    """
-    rng = writer.rng
-    for _ in range(rounds):
-        for one in further.further(writer.facts):
-            for text in some_phrasings(one.asks, rng, one.times, one.kind):
-                name = writer.end_of_term(one.name, 1) if one.kind == "term" else one.name
-                yield conversation(writer.typed(text, name, one.kind), one.answer), "further"
-                for _ in range(unknown_ones(one.kind, rng)):
-                    texts = some_phrasings(one.asks, rng, one.times, one.kind)
-                    said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
-                    if name is not None:
-                        yield conversation(*said), "unknown"

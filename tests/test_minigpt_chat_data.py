@@ -16,7 +16,8 @@ from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, SMALL_TALK, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.chat_writer import ALONE, Writer, further_conversations, unknown_ones
+from minigpt.chat_rounds import further_conversations
+from minigpt.chat_writer import ALONE, Writer, unknown_ones
 from minigpt.chosen_wordings import ASKED, COMMON, COMPOSED, some_phrasings
 from minigpt.data_files import DATA
 from minigpt.facts import Fact, collect

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from minigpt.chat_writer import Writer, training_conversations
+from minigpt.chat_rounds import training_conversations
+from minigpt.chat_writer import Writer
 from minigpt.facts import Fact
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.further import ARGUMENTS, CONTENTS, RETURNED

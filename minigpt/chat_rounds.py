@@ -1,0 +1,64 @@
+"""What is asked in a round of fine-tuning: every fact many times, and what goes with it.
+
+The questions and answers are put together in chat_writer.py.
+"""
+
+from minigpt import further
+from minigpt.chat_format import conversation
+from minigpt.chat_writer import ALONE, UNTAUGHT, WITH_ANOTHER, unknown_ones
+from minigpt.chosen_wordings import ASKED, some_phrasings
+from minigpt.wordings import FOLLOW_UPS
+
+# follow-ups for each question about a name of these kinds, and about a function
+FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0, "call": 0}
+FOLLOWED_FUNCTION = 0.6
+BEFORE = 0.4  # of these have a question about the module before them, where there is room
+ECHOED = 0.15  # names to be repeated for each question
+ASKED_ANOTHER = 0.1  # of the questions that are not: another name behind it, "And csv?"
+
+
+def training_conversations(writer, rounds):
+    """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
+    it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
+    rng = writer.rng
+    for _ in range(rounds):
+        asked = {f: some_phrasings(f.kind, rng) for f in writer.facts}
+        for turn in range(ASKED):
+            for fact in rng.sample(writer.facts, len(writer.facts)):
+                said = writer.question(fact, asked[fact][turn])
+                followed = FOLLOWED.get(fact.kind, FOLLOWED_FUNCTION)
+                if rng.random() < followed and (more := writer.follow_up(fact, FOLLOW_UPS)):
+                    said += more
+                    if fact.kind not in ALONE and rng.random() < BEFORE:
+                        said = writer.with_module(fact, said)
+                elif fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
+                    said += writer.another(fact)
+                yield conversation(*said), fact.source
+                for _ in range(unknown_ones(fact.kind, rng)):
+                    kind, texts = fact.kind, some_phrasings(fact.kind, rng)
+                    said, name = writer.unknown(kind, texts, untaught=UNTAUGHT, like=fact.name)
+                    if name is None:
+                        continue
+                    if rng.random() < followed / 2:
+                        said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
+                    yield conversation(*said), "unknown"
+                if rng.random() < ECHOED and (said := writer.echo(fact)):
+                    yield conversation(*said), "echo"
+
+
+def further_conversations(writer, rounds):
+    """Yield (messages, source) of what else is asked of taught names, and the same of unknown ones.
+
+    The sources are "further" and "unknown".
+    """
+    rng = writer.rng
+    for _ in range(rounds):
+        for one in further.further(writer.facts):
+            for text in some_phrasings(one.asks, rng, one.times, one.kind):
+                name = writer.end_of_term(one.name, 1) if one.kind == "term" else one.name
+                yield conversation(writer.typed(text, name, one.kind), one.answer), "further"
+                for _ in range(unknown_ones(one.kind, rng)):
+                    texts = some_phrasings(one.asks, rng, one.times, one.kind)
+                    said, name = writer.unknown(one.kind, texts, untaught=UNTAUGHT, like=one.name)
+                    if name is not None:
+                        yield conversation(*said), "unknown"
