@@ -88,7 +88,8 @@ class Writer:
     def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its letters.
 
-        Only a module's are capitals now and then, and a term may be typed as it is spoken.
+        Only a module's are capitals now and then, all or the first, unless one taught name ends so:
+        Decimal is a class. And a term may be typed as it is spoken.
         """
         takes, has = phrasings.takes_article(phrasing), phrasings.has_article(phrasing)
         article = kind == "class" and "." not in name and (takes or has)
@@ -104,10 +105,11 @@ class Writer:
         text = as_typed.vary(phrasing, self.rng, self.of_python)
         if kind == "module" and name.isalpha():
             draw = self.rng.random()
-            if draw < LOUD:
-                return phrasings.put(name.upper(), text.upper())
+            if draw < LOUD and self.last[name.upper()] != 1:
+                return phrasings.put(name, text).upper()
             if draw < CAPITALS:
-                name = self.rng.choice((name.upper(), name.capitalize()))
+                typed = self.rng.choice((name.upper(), name.capitalize()))
+                name = name if self.last[typed] == 1 else typed
         return phrasings.put(name, text)
 
     def last_part(self, kind, name, n):

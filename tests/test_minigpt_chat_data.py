@@ -411,6 +411,17 @@ def test_modules_are_asked_for_in_capitals_too_and_so_are_names_not_to_be_known(
         assert (f"IS {name.upper()} IT" in found) == also
     asked = {writer.unknown("module", ["Is {} it"], untaught=1)[0][0] for _ in range(200)}
     assert "Is YAML it" in asked
+    loud = {writer.typed("why is there a {} module", "io", "module") for _ in range(1000)}
+    assert "WHY IS THERE AN IO MODULE" in loud
+
+
+def test_a_module_is_not_asked_for_in_capitals_that_are_another_taught_name():
+    classes = [Fact("class", name, "Of use.", "") for name in ("decimal.Decimal", "abc.ABC")]
+    writer = Writer(classes, None, {}, random.Random(1))
+    for name, other, left in ("decimal", "Decimal", "DECIMAL"), ("abc", "ABC", "Abc"):
+        found = {writer.typed("is {} it", name, "module") for _ in range(1000)}
+        words = {word for text in found for word in re.findall(r"\w+", text)}
+        assert other not in words and {name, left} <= words
 
 
 def test_a_method_by_its_name_alone_is_that_of_the_most_usual_class():
