@@ -1,8 +1,8 @@
 """What fine-tuning learns from: conversations, written ones and ones made of the documents.
 
 Writes a folder of JSON Lines of conversations (chat_format.py), each with a "source": the page
-that a fact stands in, or the file that a conversation was copied from; several, with a space
-between, where a conversation goes from one to another.
+that the fact which is asked for stands in, or the file that a conversation was copied from;
+several, with a space between, where conversations were put one behind another.
 
     train.jsonl          what is trained on
     val.jsonl            held out: conversations, phrasings, invented names
@@ -17,7 +17,7 @@ between, where a conversation goes from one to another.
     conversations.json   the report
 
 This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
-questions (chat_writer.py, chat_questions.py); small talk and questions about nothing that is taught
+questions (chat_rounds.py, chat_questions.py); small talk and questions about nothing that is taught
 are written by hand (small_talk.py, general.py), and the user's own conversations may come from
 elsewhere (own_talks.py).
 """
@@ -197,7 +197,7 @@ def looked_at(questions, rng, n=200):
 
 
 def count_pieces(conversations):
-    """Return how many (messages, source) of chat_writer.py are about what, {"facts": ..., ...}."""
+    """Return how many (messages, source) of chat_rounds.py are about what, {"facts": ..., ...}."""
     others = ("further", "unknown", "echo")
     found = {kind: sum(source == kind for _, source in conversations) for kind in others}
     return {"facts": len(conversations) - sum(found.values()), **found}

@@ -14,12 +14,15 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_ANOTHER = 0.1  # of the questions that are not: another name behind it, "And csv?"
+ASKED_ANOTHER = 0.1  # of those without follow-ups, WITH_ANOTHER: a name behind it, "And csv?"
 
 
 def training_conversations(writer, rounds):
-    """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes with
-    it: follow-ups, unknown names (source "unknown") and names to be repeated ("echo")."""
+    """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes along.
+
+    That is what is asked on or another name behind it, whose source is not said, and by themselves
+    unknown names (source "unknown") and names to be repeated ("echo").
+    """
     rng = writer.rng
     for _ in range(rounds):
         asked = {f: some_phrasings(f.kind, rng) for f in writer.facts}

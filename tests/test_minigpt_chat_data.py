@@ -16,7 +16,7 @@ from minigpt.__main__ import main
 from minigpt.amounts import in_words
 from minigpt.chat_data import OWN, SMALL_TALK, make
 from minigpt.chat_format import conversation, read_conversations
-from minigpt.chat_rounds import further_conversations
+from minigpt.chat_rounds import further_conversations, training_conversations
 from minigpt.chat_writer import ALONE, Writer, unknown_ones
 from minigpt.chosen_wordings import ASKED, COMMON, COMPOSED, some_phrasings
 from minigpt.data_files import DATA
@@ -438,15 +438,18 @@ def test_a_method_by_its_name_alone_is_that_of_the_most_usual_class():
     assert any(" title" in text for text in texts) and not any(" append" in text for text in texts)
 
 
-def test_after_a_name_another_is_asked_for_with_little_more_than_its_name(made):
-    folder, _ = made
-    talks = [[m["content"] for m in x["messages"]] for x in lines(folder / "train.jsonl")]
-    found = [(asked.lower(), answer) for talk in talks
-             for asked, answer in zip(talk[2::2], talk[3::2], strict=False)
-             if asked.lower().startswith(("and ", "what about "))
-             and answer.startswith(("Module ", "Function "))]  # fmt: skip
-    assert any(declines(answer) for _, answer in found)
-    assert any(not declines(answer) for _, answer in found)
+def test_after_a_name_another_is_asked_for_with_little_more_than_its_name():
+    names, others = ("shlex", "codeop", "zipapp", "symtable"), ["quopri", "nntplib"]
+    facts = [Fact("module", name, f"Of {name}.", "") for name in names]
+    rng = random.Random(1)
+    writer = Writer(facts, Invented(facts, set(), rng), {"module": others}, rng)
+    talks = [[m["content"] for m in messages] for messages, _ in training_conversations(writer, 4)]
+    named = re.compile(rf"(?i)\b({'|'.join([*names, *others])})\b")  # what is asked on has no name
+    found = [talk for talk in talks if len(talk) == 4 and named.search(talk[2])]
+    known = {phrasings.answer(f.kind, f.name, f.text) for f in facts}
+    assert {declines(talk[3]) for talk in found} == {True, False}
+    assert all(talk[3] in known or declines(talk[3]) for talk in found)
+    assert all(talk[1] != talk[3] for talk in found)
 
 
 def test_a_function_is_asked_for_without_its_module_where_no_other_taught_name_ends_so():
