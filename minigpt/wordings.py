@@ -62,9 +62,7 @@ def wordings_of(said):
     ):
         sorts = said.get(part)
         yield part, list(sorts) if isinstance(sorts, dict) else None, 0
-        if missing := [sort for sort in SORTS[part] if sort not in sorts]:
-            yield f"{part}, {missing[0]}", None, 0
-        for sort, fields in sorts.items():
+        for sort, fields in (dict.fromkeys(SORTS[part]) | sorts).items():
             for field, names in in_fields.items():
                 texts = fields.get(field) if isinstance(fields, dict) else None
                 yield f"{part}, {sort}, {field}", texts, names

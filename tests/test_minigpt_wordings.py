@@ -10,6 +10,7 @@ from test_minigpt_chat_data import bare, plain, without_filling
 
 from minigpt.chosen_wordings import COMPOSED, Composed
 from minigpt.wordings import (
+    ANOTHER,
     DIRECT,
     FOLLOW_UPS,
     HEADS,
@@ -35,7 +36,7 @@ def test_every_sort_is_asked_in_many_wordings_and_examined_in_others(trained, he
     for sort, texts in trained.items():
         assert len(set(texts)) == len(texts) >= FEWEST, sort
         assert len(set(held_out[sort])) == len(held_out[sort]) >= FEWEST_HELD_OUT, sort
-    every = {without_filling(text) for texts in trained.values() for text in texts}
+    every = {without_filling(text) for texts in (*trained.values(), ANOTHER) for text in texts}
     assert not every & {without_filling(text) for texts in held_out.values() for text in texts}
 
 
@@ -146,7 +147,10 @@ def spoiled(change):
         ("[]", r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.pop("echoes")), r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.update(names=3)), r"names: it must be a list of texts"),
-        (spoiled(lambda said: said["names"].pop("home")), r"names, home: it must be a list"),
+        (spoiled(lambda said: said.pop("another")), r"another: it must be a list of texts"),
+        (spoiled(lambda said: said["another"].append("And?")), r"another: 'And\?'.*once"),
+        (spoiled(lambda said: said["names"].pop("home")), r"names, home, asked: it must be a list"),
+        (spoiled(lambda said: said["contexts"].pop("page")), r"contexts, page, heads: it must be"),
         (spoiled(lambda said: said["names"].update(home=[])), r"names, home, asked: it must be"),
         (spoiled(lambda said: said["contexts"]["home"].pop("tails")), r"contexts, home, tails: it"),
         (spoiled(lambda said: said["contexts"]["home"]["heads"].append("So?")), r"'So\?'.*once"),
