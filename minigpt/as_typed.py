@@ -32,6 +32,8 @@ CLOSINGS = (
 )  # fmt: skip
 PLEAS = (" please", " pls", " in Python", " in python", " in Python")
 FEWEST = 8  # names that begin with what is taken for short for something else
+# A method by its name alone is that of the first of these, or else of the first by the alphabet.
+USUAL_CLASSES = ("list", "dict", "str", "set", "tuple", "int", "float", "bytes")
 HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
 
@@ -70,6 +72,20 @@ def abbreviations(terms, names):
         if n >= FEWEST:
             best[stem] = max(best.get(stem, (0, 0, "")), (n, -len(head), head))
     return {stem: head for stem, (_, _, head) in best.items()}
+
+
+def methods_meant(methods, others):
+    """Return {end: name} of the methods that are meant where only their end is said: append.
+
+    Not where one of the names `others`, of functions, classes and modules, ends so.
+    """
+    owners = {name: i for i, name in enumerate(USUAL_CLASSES)}
+    taken, found = {name.rpartition(".")[2] for name in others}, {}
+    for name in sorted(
+        methods, key=lambda name: (owners.get(name.rpartition(".")[0], len(owners)), name)
+    ):
+        found.setdefault(name.rpartition(".")[2], name)
+    return {end: name for end, name in found.items() if end not in taken}
 
 
 def ends(name):

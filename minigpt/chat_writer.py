@@ -36,8 +36,6 @@ BRACKETS = 0.08  # of these: json.dumps()
 LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
-# A method by its name alone is that of the first of these, of others the one of that name.
-USUAL_CLASSES = ("list", "dict", "str", "set", "tuple", "int", "float", "bytes")
 # after what is asked of a name of these kinds, another may be asked for: "And csv?"
 WITH_ANOTHER = ("module", "class", "function", "method", "term")
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
@@ -67,7 +65,8 @@ class Writer:
         named = {f.name for f in facts if f.kind in further.NAMED}
         self.last = Counter(name.rpartition(".")[2] for name in named)
         self.last.update(f.name for f in facts if f.kind == "module")
-        self.methods = methods_meant(facts)
+        others = (f.name for f in facts if f.kind in ("function", "class", "module"))
+        self.methods = as_typed.methods_meant([f.name for f in facts if f.kind == "method"], others)
         self.of_kind = {kind: [f for f in facts if f.kind == kind] for kind in WITH_ANOTHER}
         terms = [f for f in facts if f.kind in OF_TERMS]
         self.short = as_typed.abbreviations([f.name for f in terms], names)
@@ -248,22 +247,6 @@ class Writer:
         asked = self.typed(self.rng.choice(DIRECT["module"]), module)
         longer = [asked, phrasings.answer("module", module, text), *said]
         return longer if sum(map(len, longer)) <= LONGEST else said
-
-
-def methods_meant(facts):
-    """Return {end: name} of the methods that are meant where only their end is said: append.
-
-    Not where a function, a class or a module has that name.
-    """
-    taken = {f.name.rpartition(".")[2] for f in facts if f.kind in ("function", "class", "module")}
-    owners = {name: i for i, name in enumerate(USUAL_CLASSES)}
-    found = {}
-    for f in sorted(
-        (f for f in facts if f.kind == "method"),
-        key=lambda f: (owners.get(f.name.rpartition(".")[0], len(owners)), f.name),
-    ):
-        found.setdefault(f.name.rpartition(".")[2], f.name)
-    return {end: name for end, name in found.items() if end not in taken}
 
 
 def unknown_ones(kind, rng):

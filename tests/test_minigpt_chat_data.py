@@ -438,6 +438,12 @@ def test_a_method_by_its_name_alone_is_that_of_the_most_usual_class():
     assert any(" title" in text for text in texts) and not any(" append" in text for text in texts)
 
 
+def test_of_other_classes_the_first_has_a_methods_name():
+    methods = ["slice.mro", "bool.mro", "set.add", "bool.add", "bool.path", "str.end"]
+    meant = {"mro": "bool.mro", "add": "set.add", "end": "str.end"}
+    assert as_typed.methods_meant(methods, ["os.path"]) == meant
+
+
 def test_after_a_name_another_is_asked_for_with_little_more_than_its_name():
     names, others = ("shlex", "codeop", "zipapp", "symtable"), ["quopri", "nntplib"]
     facts = [Fact("module", name, f"Of {name}.", "") for name in names]
