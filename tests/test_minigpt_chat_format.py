@@ -20,6 +20,7 @@ from minigpt.chat_format import (
     read_conversations,
     render,
     render_prompt,
+    room_for_questions,
     with_control_tokens,
 )
 from minigpt.chat_template import check_template, read_template, save_template
@@ -98,6 +99,14 @@ def test_a_long_prompt_forgets_whole_exchanges_but_not_the_system_or_the_questio
         render_prompt(TOKENIZER, messages, len(last) - 1)
     with pytest.raises(ValueError, match=r"^the message is \d,\d{3} tokens long; at most 10 fit"):
         render_prompt(TOKENIZER, conversation("x " * 2000), 10)
+
+
+@pytest.mark.parametrize(
+    ("window", "most", "room"),
+    [(128, None, 86), (128, 10, 118), (128, 42, 86), (128, 43, 86), (1024, 100, 924), (3, 9, 2)],
+)
+def test_a_third_of_the_window_is_the_answers_or_less_if_that_may_have_no_more(window, most, room):
+    assert room_for_questions(window, most) == room
 
 
 def test_a_conversation_longer_than_the_window_is_cut_after_a_reply():

@@ -45,7 +45,7 @@ export function makeThread(root, conversation, { context, model, onChange, chat 
     if (!found) return;
     const size = modelOf({ model: found.model })?.minigpt.n_positions;
     const sees = size
-      ? `: it sees ${size.toLocaleString("en")} tokens, of which a third is the answer's`
+      ? `: it sees ${size.toLocaleString("en")} tokens and keeps up to a third for the answer`
       : "";
     fill(limit, `At the last answer ${found.model} no longer saw what stands above${sees}.`);
     root.children[path(conversation).indexOf(found.node)]?.prepend(limit);
