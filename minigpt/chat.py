@@ -42,7 +42,7 @@ class Chat:
     ):
         """Begin one; an answer has at most `max_new_tokens`, by default what the window has left.
 
-        A third of the window is kept for it.
+        A third of the window is kept for it, or what it may have, if that is less.
         """
         check_temperature(temperature)
         if max_new_tokens is not None:

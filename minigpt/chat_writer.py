@@ -1,6 +1,6 @@
 """Facts -> questions and answers: in many phrasings, follow-ups, names not to be known.
 
-Not knowing is taught, too: of ten questions three or four are about names that no document has
+Not knowing is taught, too: of ten questions about names four are about such that no document has
 (invented.py), or that one has, but of which no fact is taught (untaught). Invented ones alone would
 teach the model to tell a likely name from an unlikely one; of a likely name it would make something
 up. The likeliest are those of well-known pages: of untaught names these come oftener.
