@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from minigpt.wordings import DIRECT, FOLLOW_UPS, HEADS, TAILS
 
-ASKED = 24  # times each fact is asked for in a round, in as many phrasings ...
+ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 # ... most of them plain ones (so are names asked for that are not known), and always in the most
 # usual of them: were "What is json?" asked seldom, a small model would take it for small talk, of
 # which much begins so

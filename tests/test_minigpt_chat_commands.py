@@ -48,7 +48,7 @@ def test_the_examination_prints_a_table(folder, capsys):
     assert main([*map(str, words), "--conversations", str(folder / "conversations")]) == 0
     said = capsys.readouterr().out
     assert re.search(
-        r"38 facts, each taught in 24 of \d,\d{3} phrasings or more; examined in \d\d others or "
+        r"38 facts, each taught in 20 of \d,\d{3} phrasings or more; examined in \d\d others or "
         "more, which were written apart", said
     )  # fmt: skip
     assert "invented names: says that it does not know" in said
@@ -58,7 +58,7 @@ def test_what_belongs_to_a_model_is_found_beside_it(folder, capsys, monkeypatch,
     monkeypatch.chdir(tmp_path)  # there is no out
     assert main(["evaluate-chat", str(folder / "chat")]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"38 facts, each taught in 24 of \d,\d{3} phrasings", said)
+    assert re.search(r"38 facts, each taught in 20 of \d,\d{3} phrasings", said)
     other = tmp_path / "out-other"
     other.mkdir()
     save_example_model(other / "base", n_positions=96)
