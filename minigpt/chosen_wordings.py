@@ -13,7 +13,7 @@ ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 # ... most of them plain ones (so are names asked for that are not known), and always in the most
 # usual of them: were "What is json?" asked seldom, a small model would take it for small talk, of
 # which much begins so
-USUAL, COMMON = 4, 64  # the first so many
+USUAL, COMMON = 4, 64  # the first so many of the wordings of a sort
 LONG = 0.3  # share of the composed ones
 FIRST_WORD = re.compile(r"^[A-Z][a-z]+(?![A-Za-z])")  # "What", not "I", "IDE" or "NameError"
 

@@ -3,7 +3,7 @@
 It is written by hand, in data/small_talk.jsonl; a line is one thing to say and what calls for it:
 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
-     "held_out": ["What name were you given?", ...]}
+     "held_out": ["hey, you got a name", ...]}
 
 What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
 serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not

@@ -3,7 +3,7 @@
     {"names": {"module": {"asked": ["What is {}?", ...],
                           "held_out": ["what area does the {} library cover", ...]}, ...},
      "follow_ups": {"home": {"asked": ["And which module is it in?", ...], ...}, ...},
-     "contexts": {"module": {"heads": ["my homework says import {}", ...],
+     "contexts": {"module": {"heads": ["homework says import {}", ...],
                              "tails": ["what's it for", ...]}, ...},
      "another": ["And {}?", ...], "echoes": ["Repeat the name {}.", ...]}
 

@@ -6,6 +6,7 @@ import pytest
 
 from minigpt.chat_rounds import training_conversations
 from minigpt.chat_writer import Writer
+from minigpt.chosen_wordings import COMMON, one_of
 from minigpt.facts import Fact
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.further import ARGUMENTS, CONTENTS, RETURNED
@@ -85,6 +86,14 @@ def test_what_is_asked_on_is_typed_in_several_ways_and_examined_as_it_is_written
     asked = {w.follow_up(KEYS, words)[0] for _ in range(200)}
     assert {"What are the functions?", "what are the functions"} <= asked
     assert any(text.endswith(" What are the functions?") for text in asked)
+
+
+def test_every_other_time_it_is_asked_on_in_a_common_wording():
+    words = [f"wording {i}" for i in range(10 * COMMON)]
+    rng = random.Random(1)
+    common = sum(words.index(one_of(words, rng)) < COMMON for _ in range(2000)) / 2000
+    assert 0.5 < common < 0.6  # those of all are common now and then, too
+    assert one_of(words[:1], rng) == words[0]
 
 
 def test_an_unknown_name_stays_unknown_and_its_module_is_not_asked_for():
