@@ -123,8 +123,15 @@ class Browser:
         here = self.evaluate("location.href").partition("#")[0]
         if "#" in url and url.partition("#")[0] == here:
             self.open("about:blank")  # another part of a page loads nothing
+        self._load("Page.navigate", url=url)
+
+    def reload(self) -> None:
+        """Load the page that is open once more; nothing can be evaluated while that begins."""
+        self._load("Page.reload")
+
+    def _load(self, method: str, **params) -> None:
         self.events.clear()
-        self.call("Page.navigate", url=url)
+        self.call(method, **params)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 

@@ -331,7 +331,8 @@ def test_an_answer_that_a_reload_ends_is_stopped_and_not_the_server_s_fault(slow
     page = slow_page
     ask(page, "rain")
     page.wait_until("document.querySelector('.about')?.innerText.includes('token')")
-    page.evaluate("window.isOld = true; location.reload(); 0")
+    page.evaluate("window.isOld = true")
+    page.reload()
     page.wait_until("!window.isOld && document.querySelector('.about')")
     assert texts(page, ".about")[0].startswith("stopped · ")
     assert texts(page, ".problem") == []
