@@ -4,6 +4,7 @@
     invented     names that do not exist                 follow_up    what is asked on of a function
     follow_on    ... of a module, class or method, and of a module named two questions before
     article      built-in classes as people ask for them: a list, a string
+    another      a name behind another that it stands beside, by its end: dumps after json
     not_taught   of a taught name what was not taught    follows      ... and what follows
 
 Small talk and questions about nothing that is taught are added in chat_data.py; what becomes of the
@@ -12,13 +13,14 @@ answers is in evaluate_chat.py.
 
 from minigpt import further, phrasings
 from minigpt.chat_format import conversation
-from minigpt.chat_writer import ALONE
+from minigpt.chat_writer import ALONE, WITH_ANOTHER, end_of
 from minigpt.follow_ups import OF_FUNCTION
-from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_FOLLOW_UPS
+from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_ANOTHER, HELD_OUT_FOLLOW_UPS
 
 EXAMINED = 200  # follow-ups about functions
 EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last
 WITH_ARTICLE = [text for text in HELD_OUT["class"] if phrasings.has_article(text)]
+EXAMINED_ANOTHER = 100
 EXAMINED_FURTHER = 30  # questions of each sort of further.py
 
 
@@ -63,6 +65,13 @@ def examination(writer, held_out, n_invented):
                 text = phrasings.put(name, rng.choice(WITH_ARTICLE))
                 said = [text, phrasings.answer(f.kind, f.name, f.text)]
                 yield line("article", f.kind, f.name, said, f.source)
+    others = [f for f in writer.facts if f.kind in WITH_ANOTHER]
+    for f in rng.sample(others, min(len(others), EXAMINED_ANOTHER)):
+        if other := writer.neighbour(f):
+            said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
+            text = phrasings.put(end_of(other.name), rng.choice(HELD_OUT_ANOTHER))
+            said += [text, phrasings.answer(other.kind, other.name, other.text)]
+            yield line("another", other.kind, other.name, said, other.source)
     sorts = {}
     for one in further.further(writer.facts):
         sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)

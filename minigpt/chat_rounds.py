@@ -14,7 +14,7 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_ANOTHER = 0.1  # of those without follow-ups, WITH_ANOTHER: a name behind it, "And csv?"
+ASKED_ANOTHER = 0.3  # of those without follow-ups, WITH_ANOTHER: a name behind it, "And csv?"
 
 
 def training_conversations(writer, rounds):

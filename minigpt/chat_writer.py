@@ -17,10 +17,10 @@ chat_questions.py, the files in chat_data.py.
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
-from minigpt.chosen_wordings import one_of
+from minigpt.chosen_wordings import another_of, one_of
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
-from minigpt.wordings import ANOTHER, DIRECT, ECHOES
+from minigpt.wordings import ANOTHER, DIRECT, ECHOES, FOLLOW_UPS
 
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
@@ -33,11 +33,14 @@ LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 CALLED = ("function", "class", "method", "signature", "home")
 BRACKETS = 0.08  # of these: json.dumps()
-LAST = 0.15  # of MODULE.NAME, where no other has that NAME: what sqrt does
+LAST = 0.2  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
-# after what is asked of a name of these kinds, another may be asked for: "And csv?"
+# After what is asked of a name of these kinds, another may be asked for: "And csv?" Mostly one that
+# stands beside it, in the same module or class, and of these mostly by its end alone: "And dumps?"
+# after json, though pickle has that, too. One that is known may be asked on.
 WITH_ANOTHER = ("module", "class", "function", "method", "term")
+BESIDE, BY_END, ON_AGAIN = 0.6, 0.75, 0.3
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
@@ -68,6 +71,10 @@ class Writer:
         others = (f.name for f in facts if f.kind in ("function", "class", "module"))
         self.methods = as_typed.methods_meant([f.name for f in facts if f.kind == "method"], others)
         self.of_kind = {kind: [f for f in facts if f.kind == kind] for kind in WITH_ANOTHER}
+        self.inside = {}  # what is taught of a module, a class or a package
+        for f in facts:
+            if f.kind in WITH_ANOTHER and (place := further.place_of(f.name, f.kind)):
+                self.inside.setdefault(place, []).append(f)
         terms = [f for f in facts if f.kind in OF_TERMS]
         self.short = as_typed.abbreviations([f.name for f in terms], names)
         self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
@@ -111,8 +118,8 @@ class Writer:
                 name = name if self.last[typed] == 1 else typed
         return phrasings.put(name, text)
 
-    def last_part(self, kind, name, n):
-        """Return a name, now and then without its module.
+    def last_part(self, kind, name, n, share=LAST):
+        """Return a name, now and then (`share`) without its module.
 
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
@@ -123,7 +130,7 @@ class Writer:
             fits = self.methods.get(last) == name if n else not self.last[last]
         else:
             fits = kind in ("function", "class") and self.last[last] == n
-        return last if fits and self.rng.random() < LAST else name
+        return last if fits and self.rng.random() < share else name
 
     def end_of_term(self, name, n):
         """Return the name of a term, now and then without what is before a dot, or that for short.
@@ -151,12 +158,13 @@ class Writer:
         names.append(names.pop(0))
         return names[-1]
 
-    def unknown(self, kind, texts, vary=True, untaught=0.0, like=None):
+    def unknown(self, kind, texts, vary=True, untaught=0.0, like=None, place="", by_end=LAST):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
         It is asked in one of `texts`, which must be as likely as where a name is known: else the
         phrasing would tell. With probability `untaught` the name is one that a page has, else it
-        does not exist, see invented.py, of the sort of `like` or else a strange one;
+        does not exist, see invented.py, of the sort of `like` or else a strange one, in `place`, a
+        module or a class, if one is given; `by_end` says how often it is typed without that.
         ([], None) where there are too few to make up another.
         """
         real = self.untaught_name(kind) if self.rng.random() < untaught else None
@@ -164,7 +172,8 @@ class Writer:
         name = real or self.invented.name(kind, like, strange if like else 0.0)
         if name is None:
             return [], None
-        short = self.last_part(kind, name, 0) if vary else name
+        name = self.invented.moved(name, place) if place and not real else name
+        short = self.last_part(kind, name, 0, by_end) if vary else name
         # an invented one may end as a real one does, perhaps as one that is held out
         name = short if real or short not in self.invented.known else name
         text = self.rng.choice(texts)
@@ -224,15 +233,43 @@ class Writer:
         text = as_typed.vary(one_of(words[ask], self.rng), self.rng, self.of_python)
         return [text, phrasings.unknown_answer(kind, name)]
 
-    def another(self, fact):
-        """Return [question, answer] about another name of the kind of `fact`, perhaps no known one.
+    def neighbour(self, fact):
+        """Return a fact about another name that is in what `fact` is about, or beside it, or None.
 
-        Asked for with little more than its name; [] where there is none.
+        None is in a module of which the end is the name of a module: time of datetime.time.
         """
-        other, n = self.rng.choice(self.of_kind[fact.kind]), UNKNOWN.get(fact.kind, UNKNOWN_OTHERS)
-        if self.rng.random() < n / (1 + n):
-            return self.unknown(fact.kind, ANOTHER, untaught=UNTAUGHT, like=other.name)[0]
-        return self.question(other, self.rng.choice(ANOTHER)) if other != fact else []
+        found = []
+        for place in (fact.name, further.place_of(fact.name, fact.kind)):
+            inside = [f for f in self.inside.get(place, ()) if f != fact]
+            found += [inside] if inside else []
+        other = self.rng.choice(self.rng.choice(found)) if found else None
+        is_module = other and ("module", end_of(other.name)) in self.texts
+        return None if is_module and other.kind != "module" else other
+
+    def another(self, fact):
+        """Return [question, answer] about another name, perhaps no known one, after `fact`.
+
+        It is asked for with little more than its name, and a known one may be asked on: four texts
+        then; [] where there is none.
+        """
+        rng, text = self.rng, another_of(ANOTHER, self.rng)
+        near = self.neighbour(fact) if rng.random() < BESIDE else None
+        other = near or rng.choice(self.of_kind[fact.kind])
+        n = UNKNOWN.get(other.kind, UNKNOWN_OTHERS)
+        if rng.random() < n / (1 + n):
+            place = further.place_of(other.name, other.kind) if near else ""
+            said, _ = self.unknown(
+                other.kind, [text], untaught=UNTAUGHT, like=other.name, place=place,
+                by_end=BESIDE * BY_END,
+            )  # fmt: skip
+            return said
+        if other == fact:
+            return []
+        said = self.question(other, text)
+        if near and rng.random() < BY_END:
+            said[0] = self.typed(text, end_of(other.name), other.kind)
+        on = self.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
+        return said + on if on and sum(map(len, said + on)) <= LONGEST else said
 
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.
@@ -247,6 +284,11 @@ class Writer:
         asked = self.typed(self.rng.choice(DIRECT["module"]), module)
         longer = [asked, phrasings.answer("module", module, text), *said]
         return longer if sum(map(len, longer)) <= LONGEST else said
+
+
+def end_of(name):
+    """Return what follows the last dot: dumps of json.dumps."""
+    return name.rpartition(".")[2]
 
 
 def unknown_ones(kind, rng):

@@ -15,6 +15,7 @@ ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
 # which much begins so
 USUAL, COMMON = 4, 64  # the first so many of the wordings of a sort
 LONG = 0.3  # share of the composed ones
+SHORT = 0.4  # share of the USUAL where another name is asked for: "And dumps?", "dumps"
 FIRST_WORD = re.compile(r"^[A-Z][a-z]+(?![A-Za-z])")  # "What", not "I", "IDE" or "NameError"
 
 
@@ -75,6 +76,11 @@ def some_phrasings(kind, rng, n=ASKED, of=""):
     rest = n - len(some)
     some += rng.sample(plain[len(usual) : COMMON], rest - rest // 2)
     return rng.sample(some + rng.sample(plain[COMMON:], rest // 2), n)
+
+
+def another_of(words, rng):
+    """Return one of the wordings that ask for another name, often one of the USUAL."""
+    return rng.choice(words[:USUAL] if rng.random() < SHORT else words)
 
 
 def one_of(words, rng):

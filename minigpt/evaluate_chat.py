@@ -11,6 +11,7 @@ the likeliest answer (temperature 0), and counts:
     follow-on          the same for follow-ups about modules, classes and methods, and for those
                        about a module that was named two questions before
     article            built-in classes asked for as people do: a list, a string
+    another            a name asked for by its end alone, behind one that it stands beside
     invented declined  invented names of which it says that it does not know them; and how many of
                        them it names as they were asked: a small model may misspell them
     real declined      trained facts of which it says so too, or that it was not taught them
@@ -173,6 +174,7 @@ def score(questions, replies, tokenizer):
         "follow_up_exact": share(right, "follow_up"),
         "follow_on_exact": share(right, "follow_on"),
         "article_exact": share(right, "article"),
+        "another_exact": share(right, "another"),
         "invented_declined": share(declined, "invented"),
         "invented_named": share(named, "invented"),
         "real_declined": share(refused, "known"),

@@ -76,6 +76,11 @@ def module_of(name, kind="function"):
     return "builtins" if kind == "method" else name.rpartition(".")[0] or "builtins"
 
 
+def place_of(name, kind):
+    """Return what a name stands in: a module, a class, a package, all before the last dot; or ""."""
+    return module_of(name, kind) if kind in ("function", "class") else name.rpartition(".")[0]
+
+
 def tells_contents(text):
     """Tell whether the fact about a module is what it has: pydoc_page.contents."""
     return text.startswith("it has the ")

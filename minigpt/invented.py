@@ -69,6 +69,15 @@ class Invented:
                 return name
         return None
 
+    def moved(self, name, place):
+        """Return a new name in `place`, a module or class, if that is new, too, and has a dot."""
+        stem, dot, end = name.rpartition(".")
+        there = f"{place}.{end}" if dot and place else name
+        if there == name or not self.is_new(there):
+            return name
+        self.given.add(there)
+        return there
+
     def word(self, first, second):
         """Return a word made of the parts of two."""
         for joint in "_-":

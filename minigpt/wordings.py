@@ -5,7 +5,8 @@
      "follow_ups": {"home": {"asked": ["And which module is it in?", ...], ...}, ...},
      "contexts": {"module": {"heads": ["homework says import {}", ...],
                              "tails": ["what's it for", ...]}, ...},
-     "another": ["And {}?", ...], "echoes": ["Repeat the name {}.", ...]}
+     "another": {"asked": ["And {}?", ...], "held_out": ["ah nice. could you also explain {}?", ...]},
+     "echoes": ["Repeat the name {}.", ...]}
 
 `asked` are trained on, the most usual first; `held_out` never, they serve to measure. Of "names"
 is asked with the name, which stands in the place of {}; by "follow_ups" with what stands for it, it
@@ -54,7 +55,9 @@ def wordings_of(said):
     """Yield (place, list, how often {} stands in each of it) of the object of a file."""
     said = said if isinstance(said, dict) else {}
     yield "echoes", said.get("echoes"), 1
-    yield "another", said.get("another"), 1
+    another = said.get("another")
+    for field in ("asked", "held_out"):
+        yield f"another, {field}", another.get(field) if isinstance(another, dict) else None, 1
     for part, in_fields in (
         ("names", {"asked": 1, "held_out": 1}),
         ("follow_ups", {"asked": 0, "held_out": 0}),
@@ -79,7 +82,8 @@ FOLLOW_UPS, HELD_OUT_FOLLOW_UPS = (
     texts_of("follow_ups", "asked"), texts_of("follow_ups", "held_out")
 )  # fmt: skip
 HEADS, TAILS = texts_of("contexts", "heads"), texts_of("contexts", "tails")
-ANOTHER, ECHOES = SAID["another"], SAID["echoes"]
+ANOTHER, HELD_OUT_ANOTHER = SAID["another"]["asked"], SAID["another"]["held_out"]
+ECHOES = SAID["echoes"]
 
 # How a term is called is asked for as how a function of Python's library is; anything else is asked
 # on as it is asked: of it; and "elsewhere", of a term, so that it is not about Python.

@@ -25,7 +25,14 @@ from minigpt.general import BEYOND
 from minigpt.invented import Invented, shape
 from minigpt.phrasings import NOUN, declines
 from minigpt.small_talk import read_small_talk
-from minigpt.wordings import DIRECT, FOLLOW_UPS, HEADS, HELD_OUT, HELD_OUT_FOLLOW_UPS
+from minigpt.wordings import (
+    DIRECT,
+    FOLLOW_UPS,
+    HEADS,
+    HELD_OUT,
+    HELD_OUT_ANOTHER,
+    HELD_OUT_FOLLOW_UPS,
+)
 
 # ---- questions -----------------------------------------------------------------------------
 
@@ -456,6 +463,18 @@ def test_after_a_name_another_is_asked_for_with_little_more_than_its_name():
     assert {declines(talk[3]) for talk in found} == {True, False}
     assert all(talk[3] in known or declines(talk[3]) for talk in found)
     assert all(talk[1] != talk[3] for talk in found)
+
+
+def test_the_examination_asks_for_another_name_by_its_end(made):
+    folder, _ = made
+    found = [q for q in lines(folder / "questions.jsonl") if q["asks"] == "another"]
+    ends = {text.partition("{}") for text in HELD_OUT_ANOTHER}
+    assert found
+    for q in found:
+        first, _, asked, answer = (m["content"] for m in q["messages"])
+        end = q["name"].rpartition(".")[2]
+        assert any(asked == f"{before}{end}{after}" for before, _, after in ends)
+        assert f"{q['name']}: " in answer and asked != first
 
 
 def test_a_function_is_asked_for_without_its_module_where_no_other_taught_name_ends_so():

@@ -8,13 +8,14 @@ from collections import Counter
 import pytest
 from test_minigpt_chat_data import bare, plain, without_filling
 
-from minigpt.chosen_wordings import COMPOSED, Composed
+from minigpt.chosen_wordings import COMPOSED, USUAL, Composed
 from minigpt.wordings import (
     ANOTHER,
     DIRECT,
     FOLLOW_UPS,
     HEADS,
     HELD_OUT,
+    HELD_OUT_ANOTHER,
     HELD_OUT_FOLLOW_UPS,
     NAME,
     SAID,
@@ -38,6 +39,15 @@ def test_every_sort_is_asked_in_many_wordings_and_examined_in_others(trained, he
         assert len(set(held_out[sort])) == len(held_out[sort]) >= FEWEST_HELD_OUT, sort
     every = {without_filling(text) for texts in (*trained.values(), ANOTHER) for text in texts}
     assert not every & {without_filling(text) for texts in held_out.values() for text in texts}
+
+
+def test_another_name_is_asked_for_in_many_wordings_and_examined_in_others():
+    texts = {plain(text.replace("{}", "name")) for text in ANOTHER}
+    assert len(texts) > 150 and len({*ANOTHER}) == len(ANOTHER)
+    assert {"And {}?", "{}", "{}?"} < set(ANOTHER[:USUAL])
+    every = {without_filling(text) for words in (ANOTHER, *DIRECT.values()) for text in words}
+    assert not every & {without_filling(text) for text in HELD_OUT_ANOTHER}
+    assert len({*HELD_OUT_ANOTHER}) == len(HELD_OUT_ANOTHER) > 30
 
 
 def test_what_is_examined_is_not_composed_either():
@@ -147,8 +157,9 @@ def spoiled(change):
         ("[]", r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.pop("echoes")), r"echoes: it must be a list of texts"),
         (spoiled(lambda said: said.update(names=3)), r"names: it must be a list of texts"),
-        (spoiled(lambda said: said.pop("another")), r"another: it must be a list of texts"),
-        (spoiled(lambda said: said["another"].append("And?")), r"another: 'And\?'.*once"),
+        (spoiled(lambda said: said.pop("another")), r"another, asked: it must be a list of texts"),
+        (spoiled(lambda said: said["another"].pop("held_out")), r"another, held_out: it must be a"),
+        (spoiled(lambda said: said["another"]["asked"].append("And?")), r"another.*'And\?'.*once"),
         (spoiled(lambda said: said["names"].pop("home")), r"names, home, asked: it must be a list"),
         (spoiled(lambda said: said["contexts"].pop("page")), r"contexts, page, heads: it must be"),
         (spoiled(lambda said: said["names"].update(home=[])), r"names, home, asked: it must be"),

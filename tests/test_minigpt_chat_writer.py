@@ -1,0 +1,66 @@
+"""What is asked behind a name: another that stands beside it, by its end."""
+
+import random
+import re
+
+import pytest
+
+from minigpt import phrasings
+from minigpt.chat_writer import Writer
+from minigpt.facts import Fact
+from minigpt.invented import Invented
+from minigpt.phrasings import declines
+
+
+def beside_one_another():
+    kinds = [("module", "json"), ("function", "json.dumps"), ("function", "json.loads"),
+             ("module", "pickle"), ("function", "pickle.dumps"), ("module", "time"),
+             ("function", "time.time"), ("class", "list"), ("method", "list.pop"),
+             ("method", "list.sort"), ("method", "dict.pop"), ("function", "len")]  # fmt: skip
+    facts = {name: Fact(kind, name, f"Of {name}.", "") for kind, name in kinds}
+    rng = random.Random(1)
+    untaught = {kind: ["x.odd", "x.even"] for kind in ("module", "class", "method", "function")}
+    return facts, Writer([*facts.values()], Invented([*facts.values()], set(), rng), untaught, rng)
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("json", {"json.dumps", "json.loads"}), ("json.dumps", {"json.loads"}),
+     ("list", {"list.pop", "list.sort", "len"}), ("list.pop", {"list.sort"}), ("dict.pop", {None}),
+     ("time", {None}), ("pickle.dumps", {None}), ("len", {"list"})],
+)  # fmt: skip
+def test_beside_a_name_stands_what_is_in_it_or_in_what_it_is_in(name, others):
+    facts, writer = beside_one_another()
+    found = {writer.neighbour(facts[name]) for _ in range(100)}
+    assert {f and f.name for f in found} == others
+
+
+def test_behind_a_name_one_beside_it_is_asked_for_by_its_end():
+    facts, writer = beside_one_another()
+    for before, end, known in [("json", "dumps", "json.dumps"), ("pickle", "dumps", "pickle.dumps"),
+                               ("list.sort", "pop", "list.pop")]:  # fmt: skip
+        said = [x for _ in range(800) if (x := writer.another(facts[before]))]
+        answers = {x[1] for x in said if re.search(rf"(?<![.\w]){end}\b", x[0])}
+        fact = facts[known]
+        assert answers == {phrasings.answer(fact.kind, known, fact.text)}, (before, end)
+
+
+def test_of_names_behind_another_some_are_not_known_of_the_same_module_too_and_some_are_asked_on():
+    facts, writer = beside_one_another()
+    said = [x for _ in range(1500) if (x := writer.another(facts["json.dumps"]))]
+    assert {len(x) for x in said} == {2, 4}
+    unknown = [x for x in said if declines(x[1])]
+    assert 0.2 < len(unknown) / len(said) < 0.5 and {len(x) for x in unknown} == {2}
+    assert any(x[1].startswith("Function json.") for x in unknown)
+    ends = {x[1].partition("?")[0].partition(" ")[2] for x in unknown}
+    assert any("." not in end for end in ends) and not any(end in ("dumps", "loads") for end in ends)
+
+
+def test_an_invented_name_is_moved_to_where_it_is_none():
+    facts = [Fact("function", name, "Of use.", "") for name in ("json.dumps", "math.sqrt")]
+    invented = Invented(facts, {"json.load"}, random.Random(1))
+    assert invented.moved("math.dump", "json") == "json.dump"
+    assert invented.moved("math.dump", "json") == "math.dump"  # given once
+    for name, place in (("math.load", "json"), ("math.dumps", "json"), ("dump", "json"),
+                        ("math.at", "math"), ("math.at", "")):  # fmt: skip
+        assert invented.moved(name, place) == name
