@@ -5,7 +5,7 @@ The questions and answers are put together in chat_writer.py.
 
 from minigpt import further
 from minigpt.chat_format import conversation
-from minigpt.chat_writer import ALONE, UNTAUGHT, WITH_ANOTHER, unknown_ones
+from minigpt.chat_writer import ALONE, LONGEST, UNTAUGHT, WITH_ANOTHER, unknown_ones
 from minigpt.chosen_wordings import ASKED, some_phrasings
 from minigpt.wordings import FOLLOW_UPS
 
@@ -35,7 +35,7 @@ def training_conversations(writer, rounds):
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
                 elif fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
-                    said += writer.another(fact)
+                    said += writer.another(fact, LONGEST - sum(map(len, said)))
                 yield conversation(*said), fact.source
                 for _ in range(unknown_ones(fact.kind, rng)):
                     kind, texts = fact.kind, some_phrasings(fact.kind, rng)

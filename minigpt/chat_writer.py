@@ -71,10 +71,13 @@ class Writer:
         others = (f.name for f in facts if f.kind in ("function", "class", "module"))
         self.methods = as_typed.methods_meant([f.name for f in facts if f.kind == "method"], others)
         self.of_kind = {kind: [f for f in facts if f.kind == kind] for kind in WITH_ANOTHER}
-        self.inside = {}  # what is taught of a module, a class or a package
+        self.inside = {}  # what is taught of a module, a class or a package, and of that itself
         for f in facts:
             if f.kind in WITH_ANOTHER and (place := further.place_of(f.name, f.kind)):
                 self.inside.setdefault(place, []).append(f)
+        for f in facts:
+            if f.kind in ("module", "class") and f.name in self.inside:
+                self.inside[f.name].append(f)
         terms = [f for f in facts if f.kind in OF_TERMS]
         self.short = as_typed.abbreviations([f.name for f in terms], names)
         self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
@@ -234,23 +237,25 @@ class Writer:
         return [text, phrasings.unknown_answer(kind, name)]
 
     def neighbour(self, fact):
-        """Return a fact about another name that is in what `fact` is about, or beside it, or None.
+        """Return a fact about another name: in what `fact` is about, beside it, or what it is in.
 
-        None is in a module of which the end is the name of a module: time of datetime.time.
+        None where there is none, and where it would be a name in a module that ends as a module is
+        called: time of datetime.time.
         """
-        found = []
-        for place in (fact.name, further.place_of(fact.name, fact.kind)):
-            inside = [f for f in self.inside.get(place, ()) if f != fact]
-            found += [inside] if inside else []
+        place = further.place_of(fact.name, fact.kind)
+        found = [
+            others for inside in (self.inside.get(fact.name, []), self.inside.get(place, []))
+            if (others := [f for f in inside if f != fact])
+        ]  # fmt: skip
         other = self.rng.choice(self.rng.choice(found)) if found else None
         is_module = other and ("module", end_of(other.name)) in self.texts
         return None if is_module and other.kind != "module" else other
 
-    def another(self, fact):
+    def another(self, fact, room=LONGEST):
         """Return [question, answer] about another name, perhaps no known one, after `fact`.
 
-        It is asked for with little more than its name, and a known one may be asked on: four texts
-        then; [] where there is none.
+        It is asked for with little more than its name, and a known one may be asked on where four
+        texts have `room`, in characters; [] where there is none.
         """
         rng, text = self.rng, another_of(ANOTHER, self.rng)
         near = self.neighbour(fact) if rng.random() < BESIDE else None
@@ -269,7 +274,7 @@ class Writer:
         if near and rng.random() < BY_END:
             said[0] = self.typed(text, end_of(other.name), other.kind)
         on = self.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
-        return said + on if on and sum(map(len, said + on)) <= LONGEST else said
+        return said + on if on and sum(map(len, said + on)) <= room else said
 
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.

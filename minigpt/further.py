@@ -77,7 +77,7 @@ def module_of(name, kind="function"):
 
 
 def place_of(name, kind):
-    """Return what a name stands in: a module, a class, a package, all before the last dot; or ""."""
+    """Return what a name stands in: a module, a class, a package; "" for what stands alone."""
     return module_of(name, kind) if kind in ("function", "class") else name.rpartition(".")[0]
 
 

@@ -71,7 +71,7 @@ class Invented:
 
     def moved(self, name, place):
         """Return a new name in `place`, a module or class, if that is new, too, and has a dot."""
-        stem, dot, end = name.rpartition(".")
+        _, dot, end = name.rpartition(".")
         there = f"{place}.{end}" if dot and place else name
         if there == name or not self.is_new(there):
             return name

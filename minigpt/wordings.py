@@ -5,7 +5,7 @@
      "follow_ups": {"home": {"asked": ["And which module is it in?", ...], ...}, ...},
      "contexts": {"module": {"heads": ["homework says import {}", ...],
                              "tails": ["what's it for", ...]}, ...},
-     "another": {"asked": ["And {}?", ...], "held_out": ["ah nice. could you also explain {}?", ...]},
+     "another": {"asked": ["And {}?", ...], "held_out": ["makes sense. {}?", ...]},
      "echoes": ["Repeat the name {}.", ...]}
 
 `asked` are trained on, the most usual first; `held_out` never, they serve to measure. Of "names"
