@@ -53,27 +53,33 @@ PAGES = re.compile(r"\b(?:pages I|public pages|the page|its page|whose pages|cra
 WORD = re.compile(r"\w+")
 HELD_OUT_CONVERSATIONS = 20  # one written conversation in so many
 CHAINED = 0.6  # share of the conversations that go on from another, where there is room ...
-CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens
+CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens, in a window of ...
+CHAINED_WINDOW = 128  # ... so many tokens or fewer, and in a wider one proportionally more
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.4  # the same for small talk: with less it is drowned by the questions about facts
 LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
 GENERAL = 0.18  # and for questions about nothing that is taught
 
 
-def chain(conversations, rng):
+def chain(conversations, rng, window=CHAINED_WINDOW):
     """Put about half of the (messages, source) behind others, so that topics change in between.
 
-    A conversation stays short enough for a small window, and one with a system's message alone.
+    A conversation stays short enough for the window, in tokens, and one with a system's message
+    alone. Where a window is wide, its last positions would else be trained by no conversation.
     """
-    chained = []
+    wider = max(1, window / CHAINED_WINDOW)
+    chained, n_last = [], 0  # of how many the last is made
     for messages, source in conversations:
         last, last_source = chained[-1] if chained else ([], "")
-        short = sum(len(m["content"]) for m in last + messages) <= CHAINED_CHARACTERS
+        short = sum(len(m["content"]) for m in last + messages) <= wider * CHAINED_CHARACTERS
         roles = {m["role"] for m in last + messages}
-        if last and short and "system" not in roles and rng.random() < CHAINED:
+        share = CHAINED if n_last < 2 else 1 - (1 - CHAINED) / wider  # once begun, it is filled
+        if last and short and "system" not in roles and rng.random() < share:
+            n_last += 1
             sources = dict.fromkeys([*last_source.split(" "), *source.split(" ")])
             chained[-1] = (last + messages, " ".join(sources))
         else:
+            n_last = 1
             chained.append((messages, source))
     return chained
 
@@ -95,7 +101,8 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     users, users_held_out = own_talks.split(own_talks.read_own_talks(map(Path, more)), rng)
     invented = Invented(facts, {*names, *spoken_of(written + users + users_held_out)}, rng)
     writer = Writer(trained, invented, untaught, rng, names)
-    parameters = read_config(Path(base) / "config.json").n_params() if base else None
+    model = read_config(Path(base) / "config.json") if base else None
+    parameters = model.n_params() if model else None
     talk = read_small_talk(parameters=parameters, elsewhere=elsewhere, of_text=not trained)
     general = read_general(kinds=kinds)
 
@@ -115,7 +122,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
     pieces = count_pieces(train) | {kind: len(some) for kind, some in by_hand.items()}
     train += [pair for some in by_hand.values() for pair in some]
     rng.shuffle(train)
-    train = chain(train, rng)
+    train = chain(train, rng, model.n_positions if model else CHAINED_WINDOW)
 
     out = Path(out)
     write_lines(out / "train.jsonl", map(as_line, train))

@@ -14,7 +14,7 @@ from minigpt_examples import save_example_model
 from minigpt import as_typed, load, phrasings
 from minigpt.__main__ import main
 from minigpt.amounts import in_words
-from minigpt.chat_data import OWN, SMALL_TALK, make
+from minigpt.chat_data import OWN, SMALL_TALK, chain, make
 from minigpt.chat_format import conversation, read_conversations
 from minigpt.chat_rounds import further_conversations, training_conversations
 from minigpt.chat_writer import ALONE, Writer, unknown_ones
@@ -554,6 +554,15 @@ def test_many_conversations_change_the_topic_and_none_is_long(made):
     for line in found:
         assert sum(len(m["content"]) for m in line["messages"]) <= 320
         assert all(m["role"] != "system" for m in line["messages"][1:])
+
+
+@pytest.mark.parametrize(("window", "longest"), [(64, 240), (128, 240), (256, 480), (1024, 1920)])
+def test_conversations_that_change_the_topic_are_as_long_as_the_window_is_wide(window, longest):
+    some = [(conversation("q" * 20, "a" * 20), "page") for _ in range(20_000)]
+    found = chain(some, random.Random(1), window)
+    sizes = [sum(len(m["content"]) for m in messages) for messages, _ in found]
+    assert longest - 40 < max(sizes) <= longest and sum(sizes) == 20_000 * 40
+    assert 0.35 < sum(size == 40 for size in sizes) / len(sizes) < 0.45  # alone
 
 
 def test_follow_ups_name_nothing_that_only_the_earlier_turn_said(made):
