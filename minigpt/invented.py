@@ -16,6 +16,7 @@ WORD = re.compile(rf"[a-z]{{{FEWEST},{MOST}}}")
 # "os.", "path"; "git-rebase --", "abort"; "DROP ", "TABLE"; but "sqlite3_open" as a whole
 LAST_PART = re.compile(r"(.*?)((?:[ .-]-*)?)([^ .-]*)")
 DIGITS = 0.05  # share of the strange names that end with a digit
+MOVED = 0.6  # of names with dots: their ends exist elsewhere, as shuffle of itertools.shuffle
 
 
 class Invented:
@@ -58,8 +59,7 @@ class Invented:
                 name = self.strange_like(first)
             elif " " in first and " " in second:
                 name = self.mixed(first, second, " ")
-            elif "." in first and "." in second and self.rng.random() < 0.4:
-                # parts that exist, in a place where they are not
+            elif "." in first and "." in second and self.rng.random() < MOVED:
                 name = first.rpartition(".")[0] + "." + second.rpartition(".")[2]
             else:
                 stem, dot, _ = first.rpartition(".")
