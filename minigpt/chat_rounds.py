@@ -14,7 +14,7 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_ANOTHER = 0.3  # of those without follow-ups, WITH_ANOTHER: a name behind it, "And csv?"
+ASKED_ANOTHER = 0.6  # of those WITH_ANOTHER: names behind it, "And csv?"; half of unknown ones
 
 
 def training_conversations(writer, rounds):
@@ -34,8 +34,8 @@ def training_conversations(writer, rounds):
                     said += more
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
-                elif fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
-                    said += writer.another(fact, LONGEST - sum(map(len, said)))
+                if fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
+                    said += writer.others(fact, LONGEST - sum(map(len, said)))
                 yield conversation(*said), fact.source
                 for _ in range(unknown_ones(fact.kind, rng)):
                     kind, texts = fact.kind, some_phrasings(fact.kind, rng)
@@ -44,6 +44,8 @@ def training_conversations(writer, rounds):
                         continue
                     if rng.random() < followed / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
+                    elif kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER / 2:
+                        said += writer.others(fact, LONGEST - sum(map(len, said)))
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
                     yield conversation(*said), "echo"

@@ -33,14 +33,14 @@ LONGEST = 260  # characters of all three, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 CALLED = ("function", "class", "method", "signature", "home")
 BRACKETS = 0.08  # of these: json.dumps()
-LAST = 0.2  # of MODULE.NAME, where no other has that NAME: what sqrt does
+LAST = 0.25  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
 # After what is asked of a name of these kinds, another may be asked for: "And csv?" Mostly one that
 # stands beside it, in the same module or class, and of these mostly by its end alone: "And dumps?"
 # after json, though pickle has that, too. One that is known may be asked on.
 WITH_ANOTHER = ("module", "class", "function", "method", "term")
-BESIDE, BY_END, ON_AGAIN = 0.6, 0.75, 0.3
+BESIDE, BY_END, ON_AGAIN = 0.75, 0.8, 0.2
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
@@ -251,11 +251,24 @@ class Writer:
         is_module = other and ("module", end_of(other.name)) in self.texts
         return None if is_module and other.kind != "module" else other
 
-    def another(self, fact, room=LONGEST):
-        """Return [question, answer] about another name, perhaps no known one, after `fact`.
+    def others(self, fact, room=LONGEST):
+        """Return questions and answers about other names behind `fact`, as many as have `room`.
 
-        It is asked for with little more than its name, and a known one may be asked on where four
-        texts have `room`, in characters; [] where there is none.
+        One after another, half of the time one alone; `room` is in characters.
+        """
+        said = []
+        while fact and (not said or self.rng.random() < 0.5):
+            more, fact = self.another(fact)
+            if sum(map(len, said + more)) > room:
+                break
+            said += more
+        return said
+
+    def another(self, fact):
+        """Return ([question, answer], other): about another name behind `fact`, that of `other`.
+
+        It is asked for with little more than its name. It may be an unknown one, and `other` is
+        `fact` then; a known one may be asked on, in four texts. ([], None) where there is none.
         """
         rng, text = self.rng, another_of(ANOTHER, self.rng)
         near = self.neighbour(fact) if rng.random() < BESIDE else None
@@ -267,14 +280,14 @@ class Writer:
                 other.kind, [text], untaught=UNTAUGHT, like=other.name, place=place,
                 by_end=BESIDE * BY_END,
             )  # fmt: skip
-            return said
+            return said, fact
         if other == fact:
-            return []
+            return [], None
         said = self.question(other, text)
         if near and rng.random() < BY_END:
             said[0] = self.typed(text, end_of(other.name), other.kind)
         on = self.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
-        return said + on if on and sum(map(len, said + on)) <= room else said
+        return said + (on or []), other
 
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.

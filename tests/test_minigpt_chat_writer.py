@@ -41,7 +41,7 @@ def test_behind_a_name_one_beside_it_is_asked_for_by_its_end():
         ("json", "dumps", "json.dumps"), ("pickle", "dumps", "pickle.dumps"),
         ("list.sort", "pop", "list.pop"), ("json.loads", "json", "json"),
     ]:  # fmt: skip
-        said = [x for _ in range(800) if (x := writer.another(facts[before]))]
+        said = [x for _ in range(800) if (x := writer.another(facts[before])[0])]
         answers = {x[1] for x in said if re.search(rf"(?<![.\w]){end}\b(?!\.)", x[0])}
         fact = facts[known]
         assert answers == {phrasings.answer(fact.kind, known, fact.text)}, (before, end)
@@ -49,7 +49,7 @@ def test_behind_a_name_one_beside_it_is_asked_for_by_its_end():
 
 def test_of_names_behind_another_some_are_not_known_of_the_same_module_too_and_some_are_asked_on():
     facts, writer = beside_one_another()
-    said = [x for _ in range(1500) if (x := writer.another(facts["json.dumps"]))]
+    said = [x for _ in range(1500) if (x := writer.another(facts["json.dumps"])[0])]
     assert {len(x) for x in said} == {2, 4}
     unknown = [x for x in said if declines(x[1])]
     assert 0.2 < len(unknown) / len(said) < 0.5 and {len(x) for x in unknown} == {2}
