@@ -13,8 +13,9 @@ answers is in evaluate_chat.py.
 
 from minigpt import further, phrasings
 from minigpt.chat_format import conversation
-from minigpt.chat_writer import ALONE, WITH_ANOTHER, end_of
+from minigpt.chat_writer import ALONE, end_of
 from minigpt.follow_ups import OF_FUNCTION
+from minigpt.other_names import KINDS, OtherNames
 from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_ANOTHER, HELD_OUT_FOLLOW_UPS
 
 EXAMINED = 200  # follow-ups about functions
@@ -65,9 +66,9 @@ def examination(writer, held_out, n_invented):
                 text = phrasings.put(name, rng.choice(WITH_ARTICLE))
                 said = [text, phrasings.answer(f.kind, f.name, f.text)]
                 yield line("article", f.kind, f.name, said, f.source)
-    others = [f for f in writer.facts if f.kind in WITH_ANOTHER]
-    for f in rng.sample(others, min(len(others), EXAMINED_ANOTHER)):
-        if other := writer.neighbour(f):
+    others, some = OtherNames(writer), [f for f in writer.facts if f.kind in KINDS]
+    for f in rng.sample(some, min(len(some), EXAMINED_ANOTHER)):
+        if other := others.neighbour(f):
             said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
             text = phrasings.put(end_of(other.name), rng.choice(HELD_OUT_ANOTHER))
             said += [text, phrasings.answer(other.kind, other.name, other.text)]

@@ -5,8 +5,9 @@ The questions and answers are put together in chat_writer.py.
 
 from minigpt import further
 from minigpt.chat_format import conversation
-from minigpt.chat_writer import ALONE, LONGEST, UNTAUGHT, WITH_ANOTHER, unknown_ones
+from minigpt.chat_writer import ALONE, UNTAUGHT, unknown_ones
 from minigpt.chosen_wordings import ASKED, some_phrasings
+from minigpt.other_names import KINDS, OtherNames
 from minigpt.wordings import FOLLOW_UPS
 
 # follow-ups for each question about a name of these kinds, and about a function
@@ -14,16 +15,16 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_ANOTHER = 0.6  # of those WITH_ANOTHER: names behind it, "And csv?"; half of unknown ones
+ASKED_OTHERS = 0.6  # of those that others are asked behind: "And csv?"; half of unknown ones
 
 
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes along.
 
-    That is what is asked on or another name behind it, whose source is not said, and by themselves
+    That is what is asked on or other names behind it, whose source is not said, and by themselves
     unknown names (source "unknown") and names to be repeated ("echo").
     """
-    rng = writer.rng
+    rng, others = writer.rng, OtherNames(writer)
     for _ in range(rounds):
         asked = {f: some_phrasings(f.kind, rng) for f in writer.facts}
         for turn in range(ASKED):
@@ -34,8 +35,8 @@ def training_conversations(writer, rounds):
                     said += more
                     if fact.kind not in ALONE and rng.random() < BEFORE:
                         said = writer.with_module(fact, said)
-                if fact.kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER:
-                    said += writer.others(fact, LONGEST - sum(map(len, said)))
+                if fact.kind in KINDS and rng.random() < ASKED_OTHERS:
+                    said = others.behind(fact, said)
                 yield conversation(*said), fact.source
                 for _ in range(unknown_ones(fact.kind, rng)):
                     kind, texts = fact.kind, some_phrasings(fact.kind, rng)
@@ -44,8 +45,8 @@ def training_conversations(writer, rounds):
                         continue
                     if rng.random() < followed / 2:
                         said += writer.unknown_follow_up(kind, name, FOLLOW_UPS)
-                    elif kind in WITH_ANOTHER and rng.random() < ASKED_ANOTHER / 2:
-                        said += writer.others(fact, LONGEST - sum(map(len, said)))
+                    elif kind in KINDS and rng.random() < ASKED_OTHERS / 2:
+                        said = others.behind(fact, said, beside=0)
                     yield conversation(*said), "unknown"
                 if rng.random() < ECHOED and (said := writer.echo(fact)):
                     yield conversation(*said), "echo"

@@ -10,17 +10,18 @@ Of a taught name is asked, too, what was not taught of it and what follows (furt
 A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
 what it has never seen is what a small model finds hardest.
 
-The words are in data/wordings.json, how often all is asked in chat_rounds.py, the examination in
-chat_questions.py, the files in chat_data.py.
+The words are in data/wordings.json, what is asked of other names behind one in other_names.py, how
+often all is asked in chat_rounds.py, the examination in chat_questions.py, the files in
+chat_data.py.
 """
 
 from collections import Counter
 
 from minigpt import as_typed, further, phrasings
-from minigpt.chosen_wordings import another_of, one_of
+from minigpt.chosen_wordings import one_of
 from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
-from minigpt.wordings import ANOTHER, DIRECT, ECHOES, FOLLOW_UPS
+from minigpt.wordings import DIRECT, ECHOES
 
 # Questions about names not to be known for each one about a fact; about modules and terms more, as
 # what other libraries and programs have is asked for like these, and about methods, since few of
@@ -36,11 +37,6 @@ BRACKETS = 0.08  # of these: json.dumps()
 LAST = 0.25  # of MODULE.NAME, where no other has that NAME: what sqrt does
 LAST_OF_TERMS = 0.3  # of terms with dots, of which several may end so: what read_csv does
 CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked: WHAT IS JSON
-# After what is asked of a name of these kinds, another may be asked for: "And csv?" Mostly one that
-# stands beside it, in the same module or class, and of these mostly by its end alone: "And dumps?"
-# after json, though pickle has that, too. One that is known may be asked on.
-WITH_ANOTHER = ("module", "class", "function", "method", "term")
-BESIDE, BY_END, ON_AGAIN = 0.75, 0.8, 0.2
 # Shares of the invented names that are strange, see invented.py: of modules, which other libraries
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
@@ -70,14 +66,6 @@ class Writer:
         self.last.update(f.name for f in facts if f.kind == "module")
         others = (f.name for f in facts if f.kind in ("function", "class", "module"))
         self.methods = as_typed.methods_meant([f.name for f in facts if f.kind == "method"], others)
-        self.of_kind = {kind: [f for f in facts if f.kind == kind] for kind in WITH_ANOTHER}
-        self.inside = {}  # what is taught of a module, a class or a package, and of that itself
-        for f in facts:
-            if f.kind in WITH_ANOTHER and (place := further.place_of(f.name, f.kind)):
-                self.inside.setdefault(place, []).append(f)
-        for f in facts:
-            if f.kind in ("module", "class") and f.name in self.inside:
-                self.inside[f.name].append(f)
         terms = [f for f in facts if f.kind in OF_TERMS]
         self.short = as_typed.abbreviations([f.name for f in terms], names)
         self.meant = {f.name: f.name for f in terms}  # by what follows a dot, too
@@ -235,59 +223,6 @@ class Writer:
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
         text = as_typed.vary(one_of(words[ask], self.rng), self.rng, self.of_python)
         return [text, phrasings.unknown_answer(kind, name)]
-
-    def neighbour(self, fact):
-        """Return a fact about another name: in what `fact` is about, beside it, or what it is in.
-
-        None where there is none, and where it would be a name in a module that ends as a module is
-        called: time of datetime.time.
-        """
-        place = further.place_of(fact.name, fact.kind)
-        found = [
-            others for inside in (self.inside.get(fact.name, []), self.inside.get(place, []))
-            if (others := [f for f in inside if f != fact])
-        ]  # fmt: skip
-        other = self.rng.choice(self.rng.choice(found)) if found else None
-        is_module = other and ("module", end_of(other.name)) in self.texts
-        return None if is_module and other.kind != "module" else other
-
-    def others(self, fact, room=LONGEST):
-        """Return questions and answers about other names behind `fact`, as many as have `room`.
-
-        One after another, half of the time one alone; `room` is in characters.
-        """
-        said = []
-        while fact and (not said or self.rng.random() < 0.5):
-            more, fact = self.another(fact)
-            if sum(map(len, said + more)) > room:
-                break
-            said += more
-        return said
-
-    def another(self, fact):
-        """Return ([question, answer], other): about another name behind `fact`, that of `other`.
-
-        It is asked for with little more than its name. It may be an unknown one, and `other` is
-        `fact` then; a known one may be asked on, in four texts. ([], None) where there is none.
-        """
-        rng, text = self.rng, another_of(ANOTHER, self.rng)
-        near = self.neighbour(fact) if rng.random() < BESIDE else None
-        other = near or rng.choice(self.of_kind[fact.kind])
-        n = UNKNOWN.get(other.kind, UNKNOWN_OTHERS)
-        if rng.random() < n / (1 + n):
-            place = further.place_of(other.name, other.kind) if near else ""
-            said, _ = self.unknown(
-                other.kind, [text], untaught=UNTAUGHT, like=other.name, place=place,
-                by_end=BESIDE * BY_END,
-            )  # fmt: skip
-            return said, fact
-        if other == fact:
-            return [], None
-        said = self.question(other, text)
-        if near and rng.random() < BY_END:
-            said[0] = self.typed(text, end_of(other.name), other.kind)
-        on = self.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
-        return said + (on or []), other
 
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.

@@ -6,9 +6,10 @@ import re
 import pytest
 
 from minigpt import phrasings
-from minigpt.chat_writer import Writer
+from minigpt.chat_writer import LONGEST, Writer
 from minigpt.facts import Fact
 from minigpt.invented import Invented
+from minigpt.other_names import OtherNames
 from minigpt.phrasings import declines
 
 
@@ -20,36 +21,37 @@ def beside_one_another():
     facts = {name: Fact(kind, name, f"Of {name}.", "") for kind, name in kinds}
     rng = random.Random(1)
     untaught = {kind: ["x.odd", "x.even"] for kind in ("module", "class", "method", "function")}
-    return facts, Writer([*facts.values()], Invented([*facts.values()], set(), rng), untaught, rng)
+    writer = Writer([*facts.values()], Invented([*facts.values()], set(), rng), untaught, rng)
+    return facts, OtherNames(writer)
 
 
 @pytest.mark.parametrize(
-    ("name", "others"),
+    ("name", "found"),
     [("json", {"json.dumps", "json.loads"}), ("json.dumps", {"json.loads", "json"}),
      ("list", {"list.pop", "list.sort", "len"}), ("list.pop", {"list.sort", "list"}),
      ("dict.pop", {None}), ("time", {None}), ("pickle.dumps", {"pickle"}), ("len", {"list"})],
 )  # fmt: skip
-def test_beside_a_name_stands_what_is_in_it_or_in_what_it_is_in(name, others):
-    facts, writer = beside_one_another()
-    found = {writer.neighbour(facts[name]) for _ in range(100)}
-    assert {f and f.name for f in found} == others
+def test_beside_a_name_stands_what_is_in_it_or_in_what_it_is_in(name, found):
+    facts, others = beside_one_another()
+    beside = {others.neighbour(facts[name]) for _ in range(100)}
+    assert {f and f.name for f in beside} == found
 
 
 def test_behind_a_name_one_beside_it_is_asked_for_by_its_end():
-    facts, writer = beside_one_another()
+    facts, others = beside_one_another()
     for before, end, known in [
         ("json", "dumps", "json.dumps"), ("pickle", "dumps", "pickle.dumps"),
         ("list.sort", "pop", "list.pop"), ("json.loads", "json", "json"),
     ]:  # fmt: skip
-        said = [x for _ in range(800) if (x := writer.another(facts[before])[0])]
+        said = [x for _ in range(800) if (x := others.another(facts[before])[0])]
         answers = {x[1] for x in said if re.search(rf"(?<![.\w]){end}\b(?!\.)", x[0])}
         fact = facts[known]
         assert answers == {phrasings.answer(fact.kind, known, fact.text)}, (before, end)
 
 
 def test_of_names_behind_another_some_are_not_known_of_the_same_module_too_and_some_are_asked_on():
-    facts, writer = beside_one_another()
-    said = [x for _ in range(1500) if (x := writer.another(facts["json.dumps"])[0])]
+    facts, others = beside_one_another()
+    said = [x for _ in range(1500) if (x := others.another(facts["json.dumps"])[0])]
     assert {len(x) for x in said} == {2, 4}
     unknown = [x for x in said if declines(x[1])]
     assert 0.2 < len(unknown) / len(said) < 0.5 and {len(x) for x in unknown} == {2}
@@ -66,3 +68,20 @@ def test_an_invented_name_is_moved_to_where_it_is_none():
     for name, place in (("math.load", "json"), ("math.dumps", "json"), ("dump", "json"),
                         ("math.at", "math"), ("math.at", "")):  # fmt: skip
         assert invented.moved(name, place) == name
+
+
+def test_names_are_asked_for_one_behind_another_as_many_as_have_room():
+    facts, others = beside_one_another()
+    first = ["What is json?", "Module json: Of json."]
+    said = [others.behind(facts["json"], first) for _ in range(400)]
+    assert all(x[:2] == first and sum(map(len, x)) <= LONGEST for x in said)
+    assert {2, 4, 6, 8} <= {len(x) for x in said}
+    full = ["What is json?", "Module json: " + "of use " * 40]
+    assert others.behind(facts["json"], full) == full
+
+
+def test_behind_a_name_that_nobody_knows_no_end_is_asked_for_that_only_another_would_explain():
+    facts, others = beside_one_another()
+    said = [others.behind(facts["json"], [], beside=0) for _ in range(400)]
+    asked = " ".join(text for x in said for text in x[::2])
+    assert "pickle" in asked and not re.search(r"(?<![.\w])(dumps|loads|pop)\b", asked)
