@@ -15,7 +15,7 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_OTHERS = 0.6  # of those that others are asked behind: "And csv?"; half of unknown ones
+ASKED_OTHERS = 0.8  # of those that others are asked behind: "And csv?"; half of unknown ones
 
 
 def training_conversations(writer, rounds):
