@@ -205,7 +205,7 @@ def looked_at(questions, rng, n=200):
 
 def count_pieces(conversations):
     """Return how many (messages, source) of chat_rounds.py are about what, {"facts": ..., ...}."""
-    others = ("further", "unknown", "echo")
+    others = ("by_end", "further", "unknown", "echo")
     found = {kind: sum(source == kind for _, source in conversations) for kind in others}
     return {"facts": len(conversations) - sum(found.values()), **found}
 

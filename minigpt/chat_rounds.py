@@ -15,14 +15,16 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # of these have a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_OTHERS = 0.8  # of those that others are asked behind: "And csv?"; half of unknown ones
+ASKED_OTHERS = 0.5  # of those that others are asked behind: "And csv?"; half of unknown ones
+BY_ITS_END = 0.5  # of these, times that one is asked for by its end behind another: "and dumps?"
 
 
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes along.
 
     That is what is asked on or other names behind it, whose source is not said, and by themselves
-    unknown names (source "unknown") and names to be repeated ("echo").
+    names behind another, by their end (source "by_end"), unknown names ("unknown") and names to be
+    repeated ("echo").
     """
     rng, others = writer.rng, OtherNames(writer)
     for _ in range(rounds):
@@ -38,6 +40,9 @@ def training_conversations(writer, rounds):
                 if fact.kind in KINDS and rng.random() < ASKED_OTHERS:
                     said = others.behind(fact, said)
                 yield conversation(*said), fact.source
+                is_short = fact.kind in KINDS and rng.random() < BY_ITS_END
+                if is_short and (said := others.by_its_end(fact)):
+                    yield conversation(*said), "by_end"
                 for _ in range(unknown_ones(fact.kind, rng)):
                     kind, texts = fact.kind, some_phrasings(fact.kind, rng)
                     said, name = writer.unknown(kind, texts, untaught=UNTAUGHT, like=fact.name)

@@ -10,16 +10,17 @@ names are not to be known, in the same words, and of the same modules.
 The words are in data/wordings.json, "another"; how often all this is asked is in chat_rounds.py.
 """
 
-from minigpt import further
+from minigpt import further, phrasings
 from minigpt.chat_writer import LAST, LONGEST, UNKNOWN, UNKNOWN_OTHERS, UNTAUGHT, end_of
 from minigpt.chosen_wordings import another_of
-from minigpt.wordings import ANOTHER, FOLLOW_UPS
+from minigpt.wordings import ANOTHER, DIRECT, FOLLOW_UPS
 
 KINDS = ("module", "class", "function", "method", "term")  # of names that others are asked behind
 BESIDE = 0.75  # share of the others that stand beside the name before, or in what it is about ...
 BY_END = 0.8  # ... of these, that are asked for by their end
 ON_AGAIN = 0.2  # of those that are known, that are asked on
 MORE = 0.5  # share of those behind which one more is asked for
+WITH_PLACE = 0.4  # of those asked for by their end: behind what they are in, json
 
 
 class OtherNames:
@@ -32,9 +33,9 @@ class OtherNames:
         for f in writer.facts:
             if f.kind in KINDS and (place := further.place_of(f.name, f.kind)):
                 self.inside.setdefault(place, []).append(f)
-        for f in writer.facts:
-            if f.kind in ("module", "class") and f.name in self.inside:
-                self.inside[f.name].append(f)
+        self.around = {f.name: f for f in writer.facts if f.kind in ("module", "class")}
+        for place, inside in self.inside.items():
+            inside += [self.around[place]] if place in self.around else []
 
     def neighbour(self, fact):
         """Return a fact about another name: in what `fact` is about, beside it, or what it is in.
@@ -65,6 +66,20 @@ class OtherNames:
             if self.rng.random() >= MORE:
                 break
         return said
+
+    def by_its_end(self, fact):
+        """Return questions and answers of which the last asks for `fact`, by its end.
+
+        That is behind one that stands beside it, or what it is in; [] where there is none.
+        """
+        around = self.around.get(further.place_of(fact.name, fact.kind))
+        before = around if around and self.rng.random() < WITH_PLACE else self.neighbour(fact)
+        if before is None or "." not in fact.name:
+            return []
+        first = self.writer.question(before, self.rng.choice(DIRECT[before.kind]))
+        text = another_of(ANOTHER, self.rng)
+        last = self.writer.typed(text, end_of(fact.name), fact.kind)
+        return [*first, last, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def another(self, fact, beside=BESIDE):
         """Return ([question, answer], other): about another name behind `fact`, that of `other`.

@@ -45,9 +45,9 @@ from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
 # Of the base's steps, up to so many: `tiny` has to learn 900 facts by heart, and many wordings, and
-# does in 1.45 times as many as in pretraining; of a large base's many steps the conversations do
+# does in 1.6 times as many as in pretraining; of a large base's many steps the conversations do
 # not need all.
-SHARE_OF_STEPS, MOST_STEPS = 1.45, 3_000
+SHARE_OF_STEPS, MOST_STEPS = 1.6, 3_000
 
 
 def inherit(base):

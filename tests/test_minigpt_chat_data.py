@@ -219,7 +219,7 @@ def test_every_file_holds_conversations_with_their_sources(made):
         assert all(line["source"] for line in found)
     sources = {s for line in lines(folder / "train.jsonl") for s in line["source"].split(" ")}
     written = {"my.jsonl", "conversations.jsonl", "small_talk.jsonl", "general.jsonl"}
-    assert {"further", "unknown", "echo"} | written <= sources
+    assert {"by_end", "further", "unknown", "echo"} | written <= sources
     assert any(source.startswith("http://h/") for source in sources)
     assert json.loads((folder / "conversations.json").read_text()) == report
 
@@ -580,11 +580,12 @@ def test_follow_ups_name_nothing_that_only_the_earlier_turn_said(made):
 def test_the_report_adds_up(made):
     _, report = made
     pieces = report["pieces"]
-    order = ["facts", "further", "unknown", "echo", "written", "small_talk", "general", "own"]
+    order = ["facts", "by_end", "further", "unknown", "echo", "written", "small_talk", "general",
+             "own"]  # fmt: skip
     assert list(pieces) == order
     assert pieces["facts"] == report["facts"] * report["asked"]
     assert pieces["written"] == report["written"] * report["written_repeats"]
-    asked = sum(pieces[kind] for kind in ("facts", "unknown", "echo"))
+    asked = sum(pieces[kind] for kind in ("facts", "by_end", "unknown", "echo"))
     assert pieces["small_talk"] >= min(report["small_talk"], asked * SMALL_TALK * 0.9)
     assert report["train"] < sum(pieces.values()) < 2 * report["train"]
 
@@ -595,7 +596,7 @@ def test_the_command_says_how_many_conversations_are_about_what(made, tmp_path, 
     assert main(["conversations", *asked]) == 0
     head, *lines = capsys.readouterr().out.replace(",", "").splitlines()
     report = json.loads((tmp_path / "conversations.json").read_text())
-    numbers = [int(line.split()[0]) for line in lines[:7]]
+    numbers = [int(line.split()[0]) for line in lines[:8]]
     assert [*numbers, 0] == list(report["pieces"].values())  # none of the user's own
     assert f"{report['train']} conversations" in head
     assert f" {sum(numbers)} short ones" in head

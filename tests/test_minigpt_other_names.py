@@ -85,3 +85,16 @@ def test_behind_a_name_that_nobody_knows_no_end_is_asked_for_that_only_another_w
     said = [others.behind(facts["json"], [], beside=0) for _ in range(400)]
     asked = " ".join(text for x in said for text in x[::2])
     assert "pickle" in asked and not re.search(r"(?<![.\w])(dumps|loads|pop)\b", asked)
+
+
+def test_what_has_a_neighbour_is_asked_for_by_its_end_behind_that():
+    facts, others = beside_one_another()
+    for name, before in [("json.dumps", {"json", "json.loads"}), ("pickle.dumps", {"pickle"}),
+                         ("list.pop", {"list", "list.sort"})]:  # fmt: skip
+        said = [others.by_its_end(facts[name]) for _ in range(100)]
+        answers = {phrasings.answer(facts[x].kind, x, facts[x].text) for x in before}
+        assert {x[1] for x in said} == answers
+        fact, end = facts[name], name.rpartition(".")[2]
+        assert {x[3] for x in said} == {phrasings.answer(fact.kind, name, fact.text)}
+        assert all(re.search(rf"(?<![.\w]){end}\b", x[2]) for x in said)
+    assert others.by_its_end(facts["dict.pop"]) == others.by_its_end(facts["len"]) == []
