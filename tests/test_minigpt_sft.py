@@ -150,7 +150,7 @@ def test_settings_are_the_bases_at_a_lower_rate(tmp_path):
     base["optimizer"] = "muon"
     (tmp_path / "training.json").write_text(json.dumps({"train": base | {"of_old": 1}}))
     config = inherit(tmp_path)
-    assert (config.batch_size, config.steps, config.optimizer) == (7, 145, "muon")
+    assert (config.batch_size, config.steps, config.optimizer) == (7, 160, "muon")
     assert 0 < config.min_learning_rate < config.learning_rate < 1e-2
     (tmp_path / "training.json").write_text(json.dumps({"train": {"steps": 600_000}}))
     assert inherit(tmp_path).steps == MOST_STEPS
