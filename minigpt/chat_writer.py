@@ -109,29 +109,29 @@ class Writer:
                 name = name if self.last[typed] == 1 else typed
         return phrasings.put(name, text)
 
-    def last_part(self, kind, name, n, share=LAST):
-        """Return a name, now and then (`share`) without its module.
+    def last_part(self, kind, name, n, share=0.0):
+        """Return a name, now and then without its module, at least as often as `share`.
 
         It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
         """
         if kind in OF_TERMS:
-            return self.end_of_term(name, n)
+            return self.end_of_term(name, n, share)
         last = name.rpartition(".")[2]
         if kind == "method":
             fits = self.methods.get(last) == name if n else not self.last[last]
         else:
             fits = kind in ("function", "class") and self.last[last] == n
-        return last if fits and self.rng.random() < share else name
+        return last if fits and self.rng.random() < max(LAST, share) else name
 
-    def end_of_term(self, name, n):
+    def end_of_term(self, name, n, share=0.0):
         """Return the name of a term, now and then without what is before a dot, or that for short.
 
-        What several end with stands for the best known of them; `n` is as above.
+        What several end with stands for the best known of them; `n` and `share` are as above.
         """
         stem, _, end = name.rpartition(".")
         if stem in self.short and self.rng.random() < LAST:
             return f"{self.short[stem]}.{end}"
-        if not (shorter := as_typed.ends(name)) or self.rng.random() >= LAST_OF_TERMS:
+        if not (shorter := as_typed.ends(name)) or self.rng.random() >= max(LAST_OF_TERMS, share):
             return name
         end = self.rng.choice(shorter)
         return end if self.meant.get(end) == (name if n else None) else name
@@ -149,13 +149,13 @@ class Writer:
         names.append(names.pop(0))
         return names[-1]
 
-    def unknown(self, kind, texts, vary=True, untaught=0.0, like=None, place="", by_end=LAST):
+    def unknown(self, kind, texts, vary=True, untaught=0.0, like=None, place="", by_end=0.0):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
         It is asked in one of `texts`, which must be as likely as where a name is known: else the
         phrasing would tell. With probability `untaught` the name is one that a page has, else it
         does not exist, see invented.py, of the sort of `like` or else a strange one, in `place`, a
-        module or a class, if one is given; `by_end` says how often it is typed without that.
+        module or a class, if one is given; `by_end`: so often, at least, it is typed without that.
         ([], None) where there are too few to make up another.
         """
         real = self.untaught_name(kind) if self.rng.random() < untaught else None
@@ -240,8 +240,8 @@ class Writer:
 
 
 def end_of(name):
-    """Return what follows the last dot: dumps of json.dumps."""
-    return name.rpartition(".")[2]
+    """Return what follows the last dot of a word: dumps of json.dumps; of "Node.js 2." all."""
+    return (as_typed.ends(name) or [name])[-1]
 
 
 def unknown_ones(kind, rng):

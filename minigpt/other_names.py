@@ -11,7 +11,7 @@ The words are in data/wordings.json, "another"; how often all this is asked is i
 """
 
 from minigpt import further, phrasings
-from minigpt.chat_writer import LAST, LONGEST, UNKNOWN, UNKNOWN_OTHERS, UNTAUGHT, end_of
+from minigpt.chat_writer import LONGEST, UNKNOWN, UNKNOWN_OTHERS, UNTAUGHT, end_of
 from minigpt.chosen_wordings import another_of
 from minigpt.wordings import ANOTHER, DIRECT, FOLLOW_UPS
 
@@ -31,26 +31,45 @@ class OtherNames:
         self.of_kind = {kind: [f for f in writer.facts if f.kind == kind] for kind in KINDS}
         self.inside = {}  # what is taught of a module, a class or a package, and of that itself
         for f in writer.facts:
-            if f.kind in KINDS and (place := further.place_of(f.name, f.kind)):
+            place = further.place_of(f.name, f.kind)
+            if f.kind in KINDS and place and not self.is_module(f):
                 self.inside.setdefault(place, []).append(f)
-        self.around = {f.name: f for f in writer.facts if f.kind in ("module", "class")}
+        self.around = {f.name: f for f in writer.facts if f.kind in ("module", "class", "term")}
         for place, inside in self.inside.items():
-            inside += [self.around[place]] if place in self.around else []
+            around = self.around.get(place)
+            inside += [around] if around and not self.is_module(around) else []
+        self.ends = {
+            place: {end_of(f.name): f for f in reversed(inside)}
+            for place, inside in self.inside.items()
+        }
+
+    def is_module(self, fact):
+        """Tell whether the end of a name means a module: time of datetime.time, no list.copy."""
+        end = end_of(fact.name)
+        is_other = end != fact.name and fact.kind != "method"
+        return is_other and ("module", end) in self.writer.texts
+
+    def meant(self, fact, end):
+        """Return the fact that `end` means behind `fact`: one in it, else beside it; or None."""
+        for place in (fact.name, further.place_of(fact.name, fact.kind)):
+            if end in self.ends.get(place, ()):
+                return self.ends[place][end]
+        return None
 
     def neighbour(self, fact):
         """Return a fact about another name: in what `fact` is about, beside it, or what it is in.
 
-        None where there is none, and where it would be a name in a module that ends as a module is
-        called: time of datetime.time.
+        None where there is none, and where its end would mean another: of str.format and format
+        behind str. What ends as a module is called, time of datetime.time, is no neighbour.
         """
-        place = further.place_of(fact.name, fact.kind)
-        found = [
-            others for inside in (self.inside.get(fact.name, []), self.inside.get(place, []))
-            if (others := [f for f in inside if f != fact])
-        ]  # fmt: skip
-        other = self.rng.choice(self.rng.choice(found)) if found else None
-        is_module = other and ("module", end_of(other.name)) in self.writer.texts
-        return None if is_module and other.kind != "module" else other
+        places = fact.name, further.place_of(fact.name, fact.kind)
+        found = [self.inside.get(place, []) for place in places]
+        found = [inside for inside in found if any(f != fact for f in inside)]
+        if not found:
+            return None
+        inside = self.rng.choice(found)
+        other = next(f for f in self.rng.sample(inside, min(2, len(inside))) if f != fact)
+        return other if self.meant(fact, end_of(other.name)) == other else None
 
     def behind(self, fact, said, beside=BESIDE):
         """Return `said`, questions and answers of which the last name is that of `fact`, and more.
@@ -70,22 +89,25 @@ class OtherNames:
     def by_its_end(self, fact):
         """Return questions and answers of which the last asks for `fact`, by its end.
 
-        That is behind one that stands beside it, or what it is in; [] where there is none.
+        That is behind one that stands beside it, or what it is in; [] where there is none, and
+        where its end would mean another there.
         """
         around = self.around.get(further.place_of(fact.name, fact.kind))
         before = around if around and self.rng.random() < WITH_PLACE else self.neighbour(fact)
-        if before is None or "." not in fact.name:
+        end = end_of(fact.name)
+        if before is None or end == fact.name or self.meant(before, end) != fact:
             return []
         first = self.writer.question(before, self.rng.choice(DIRECT[before.kind]))
         text = another_of(ANOTHER, self.rng)
-        last = self.writer.typed(text, end_of(fact.name), fact.kind)
+        last = self.writer.typed(text, end, fact.kind)
         return [*first, last, phrasings.answer(fact.kind, fact.name, fact.text)]
 
     def another(self, fact, beside=BESIDE):
         """Return ([question, answer], other): about another name behind `fact`, that of `other`.
 
-        It may be an unknown one, and `other` is `fact` then; a known one may be asked on, in four
-        texts. ([], None) where there is none.
+        It may be an unknown one, and `other` is `fact` then, if that stands where `fact` does: of
+        os.odd behind json, what is in json is asked for no more by its end. A known one may be
+        asked on, in four texts. ([], None) where there is none.
         """
         rng, text = self.rng, another_of(ANOTHER, self.rng)
         near = self.neighbour(fact) if rng.random() < beside else None
@@ -93,15 +115,19 @@ class OtherNames:
         n = UNKNOWN.get(other.kind, UNKNOWN_OTHERS)
         if rng.random() < n / (1 + n):
             place = further.place_of(other.name, other.kind) if near else ""
-            said, _ = self.writer.unknown(
+            said, name = self.writer.unknown(
                 other.kind, [text], untaught=UNTAUGHT, like=other.name, place=place,
-                by_end=max(LAST, beside * BY_END),
+                by_end=beside * BY_END,
             )  # fmt: skip
-            return said, fact
-        if other == fact:
+            is_there = name and place and name in (end_of(name), f"{place}.{end_of(name)}")
+            return said, fact if is_there or beside == 0 else None
+        means = self.meant(fact, end_of(other.name))
+        if other == fact or (means not in (None, other) and end_of(other.name) == other.name):
             return [], None
         said = self.writer.question(other, text)
         if near and rng.random() < BY_END:
             said[0] = self.writer.typed(text, end_of(other.name), other.kind)
+        elif means not in (None, other):  # by its end that would be asked for
+            said[0] = self.writer.typed(text, other.name, other.kind)
         on = self.writer.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
         return said + (on or []), other

@@ -6,21 +6,30 @@ import re
 import pytest
 
 from minigpt import phrasings
-from minigpt.chat_writer import LONGEST, Writer
+from minigpt.chat_writer import LONGEST, Writer, end_of
 from minigpt.facts import Fact
 from minigpt.invented import Invented
 from minigpt.other_names import OtherNames
 from minigpt.phrasings import declines
 
+BESIDE_ONE_ANOTHER = [
+    ("module", "json"), ("function", "json.dumps"), ("function", "json.loads"),
+    ("module", "pickle"), ("function", "pickle.dumps"), ("module", "time"),
+    ("function", "time.time"), ("class", "list"), ("method", "list.pop"),
+    ("method", "list.sort"), ("method", "dict.pop"), ("function", "len"),
+]  # fmt: skip
+CALLED_ALIKE = [
+    ("module", "abc"), ("module", "collections"), ("module", "collections.abc"),
+    ("class", "collections.Counter"), ("module", "os"), ("function", "os.open"),
+    ("function", "os.getcwd"), ("function", "open"), ("class", "str"), ("method", "str.format"),
+    ("method", "str.join"), ("function", "format"), ("module", "copy"), ("method", "str.copy"),
+]  # fmt: skip
 
-def beside_one_another():
-    kinds = [("module", "json"), ("function", "json.dumps"), ("function", "json.loads"),
-             ("module", "pickle"), ("function", "pickle.dumps"), ("module", "time"),
-             ("function", "time.time"), ("class", "list"), ("method", "list.pop"),
-             ("method", "list.sort"), ("method", "dict.pop"), ("function", "len")]  # fmt: skip
+
+def beside_one_another(kinds=BESIDE_ONE_ANOTHER):
     facts = {name: Fact(kind, name, f"Of {name}.", "") for kind, name in kinds}
     rng = random.Random(1)
-    untaught = {kind: ["x.odd", "x.even"] for kind in ("module", "class", "method", "function")}
+    untaught = {kind: ["x.odd", "x.even"] for kind, _ in kinds}
     writer = Writer([*facts.values()], Invented([*facts.values()], set(), rng), untaught, rng)
     return facts, OtherNames(writer)
 
@@ -97,4 +106,57 @@ def test_what_has_a_neighbour_is_asked_for_by_its_end_behind_that():
         fact, end = facts[name], name.rpartition(".")[2]
         assert {x[3] for x in said} == {phrasings.answer(fact.kind, name, fact.text)}
         assert all(re.search(rf"(?<![.\w]){end}\b", x[2]) for x in said)
-    assert others.by_its_end(facts["dict.pop"]) == others.by_its_end(facts["len"]) == []
+    for name in ("dict.pop", "len", "json", "time.time"):  # "time" behind time is itself
+        assert all(others.by_its_end(facts[name]) == [] for _ in range(50)), name
+
+
+def test_an_end_means_the_same_wherever_it_is_asked_for_behind_a_name():
+    facts, others = beside_one_another(CALLED_ALIKE)
+    found = {}
+    for name in facts:
+        before = "os.getcwd" if name in ("os.open", "open") else "str"
+        said = [others.by_its_end(facts[name])[2:] for _ in range(60)]
+        said += [others.another(facts[before])[0][:2] for _ in range(200)]
+        for text, answer in filter(None, said):
+            for end in re.findall(r"(?<![.\w])(?:abc|open|format|copy)\b(?!\.)", text.lower()):
+                found.setdefault((before, end), set()).add(answer.partition(":")[0])
+    assert found["os.getcwd", "open"] == {"Function os.open"}
+    assert found["str", "format"] == {"Method str.format"}
+    assert found["str", "copy"] == {"Method str.copy"} and ("str", "abc") not in found
+    beside = {others.neighbour(facts["str"]) for _ in range(200)}
+    assert facts["str.format"] in beside and facts["format"] not in beside
+    assert facts["open"] in beside  # nothing of str is called so
+    beside = {others.neighbour(facts["collections"]) for _ in range(50)}
+    assert beside == {facts["collections.Counter"]}  # "abc" is a module by itself
+
+
+def test_behind_an_unknown_name_of_another_module_no_end_is_asked_for():
+    facts, others = beside_one_another()
+    asked = [others.another(facts["json.dumps"]) for _ in range(1500)]
+    unknown = [(said[1], other) for said, other in asked if said and declines(said[1])]
+    assert any(other for _, other in unknown) and any(other is None for _, other in unknown)
+    for answer, other in unknown:
+        name = answer.partition("?")[0].partition(" ")[2]
+        assert other is None or "." not in name or name.startswith("json."), name
+
+
+TERMS = ["rope.Knot", "rope.Knot.tie", "rope.Knot.ends", "rope.Knot.loose", "rope.Bend",
+         "rope.Bend.join", "rope.Bend.pull", "Rope 2.1 manual", "rope.*"]  # fmt: skip
+
+
+def test_terms_are_asked_for_behind_what_they_are_in_unknown_ones_by_their_end_as_well():
+    facts, others = beside_one_another([("term", name) for name in TERMS])
+    said = [others.by_its_end(facts["rope.Knot.tie"]) for _ in range(100)]
+    assert any(x[1].startswith("rope.Knot: ") for x in said)
+    said = [others.another(facts["rope.Knot"])[0] for _ in range(2000)]
+    unknown = [x[1].partition("?")[0] for x in said if x and declines(x[1])]
+    assert sum("." not in name for name in unknown) > 0.45 * len(unknown) > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("json.dumps", "dumps"), ("os.path.join", "join"), ("len", "len"), (".loc", "loc"),
+     ("Rope 2.1 manual", "Rope 2.1 manual"), ("rope.*", "rope.*"), ("core.", "core.")],
+)  # fmt: skip
+def test_the_end_of_a_name_is_a_word(name, end):
+    assert end_of(name) == end
