@@ -66,13 +66,14 @@ def examination(writer, held_out, n_invented):
                 text = phrasings.put(name, rng.choice(WITH_ARTICLE))
                 said = [text, phrasings.answer(f.kind, f.name, f.text)]
                 yield line("article", f.kind, f.name, said, f.source)
-    others, some = OtherNames(writer), [f for f in writer.facts if f.kind in KINDS]
-    for f in rng.sample(some, min(len(some), EXAMINED_ANOTHER)):
-        if other := others.neighbour(f):
-            said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
-            text = phrasings.put(end_of(other.name), rng.choice(HELD_OUT_ANOTHER))
-            said += [text, phrasings.answer(other.kind, other.name, other.text)]
-            yield line("another", other.kind, other.name, said, other.source)
+    others = OtherNames(writer)
+    pairs = [(f, others.neighbour(f)) for f in writer.facts if f.kind in KINDS]
+    pairs = [(f, other) for f, other in pairs if other and end_of(other.name) != other.name]
+    for f, other in rng.sample(pairs, min(len(pairs), EXAMINED_ANOTHER)):
+        said = writer.question(f, rng.choice(DIRECT[f.kind]), vary=False)
+        text = phrasings.put(end_of(other.name), rng.choice(HELD_OUT_ANOTHER))
+        said += [text, phrasings.answer(other.kind, other.name, other.text)]
+        yield line("another", other.kind, other.name, said, other.source)
     sorts = {}
     for one in further.further(writer.facts):
         sorts.setdefault((one.asks, one.kind, one.follows), []).append(one)

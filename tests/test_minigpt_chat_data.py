@@ -475,6 +475,7 @@ def test_the_examination_asks_for_another_name_by_its_end(made):
         end = q["name"].rpartition(".")[2]
         assert any(asked == f"{before}{end}{after}" for before, _, after in ends)
         assert f"{q['name']}: " in answer and asked != first
+        assert "." in q["name"]  # json, behind json.dumps, would be asked for as a whole
 
 
 def test_a_function_is_asked_for_without_its_module_where_no_other_taught_name_ends_so():
