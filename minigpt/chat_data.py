@@ -10,8 +10,9 @@ several, with a space between, where conversations were put one behind another.
                          line says also of which "kind" the question is and what it "asks": a
                          trained fact (known), a fact about a name never trained on (held_out), an
                          invented name (invented), a trained fact by way of what was said before
-                         (follow_up, follow_on), of a taught name what was not taught (not_taught)
-                         or what follows (follows), a built-in class as people call it (article),
+                         (follow_up, follow_on), a name behind another, by its end (another), of
+                         a taught name what was not taught (not_taught) or what follows (follows), a
+                         built-in class as people call it (article),
                          who the assistant is, a greeting or thanks (small_talk), something else
                          altogether (general), what the user's conversations have (own)
     conversations.json   the report
