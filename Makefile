@@ -17,7 +17,7 @@ WARC =
 # text or JSON Lines files to train on as they are: neither crawl nor cleaning; of JSON Lines "text"
 # is learnt, and facts are taken from "text" and "title" with "url" as their source
 TEXT =
-# how large and how long: smoke, tiny, shakespeare-cpu, gpt2 ...; `python -m minigpt presets` describes them
+# how large and how long: smoke, tiny, small, shakespeare-cpu, gpt2 ...; `python -m minigpt presets` describes them
 PRESET = tiny
 # number of symbols of the tokenizer; default: the preset's
 VOCAB =
@@ -92,7 +92,7 @@ endif
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
-	@echo '               PRESET=smoke         all of it small, in a minute: it babbles'
+	@echo '               PRESET=smoke         a minute, it babbles; small: an hour, better'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               CRAWL="--include /docs/"  more flags for crawl'
 	@echo '               WARC="a.warc.gz b"   read archives instead'

@@ -12,9 +12,9 @@ several, with a space between, where conversations were put one behind another.
                          invented name (invented), a trained fact by way of what was said before
                          (follow_up, follow_on), a name behind another, by its end (another), of
                          a taught name what was not taught (not_taught) or what follows (follows), a
-                         built-in class as people call it (article),
-                         who the assistant is, a greeting or thanks (small_talk), something else
-                         altogether (general), what the user's conversations have (own)
+                         built-in class as people call it (article), who the assistant is, a
+                         greeting or thanks (small_talk), something else altogether (general), what
+                         the user's conversations have (own)
     conversations.json   the report
 
 This neither reads pages (facts.py), nor says which facts are taught (best_known.py), nor asks
@@ -63,10 +63,11 @@ GENERAL = 0.18  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng, window=CHAINED_WINDOW):
-    """Put about half of the (messages, source) behind others, so that topics change in between.
+    """Put half of the (messages, source) or more behind others, so that topics change in between.
 
-    A conversation stays short enough for the window, in tokens, and one with a system's message
-    alone. Where a window is wide, its last positions would else be trained by no conversation.
+    A conversation stays short enough for a `window` of so many tokens, and one with a system's
+    message alone. The wider the window, the more are put together: else no conversation would train
+    its last positions.
     """
     wider = max(1, window / CHAINED_WINDOW)
     chained, n_last = [], 0  # of how many the last is made
