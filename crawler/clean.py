@@ -165,7 +165,7 @@ def _work_folder(out: Path, paths: list[str]) -> Path:
 
 
 def _sweep(out: Path) -> None:
-    """Delete what a run had begun to write when it was killed; the lock says that it is gone.
+    """Delete what a killed run had begun to write; that it is gone we know, as we have its lock.
 
     A report beside a file may be that of a run with another output, so it must be old.
     """

@@ -69,7 +69,7 @@ class Reader:
         raise AnswerError("not HTTP", "one provisional answer after the other")
 
     def read_body(self, max_bytes: int, cut: bool = False) -> bytes:
-        """Read the body, as coded; a larger one raises TooLargeError, unless it may be cut."""
+        """Read the body, still coded; a larger one is cut if `cut`, else raises TooLargeError."""
         if self.head.status in (204, 304):
             self._end_body()
             return b""

@@ -89,7 +89,7 @@ def _intersections(sets: dict[int, np.ndarray], some: list[int], others: list[in
 
 
 def _members(of_one: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Return 1 for each shingle of `part` that a set has, both sorted: (n,)."""
+    """Return 1 for each shingle of `part` that a set has, else 0; both are sorted: (n,)."""
     start, last = np.searchsorted(of_one, part[[0, -1]])
     within = of_one[start : last + 1]
     at = np.minimum(np.searchsorted(part, within), len(part) - 1)
