@@ -165,7 +165,7 @@ def _work_folder(out: Path, paths: list[str]) -> Path:
 
 
 def _sweep(out: Path) -> None:
-    """Delete what a killed run had begun to write; that it is gone we know, as we have its lock.
+    """Delete what a killed run had begun to write; as we hold the lock, no run is writing now.
 
     A report beside a file may be that of a run with another output, so it must be old.
     """

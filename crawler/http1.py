@@ -1,9 +1,9 @@
 """Reading HTTP/1.1 answers from servers of every kind (RFC 9112), with a limit on everything.
 
 A server is a stranger: it may send an endless header, malformed chunks, two lengths that contradict
-each other, a thousand provisional answers. Each of these ends in an error whose `kind`
-is a short name to count by. What is merely sloppy is read: a missing reason, bare line feeds, blank
-lines before the answer, header lines that say nothing.
+each other, a thousand provisional answers. Each of these ends in an error whose `kind` is a short
+name to count by. What is merely sloppy is read: a missing reason, bare line feeds, blank lines
+before the answer, header lines that say nothing.
 
 Not here: the socket and its deadline (`connection.py`), compression (`coding.py`). HTTP/0.9, which
 has no header, is taken for what it almost always is: not HTTP.

@@ -45,9 +45,9 @@ N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
 LARGE = 1000  # up to so many texts that share a band are compared pair by pair
-N_LEADERS = 10  # of more texts; leaders settle what is clearly alike
+N_LEADERS = 10  # where there are more: leaders settle what is clearly alike
 HUGE = 3000  # up to so many that are left then are still compared pair by pair
-N_OF_HUGE = 100  # leaders of more; pairs without one are left to bands that fewer texts share
+N_OF_HUGE = 100  # leaders if more are left; pairs without one wait for bands of fewer texts
 BLOCK = 2**14  # pairs looked at in one go
 MANY = 2**20  # likely pairs that are handed on together
 

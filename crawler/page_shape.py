@@ -44,7 +44,7 @@ def page_shape(document: Document) -> str:
 def paragraphs_stand_together(blocks: list[Block]) -> bool:
     """Say whether one element holds two fifths of the paragraphs and much of the plain text.
 
-    Neither alone is enough: a catalogue's only paragraph, for one, holds all of its paragraphs.
+    Neither alone is enough: if a catalogue has a single paragraph, that is all its paragraphs.
     """
     weight: Counter[Node] = Counter()
     plain = 0

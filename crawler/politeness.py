@@ -1,4 +1,4 @@
-"""When each host may be asked again: few requests at a time, and a pause between two.
+"""When each host may be asked again: how many requests at a time, and how long between two.
 
 All in memory: nothing here needs to survive. Hosts wait in a heap by the time they are next due, so
 that they take turns, and a slow or busy one, or one with a hundred thousand links, holds up nobody.

@@ -26,7 +26,7 @@ from crawler.words import DATA_LINE, TERMINAL, WORD, sentences
 __all__ = ["PROFILES", "drop_lines", "judge", "reject", "rules_of"]
 
 COMMON_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"])
-SYMBOLS = frozenset(string.punctuation + "—–”“„’´…►«»") | TERMINAL  # all of these: no word
+SYMBOLS = frozenset(string.punctuation + "—–”“„’´…►«»") | TERMINAL  # of these alone: no word
 CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 NOTICES = (
     "javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies",

@@ -30,7 +30,7 @@ POWERS = [np.uint64(pow(MULTIPLIER, n, 2**64)) for n in range(SHINGLE_WORDS)]
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[^\w ]+|_+")
-BEYOND_LATIN = re.compile("[^\0-\u02ff]+")  # here the combining accents are
+BEYOND_LATIN = re.compile("[^\0-\u02ff]+")  # the combining accents are among these
 BLANKED = bytes(c if chr(c).isascii() and chr(c).isalnum() else 32 for c in range(256))
 
 

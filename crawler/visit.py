@@ -68,7 +68,7 @@ class RobotsResult(NamedTuple):
 def visit_page(
     fetcher: Fetcher, visit: Visit, record: Record | None = None, folder: Path | None = None
 ) -> VisitResult:
-    """Fetch a page and find its links; if it is as in a `record` in `folder`, take that one."""
+    """Fetch a page and find its links; a `record` in `folder` stands for one that is unchanged."""
     conditions = record.conditions if record else None
     try:
         response = fetcher.get(visit.url, PAGE_TYPES | {""}, conditions=conditions)

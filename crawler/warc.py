@@ -126,7 +126,7 @@ def read_pages(
     """Yield HTML and plain-text pages that were answered with status 200, and WET's texts.
 
     Without `on_error`, a broken archive and a page whose body cannot be decoded raise ArchiveError.
-    With it, each error is passed to it, and what can be read is read; see `records.py`.
+    Otherwise it is called with each error, and what can be read is read; see `records.py`.
     """
     for record in read_records(source, on_error):
         try:

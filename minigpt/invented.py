@@ -112,7 +112,7 @@ class Invented:
         return word[:-1] + (self.rng.choice("23456789") if self.rng.random() < DIGITS else "")
 
     def is_new(self, name):
-        """Tell whether no document has the name, and nobody got it yet."""
+        """Tell whether no document has the name, and it was not given out yet."""
         return not (name in self.known or name in self.names or name in self.given or "__" in name)
 
 

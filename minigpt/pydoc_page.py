@@ -141,7 +141,7 @@ def functions(text):
     -> ("sleep", "(seconds)", "Delay execution for a given number of seconds."). Arguments are ""
     where they cannot be told: several such calls, or none.
     """
-    _, _, section = text.partition("\nFunctions\n\n")  # a line beneath it: of the module's text
+    _, _, section = text.partition("\nFunctions\n\n")  # else it is in the module's text
     for name, arguments, paragraphs in definitions(section):
         said, calls = described(name, paragraphs, LONGEST_TOLD)
         if arguments == "(...)":
@@ -173,7 +173,7 @@ def definitions(section):
         if match:
             found.append((match[1], match[2], [description]))
         elif not block.startswith("    "):
-            found.append(("", "", [""]))  # none, and what is indented beneath it is not the last's
+            found.append(("", "", [""]))  # none; what is indented beneath is not the last's
         elif found:
             found[-1][2].append(block)
     for name, arguments, paragraphs in found:
