@@ -1,13 +1,13 @@
-"""Is a page pornography by its words? A safety filter by counting, for pages that lists missed.
+"""Is a page pornography, by its words? A filter that counts, for pages the block lists missed.
 
 C4 dropped a page for any one word of a list, and with it health advice, novels and what minorities
 write about themselves (Dodge et al. 2021, section 5.3). Here a page goes if several different words
-make up a share of it. What this is not: a judgement of ideas, insults or violence; or of pictures.
+make up a share of it. This does not judge ideas, insults, violence or pictures.
 
 `data/bad_words.txt` is short and written for this project: explicit words that stand on pages made
-for nothing else. They are kept in plain text, since a list that nobody can read nobody can mend.
-Give a file of your own for another language or another rule: a word or a phrase a line, `#` begins
-a comment; `at_least=1, share=0` is C4's rule.
+for nothing else. They are kept in plain text, since nobody can mend a list that nobody can read.
+Give a file of your own for another language: a word or a phrase a line, `#` begins a comment. With
+`at_least=1, share=0` the rule is C4's.
 
 Sources: Raffel et al. 2020, "T5" (C4), section 2.2; Dodge et al. 2021, "Documenting large webtext
 corpora".

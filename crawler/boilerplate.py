@@ -22,14 +22,14 @@ from crawler.html_tree import HEADINGS, Block, Node
 
 FULL_BLOCK = 600  # characters of one block that count: a longer one says no more
 SHORT_BLOCK = 30  # characters; a shorter block is more likely a label than a sentence
-MIN_KEPT = 100  # less is no text: if it is all that tidying leaves, or in a sibling element
-OF_LIST = 0.25  # a text with less outside links is a list of links, as of all rivers of a country
+MIN_KEPT = 100  # less is no text, whether tidying leaves it or a sibling element holds it
+OF_LIST = 0.25  # a text with less outside links is a list of links, as of a country's rivers
 MAX_TITLE = 1000  # characters in which headings are looked for
 SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
 
 
 def weigh(block: Block) -> float:
-    """Return how much a block says that it is main text, in characters."""
+    """Return how much a block looks like main text, in characters."""
     length = len(block.text)
     if block.node.tag in HEADINGS or 2 * block.linked > length:
         return 0.0
@@ -48,7 +48,7 @@ def size(block: Block) -> float:
     return float(min(len(block.text), FULL_BLOCK))
 
 
-# what a block of up to 80 characters that is no part of a text begins with
+# how a block of up to 80 characters begins if it is no part of a text
 BOILERPLATE = re.compile(
     r"(?:advertisement|(?:article|story) continues|related(?: \w+)?:?$|recommended(?: for you)?$|"
     r"(?:popular|recent|latest|trending|more) (?:posts|articles|stories|news)|more (?:from|in)\b|"
@@ -95,9 +95,9 @@ def tidy_patchwork(blocks: list[Block]) -> list[Block]:
 
 
 def drop_labels(blocks: list[Block]) -> list[Block]:
-    """Drop links of up to four words: buttons and menu entries; what is for sale says more.
+    """Drop links of up to four words: buttons and menu entries; a link to a product says more.
 
-    In the row of a table they stay beside a text.
+    In a table row they stay beside a text.
     """
     told = {row for b in blocks if not _is_label(b) and (row := table_row(b))}
     return [
@@ -188,7 +188,7 @@ def _is_name(text: str) -> bool:
 def drop_linked_containers(blocks: list[Block]) -> list[Block]:
     """Drop lists, divisions and table rows of which more than two fifths are links.
 
-    Of rows more than three: `load` and what that is said to do belong together.
+    For rows it is three fifths: `load` and what it is said to do belong together.
     """
     size: Counter[Node] = Counter()
     linked: Counter[Node] = Counter()

@@ -5,9 +5,9 @@
     paragraph     of equal paragraphs, the first in the same order of documents
     near copies   of documents that are almost the same, the longest (see `dedup.py`)
 
-In memory are, for each document, its address's and its text's digest and its rank; one byte for
-each paragraph; and for near copies its signature. Paragraphs' digests are read from the shards, and
-if there are more than PART of them in as many passes as keep PART in memory at a time.
+Memory holds, for each document, the digests of its address and its text, and its rank; one byte for
+each paragraph; and for near copies its signature. The paragraphs' digests are read from the shards;
+if there are more than PART of them, in as many passes as keep about PART in memory at a time.
 """
 
 from bisect import bisect_right
@@ -32,10 +32,10 @@ def first_copies(keys: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def equal_copies(shards: list[Shard]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield for each shard which documents stay, which of its paragraphs are first copies, and how
-    many pages link to each document.
+    """Yield by shard which documents stay, which paragraphs are first copies, and in-degrees.
 
-    Paragraphs of documents that do not stay are not counted.
+    A document's in-degree is how many other pages link to it. Paragraphs of documents that do not
+    stay are never first copies.
     """
     arrays = [shard.read_arrays("read", "url", "text", "n_paragraphs") for shard in shards]
     urls, texts, counts = (np.concatenate(column) for column in zip(*arrays, strict=True))
@@ -65,7 +65,7 @@ def _in_degrees(shards: list[Shard], urls: np.ndarray) -> np.ndarray:
 
 
 def _ranks(linked: np.ndarray) -> np.ndarray:
-    """Return each document's place when those that most pages link to come first."""
+    """Return each document's place when those that most other pages link to come first."""
     ranks = np.empty(len(linked), np.int64)
     ranks[np.lexsort((np.arange(len(linked)), -linked))] = np.arange(len(linked))
     return ranks

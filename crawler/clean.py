@@ -14,21 +14,22 @@ The steps, in this order; each says yes, or why not:
     near-duplicate  is there almost the same text already?
     pii             mask e-mail addresses, phone numbers, ...
 
-First what is cheap and looks at one page, since it leaves less for the rest. Repeated paragraphs go
-before quality is judged, because a page is judged by what will be kept of it: documentation repeats
-inherited methods until it looks like spam. Of copies, the one on the page that most others link to
-stays. Near-duplicates come after quality, so that the copy which is kept is a good one; masking
-comes last, on what is kept.
+Steps that are cheap and look at one page come first, since they leave less for the rest. Repeated
+paragraphs go before quality is judged, because a page is judged by what will be kept of it:
+documentation repeats inherited methods until it looks like spam. Of copies, the one on the page
+that most others link to stays. Near-duplicates come after quality, so that the copy which is kept
+is a good one; masking comes last, on what is kept.
 
 How the work is cut into pieces and handed to workers is `cleaning.py`'s business; here is what one
-asks for and gets. Work that was killed at any moment goes on where it stopped when the same is
-asked for again: what is done is in a folder beside the output, OUT.work.
+asks for and gets. A run that was killed at any moment goes on where it stopped when the same
+command is given again: what is done is kept in a folder beside the output, OUT.work.
 
 Output: JSON Lines, gzip-compressed, fields `text id url date language language_score` as in FineWeb
-and `title` and `in_degree`, how many other pages link to the document; in the order of the input;
-the same input gives the same bytes, whoever works. The score is the probability that the text is in
-the language; of a page that defines one term, kept for its sentences, that these are. Beside it
-`clean.json`, the report (see `funnel.py`). Damaged archives are read as far as they can be.
+and `title` and `in_degree`, how many other pages link to the document; in the order of the input.
+The same input gives the same bytes, however many workers there are. The score is the probability
+that the text is in the language; for a page that defines one term and was kept for its sentences,
+that these are. Beside it stands `clean.json`, the report (see `funnel.py`). Damaged archives are
+read as far as they can be.
 
 Sources: Penedo et al. 2024, "FineWeb", section 3 (steps and their settings).
 """
@@ -52,7 +53,7 @@ from crawler.kept import Kept
 from crawler.steps import Settings
 
 OLD_S = 60  # a report takes milliseconds to write
-FEW_PAGES = 20  # so few may well hold nothing that is kept
+FEW_PAGES = 20  # fewer may well hold nothing that is worth keeping
 ADVICE = {  # the step that removed most -> what to change
     "url": "the block lists (--blocklist, data/blocked_*.txt)",
     "extract": "the input: these pages hold no text",
@@ -76,10 +77,10 @@ def clean(
 
     `out` ends in .gz; or it is a folder, which gets one file for each archive, 00000.jsonl.gz, ...,
     in place of those of an earlier run. `files` may be `-` and `@list` (see `inputs.py`). Work is
-    done by `executor`, of about so many `workers`; else by so many processes (default: as many as
-    CPUs; 1: by this process). Raises ValueError for bad settings, for files none of which holds a
-    page, if nothing is left, and while another run writes `out`; OSError for what cannot be read or
-    written.
+    done by `executor`, which has about `workers` workers; without one, by `workers` processes
+    (default: as many as CPUs; 1: this process). Raises ValueError for bad settings, if no file
+    holds a page, if nothing is left, and while another run writes `out`; OSError for what cannot be
+    read or written.
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
@@ -164,7 +165,7 @@ def _work_folder(out: Path, paths: list[str]) -> Path:
 
 
 def _sweep(out: Path) -> None:
-    """Delete what a run had begun to write when it was killed; the lock says that it is gone.
+    """Delete what a killed run had begun to write; as we hold the lock, no run is writing now.
 
     A report beside a file may be that of a run with another output, so it must be old.
     """
@@ -249,8 +250,8 @@ def _write(cleaning: Cleaning, out: Path, report: dict[str, Any]) -> None:
         with replacing(_numbered(out, number)) as file:
             for shard in cleaning.shards(number):
                 file.write(shard.path("done.jsonl.gz").read_bytes())
-    # What follows without a gap is of an earlier run, of more archives. It goes from the end, or a
-    # kill would leave a gap that hides the rest.
+    # What follows without a gap is from an earlier run, with more archives. It is deleted from the
+    # end: otherwise a kill would leave a gap that hides the rest.
     while _numbered(out, end).exists():
         end += 1
     for number in reversed(range(n_files, end)):

@@ -18,8 +18,8 @@ Who takes part:
 Writes `pages.warc.gz` (see `warc.py`) and beside it `crawl.json` (see `crawl_report.py`), or
 `NAME.warc.gz` and `NAME.crawl.json`.
 
-An interrupted crawl is continued by the same command, also with another limit of pages, delay or
-number of workers (see `state.py`).
+The same command continues an interrupted crawl, even with another page limit, delay or number of
+workers (see `state.py`).
 """
 
 import sqlite3
@@ -44,7 +44,7 @@ from crawler.visit import RobotsResult, VisitResult
 from crawler.workers import Workers
 
 BAR_EVERY_S = 0.5
-FIRST_LINE_S, RAREST_LINE_S = 10.0, 300.0  # of lines that tell how far it is, without a terminal
+FIRST_LINE_S, RAREST_LINE_S = 10.0, 300.0  # without a terminal: first progress line, longest gap
 
 
 def crawl(
@@ -52,7 +52,7 @@ def crawl(
 ) -> dict:
     """Crawl to the file `output` and return the report; `say` is called with each line of news.
 
-    With `once` a finished crawl with these settings that is kept there is taken instead.
+    With `once`, a finished crawl that is kept there and had these settings is taken instead.
     Raises ValueError if not one page could be fetched, OSError if a file cannot be used, and
     KeyboardInterrupt, which says how to go on, if it was stopped.
     """
@@ -101,7 +101,7 @@ class _Crawl:
         self.frontier = state.frontier
         self.say = say
         self.agent = user_agent(settings.contact)
-        local = local_netlocs(settings.seeds)  # of private networks, only these are asked
+        local = local_netlocs(settings.seeds)  # in private networks, only these are asked
         fetcher = Fetcher(self.agent, settings.timeout_s, settings.max_page_bytes, local)
         self.workers = Workers(fetcher, state.output.parent, settings.n_workers)
         self.turns = Turns(self._delay_s, settings.n_per_host)
@@ -111,7 +111,7 @@ class _Crawl:
         self.errors = Counter(reasons(self.frontier.outcomes(), "error"))
         self.n_unchanged = self.frontier.noted("unchanged") or 0
         self.began, self.next_line_s = self.turns.clock(), FIRST_LINE_S
-        # in a crawl that goes on, the addresses of depth 0 are also where seeds were redirected to
+        # when a crawl is continued, depth 0 also holds the addresses seeds were redirected to
         for seed in settings.seeds + tuple(self.frontier.urls(depth=0)):
             self.scope.widen(seed)
             self.intake.add(seed, depth=0)
@@ -153,9 +153,9 @@ class _Crawl:
         return self.workers.n_running > 0 or wants_more
 
     def _next_job(self, host: Host) -> Visit | str | None:
-        """Return the host's next address that robots.txt allows, or the origin to ask for that.
+        """Return the host's next address that robots.txt allows, or an origin to ask for that file.
 
-        Those before it, which robots.txt forbids, are done. None: there is nothing to ask now.
+        Addresses before it that robots.txt forbids are finished. None: there is nothing to ask now.
         """
         while visit := self.frontier.next(host.netloc, host.running):
             origin = urls.origin(visit.url)
@@ -190,7 +190,7 @@ class _Crawl:
             self._end_visit(host, result)
 
     def _end_visit(self, host: Host, result: VisitResult) -> None:
-        """Settle a visit; give its host up if too many failed in a row, else line it up."""
+        """Settle a visit, give its host up if too many failed in a row, and line it up again."""
         self._start_jobs(n_to_store=1)  # the next page is on its way while this one is stored
         self._settle(host, result)
         host.running.remove(result.visit.id)
@@ -262,6 +262,6 @@ class _Crawl:
         bar.set_postfix_str(more, refresh=False)
         bar.update(self.n_pages - bar.n)
         elapsed = self.turns.clock() - self.began
-        if bar.disable and elapsed >= self.next_line_s:  # in a log a line, ever more rarely
+        if bar.disable and elapsed >= self.next_line_s:  # a line for a log, ever more rarely
             self.next_line_s = elapsed + min(max(FIRST_LINE_S, 0.2 * elapsed), RAREST_LINE_S)
             self.say(f"{self.n_pages:,} pages, {more}")

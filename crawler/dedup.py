@@ -1,8 +1,8 @@
 """Texts that say nearly the same: every pair is found and verified, one of each group kept.
 
 A model trained on the same text again and again learns it by heart. `minhash.py` says which texts
-may be similar, and misses less than one pair in a million, but for texts that thousands of others
-are like. Each such pair is *verified* with its two sets of shingles (`verify.py`), so that nothing
+may be similar, and misses less than one pair in a million, except among thousands of texts that are
+all alike. Each such pair is *verified* with its two sets of shingles (`verify.py`), so that nothing
 that comes out is a guess:
 
     near_duplicates    the pairs with Jaccard's J (`shingles.py`) >= threshold, none below
@@ -58,7 +58,7 @@ class Sketches:
 
     def originals(self) -> np.ndarray:
         """Return (N,): for each text the first that has the same set, -1 for one without words."""
-        # texts of one fingerprint side by side in `order`; in such a run, as they were: first first
+        # `order` puts texts of one fingerprint side by side; in such a run the first comes first
         order = np.argsort(self.fingerprints, kind="stable")  # (N,)
         ordered = self.fingerprints[order]
         is_start = np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(order)]  # (N,)
@@ -109,16 +109,16 @@ def near_duplicates(
     """Return all pairs (i, j), i < j, in order, of texts with Jaccard similarity >= threshold.
 
     A pair at the threshold is missed with a probability below 1e-6. n equal texts would make
-    n (n - 1) / 2 pairs: of more than 1,000, only the pairs with the first are listed. Of more than
-    1,000 that share a band, pairs of a text that a leader settles may be left out, and of more than
-    3,000 all that are without a leader (see `minhash.py`). `texts` may be any
-    object with a length and items, which reads them from a file; the texts of an iterator are all
-    kept in memory. Raises ValueError for a threshold outside 0.5..1.
+    n (n - 1) / 2 pairs: of more than 1,000, only the pairs with the first are listed. Where more
+    than 1,000 texts share a band, pairs of a text that a leader settles may be left out; where more
+    than 3,000 are left after that, so may all pairs without a leader (see `minhash.py`). `texts`
+    may be any object with a length and items, which reads them from a file; the texts of an
+    iterator are all kept in memory. Raises ValueError for a threshold outside 0.5..1.
     """
     _check(threshold)
     texts = texts if hasattr(texts, "__getitem__") else list(texts)
     sketches = Sketches.of(texts, keep_numbers)
-    copies: dict[int, list[int]] = {}  # of those that have any: the first -> all
+    copies: dict[int, list[int]] = {}  # of equal texts: the first -> all of them
     for index, original in sketches.copies():
         copies.setdefault(original, [original]).append(index)
     found: set[tuple[int, int]] = set()

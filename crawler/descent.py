@@ -1,4 +1,4 @@
-"""Which element of a page holds its main text? From body down, as long as one holds most of it.
+"""Which element of a page holds its main text? Go down from body while one child holds most of it.
 
     body             100 of 100: it has everything
       nav            weighs nothing
@@ -7,7 +7,7 @@
           p          10 of 85
         div  "teasers"  15 of 100: left behind
 
-What a page says that it is (schema.org's types, as newspapers do) is believed. A page that says
+A page that says what it is (by schema.org's types, as newspapers do) is believed. A page that says
 nothing may be a chapter of a manual: its `section`s belong together, though one may hold most of
 the text, and the sentences beneath its h1 belong to them.
 """
@@ -18,7 +18,7 @@ from crawler.boilerplate import MIN_KEPT
 from crawler.html_tree import Block, Document, Node
 
 IN_MARKED = 0.25  # the share for `article` and `main`, by which the author marks the main part
-MARKED = 3  # so many times as much do these count beside their siblings
+MARKED = 3  # these count so many times as much as their siblings
 NO_CONTAINER = frozenset({"p", "li", "td", "th", "pre", "blockquote", "dl", "ul", "ol"})
 
 

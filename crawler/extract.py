@@ -2,7 +2,7 @@
 
 How does one find the main text of any page, by counting alone? This is neither a browser nor a
 trained model. It looks at a page as one would from across a room, where text is grey and the rest
-is coloured spots. In five steps, one a file:
+is coloured spots. There are five steps:
 
 1. `html_tree.py` reads the page into blocks of text, each in its place in a small tree of elements.
 2. `junk.py` gives every element a junk level, by its tag and the words of its class: 0 is content,
@@ -29,9 +29,9 @@ An example, with the weight of each block: its unlinked characters, if it is not
 Level 0 holds 320, and level 1 would add nothing, so only level 0 is kept (`choose_level`). `story`
 holds all of the 320: the search goes down from body to story, and no further, since a paragraph is
 no container (`descend`). Were the story inside `class="share"`, level 0 would hold nothing and
-higher levels would be tried: a page whose class names lie does not come out empty. Always level 0
-would lower the F1 of the article-extraction-benchmark from .97 to .83, no descent to .94. (F1 is
-1 if all of the text is found and nothing else, and low if either fails.)
+higher levels would be tried: a page whose class names lie does not come out empty. Always keeping
+level 0 would lower the F1 on the article-extraction-benchmark from .97 to .83, never descending to
+.94. (F1 is 1 if all of the text is found and nothing else, and low if either fails.)
 
 Sources: Kohlschuetter et al. 2010, "Boilerplate detection using shallow text features" (length and
 link density of a block); Mozilla's Readability (class words, descending to the densest element).
@@ -62,12 +62,12 @@ from crawler.page_shape import ARTICLE, PATCHWORK, THREAD, page_shape
 
 # These were tuned on half of the pages of the article-extraction-benchmark and of WCXB; on the
 # other half they do as well. Lengths are characters, shares 0..1 of the weight.
-MIN_TEXT = 300  # a level that holds less is no page's text, but for a short page's:
-OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # there it must hold half of all there is, and 50
-OF_NEXT_LEVEL = 0.6  # a level with less of what the next one holds leaves out too much
-OF_PAGE = 0.2  # and so does one with less of all that is below the level of comments
+MIN_TEXT = 300  # a level that holds less is not the text of a page, unless the page is short:
+OF_SHORT_PAGE, MIN_SHORT = 0.5, 50  # then it must hold half of all there is, and at least 50
+OF_NEXT_LEVEL = 0.6  # a level with a smaller share of what the next one holds leaves out too much
+OF_PAGE = 0.2  # and so does one with a smaller share of all that is below the level of comments
 OF_PATCHWORK = 0.1  # the same for a patchwork, but of all up to CHROME, for much of it is links
-MIN_SENTENCE = 20  # characters of a page that says only that
+MIN_SENTENCE = 20  # characters that a page of one sentence must have
 IN_COLUMN, IN_PATCHWORK = 0.7, 0.8  # an element that holds less is not descended into
 
 
@@ -179,9 +179,9 @@ def _is_something(blocks: list[Block]) -> bool:
 
 
 def short_text(blocks: list[Block]) -> list[Block]:
-    """Return the blocks of what a page itself calls its main part, without menus in that.
+    """Return the blocks of what a page itself calls its main part, without the menus in it.
 
-    Empty if there is no such part, or it says nothing: of a page of one sentence, "The column
+    Empty if there is no such part, or it says nothing. On a page of one sentence, "The column
     labels of the DataFrame.", the menu is a hundred times as long.
     """
     main = [block for block in blocks if block.node.level == 0 and _in_main(block.node)]

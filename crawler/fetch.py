@@ -124,8 +124,8 @@ class Fetcher:
         """Send one GET request, following no redirect.
 
         The body is read if the status is 200 and its type is among `media_types` (none: any type);
-        with `cut_bytes` only its first so many bytes. `conditions` are more header fields, such as
-        If-None-Match. Raises FetchError, and ValueError for what is no web address.
+        of the body, only the first `cut_bytes` if given. `conditions` are more header fields, such
+        as If-None-Match. Raises FetchError, and ValueError for what is no web address.
         """
         url = canonical(url)
         try:

@@ -1,16 +1,16 @@
 """What to visit next and what has been seen: a queue on disk that survives `kill -9`.
 
-Breadth-first, host by host: pages near the seeds first, and within one depth in the order in which
-they were found; those that failed once, after all others. An SQLite file, because the queue of a
-long crawl may not fit in memory, and since a transaction is the right answer to a power cut: what
-is not committed has never happened.
+Each host's pages are visited breadth-first: those near the seeds come first, and within one depth
+those found first; those that failed once come after all others. The queue is an SQLite file,
+because that of a long crawl may not fit in memory, and because a transaction is the right answer to
+a power cut: what is not committed has never happened.
 
     urls   a row for every address ever seen: `outcome` is NULL while it waits, afterwards `page`,
            `redirect`, `sitemap`, or `error:` or `skipped:` with the reason; `n_bytes` is the page's
            size; `problem` is the outcome so far of an address that will be tried again
     places  how many addresses were counted at a place where there may be too many (`traps.py`)
     earlier  the records in the archives of earlier crawls (`earlier.py`)
-    notes  what the crawl must remember besides: a name and a JSON value
+    notes  what else the crawl must remember: a name and a JSON value
 
 Not here: when a host may be asked again (`politeness.py`), and what the rows lead to (`crawl.py`).
 """
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
-_APPLICATION_ID = 0x6D677074  # marks the file as ours, so that no other's is ever taken for it
+_APPLICATION_ID = 0x6D677074  # marks the file as ours, so that no other is taken for one
 _VERSION = 3  # of the tables
 
 
@@ -113,7 +113,7 @@ class Frontier:
         return self._db.execute(query, (url,)).fetchone() is not None
 
     def forget(self, url: str, outcome: str) -> None:
-        """Remove an address of which that outcome was noted, so that it can be added again."""
+        """Remove an address if it has that outcome, so that it can be added again."""
         self._db.execute("DELETE FROM urls WHERE url = ? AND outcome = ?", (url, outcome))
 
     def next(self, netloc: str, running: Collection[int] = ()) -> Visit | None:
@@ -156,7 +156,7 @@ class Frontier:
         return row[0]
 
     def remember_earlier(self, records: Iterable[Record]) -> int:
-        """Keep a list of earlier crawls' records, of two with one address the later; count them."""
+        """Keep earlier crawls' records, the later of two with one address; return how many."""
         self._db.executemany("REPLACE INTO earlier VALUES (?, ?, ?, ?, ?, ?)", records)
         return self._scalar("SELECT count(*) FROM earlier")
 
@@ -166,7 +166,7 @@ class Frontier:
         return Record(*row) if row else None
 
     def waiting_hosts(self) -> list[str]:
-        """Return the hosts at which something waits, the one found first at first."""
+        """Return the hosts at which something waits, in the order of their oldest address."""
         query = "SELECT netloc FROM urls WHERE outcome IS NULL GROUP BY netloc ORDER BY min(id)"
         return [netloc for (netloc,) in self._db.execute(query)]
 
@@ -176,7 +176,7 @@ class Frontier:
         return [url for (url,) in self._db.execute(query, (depth,))]
 
     def outcomes(self) -> dict[str, int]:
-        """Return how many addresses came to which outcome."""
+        """Return how many addresses came to each outcome."""
         query = "SELECT outcome, count(*) FROM urls WHERE outcome IS NOT NULL GROUP BY outcome"
         return dict(self._db.execute(query).fetchall())
 
@@ -202,7 +202,7 @@ class Frontier:
         self.n_waiting = 0
 
     def commit(self) -> None:
-        """Make all that was said so far last, and begin the next transaction."""
+        """Make all changes so far permanent, and begin the next transaction."""
         self._db.execute("COMMIT")
         self._db.execute("BEGIN EXCLUSIVE")
 

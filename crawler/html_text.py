@@ -47,7 +47,7 @@ def render(blocks: list[Block]) -> str:
                 number = numbers[of_list] + of_list.first if of_list else 1
                 numbers[of_list] += 1
                 bullet = f"{number}. " if of_list and of_list.tag == "ol" else "- "
-        # texinfo writes `kind: name`, and of a definition without a kind `: name`
+        # texinfo writes `kind: name`, and `: name` for a definition without a kind
         text = block.text.removeprefix(": ") if block.node.tag == "dt" else block.text
         if definitions.is_head:
             text = " ".join(text.split())
@@ -70,7 +70,7 @@ class _Place:
 
     row: Node | None  # the table row of which it is a cell
     column: int = 0  # in that row
-    cells: list[Node] = field(default_factory=list)  # in which it stands, also deep inside them
+    cells: list[Node] = field(default_factory=list)  # in which it stands, however deep
     indent: int = 0  # columns
     item: Node | None = None  # innermost li or dd
     definitions: Node | None = None  # innermost dl
@@ -89,8 +89,8 @@ def table_row(block: Block) -> Node | None:
 def data_tables(blocks: list[Block]) -> set[Node | None]:
     """Return the tables (or their sections) that are written as rows of cells.
 
-    A table of data has a row of several cells, and no cell of several paragraphs or long lines: the
-    others are there for the layout, and are written as what they hold.
+    A table of data has a row of several cells, and no cell of several paragraphs or long lines.
+    Other tables are there for the layout, and are written as what they hold.
     """
     cells: Counter[Node] = Counter()  # cells with text, by row
     seen: set[Node | None] = set()

@@ -4,8 +4,8 @@ This is not a browser's parser: it builds no tree of inline elements, keeps no a
 what has no text. It keeps what `extract.py` needs to tell main text from the rest: which elements
 a piece of text stands in, how much of it is linked, and how likely its surroundings are junk.
 
-Every input gives a result in time linear in its length: the tokens are (`html_tokens.py`), and
-elements are nested at most MAX_DEPTH deep, as in the browsers.
+Every input gives a result in time linear in its length: finding the tokens takes linear time
+(`html_tokens.py`), and elements are nested at most MAX_DEPTH deep, as in the browsers.
 
 Sources: HTML Living Standard, section 13.2 (implied end tags), simplified; the idea of
 judging elements by the words of their class and id is Readability's.
@@ -54,7 +54,7 @@ class Node:
     name: str  # class and id, as they stand
     semantic: bool  # article, main, role=main
     weight: float = 0.0  # filled in by descent.py: of all blocks below
-    cells: int = 0  # of a table row: how many it has, also without text
+    cells: int = 0  # of a table row: how many it has, empty ones too
     column: int = 0  # of a cell: how many stand before it
     first: int = 1  # of an ol: the number of its first item
     code: "Node | None" = None  # the pre that it is or of which it is a line
@@ -78,7 +78,7 @@ class Document:
     blocks: list[Block] = field(default_factory=list)  # in the order of the page
     links: list[str] = field(default_factory=list)  # href of each a that permalinks.py left
     base: str = ""  # <base href>
-    types: set[str] = field(default_factory=set)  # what the page says that it is, as schema.org's
+    types: set[str] = field(default_factory=set)  # what the page says it is: schema.org's types
 
 
 def parse(source: str) -> Document:
@@ -125,7 +125,7 @@ class _Builder:
     def text(self, text: str) -> None:
         if self.stack[-1].level == NEVER:
             return
-        if self.is_after_drawing:  # which parts words as a blank does
+        if self.is_after_drawing:  # a drawing parts words as a blank does
             self.is_after_drawing = False
             if self.pieces and self.pieces[-1][-1:].isalnum() and text[:1].isalnum():
                 self.pieces.append(" ")
@@ -187,7 +187,7 @@ class _Builder:
             for i in range(len(self.stack) - 1, 0, -1):
                 if self.stack[i].tag == tag:
                     if self.stack[i].level < NEVER:
-                        self.leave_drawing()  # if nobody closed one in it
+                        self.leave_drawing()  # if one in it was never closed
                         if self.stack[i].code in (None, self.stack[i]):
                             self.break_line()
                     self._close(i)
@@ -202,7 +202,7 @@ class _Builder:
 
     def break_line(self) -> None:
         """Close the block being collected."""
-        turns, self.turns_page = self.turns_page, False  # also if the link is only an image
+        turns, self.turns_page = self.turns_page, False  # even if the link is only an image
         if not self.pieces:
             return
         source = "".join(self.pieces)

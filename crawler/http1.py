@@ -1,9 +1,9 @@
 """Reading HTTP/1.1 answers from servers of every kind (RFC 9112), with a limit on everything.
 
-A server is a stranger: it may send a header without end, chunks that are none, two lengths that
-contradict each other, a thousand provisional answers. Each of these ends in an error whose `kind`
-is a short name to count by. What is merely sloppy is read: a missing reason, bare line feeds, blank
-lines before the answer, header lines that say nothing.
+A server is a stranger: it may send an endless header, malformed chunks, two lengths that contradict
+each other, a thousand provisional answers. Each of these ends in an error whose `kind` is a short
+name to count by. What is merely sloppy is read: a missing reason, bare line feeds, blank lines
+before the answer, header lines that say nothing.
 
 Not here: the socket and its deadline (`connection.py`), compression (`coding.py`). HTTP/0.9, which
 has no header, is taken for what it almost always is: not HTTP.
@@ -49,7 +49,7 @@ class Head(NamedTuple):
 class Reader:
     """Read answers one after the other; `receive` returns the next bytes, b"" at the end.
 
-    `is_reusable` says, after a body, whether the next answer can be told from this one's rest.
+    `is_reusable` says, after a body, whether the connection can be used for another answer.
     """
 
     def __init__(self, receive: Callable[[], bytes]):
@@ -69,7 +69,7 @@ class Reader:
         raise AnswerError("not HTTP", "one provisional answer after the other")
 
     def read_body(self, max_bytes: int, cut: bool = False) -> bytes:
-        """Read the body, as coded; a larger one raises TooLargeError, unless it may be cut."""
+        """Read the body, still coded; a larger one is cut if `cut`, else raises TooLargeError."""
         if self.head.status in (204, 304):
             self._end_body()
             return b""
@@ -127,7 +127,7 @@ class Reader:
                 raise AnswerError("bad chunks", "a chunk is longer than it says")
         left = MAX_HEAD_BYTES
         with suppress(AnswerError):  # some close right after the last chunk: nothing is missing
-            while (line := self._line(left)) not in (b"\r\n", b"\n", b""):  # trailer: for nobody
+            while (line := self._line(left)) not in (b"\r\n", b"\n", b""):  # skip the trailer
                 left -= len(line)
             self._end_body()
         return bytes(body)
@@ -172,7 +172,7 @@ class Reader:
                 raise ConnectionResetError("the server closed the connection without an answer")
 
     def _up_to(self, n_bytes: int) -> bytes:
-        """Return so many bytes, or fewer if the connection ends."""
+        """Return `n_bytes` bytes, or fewer if the connection ends."""
         if self._n_buffered() < n_bytes:
             joined = bytearray(self._buffer[self._at :])
             while len(joined) < n_bytes and (piece := self._receive()):
@@ -203,7 +203,7 @@ def _parse_head(data: bytes) -> Head:
     headers: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if line[:1] in (" ", "\t") and headers:  # an old way to go on (RFC 9112, 5.2)
+        if line[:1] in (" ", "\t") and headers:  # obsolete line folding (RFC 9112, 5.2)
             headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
         elif colon and name.strip():
             headers.append((name.strip(), value.strip()))

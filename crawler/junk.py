@@ -10,7 +10,7 @@
     6 NOSCRIPT  what is there for readers without scripts
     7 NEVER     drawings, players, choices of a form: never text
 
-Nothing is dropped for it yet: `extract.py` chooses the level up to which it believes a page.
+Nothing is dropped here: `extract.py` chooses the level up to which it keeps a page's blocks.
 `display: none` and `aria-hidden` say nothing: much text that scripts unfold begins hidden.
 
 Source: the words are those that class names of the web use for such parts, as in Readability; which

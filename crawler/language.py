@@ -9,8 +9,8 @@ languages therefore adds up to less than 1. This is not a word list and knows no
 
 A text is read as lower-case words with a blank on either side; digits and punctuation say nothing.
 Nor do lines that give a name its value (`EACCES = 13`), unless there is nothing else: two hundred
-constants would outweigh the prose of the page that lists them. Of a page that defines one term
-names may be the larger part: there its sentences can be asked alone, see `of_sentences`.
+constants would outweigh the prose of the page that lists them. On a page that defines one term,
+names may be the larger part: its sentences can then be judged alone, see `of_sentences`.
 
 The table, `data/language_ngrams.tsv.gz`, is text: the language codes, then one line for each
 n-gram: its bytes (percent-encoded), a tab, and for each language round(-6 ln P) as two hexadecimal
@@ -66,7 +66,7 @@ def of_sentences(text: str, language: str = "en", share: float = 0.0) -> float:
     """Return the probability that the sentences of a text are in a language, as `probability` does.
 
     They are the lines that end with a full stop or the like. It is 0 where they hold less than
-    `share` of the words, and where the other lines are in another language instead of in none, as
+    `share` of the words. It is also 0 where the other lines are in another language, not in none as
     names and code are: a menu and headings say which language a page is in.
     """
     text = text[:MAX_CHARACTERS]

@@ -1,4 +1,4 @@
-"""MinHash: which texts may be similar, without comparing each with each.
+"""MinHash: which texts may be similar, without comparing every pair.
 
 **Signatures.** A text is a set of shingles, runs of words (`shingles.py`). Give all shingles a
 random order, and note for each text which of its shingles comes first. Texts A and B have the same
@@ -44,10 +44,10 @@ from crawler.shingles import MULTIPLIER
 N_VALUES = 112
 MAX_MISSED = 1e-6
 MARGIN = 0.25  # more than five standard errors of a signature's estimate
-LARGE = 1000  # so many texts that share a band are compared each with each
-N_LEADERS = 10  # of more: they settle what is clearly alike
-HUGE = 3000  # so many that are left then are still compared each with each
-N_OF_HUGE = 100  # leaders of more; pairs without one are left to bands that fewer texts share
+LARGE = 1000  # up to so many texts that share a band are compared pair by pair
+N_LEADERS = 10  # where there are more: leaders settle what is clearly alike
+HUGE = 3000  # up to so many that are left then are still compared pair by pair
+N_OF_HUGE = 100  # leaders if more are left; pairs without one wait for bands of fewer texts
 BLOCK = 2**14  # pairs looked at in one go
 MANY = 2**20  # likely pairs that are handed on together
 
@@ -78,10 +78,10 @@ def rows_for(threshold: float) -> int:
 def candidates(
     signatures: np.ndarray, among: np.ndarray, threshold: float
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (band, pairs i < j of texts that may be similar: (n, 2)), a band once or several times.
+    """Yield (band, pairs i < j of texts that may be similar: (n, 2)), each band once or more often.
 
     `among` are the texts to compare, as row numbers of `signatures` (N, N_VALUES). Where more than
-    LARGE texts share a band, leaders settle some (`_settle`); the rest are compared each with each
+    LARGE texts share a band, leaders settle some (`_settle`); the rest are compared pair by pair
     if they are no more than HUGE, else with leaders only.
 
     >>> from crawler.shingles import mix
@@ -92,8 +92,8 @@ def candidates(
     [[[0, 1]]]
     """
     rows = rows_for(threshold)
-    # for each band the first of those with which a text was compared each with each, or itself:
-    # texts of the same first were
+    # by text and band: the first of the texts compared with it pair by pair, or the text itself;
+    # two texts with the same first were compared in that band
     firsts = np.empty((len(signatures), n_bands(threshold)), np.uint32)
     for band in range(n_bands(threshold)):
         keys = _band_keys(signatures, band, rows)[among]
@@ -126,7 +126,7 @@ def _pairs_of_band(
     signatures: np.ndarray,
     threshold: float,
 ) -> Iterator[np.ndarray]:
-    """Yield likely pairs (n, 2) of texts in runs; write `firsts` (N, bands so far) of this band."""
+    """Yield likely pairs (n, 2) of texts in runs; fill the last column of `firsts` (N, bands)."""
     for run in np.flatnonzero(lengths > LARGE):
         group = texts[starts[run] : starts[run] + lengths[run]]
         rest = yield from _settle(group, signatures, threshold)
@@ -148,7 +148,7 @@ def _band_keys(signatures: np.ndarray, band: int, rows: int) -> np.ndarray:
     """Return a 64-bit hash of one band of each signature, (N,): equal for equal bands."""
     keys = np.zeros(len(signatures), np.uint64)
     for column in range(band * rows, (band + 1) * rows):
-        # uint64 wraps at 2^64; a product's high bits depend on the most, so low ones get them, too
+        # uint64 wraps at 2^64; a product's high bits depend on the most bits: mix them into the low
         keys = keys * np.uint64(MULTIPLIER) + signatures[:, column] + np.uint64(1)
         keys ^= keys >> np.uint64(32)
     return keys
@@ -176,7 +176,7 @@ def _places(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def _pairs_of_runs(
     order: np.ndarray, starts: np.ndarray, lengths: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield all pairs within runs, in arrays (n, 2) of up to BLOCK, or one text's of a long run."""
+    """Yield all pairs in runs, in arrays (n, 2) of up to BLOCK, or of one text of a long run."""
     for length in np.unique(lengths[lengths > 1]):
         of_length = starts[lengths == length]
         if length**2 > BLOCK:
@@ -219,8 +219,8 @@ def _settle(
         7 9         9: .3                       none           none
         9           nobody is left to compare it with
 
-    So a hundred thousand texts of one make cost a hundred thousand comparisons, not five thousand
-    million. What is settled in one band may still be compared in another: estimates err.
+    So a hundred thousand texts from one template cost a hundred thousand comparisons, not five
+    thousand million. What is settled in one band may still be compared in another: estimates err.
     """
     for n_before in range(N_OF_HUGE):
         if len(group) <= (LARGE if n_before < N_LEADERS else HUGE):

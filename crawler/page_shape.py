@@ -44,7 +44,7 @@ def page_shape(document: Document) -> str:
 def paragraphs_stand_together(blocks: list[Block]) -> bool:
     """Say whether one element holds two fifths of the paragraphs and much of the plain text.
 
-    Neither is enough: a catalogue may have a single paragraph, and that is all its paragraphs.
+    Neither alone is enough: if a catalogue has a single paragraph, that is all its paragraphs.
     """
     weight: Counter[Node] = Counter()
     plain = 0

@@ -15,7 +15,7 @@ ANNOUNCEMENT = re.compile(r"[^\n]{1,80}:|[A-Z][^\n]{0,40}[^.!?\n]|class \w[^\n]{
 
 
 def digest(text: str) -> int:
-    """Return a 64-bit number that stands for the text but for case and blanks.
+    """Return a 64-bit number that stands for the text, whatever its case and blanks.
 
     Numbers count here: `sha224` and `sha256` are described in the same words and are not the same.
     """

@@ -39,7 +39,7 @@ _BEFORE_ADDRESS = r"(?:(?<![\w.%+])|(?<=%[\da-f][\da-f]))"  # mailto:%20jo@...
 _AFTER_ADDRESS = r"(?![^\W_]|\(|[_.]\w|-+\w)"
 EMAIL = re.compile(rf"<{_ADDRESS}>|{_BEFORE_ADDRESS}{_ADDRESS}{_AFTER_ADDRESS}", re.I)  # <> if both
 _OCTETS = r"\d{1,3}(?:\.\d{1,3}){3}"
-# of a range, A-B, the first; then the second comes after its placeholder
+# of a range A-B, first A; once that is masked, B comes after `>-`
 IPV4 = re.compile(rf"(?:(?<![\w.-])|(?<=>-)){_OCTETS}(?!\w|-(?!{_OCTETS}\b)\w|\.\w)")
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{3,33}(?:[0-9a-fA-F]|::)(?!\w|:[\w:])"

@@ -1,4 +1,4 @@
-"""When each host may be asked again: so many requests at a time, and a pause between two.
+"""When each host may be asked again: how many requests at a time, and how long between two.
 
 All in memory: nothing here needs to survive. Hosts wait in a heap by the time they are next due, so
 that they take turns, and a slow or busy one, or one with a hundred thousand links, holds up nobody.
@@ -13,7 +13,7 @@ from crawler.visit import RobotsResult, VisitResult
 MAX_TRIES = 3  # of a page or robots.txt, where another try may help
 MAX_UNANSWERED = 5  # visits in a row without an answer; then the host is given up
 MAX_FAILURES = 20  # visits in a row that failed in any way that may pass
-MAX_PAUSE_S = 300.0  # a host that asks for more patience with Retry-After is asked after this
+MAX_PAUSE_S = 300.0  # a host whose Retry-After wants a longer pause is asked after this
 MAX_BACKOFF_S = 60.0  # our own pause after failures grows up to this
 MAX_CRAWL_DELAY_S = 60.0  # a host that asks for a longer delay gets this one
 ROBOTS_LAST_S = 24 * 3600.0  # RFC 9309, 2.4: then robots.txt is read again
@@ -38,7 +38,8 @@ class Host:
     def pause_after(self, result: VisitResult | RobotsResult, backoff_s: float) -> float:
         """Note how a request ended; return the pause in seconds before the next one.
 
-        That is what Retry-After wants, else `backoff_s`, doubled with each failure in a row.
+        After a failure that may pass, that is what Retry-After wants, else `backoff_s`, doubled
+        with each failure in a row; after any other answer, the host's delay.
         """
         self._n_unanswered = 0 if result.answered else self._n_unanswered + 1
         self._n_failures = self._n_failures + 1 if result.passes else 0
@@ -67,15 +68,15 @@ class Host:
         self._robots_due[result.origin] = now + ROBOTS_LAST_S
         before = self.robots.get(result.origin)
         if not (result.problem and before and not before.problem):
-            self.robots[result.origin] = result  # else what it said a day ago (RFC 9309, 2.4)
+            self.robots[result.origin] = result  # else what it said a day ago holds (RFC 9309, 2.4)
         return True
 
 
 class Turns:
     """Say whose turn it is; `delay_of` gives the seconds between two requests to a host.
 
-    `take` takes out of the line the host that was due first. If there is something to ask it,
-    `begin`, and when the answer is there `give_back`; else it stays out until `line_up`.
+    `take` takes the host that was due first out of the line. If there is something to ask it, call
+    `begin`, then `give_back` when the answer is there; else the host stays out until `line_up`.
 
     >>> now = 0.0
     >>> turns = Turns(delay_of=lambda netloc: 1.0, clock=lambda: now)

@@ -3,8 +3,8 @@
 These are thresholds on counts, not a trained classifier: menus, lists of keywords, generated pages
 and cut-off teasers repeat themselves, lack words such as "the" and "of", or end no line with a full
 stop. `reject` names the first rule a text breaks, in FineWeb's order: Gopher's repetition, Gopher's
-quality, C4, FineWeb's own. C4 takes out lines that are no sentences; what comes after it judges
-what is left, and `judge` returns that.
+quality, C4, FineWeb's own. C4 takes out lines that are no sentences; the rules after it judge what
+is left, and `judge` returns that.
 
 Words include punctuation marks, see `words.py`; several rules depend on that. The thresholds stand
 in `profiles.py`.
@@ -26,7 +26,7 @@ from crawler.words import DATA_LINE, TERMINAL, WORD, sentences
 __all__ = ["PROFILES", "drop_lines", "judge", "reject", "rules_of"]
 
 COMMON_WORDS = frozenset(["the", "be", "to", "of", "and", "that", "have", "with"])
-SYMBOLS = frozenset(string.punctuation + "—–”“„’´…►«»") | TERMINAL  # a word of these is none
+SYMBOLS = frozenset(string.punctuation + "—–”“„’´…►«»") | TERMINAL  # of these alone: no word
 CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 NOTICES = (
     "javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies",
@@ -158,7 +158,7 @@ def _fineweb(rules: Rules, text: str, words: list[str] | None) -> Check:
     share = _repeats(lines)[1] / sum(map(len, lines))
     yield _over(share, rules.repeated_line_share), "a repeated line"
     if rules.newlines is not None and len(lines) - 1 > rules.newlines * len(text.split()):
-        # never fewer than `split` finds, so most texts need not be cut again to see that they pass
+        # WORD never finds fewer words than `split`, so most texts pass without being cut again
         words = WORD.findall(text) if words is None else words
         yield (len(lines) - 1) / len(words) > rules.newlines, "many line ends"
 

@@ -4,7 +4,7 @@ A file is a row of groups. A group is `User-agent` lines, then the `Allow` and `
 these agents:
 
     User-agent: *
-    Disallow: /private/         # no page whose path begins so,
+    Disallow: /private/         # no page whose path begins like this,
     Allow: /private/*.html$     # but these: `*` stands for anything, `$` for the end
 
 All groups that name us count together; only if none does, the groups for `*` count. The longest
@@ -27,7 +27,7 @@ from crawler.urls import normalise_escapes, split
 MAX_BYTES = 500 * 1024  # RFC 9309, 2.5: at least this much must be read; the rest may be ignored
 MAX_LINE_BYTES = 8 * 2083 - 1  # Google's: eight times the longest address of a once common browser
 
-# Escape all but what is plain in every address; `*` and `$` are dealt with apart from this.
+# Escape all but what is plain in every address; `*` and `$` are dealt with separately.
 _PATH_BYTE = re.compile(rb"%([0-9A-Fa-f]{2})|[^!&()*$+,./0-9:;=?@A-Z_a-z~-]")
 _BYTE_ORDER_MARK = re.compile(b"\xef(?:\xbb\xbf?)?")
 _PRODUCT = re.compile(r"[\w-]+")  # the RFC has only letters, but agents have digits and umlauts
@@ -60,7 +60,7 @@ class Robots:
         text = data[mark.end() if mark else 0 : MAX_BYTES].decode("utf-8", "surrogateescape")
         self.sitemaps: list[str] = []
         self._groups: dict[str, list[list[_Rule]]] = {}  # agent -> groups, shared between agents
-        self._sorted: dict[str, list[_Rule]] = {}  # agent -> its rules, once they were needed
+        self._sorted: dict[str, list[_Rule]] = {}  # agent -> its rules, filled in when needed
         self._delays: dict[str, float] = {}
         group: list[_Rule] = []
         agents: list[str] = []  # those of this group that have no delay yet
@@ -109,7 +109,7 @@ class Robots:
         return self._delays.get(self._agent(user_agent))
 
     def _agent(self, user_agent: str) -> str:
-        """Return the agent whose groups are about this one: its own name, or `*`."""
+        """Return the agent whose groups apply to this one: its own name, or `*`."""
         product = _product(user_agent)
         return product if product in self._groups else "*"
 
@@ -167,7 +167,7 @@ def _agent_in_line(value: str) -> str:
 def _product(user_agent: str) -> str:
     """Return the product token, `minigpt` of `minigpt/1.0 (+https://...)`, in lower case, or `*`.
 
-    A crawler that poses as a browser has its name behind "compatible".
+    A crawler that poses as a browser has its name after "compatible".
     """
     agent = user_agent.strip()
     posing = _COMPATIBLE.search(agent)
@@ -191,8 +191,8 @@ def _pattern(path: str) -> str:
 def _matches(pattern: str, target: str) -> bool:
     """Match a rule from the start of `target`, in time linear in both (no backtracking).
 
-    Each piece between two stars takes the first place where it fits. That leaves most room for the
-    pieces behind it, so no other place need be tried.
+    Each piece between two stars takes the first place where it fits. That leaves the most room for
+    the pieces after it, so no other place need be tried.
     """
     is_anchored = pattern.endswith("$")
     first, *pieces = pattern.removesuffix("$").split("*")

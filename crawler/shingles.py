@@ -30,7 +30,7 @@ POWERS = [np.uint64(pow(MULTIPLIER, n, 2**64)) for n in range(SHINGLE_WORDS)]
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 PUNCTUATION = re.compile(r"[^\w ]+|_+")
-BEYOND_LATIN = re.compile("[^\0-\u02ff]+")  # what may be an accent of its own
+BEYOND_LATIN = re.compile("[^\0-\u02ff]+")  # the combining accents are among these
 BLANKED = bytes(c if chr(c).isascii() and chr(c).isalnum() else 32 for c in range(256))
 
 
@@ -114,7 +114,7 @@ def _without_marks(run: re.Match) -> str:
 
 
 class _WordHashes(dict):
-    """Word -> its 64-bit hash, the same on every machine; remembers so many words at most."""
+    """Word -> its 64-bit hash, the same on every machine; remembers up to MAX_KNOWN_WORDS."""
 
     def __missing__(self, word: bytes) -> int:
         if len(self) >= MAX_KNOWN_WORDS:

@@ -3,8 +3,8 @@
 The same page is linked in many spellings (`HTTP://Example.org:80/a/../b#top` is
 `http://example.org/b`); a crawler that does not see this visits it again and again. `canonical`
 parses an address as browsers do (WHATWG URL Standard, 4.4) and goes further where two spellings
-surely mean the same page: what must be escaped is and what need not be is not (RFC 3986, 2 and
-6.2.2), fragments and empty queries are dropped. What a server may tell apart stays apart: the order
+surely mean the same page: what must be escaped is escaped, and nothing else (RFC 3986, 2 and
+6.2.2); fragments and empty queries are dropped. What a server may tell apart stays apart: the order
 of the query, capitals in the path, a slash at the end. Only http and https exist here.
 """
 
@@ -194,7 +194,7 @@ def normalise_escapes(text: bytes, pattern: re.Pattern) -> str:
 
 
 def _utf8(text: str) -> bytes:
-    """Encode, with U+FFFD for halves of surrogate pairs, which no UTF-8 can hold."""
+    """Encode, with U+FFFD for halves of surrogate pairs, which UTF-8 cannot hold."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:

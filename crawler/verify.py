@@ -1,13 +1,13 @@
 """Which of many pairs of sets are similar enough? Exactly, and of many pairs at once.
 
-A site whose pages are made from one template has thousands that are all a little too different:
-each shares a band with hundreds of others, and each of these pairs has to be looked at. One by one
-that takes 50 microseconds a pair. But the sizes of all intersections of F sets with S others are
-one product of matrices, with a row for each set and a column for each shingle, 1 where the set has
-it: 2 microseconds a pair. It counts, and estimates nothing. Columns are needed only for shingles
-that several sets have; sets and columns come in parts that bound the memory.
+A site whose pages are made from one template has thousands of pages that are all a little too
+different: each shares a band with hundreds of others, and each of these pairs has to be looked at.
+One by one that takes 50 microseconds a pair. But the sizes of all intersections of F sets with S
+others are one product of two matrices, which have a row for each set and a column for each shingle,
+1 where the set has it: 2 microseconds a pair. This counts, and estimates nothing. Columns are
+needed only for shingles that several sets have; sets and columns come in parts that bound memory.
 
-What this is not: a search for pairs; `minhash.py` says which may be similar.
+This does not search for pairs: `minhash.py` says which may be similar.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ import numpy as np
 from crawler.shingles import jaccard
 
 MANY = 256  # pairs; fewer are looked at one by one
-DENSE = 1 / 32  # so large a share of all pairs of F and S sets is worth the product
+DENSE = 1 / 32  # share of all pairs of F and S sets from which the product is worth it
 N_PAIRS = 2**18  # in one go
 N_SETS = 512  # in memory, of F and of S
 N_COLUMNS = 2**14
@@ -89,7 +89,7 @@ def _intersections(sets: dict[int, np.ndarray], some: list[int], others: list[in
 
 
 def _members(of_one: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Return 1 for each shingle of `part` that a set has, both sorted: (n,)."""
+    """Return 1 for each shingle of `part` that a set has, else 0; both are sorted: (n,)."""
     start, last = np.searchsorted(of_one, part[[0, -1]])
     within = of_one[start : last + 1]
     at = np.minimum(np.searchsorted(part, within), len(part) - 1)

@@ -1,7 +1,7 @@
 """One visit, as a worker thread does it: ask for a page, and say what came of it.
 
 Nothing here touches the frontier or a file: a thread gets an address and gives back a result, and
-only the main thread decides. (The archive of an earlier crawl is read, and never written.) What a
+only the main thread decides. (The archive of an earlier crawl is read, but never written.) What a
 missing robots.txt means is in RFC 9309, 2.3.1.
 """
 
@@ -36,7 +36,7 @@ _BINARY = re.compile(
 class VisitResult(NamedTuple):
     """What came of a visit: `outcome` as in the frontier, and with "page" what is to be kept.
 
-    That is a `response`, or the `record` of an earlier crawl, whose page has `n_bytes`. `links` are
+    That is a `response`, or the `record` of an earlier crawl; the page has `n_bytes`. `links` are
     canonical addresses, `sitemaps` those of an index, `target` is where a redirect leads. `passes`
     says that another try may help, `answered` that the server did its work at all.
     """
@@ -55,7 +55,7 @@ class VisitResult(NamedTuple):
 
 
 class RobotsResult(NamedTuple):
-    """What a site allows; `problem` says why nothing, if that is not its own will."""
+    """What a site allows; `problem` says why robots.txt could not be read, if it could not."""
 
     origin: str
     robots: Robots
@@ -68,7 +68,7 @@ class RobotsResult(NamedTuple):
 def visit_page(
     fetcher: Fetcher, visit: Visit, record: Record | None = None, folder: Path | None = None
 ) -> VisitResult:
-    """Fetch a page and find its links; with a `record`, in `folder`, only if it has changed."""
+    """Fetch a page and find its links; a `record` in `folder` stands for one that is unchanged."""
     conditions = record.conditions if record else None
     try:
         response = fetcher.get(visit.url, PAGE_TYPES | {""}, conditions=conditions)
@@ -106,7 +106,7 @@ def visit_sitemap(fetcher: Fetcher, visit: Visit) -> VisitResult:
 def read_robots(fetcher: Fetcher, origin: str) -> RobotsResult:
     """Ask a site what it allows.
 
-    No file (status 4xx) allows everything; no answer, or status 5xx, forbids everything.
+    No file (status 4xx) allows everything; no answer, or status 5xx or 429, forbids everything.
     """
     nothing = Robots("User-agent: *\nDisallow: /")
     try:

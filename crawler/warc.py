@@ -8,8 +8,8 @@ What `Writer` writes, and the crawl leaves behind, is a row of records (see `rec
                 SHA-1 of the block and of the body ("payload") in base 32
 
 `read_pages` gives what a cleaner wants from any WARC: the pages of `response` records, in Common
-Crawl's archives as in ours, and the plain text of WET files' `conversion` records. Others tell of
-requests, repeated visits and the crawl itself, and are passed over. Not here: indexes.
+Crawl's archives as in ours, and the plain text of WET files' `conversion` records. Other records,
+of requests, repeated visits and the crawl itself, are passed over. Not here: indexes.
 """
 
 import gzip
@@ -41,7 +41,7 @@ _HTML = re.compile(
 
 
 class Page(NamedTuple):
-    """A page as a cleaner wants it: `is_text` where another's program extracted it (WET)."""
+    """A page as a cleaner wants it; `is_text`: another program has extracted its text (WET)."""
 
     url: str
     date: str
@@ -126,7 +126,7 @@ def read_pages(
     """Yield HTML and plain-text pages that were answered with status 200, and WET's texts.
 
     Without `on_error`, a broken archive and a page whose body cannot be decoded raise ArchiveError.
-    With it, each error is told, and what can be read is read; see `records.py`.
+    Otherwise it is called with each error, and what can be read is read; see `records.py`.
     """
     for record in read_records(source, on_error):
         try:
@@ -178,7 +178,7 @@ def sniffed(body: bytes) -> str:
 
 
 def _decoded(body: bytes, headers: dict[str, str]) -> bytes:
-    """Undo chunks and compression, unless the archive's writer has: then headers say what was."""
+    """Undo chunks and compression, unless the archive's writer did and left the headers as is."""
     transfer = headers.get("transfer-encoding", "").lower().rpartition(",")[2].strip()
     if transfer == "chunked" and _CHUNK.match(body):
         body = decode_chunked(body)

@@ -15,12 +15,12 @@ means stands beneath it, four blanks further in, as browsers show it:
 
     The untie() function undoes a knot.      a sentence that says of itself what it is about
 
-    tie(rope) -> Knot                    a function of a table, what it gives, and what it does
+    tie(rope) -> Knot                        a function of a table, what it gives, and what it does
 
     Tie a rope.
 
 Which lines are terms is in term_line.py, which sentence tells it in telling.py, what tables say in
-page_tables.py. pydoc's pages have more of an order: pydoc_page.py. What becomes of these parts is
+page_tables.py. pydoc's pages have a stricter order: pydoc_page.py. What becomes of these parts is
 in facts.py.
 """
 
@@ -58,7 +58,7 @@ HISTORY = re.compile(r"\s*(?:History$|Stability: |Version \| Change)")
 BELOW_HEADING = re.compile(
     r"(?:Default(?: value)?:|(?:Added|Changed|Deprecated|Introduced|New) (?:in|since)\b).{0,100}"
 )
-# Since when there is such a thing is said of these, too: "FAQ", "MIT-License", "Python-3.9".
+# Not surely names, even with "Added in" below them: "FAQ", "MIT-License", "Python-3.9".
 OF_TEXT = re.compile(r"[A-Z]+|[A-Z]\w*(?:-[A-Z\d][\w.]*)+")
 OF_VERSION = re.compile(r"[vV]?\d")  # v1.2
 # Titles of pages that lead to others, or are about no more than what is new.
@@ -68,8 +68,8 @@ AWAY = re.compile(
     r"(?i:.*\b(?:release notes|what.s new|change ?log)\b.*|(?:release|version|changes in)\b.*\d.*)"
 )
 
-# Where an entry stands: it is what the page is about, or beneath a call, a term, or in a sentence,
-# or a table. Of several about one name the first of these says best what it is.
+# Where an entry stands: it is what the page is about, or stands beneath a call or a term, or in a
+# sentence or a table. Of several about one name, the first in this order says best what it is.
 STANDS = PAGE, CALLED, LISTED, SAID, TABLED = "page", "called", "listed", "said", "tabled"
 
 
@@ -87,9 +87,9 @@ class Entry:
 def page_entry(title, text):
     """Return the Entry that says what a page is about, None where it does not.
 
-    `title` is without what is the site's. Of a manual page it is in a line of its own, "knot-tie -
-    Tie a knot"; else the title may have it, "knots — Tie them"; else it is the first sentence, or
-    that beneath a call: the page knots.tie begins with "tie(rope)"; or what a table describes.
+    `title` comes without the site's name. On a manual page what it is about has a line of its own,
+    "knot-tie - Tie a knot"; else the title may say it, "knots — Tie them"; else the first sentence
+    does, or that beneath a call: the page knots.tie begins with "tie(rope)"; or a table does.
     """
     name = OF_MANUAL.sub("", title)
     if AWAY.fullmatch(name):
@@ -140,7 +140,7 @@ def is_name(title):
 
 
 def entries(text, page=""):
-    """Yield an Entry for each term that a page defines; without a text where none is good.
+    """Yield an Entry for each term that a page defines; its text is "" where none is good.
 
     An option, "-f, --force", is no name by itself; on the page of a `page` that is a name it is
     "NAME --force".
@@ -173,9 +173,9 @@ def entries(text, page=""):
 
 
 def told_below(blocks, i):
-    """Return what is told of a name that is a heading, "" where block `i` is none or nothing is.
+    """Return what is told of a name that is a heading; "" if block `i` is none, or nothing is told.
 
-    That it is one is sure where its default stands below it, or since when there is such a thing:
+    It surely is a name where its default stands below it, or since when it has existed:
 
         ROPE_ENDS
 
@@ -218,9 +218,9 @@ def in_table(rows, page=""):
 
 
 def told_beneath(paragraphs, arguments=""):
-    """Return what the paragraphs beneath a term say, those that are indented; "" for nothing.
+    """Return what the indented paragraphs beneath a term tell; "" for nothing.
 
-    It is the first, or where that says only since when there is such a thing, or lists what it
+    The first one tells it; or, if that says only since when the thing has existed, or lists what it
     takes, one after it:
 
         Knot.tie(rope)

@@ -1,8 +1,8 @@
 """A question -> the same as a person in a hurry may type it: small letters, no mark, a word before.
 
-A small model takes for something new whatever was never around a question: "hi, ", " pls", " ?".
-The questions are in data/: wordings.json, small_talk.jsonl and general.jsonl. Nothing of this is
-done to those of the examination.
+A small model takes whatever was never around a question for something new: "hi, ", " pls", " ?".
+The questions are in data/: wordings.json, small_talk.jsonl and general.jsonl. Those of the
+examination are left as they are.
 """
 
 import re
@@ -31,8 +31,8 @@ CLOSINGS = (
     " asap", " now", " :)", " again",
 )  # fmt: skip
 PLEAS = (" please", " pls", " in Python", " in python", " in Python")
-FEWEST = 8  # names that begin with what is taken for short for something else
-# A method by its name alone is that of the first of these, or else of the first by the alphabet.
+FEWEST = 8  # names that must begin with an abbreviation, as pd., for it to be taken for one
+# A method's name alone means that of the first of these classes, else the first in the alphabet.
 USUAL_CLASSES = ("list", "dict", "str", "set", "tuple", "int", "float", "bytes")
 HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 
@@ -40,7 +40,7 @@ HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 def spoken(name, rng, others=()):
     """Return the name of a term as it may be typed: "drop table" for DROP TABLE, "git commit".
 
-    It stays as it is where one of the names `others` is typed so: NULL, if there is null, too.
+    It stays as it is where one of the names `others` is typed like that: NULL, if null exists, too.
     """
     if name.isupper() and rng.random() < 0.3:
         said = name.lower()
@@ -77,7 +77,7 @@ def abbreviations(terms, names):
 def methods_meant(methods, others):
     """Return {end: name} of the methods that are meant where only their end is said: append.
 
-    Not where one of the names `others`, of functions, classes and modules, ends so.
+    An end is left out where one of the names `others`, of functions, classes and modules, has it.
     """
     owners = {name: i for i, name in enumerate(USUAL_CLASSES)}
     taken, found = {name.rpartition(".")[2] for name in others}, {}

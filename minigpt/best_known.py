@@ -1,16 +1,16 @@
-"""Facts -> those that are taught: of the names that people ask for first, as many as are learned.
+"""Facts -> those that are taught: about names that people ask for first, as many as are learned.
 
-Which these are no page says. Of Python's library data/first_asked.txt has those that come first;
-of others, and of other sites, the pages let one guess.
+No page says which these are. For Python's library, data/first_asked.txt lists those that come
+first; for its other names, and for other sites, the pages let one guess:
 
-    modules    csv before encodings.cp856: of a package the best-known parts
+    modules    csv before encodings.cp856; of a package, the best-known parts
     built-in   functions, classes, methods: ValueError and list.append need no import
     others     functions and classes of well-known modules, with short names that are often called:
                what is used much is named briefly (Zipf's law of abbreviation)
     terms      of other sites: in many documents, of well-known pages, short
 
-A module is the better known, the more pages link to it or use its names. A few facts, the least
-known, are held out, to see what the model makes of a name that it has read and was never taught; of
+The more pages link to a module or use its names, the better known it is. A few facts, the least
+known, are held out, to see what the model makes of a name that it has read but was never taught; of
 all other names it is taught to say that it does not know them.
 
 The facts come from facts.py, and so does `names`: how many documents have each name. What is asked
@@ -34,8 +34,8 @@ MODULES, BUILT_IN = 0.2, 0.27
 MOST_OF_A_MODULE = 6  # functions and classes of one that are taught
 HELD_OUT_FACTS = 0.05  # share of the facts that are never trained on
 HALVED = 12  # terms of a page before one that counts half as much
-TOLD = 12  # of the best-known names the report names so many
-LONGEST_NAME = 30  # characters of a function's or class's that is asked for
+TOLD = 12  # best-known names that the report lists
+LONGEST_NAME = 30  # characters of a function's or class's name that is asked for
 
 
 def choose(facts, names, n, rng, first=()):
@@ -43,9 +43,10 @@ def choose(facts, names, n, rng, first=()):
 
     About `n` facts are trained or held out, a function always with all of its own; those about the
     names in `first` come before all others of their sort. Held out are modules and whole classes,
-    methods and functions, the least known of each sort that there is still room for. Untaught are
-    all other names, {kind: names}, those of the best-known pages first; no term that is, or seems,
-    another spelling of a trained one, but dotted names that the pages use and do not define.
+    methods and functions: of each sort, the least known that there is still room for. Untaught are
+    all other names, {kind: names}, those of the best-known pages first, but no term that is, or
+    seems, another spelling of a trained one. Where none of Python's library are trained, dotted
+    names that the pages use and do not define are untaught, too.
     """
     by_name = {(f.kind, f.name): f for f in facts if f.text}
     drawn = rng.sample(list(by_name.values()), len(by_name))  # of equal ones any may come first
@@ -76,19 +77,19 @@ def choose(facts, names, n, rng, first=()):
 
 
 def spellings(facts):
-    """Return the names of those that are terms, and what they end with: tie of rope.tie."""
+    """Return the names of the terms among facts, and what they end with: tie of rope.tie."""
     return {end for f in facts if f.kind in OF_TERMS for end in (f.name, *ends(f.name))}
 
 
 def is_other(name, taught):
-    """Tell whether a name is a taught one, or seems that in another spelling: pd.a of pandas.a."""
+    """Tell whether a name is taught, or seems another spelling of one that is: pd.a of pandas.a."""
     return not taught.isdisjoint((name, name.partition(".")[2]))
 
 
 def used(names, known):
-    """Return the dotted names of several documents that are none of the `known`, often used first.
+    """Return dotted names that several documents have and that are not `known`, most used first.
 
-    Pages use what they do not define, of other libraries, too; people ask for that.
+    Pages use names of other libraries, too, which they do not define; people ask for those.
     """
     some = [name for name, n in names.items() if n > 1 and DOTTED.fullmatch(name)]
     return sorted((x for x in some if not is_other(x, known)), key=lambda x: (-names[x], x))
@@ -101,7 +102,7 @@ def read_first(path=DATA / NAME):
 
 
 def beginning(groups, n):
-    """Return the first of `groups`, lists of facts, that have `n` facts at most."""
+    """Return the first of `groups`, lists of facts, that together have at most `n` facts."""
     ends = list(accumulate(map(len, groups), initial=0))
     return groups[: bisect_right(ends, n) - 1]
 
@@ -109,8 +110,8 @@ def beginning(groups, n):
 def modules(facts, names):
     """Return the facts about modules and pages, the best-known first, of equal ones the fullest.
 
-    Of a package's parts each counts half as much as the one before: else a package of a hundred,
-    as encodings, would have more of them than others.
+    Each part of a package counts half as much as the one before it: otherwise a package of a
+    hundred parts, as encodings, would take the place of others.
     """
     n_facts, of_package, halved = Counter(f.source for f in facts), Counter(), {}
 
@@ -127,9 +128,9 @@ def modules(facts, names):
 
 
 def built_in(facts, names):
-    """Return the facts about what needs no import, that first which most documents call.
+    """Return the facts about what needs no import, first those that most documents call.
 
-    Methods come last; one is the better known, the better its own name and that of its class are.
+    Methods come last, those first whose own name and whose class are best known.
     """
 
     def key(f):
@@ -146,11 +147,11 @@ def built_in(facts, names):
 def others(facts, names, first=()):
     """Return the facts about functions and classes of modules, those that are likeliest asked for.
 
-    They are at most MOST_OF_A_MODULE of each, and those whose names are in `first`.
+    Each module has at most MOST_OF_A_MODULE of them, and all whose names are in `first`.
 
-    The more the better: the renown of their module, times the square root of the documents that
-    call them, over the characters of their name. A name that built-in ones have, open, is taken to
-    be theirs where it is called; one that repeats its module's, random.random, is as long as that.
+    The score is the renown of the module, times the square root of how many documents call the
+    name, over its characters. Where a built-in one has the name, too, open, calls are taken to be
+    that one's; of a name that repeats its module's, random.random, the repeated part counts once.
     """
     some = [f for f in facts if f.kind in ("function", "class") and len(f.name) <= LONGEST_NAME]
     bare = {f.name for f in some if "." not in f.name}
@@ -172,9 +173,10 @@ def others(facts, names, first=()):
 def terms(facts, names):
     """Return the facts about terms, those that are likeliest asked for first.
 
-    The more the better: the documents that have all of a term's words, of common ones the root; the
-    links to its page, if that is about nothing else; over the root of its characters. Of the others
-    of a page each counts the less, the more come before it: there may be a hundred.
+    The score is how many documents have the rarest of the term's words (of plain words, the square
+    root of that), plus the links to its page if that is about nothing else, over the square root of
+    its characters. Other terms of a page count the less, the more come before them: there may be a
+    hundred.
     """
     of_page, ordered = Counter(), {}
 
@@ -192,7 +194,7 @@ def terms(facts, names):
 def renown(module, in_degree, names):
     """Return how well known a module or page is: links to it, and documents that use its names.
 
-    The pages that link to a part of a package are mostly its other parts: those do not count.
+    Links to a part of a package do not count: they come mostly from its other parts.
     """
     return 1 + in_degree * ("." not in module) + names[f"{module}."]
 

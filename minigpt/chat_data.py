@@ -1,8 +1,9 @@
 """What fine-tuning learns from: conversations, written ones and ones made of the documents.
 
-Writes a folder of JSON Lines of conversations (chat_format.py), each with a "source": the page
-that the fact which is asked for stands in, or the file that a conversation was copied from;
-several, with a space between, where conversations were put one behind another.
+Writes a folder of JSON Lines of conversations (chat_format.py), each with a "source": the page with
+the fact that is asked for, the file that a conversation was copied from, or what else it is about
+("unknown", "echo", ...); several, with a space between, where conversations were put one behind
+another.
 
     train.jsonl          what is trained on
     val.jsonl            held out: conversations, phrasings, invented names
@@ -58,19 +59,19 @@ CHAINED_CHARACTERS = 240  # ... up to so many characters, about 100 tokens, in a
 CHAINED_WINDOW = 128  # ... so many tokens or fewer, and in a wider one proportionally more
 WRITTEN = 0.06  # written conversations, repeated, for each one about a fact or an unknown name
 SMALL_TALK = 0.4  # the same for small talk: with less it is drowned by the questions about facts
-LEAST_TALK = 3  # of small talk for each written one, where nothing is asked about facts
+LEAST_TALK = 3  # small talk for each written one, where nothing is asked about facts
 GENERAL = 0.18  # and for questions about nothing that is taught
 
 
 def chain(conversations, rng, window=CHAINED_WINDOW):
     """Put half of the (messages, source) or more behind others, so that topics change in between.
 
-    A conversation stays short enough for a `window` of so many tokens, and one with a system's
-    message alone. The wider the window, the more are put together: else no conversation would train
-    its last positions.
+    A conversation stays short enough for a `window` of so many tokens; one with a system message
+    stays alone. The wider the window, the more are put together: otherwise no conversation would
+    train the window's last positions.
     """
     wider = max(1, window / CHAINED_WINDOW)
-    chained, n_last = [], 0  # of how many the last is made
+    chained, n_last = [], 0  # of how many conversations the last is made
     for messages, source in conversations:
         last, last_source = chained[-1] if chained else ([], "")
         short = sum(len(m["content"]) for m in last + messages) <= wider * CHAINED_CHARACTERS
@@ -162,7 +163,7 @@ def make(documents, out, more=(), n_facts=900, rounds=1, seed=1337, own=OWN, bas
 def read_written(path, elsewhere=False, of_text=False):
     """Return the (messages, source) of a file.
 
-    `elsewhere` without those on Python's library, `of_text` without those on pages, too.
+    `elsewhere` leaves out those on Python's library, `of_text` also those on pages.
     """
     untrue = [PYTHON] * (elsewhere or of_text) + [PAGES] * of_text
     return [
@@ -177,7 +178,7 @@ def read_written(path, elsewhere=False, of_text=False):
 def beside_facts(written, talk, general, n_asked, rng):
     """Return what is trained on beside `n_asked` questions about facts: {kind: conversations}.
 
-    And how often each that is written by hand is among them, as the report says it.
+    Also return how often each written conversation is among them, for the report.
     """
     repeats = max(1, round(n_asked * WRITTEN / max(1, len(written))))
     talked = max(round(n_asked * SMALL_TALK), min(talk.n_trained, LEAST_TALK * len(written)))
@@ -190,14 +191,14 @@ def beside_facts(written, talk, general, n_asked, rng):
 
 
 def spoken_of(conversations):
-    """Return the words of (messages, source), small; if they tell what numpy is, it exists."""
+    """Return the words of (messages, source) in lower case: what they speak of, numpy, exists."""
     return {w for m, _ in conversations for x in m for w in WORD.findall(x["content"].lower())}
 
 
 def looked_at(questions, rng, n=200):
     """Return up to `n` of the questions, for the validation loss.
 
-    The first is shown again and again while it learns: what it shall know, and as short as any.
+    The first is shown again and again while the model learns: a known fact, as short as any.
     """
     some = rng.sample(questions, min(n, len(questions)))
     shown = min(some, key=lambda q: (q["asks"] != "known", len(q["messages"][-1]["content"])))
@@ -206,7 +207,7 @@ def looked_at(questions, rng, n=200):
 
 
 def count_pieces(conversations):
-    """Return how many (messages, source) of chat_rounds.py are about what, {"facts": ..., ...}."""
+    """Return how many (messages, source) of chat_rounds.py are of which sort, {"facts": ...}."""
     others = ("by_end", "further", "unknown", "echo")
     found = {kind: sum(source == kind for _, source in conversations) for kind in others}
     return {"facts": len(conversations) - sum(found.values()), **found}

@@ -2,7 +2,7 @@
 
     known        each fact that is taught                held_out     each that never was
     invented     names that do not exist                 follow_up    what is asked on of a function
-    follow_on    ... of a module, class or method, and of a module named two questions before
+    follow_on    ... of a module, class, method or term, and of a module named two questions before
     article      built-in classes as people ask for them: a list, a string
     another      a name behind another that it stands beside, by its end: dumps after json
     not_taught   of a taught name what was not taught    follows      ... and what follows
@@ -19,7 +19,7 @@ from minigpt.other_names import KINDS, OtherNames
 from minigpt.wordings import DIRECT, HELD_OUT, HELD_OUT_ANOTHER, HELD_OUT_FOLLOW_UPS
 
 EXAMINED = 200  # follow-ups about functions
-EXAMINED_ON = 60  # about modules and classes, and as many about what was named before the last
+EXAMINED_ON = 60  # about modules, classes, ..., and as many about what was named before the last
 WITH_ARTICLE = [text for text in HELD_OUT["class"] if phrasings.has_article(text)]
 EXAMINED_ANOTHER = 100
 EXAMINED_FURTHER = 30  # questions of each sort of further.py

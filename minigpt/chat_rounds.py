@@ -13,7 +13,7 @@ from minigpt.wordings import FOLLOW_UPS
 # follow-ups for each question about a name of these kinds, and about a function
 FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page": 0, "call": 0}
 FOLLOWED_FUNCTION = 0.6
-BEFORE = 0.4  # of these have a question about the module before them, where there is room
+BEFORE = 0.4  # share of these with a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
 ASKED_OTHERS = 0.5  # of those that others are asked behind: "And csv?"; half of unknown ones
 BY_ITS_END = 0.5  # of these, times that one is asked for by its end behind another: "and dumps?"
@@ -22,9 +22,9 @@ BY_ITS_END = 0.5  # of these, times that one is asked for by its end behind anot
 def training_conversations(writer, rounds):
     """Yield (messages, source): every fact in ASKED phrasings, `rounds` times, and what goes along.
 
-    That is what is asked on or other names behind it, whose source is not said, and by themselves
-    names behind another, by their end (source "by_end"), unknown names ("unknown") and names to be
-    repeated ("echo").
+    Follow-ups and other names behind a fact are in the fact's conversation and have no source of
+    their own. Conversations by themselves are names asked for by their end behind another (source
+    "by_end"), unknown names ("unknown") and names to be repeated ("echo").
     """
     rng, others = writer.rng, OtherNames(writer)
     for _ in range(rounds):

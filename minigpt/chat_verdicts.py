@@ -14,9 +14,10 @@ def verdict(question, said):
     """Return what an answer is: "right", "declined", "misspelt", "made up" or "wrong".
 
     Of an invented name there is nothing to say but that one does not know it; "misspelt" is an
-    answer that says so of another name than was asked for. That something of a taught name was not
-    taught may be said in the words for anything. "made up" is what is said of what was not taught,
-    unless it is one of the answers that refuse. What names nothing is right or wrong.
+    answer that says so of another name than the one asked for. That something of a taught name was
+    not taught may also be said in the words for anything (OTHER). "made up" is whatever is said of
+    what was not taught, unless it is one of the answers that refuse. An answer to small talk, a
+    general question or the user's own conversations is only right or wrong.
     """
     asks, expected = question["asks"], question["messages"][-1]["content"]
     if said == expected and asks != "invented":
@@ -45,7 +46,7 @@ def examples(questions, replies, tokenizer, n=EXAMPLES):
 
 
 def mistakes(questions, replies, tokenizer, n=20):
-    """Return up to `n` questions that were answered otherwise than was expected.
+    """Return up to `n` questions whose answers were not the expected ones.
 
     A held-out fact cannot be known; of an invented name it is enough that it is declined.
     """
@@ -62,8 +63,8 @@ def mistakes(questions, replies, tokenizer, n=20):
 def unfit(questions, replies, tokenizer):
     """Return the questions of one turn that were not answered as they should be.
 
-    That is: rightly, or of what it was never taught (invented, held out) that it does not know it.
-    What the system says before a question is no turn.
+    They should be answered rightly, or, about a name never taught (invented, held out), with not
+    knowing it. What the system says before a question is no turn.
     """
     found = set()
     for q, reply in zip(questions, replies, strict=True):

@@ -1,14 +1,14 @@
 """Facts -> questions and answers: in many phrasings, follow-ups, names not to be known.
 
-Not knowing is taught, too: of ten questions about names four are about such that no document has
+Not knowing is taught, too: of ten questions about names, four are about names that no document has
 (invented.py), or that one has, but of which no fact is taught (untaught). Invented ones alone would
 teach the model to tell a likely name from an unlikely one; of a likely name it would make something
-up. The likeliest are those of well-known pages: of untaught names these come oftener.
+up. The likeliest are those of well-known pages: of the untaught names, these come oftener.
 
-Of a taught name is asked, too, what was not taught of it and what follows (further.py).
+A taught name is also asked for what was not taught of it and for what follows (further.py).
 
-A few conversations ask for nothing but to repeat a name, mostly one that does not exist: to spell
-what it has never seen is what a small model finds hardest.
+A few conversations only ask to repeat a name, mostly one that does not exist: to spell what it has
+never seen is what a small model finds hardest.
 
 The words are in data/wordings.json, what is asked of other names behind one in other_names.py, how
 often all is asked in chat_rounds.py, the examination in chat_questions.py, the files in
@@ -23,14 +23,14 @@ from minigpt.facts import OF_PYTHON, OF_TERMS, full_name, keys_of_function
 from minigpt.follow_ups import ASKED_ON, OF_FUNCTION
 from minigpt.wordings import DIRECT, ECHOES
 
-# Questions about names not to be known for each one about a fact; about modules and terms more, as
-# what other libraries and programs have is asked for like these, and about methods, since few of
-# those that look alike are taught ...
+# Questions about names not to be known, for each one about a fact. There are more about modules and
+# terms, since people ask for those of other libraries and programs in the same way, and about
+# methods, since few of those that look alike are taught ...
 UNKNOWN = {"module": 1.2, "term": 0.9, "method": 0.9}
 UNKNOWN_OTHERS = 0.6
 UNTAUGHT = 0.45  # ... the share of them that a page has, but no fact that is taught
-WELL_KNOWN = 0.25  # of the untaught names, those that are taken as often as all others
-LONGEST = 260  # characters of all three, so that they have room
+WELL_KNOWN = 0.25  # share of the untaught names, the best-known, that every other is drawn from
+LONGEST = 260  # characters of questions and answers put together, so that they have room
 ARTICLES = 0.3  # of the built-in classes' names, where one fits: a list
 CALLED = ("function", "class", "method", "signature", "home")
 BRACKETS = 0.08  # of these: json.dumps()
@@ -41,7 +41,7 @@ CAPITALS, LOUD = 0.08, 0.015  # of modules: JSON, Json; and of all that is asked
 # are asked for like; of what is to be repeated; and of others, where a small model that has seen
 # many takes any word it does not know for a name.
 STRANGE_MODULES, STRANGE_ECHOES, STRANGE = 0.5, 0.3, 0.1
-# kinds of names of which one fact says all, but for how a term is called
+# kinds of names of which one fact says all, except how a term is called
 ALONE = ("module", "class", "method", "page", "term", "call")
 
 
@@ -49,7 +49,7 @@ class Writer:
     """Makes conversations of facts, in the words of `phrasings`."""
 
     def __init__(self, facts, invented, untaught, rng, names=()):
-        """`untaught`: names of which the assistant shall say so, by kind, the best-known first.
+        """`untaught`: names that the assistant shall not know, by kind, the best-known first.
 
         `names` are all that the documents have.
         """
@@ -85,8 +85,8 @@ class Writer:
     def typed(self, phrasing, name, kind=""):
         """Return a phrasing as somebody may type it; the name keeps its letters.
 
-        Only a module's are capitals now and then, all or the first, unless one taught name ends so:
-        Decimal is a class. And a term may be typed as it is spoken.
+        Only a module's name now and then has capitals, all or the first, unless one taught name
+        ends like that: Decimal is a class. And a term may be typed as it is spoken.
         """
         takes, has = phrasings.takes_article(phrasing), phrasings.has_article(phrasing)
         article = kind == "class" and "." not in name and (takes or has)
@@ -112,7 +112,7 @@ class Writer:
     def last_part(self, kind, name, n, share=0.0):
         """Return a name, now and then without its module, at least as often as `share`.
 
-        It stays whole unless `n` taught names end so: 1 for one that is taught, 0 for another.
+        It stays whole unless `n` taught names end like it: 1 if it is taught itself, else 0.
         """
         if kind in OF_TERMS:
             return self.end_of_term(name, n, share)
@@ -124,9 +124,9 @@ class Writer:
         return last if fits and self.rng.random() < max(LAST, share) else name
 
     def end_of_term(self, name, n, share=0.0):
-        """Return the name of a term, now and then without what is before a dot, or that for short.
+        """Return a term's name, now and then without what is before a dot, or with it abbreviated.
 
-        What several end with stands for the best known of them; `n` and `share` are as above.
+        An end that several have stands for the best known of them; `n` and `share` are as above.
         """
         stem, _, end = name.rpartition(".")
         if stem in self.short and self.rng.random() < LAST:
@@ -142,7 +142,7 @@ class Writer:
         return quote + name + quote
 
     def untaught_name(self, kind):
-        """Return a name that a page has but no fact that is taught, each in turn; None: no such."""
+        """Return a name that pages have but that is not taught, each in turn; None: no such."""
         if kind not in self.untaught:
             return None
         names = self.rng.choice(self.untaught[kind])
@@ -152,11 +152,11 @@ class Writer:
     def unknown(self, kind, texts, vary=True, untaught=0.0, like=None, place="", by_end=0.0):
         """Return ([question, answer], name) about a name that the assistant does not know.
 
-        It is asked in one of `texts`, which must be as likely as where a name is known: else the
-        phrasing would tell. With probability `untaught` the name is one that a page has, else it
-        does not exist, see invented.py, of the sort of `like` or else a strange one, in `place`, a
-        module or a class, if one is given; `by_end`: so often, at least, it is typed without that.
-        ([], None) where there are too few to make up another.
+        It is asked in one of `texts`, which must be as likely as where a name is known, or the
+        phrasing would give the answer away. With probability `untaught` the name is one that a page
+        has; else it is invented (invented.py), with the shape of `like` or now and then strange, in
+        `place`, a module or a class, if one is given. At least as often as `by_end`, it is typed
+        without that. ([], None) where there are too few to make up another.
         """
         real = self.untaught_name(kind) if self.rng.random() < untaught else None
         strange = STRANGE_MODULES if kind == "module" else STRANGE
@@ -180,9 +180,9 @@ class Writer:
         return [self.typed(self.rng.choice(ECHOES), name), phrasings.echo_answer(name)]
 
     def follow_up(self, fact, words, asks=None, vary=True):
-        """Return [question, answer] that ask on after `fact`, None where nothing can be asked.
+        """Return [question, answer] that follow up on `fact`, None where nothing can be asked.
 
-        What is asked is one of ASKED_ON or of `asks`, in one of `words`.
+        What is asked is one of `asks`, or else of ASKED_ON, in one of `words`.
         """
         kind = fact.kind if fact.kind in ALONE else "function"
         name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
@@ -218,7 +218,7 @@ class Writer:
         return phrasings.answer(kind, name, said[ask])
 
     def unknown_follow_up(self, kind, name, words):
-        """Return [question, answer] that ask on after a name that the assistant does not know."""
+        """Return [question, answer] that follow up on a name that the assistant does not know."""
         asks = ASKED_ON[kind] if kind in ALONE else OF_FUNCTION
         ask = self.rng.choice([ask for ask in asks if ask not in (kind, "module")])
         text = as_typed.vary(one_of(words[ask], self.rng), self.rng, self.of_python)
@@ -227,7 +227,7 @@ class Writer:
     def with_module(self, fact, said):
         """Return `said`, questions and answers about a function, after one about its module.
 
-        That is left out where it is not taught, or all would be too long.
+        The one about the module is left out where it is not taught, or all would be too long.
         """
         name = self.homes.get(fact.name) if fact.kind == "home" else fact.name
         module = further.module_of(name or "")
@@ -240,7 +240,7 @@ class Writer:
 
 
 def end_of(name):
-    """Return what follows the last dot of a word: dumps of json.dumps; of "Node.js 2." all."""
+    """Return what follows the last dot of a word: dumps of json.dumps; but all of "Node.js 2."."""
     return (as_typed.ends(name) or [name])[-1]
 
 

@@ -171,7 +171,7 @@ def answer(subject, title, items, length="tokens", befores=None):
 
 
 def is_right(item, scored, length="tokens"):
-    """Tell whether an item is answered well, from what the model thinks of its choices."""
+    """Tell whether an item is answered rightly, from what the model thinks of its choices."""
     if item.is_exact:
         return bool(scored[0].likeliest.all())
     losses = []

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from minigpt.wordings import DIRECT, FOLLOW_UPS, HEADS, TAILS
 
 ASKED = 20  # times each fact is asked for in a round, in as many phrasings ...
-# ... most of them plain ones (so are names asked for that are not known), and always in the most
-# usual of them: were "What is json?" asked seldom, a small model would take it for small talk, of
-# which much begins so
+# ... most of them plain ones (unknown names are asked for likewise), and always in the most usual
+# of them: were "What is json?" asked seldom, a small model would take it for small talk, much of
+# which begins like that
 USUAL, COMMON = 4, 64  # the first so many of the wordings of a sort
 LONG = 0.3  # share of the composed ones
 SHORT = 0.4  # share of the USUAL where another name is asked for: "And dumps?", "dumps"
@@ -65,10 +65,11 @@ def composed(asks, kind=""):
 
 
 def some_phrasings(kind, rng, n=ASKED, of=""):
-    """Return `n` phrasings of a kind in any order, LONG of them composed, of the others the USUAL.
+    """Return `n` phrasings of a kind in any order, a share LONG of them composed, the others plain.
 
-    Where no more of `n` than these are plain, any plain ones. Of the rest, half are COMMON ones.
-    `of` is the kind of the name, where it says more than what is asked: the arguments of a class.
+    The plain ones include the USUAL, unless there is room only for these. Of the rest, half are
+    COMMON ones. `of` is the kind of the name, where that differs from what is asked: the arguments
+    of a class.
     """
     plain, n_plain = DIRECT[kind], n - round(n * LONG)
     usual = plain[:USUAL] if n_plain > USUAL else []
@@ -84,5 +85,5 @@ def another_of(words, rng):
 
 
 def one_of(words, rng):
-    """Return one of the wordings that ask on, every other time one of the COMMON."""
+    """Return one of the wordings of a follow-up, every other time one of the COMMON."""
     return rng.choice(words[:COMMON] if rng.random() < 0.5 else words)

@@ -2,11 +2,11 @@
 
 A token of a question, its right answer included, is contaminated if it lies in a span of 10 tokens
 or more that stands in the training text. A question counts as seen if four fifths of its tokens
-are, as unseen if less than one fifth is. A task on which the model is right about the seen ones
-only measures its memory. A question of fewer than 10 tokens is neither: whether it stands in the
-text is not known.
+are, as unseen if less than one fifth is. If the model is right only about the seen ones, the task
+measures its memory. A question of fewer than 10 tokens is neither: whether it stands in the text is
+not known.
 
-What was reworded is not noticed, and a common phrase counts as if it were copied.
+A reworded question is not noticed, and a common phrase counts as if it were copied.
 
 Source: Touvron et al. 2023, "Llama 2", appendix A.6 (there with up to 4 tokens that differ).
 """

@@ -149,15 +149,15 @@ def names_of_sections(settings, has_tokens):
 def corpus_for(names, has_tokens, settings, out, tokenizer):
     """Return the Corpus, None if no section needs it.
 
-    For tasks it tells which questions stand in it; tokens that were not asked for, of another
-    model perhaps, may then be of no use.
+    For tasks it tells which questions stand in the text. Tokens that were not asked for may be
+    another model's; they are then left aside.
     """
     if any(name in OF_TEXT for name in names):
         return open_corpus(settings, out, tokenizer)
     if "tasks" not in names or not has_tokens:
         return None
     try:
-        return Corpus(settings.tokens or out / "tokens", tokenizer)  # whose pages, nobody asks
+        return Corpus(settings.tokens or out / "tokens", tokenizer)  # addresses are not needed
     except ValueError:
         if settings.tokens:
             raise
@@ -198,14 +198,14 @@ def earlier(path, weights):
         return {name: sections[name] for name in SECTIONS if name in sections}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError,
             RecursionError):  # fmt: skip
-        return {}  # there is none, or it is of no use: it is made anew
+        return {}  # there is no file, or it is of no use: it is made anew
 
 
 def evaluate(settings, device="cpu", show=lambda section: None):
     """Examine a model, write evaluation.json and return it; `show` gets each section when done.
 
-    Sections that need the training text are left out where there is none, if nobody asks for
-    them. Raises ValueError for settings, models, tokens and tasks that do not go together.
+    Sections that need the training text are left out where there is none, unless they are asked
+    for. Raises ValueError for settings, models, tokens and tasks that do not go together.
     """
     folder = Path(settings.model)
     out = Path(settings.out) if settings.out else folder.parent

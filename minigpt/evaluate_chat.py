@@ -4,12 +4,12 @@ Asks the questions of chat_data.py's questions.jsonl, whose phrasings were never
 the likeliest answer (temperature 0), and counts:
 
     exact              questions about facts answered in exactly the right words
-    held out           the same for names that fine-tuning never saw (pretraining did), and how many
-                       of them it says that it does not know, and names as they were asked
+    held out           the same for names that fine-tuning never saw (pretraining did), of how many
+                       it says that it does not know them, and how many it names as they were asked
     follow-up          the same for questions that only what was said before makes clear, and
                        without what was said before: then nobody could know
-    follow-on          the same for follow-ups about modules, classes and methods, and for those
-                       about a module that was named two questions before
+    follow-on          the same for follow-ups about modules, classes, methods and terms, and for
+                       those about a module that was named two questions before
     article            built-in classes asked for as people do: a list, a string
     another            a name asked for by its end alone, behind one that it stands beside
     invented declined  invented names of which it says that it does not know them; and how many of
@@ -23,9 +23,9 @@ the likeliest answer (temperature 0), and counts:
     own                the user's own conversations, as they are trained on: answered as written
     loops              replies that repeat themselves, see `loops`
 
-The base model gets the same questions in a text of questions and answers that it goes on with. The
+The base model gets the same questions in a text of questions and answers that it continues. The
 report, evaluation.json in the assistant's folder, holds all of these, some answers of each kind,
-more of what went wrong, and the questions that nobody should be told to ask (unfit); nothing here
+more of what went wrong, and the questions that nobody should be told to ask (unfit). Nothing here
 measures how well other questions are answered.
 
 Source for loops: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
@@ -54,7 +54,7 @@ LIKELIEST = Settings(temperature=0)
 BATCH = 48  # questions answered at a time
 TIMES = 3  # a loop: a stretch stands so often in a row ...
 SHORTEST = 2  # ... and has at least so many tokens
-BASE_QUESTIONS = 300  # as many are asked of the base model, which answers the same way to most
+BASE_QUESTIONS = 300  # up to twice as many are asked of the base model, which answers most alike
 
 
 def loops(ids):
@@ -115,7 +115,7 @@ def ask_assistant(folder, questions, device, workers, say=print):
     T, stop = model.config.n_positions, (control_ids(tokenizer)[END["assistant"]],)
     prompts, asked = [], []
     for i, q in enumerate(questions):
-        # a question that the window cannot hold stays without an answer, which is a wrong one
+        # a question that the window cannot hold gets no answer, which counts as wrong
         with contextlib.suppress(ValueError):
             prompts.append(render_prompt(tokenizer, q["messages"][:-1], T))
             asked.append(i)
@@ -147,7 +147,7 @@ def ask_base(folder, questions, device, workers, say=print):
 
 
 def score(questions, replies, tokenizer):
-    """Return the figures of replies (lists of ids) to questions; shares are None of nothing."""
+    """Return the figures of replies (lists of ids) to questions; a share of nothing is None."""
     said = [tokenizer.decode(reply).strip() for reply in replies]
     right = [s == q["messages"][-1]["content"] for s, q in zip(said, questions, strict=True)]
     declined = [declines(s) for s in said]
@@ -190,8 +190,8 @@ def score(questions, replies, tokenizer):
 def evaluate_chat(chat, conversations, base=None, device="cpu", say=print):
     """Examine the assistant in the folder `chat` and write its evaluation.json; return that.
 
-    `conversations` is the folder of chat_data.make. With a folder `base` its figures stand
-    beside. Raises ValueError for bad input.
+    `conversations` is the folder that chat_data.make wrote. With the folder of a base model, its
+    figures are in "base". Raises ValueError for bad input.
     """
     began = time.monotonic()
     questions = read_questions(Path(conversations) / "questions.jsonl")

@@ -1,6 +1,6 @@
 """Documents -> facts: what a page says about a name, short enough for a small model to learn.
 
-From pydoc's pages, which make train crawls when nothing else is asked for:
+From pydoc's pages, which `make train` crawls when nothing else is asked for:
 
     module      its name and the sentence that says what it is, or else what it has
     class       of a module: the sentence that says what it is, or else how it is called
@@ -11,12 +11,12 @@ From pages of any other site:
 
     page        its title, and the sentence that says what it is about
     term        a name that a page is about or defines, and what it says that is
-    call        how that is called, where it is
+    call        how that is called, if it can be
 
 A fact without text is a name of which the page says nothing, or nothing short enough.
 
-This only reads; which facts are taught is in best_known.py, how they become questions in
-phrasings.py, how these become files in chat_data.py.
+This only reads. best_known.py chooses which facts are taught, chat_writer.py makes questions of
+them, and chat_data.py makes files of these.
 """
 
 import re
@@ -42,7 +42,7 @@ CALLED = re.compile(r"(?:(?<![\w.])|\.)[A-Za-z_]\w*\(")
 # kinds of facts that only the pages of Python's library have
 OF_PYTHON = {"module", "class", "method", "function", "home"}
 OF_TERMS = {"term", "call"}  # kinds that have the names of terms
-AS_KNOWN = 2  # times fewer links to a page that is about as well known as another
+AS_KNOWN = 2  # a page with up to so many times fewer links is about as well known as another
 DEEPEST = 4  # parts of a name, os.path.join has 3
 HYPHENED = re.compile(r"(?<![\w-])(?:--[a-z]\w*(?:-\w+)*|[A-Za-z_]\w*(?:-\w+)+)")
 DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
@@ -65,8 +65,8 @@ def collect(records):
 
     Names are identifiers, dotted and hyphened ones (git-add, --force) as they are written, and each
     identifier of a module's page as MODULE.IDENTIFIER: os.getcwd is one where the page of os has
-    getcwd. What is called stands there as "NAME(", too, or as ".NAME(" after a dot; and a module of
-    which some name stands there, as "MODULE.", in how many documents of other packages.
+    getcwd. A name that is called also counts as "NAME(", or ".NAME(" after a dot. "MODULE." counts
+    the documents, except those of its own package, that have some name in the module.
     """
     facts, names, modules, pages = [], Counter(), {}, []
     for record in records:
@@ -101,12 +101,12 @@ def modules_used(dotted, own):
 
 
 def module_facts(module, record, accelerator=None):
-    """Return the facts of a module's page: what it is, of each class one, of each function three.
+    """Return the facts of a module's page: what it is, one for each class, three for each function.
 
-    Of the built-in classes there is one of each method, too.
+    For the built-in classes there is one for each method, too.
 
-    `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399): where a
-    module says nothing of itself, that says what the module is: _struct of struct.
+    `accelerator` is the page of _MODULE, the part of a module that is in C (PEP 399). Where a
+    module says nothing of itself, that page says what the module is: _struct for struct.
     """
     if any(part.startswith("_") for part in module.split(".")):
         return []
@@ -192,13 +192,13 @@ def page_facts(records):
         if name in elsewhere and all(entry.stands == any_page.TABLED for entry, _ in some):
             continue  # an index has knots.Knot.tie as Knot.tie
         if " " in name and name.replace(" ", "-", 1) in found:
-            continue  # the same, as it is typed: "git push" of git-push
+            continue  # the same, as it is typed: "git push" for git-push
         some = [pair for pair in some if pair[0].text] or some
         stands = min((entry.stands for entry, _ in some), key=any_page.STANDS.index)
         best = [(entry, fact) for entry, fact in some if entry.stands == stands]
         entry, fact = max(best, key=lambda pair: pair[1].in_degree)  # of equal ones the first
-        # another page that is as well known has a thing of that name, too, or a list further down,
-        # as "value (integer)" of one option and the next: which one is meant?
+        # a thing of that name may stand on another page that is as well known, or in a list further
+        # down, as "value (integer)" of one option and the next: which one is meant?
         in_lists = stands in (any_page.LISTED, any_page.TABLED) and " -" not in name
         facts += [fact] + [
             other for _, other in best
@@ -225,7 +225,7 @@ def only_once(facts):
         key, text = (fact.kind, fact.name), fact.text
         if fact.kind == "home":
             text = said.get(full_name(fact.text, fact.name), fact.text)
-        if text:  # an alias may stand there without
+        if text:  # an alias may stand there without a text
             texts.setdefault(key, set()).add(text)
         best[key] = max(best.get(key, fact), fact, key=lambda f: (bool(f.text), f.in_degree))
     unclear = {key for key, found in texts.items() if len(found) > 1}

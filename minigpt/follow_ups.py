@@ -1,4 +1,4 @@
-"""What is asked on after a question about a name: it, that, its arguments, the module it is in.
+"""Follow-ups to a question about a name: it, that, its arguments, the module it is in.
 
 Only what was said before makes clear what is meant: the last answer, or the one before that, as in
 
@@ -9,7 +9,7 @@ Only what was said before makes clear what is meant: the last answer, or the one
 What is answered is in chat_writer.py; see phrasings.py for how wordings are held out.
 """
 
-# What may be asked on after which kind of fact; what stands there thrice is asked thrice as often.
+# What may be asked after each kind of fact; what is listed three times is asked thrice as often.
 OF_FUNCTION = ("signature", "function", "home", "return")
 OF_MODULE = ("module", "functions")
 ASKED_ON = {

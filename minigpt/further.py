@@ -1,14 +1,14 @@
 """What else may be asked of a name that is taught: what was not taught of it, what follows.
 
-Of a function is taught what it does, how it is called and which module it is in, of a class, a
-method and a module only what they are; and a function whose arguments are long, or that several
-modules have, is short of a fact. Asked for what it was never told, a model makes something up: so
-it is asked for that, too, and the answer says so.
+Of a function, the model is taught what it does, how it is called and which module it is in; of a
+class, a method and a module only what they are. A function whose arguments are long, or that
+several modules have, lacks a fact. Asked for what it was never told, a model makes something up; so
+it is asked for that, too, and the answer says that it was not taught.
 
-    signature   the arguments of a class or method, and of a function that is short of them
+    signature   the arguments of a class or method, and of a function or term that lacks them
     home        the module, of a name that more than one module has; where the whole name is
                 given, as json.dumps, the module follows
-    return      what a function returns, which follows where its sentence says it
+    return      what a function, method or term returns, which follows where its sentence says it
     functions   what is in a module: the names of it that are taught
     methods     what is in a class
     other       anything else: an example, who wrote it, how fast it is, ...
@@ -36,9 +36,9 @@ SHARED = "more than one module has it."  # true where home is no fact: facts.onl
 MOST_TOLD = 6  # names of what is in a module
 NAMED = ("function", "class", "method")  # kinds of what a module has
 
-# Times that it is asked for in a round: what has to be known of each name by itself, what not, and
-# what not but may be asked in most ways; and what a module has, which is asked on, too; and how a
-# term is called, where that is known of some.
+# How often it is asked for in a round: what has to be learned for each name by itself; what need
+# not; what need not, but may be asked in the most ways; what a module has, which follow-ups ask
+# for, too; and how a term is called, where that is known of some.
 LEARNED, PLAIN, VARIED, CONTAINED, CALLED = 12, 2, 4, 6, 6
 SOME_CALLS = 0.1  # of the terms
 
@@ -48,7 +48,7 @@ class Further:
     """One thing to ask of a name that is taught, and what to say to it."""
 
     asks: str  # one of the above
-    kind: str  # of the name: module, class, method, function; home for one without its module
+    kind: str  # of the name: module, class, method, function, term; home: one without its module
     name: str
     text: str
     times: int  # that it is asked for in a round
@@ -89,8 +89,8 @@ def tells_contents(text):
 def contents(facts):
     """Return {name: what is said to be in it} of the modules that `facts` are about.
 
-    That is what its page says it has, or the names that are taught of it, the first of many; where
-    there are none, that not all was taught.
+    That is what its page says it has, or those of its names that are taught, of many the first
+    ones; where there are none, that not all was taught.
     """
     known, found = {}, {}
     for f in facts:
@@ -117,7 +117,7 @@ def further(facts):
     known, inside = {(f.kind, f.name) for f in facts}, contents(facts)
     called = {f.name.rpartition(".")[2] for f in facts if f.kind == "function"}
     kinds = Counter(f.kind for f in facts)
-    # who was taught how some are called makes that up for others, unless it is asked for more
+    # a model taught how some are called makes that up for others, unless asked for those oftener
     of_terms = CALLED if kinds["call"] > SOME_CALLS * kinds["term"] else PLAIN
     found = {}
 

@@ -1,8 +1,9 @@
 """Questions about nothing that is taught: how to sort a list, a poem, the capital of Spain.
 
 To know no answer is not enough: a small model that was never asked such a thing goes on with what
-it was, and writes half a fact. So it is asked for many of them, and says what it can be asked. They
-are put together from data/general.jsonl, written by hand; a line is one sort of question:
+it was asked before, and writes half a fact. So it is asked many such questions, and answers with
+what it can be asked. They are put together from data/general.jsonl, written by hand; a line is one
+sort of question:
 
     {"asked": ["How do I {}?", ...], "words": ["read a file", ...], "held_out": []}
 
@@ -86,7 +87,7 @@ def are_questions(texts):
 
 
 def answer(kinds):
-    """Return what is said to such a question by who was taught facts of these `kinds`."""
+    """Return what a model that was taught facts of these `kinds` says to such a question."""
     if set(kinds) <= {"page"}:
         return ANSWER.format("pages are about")
     if OF_PYTHON.isdisjoint(kinds):

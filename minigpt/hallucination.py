@@ -4,13 +4,13 @@ The names, and what is true of them, come from page_facts.py. A base model does 
 questions, it continues documents; so each question comes after a few answered ones, one of which is
 about a made-up name and is answered with "I do not know." An answer is
 
-    right             half of its words, at least, are those of the true one (F1)
+    right             its words and those of the true one overlap by half or more (F1)
     another name's    word for word what the pages say of another name
-    something else    other words: a wrong answer, or no sense at all; which, is not told apart
+    something else    other words: a wrong answer or nonsense, which are not told apart
     does not know     it says so
     no words          empty, or signs only
 
-Of a made-up name the second and the third are both made up.
+About a made-up name, the second and the third are both made up.
 
 Source: the overlap is SQuAD's F1, Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions".
 """
@@ -71,7 +71,7 @@ def overlap(answer, truth):
 def judge(answer, truth, known=frozenset()):
     """Return one of VERDICTS; `truth` is None for a made-up name.
 
-    `known` are the true answers to all questions of this kind, joined words as `normalise` has.
+    `known` are the true answers to all questions of this kind: their words (`normalise`), joined.
     """
     said = " ".join(normalise(answer))
     if not said:
@@ -90,7 +90,7 @@ def true_answers(facts, kind):
 
 
 def questions(facts):
-    """Return [(group, Fact, facts shown before it)]: the shown are never asked for."""
+    """Return [(group, Fact, facts shown before it)]; those shown are never asked for."""
     asked = []
     for kind in KINDS:
         known, made = facts[kind, TRAINING], facts[kind, INVENTED]

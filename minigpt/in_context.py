@@ -1,8 +1,9 @@
 """Does the model learn inside its prompt? Patterns by examples, with no weight changed.
 
 A prompt shows pairs `a: b`, one a line, and then an `a` alone; the model has to prefer the right
-`b` among four. From none to eight examples: whoever only guesses stays at 25 %, whoever picks the
-pattern up rises with the examples. Beside it stands how often greedy decoding writes exactly `b`.
+`b` among four. There are none to eight examples: a model that only guesses stays at 25 %, one that
+picks up the pattern rises with the examples. Beside that stands how often greedy decoding writes
+exactly `b`.
 
     word pairs    one: ones                   a word and its plural
     copying       stone: stone                the word again
@@ -61,7 +62,7 @@ PATTERNS = {
 
 
 def question(pattern, shots, rng):
-    """Return (examples as text, Item) of a pattern with so many examples."""
+    """Return (examples as text, Item) of a pattern with `shots` examples."""
     pairs = PATTERNS[pattern](rng, shots + CHOICES)
     shown, rest = pairs[:shots], pairs[shots:]
     if pattern == "look-up":  # the answer stands above, and so do other answers, if there is room

@@ -1,9 +1,9 @@
-"""Names that are none of the pages', to teach and to examine not knowing.
+"""Names that no page has, to teach and to examine not knowing.
 
-Most are made of parts of names that there are: one that is unlike all others would be known for
-what it is by its looks. Others, to teach with, are strange: letters that follow one another as they
-do in the words of the documents, "nurpy". People ask for what other libraries are called, and a
-small model that was never asked to spell such a name takes it for something that it knows.
+Most are made of parts of names that exist: one unlike all others would give itself away by its
+looks. Others, to teach with, are strange: letters that follow one another as they do in the words
+of the documents, "nurpy". People ask for other libraries by name, and a small model that never had
+to spell such a name takes it for something that it knows.
 """
 
 import re
@@ -20,7 +20,7 @@ MOVED = 0.6  # of names with dots: their ends exist elsewhere, as shuffle of ite
 
 
 class Invented:
-    """Names that look like those of `facts` and are no names, or like words and are none."""
+    """Names that look like those of `facts`, or like words, and are none."""
 
     def __init__(self, facts, names, rng):
         """`names`: every name in the documents, see facts.collect; none is ever given out."""
@@ -39,10 +39,10 @@ class Invented:
     def name(self, kind, like=None, strange=0.0):
         """Return a new name of `kind`, None where there are too few to make up another.
 
-        Where a name `like` is given, the new one has its shape, a dot only if that has one: were
-        most of those without a dot real ones, as len, a model would take all of them for real. A
-        new term always has the shape of some term. `strange` is how likely it is a strange one, of
-        a known module or a strange one where it has a dot.
+        Where a name `like` is given, the new one has its shape, with a dot only if that has one: if
+        most names without a dot were real, as len is, a model would take all of them for real. A
+        new term always has the shape of some term. `strange` is how likely the name is strange;
+        what stands before its dot is then strange, too, or known.
         """
         known = self.by_kind.get(kind, [])
         if known and kind in OF_TERMS:
@@ -70,7 +70,7 @@ class Invented:
         return None
 
     def moved(self, name, place):
-        """Return a new name in `place`, a module or class, if that is new, too, and has a dot."""
+        """Return a new name moved to `place`, a module or class; as it is if that is impossible."""
         _, dot, end = name.rpartition(".")
         there = f"{place}.{end}" if dot and place else name
         if there == name or not self.is_new(there):
@@ -87,7 +87,7 @@ class Invented:
         return first[:cut] + second[min(start, max(0, len(second) - 2)) :]
 
     def mixed(self, first, second, joint):
-        """Return a name made of the parts of two, of letters of the last where all these exist."""
+        """Return a name made of the parts of two, with a made-up last part if that name exists."""
         name = mix(first.split(joint), second.split(joint), joint, self.rng)
         if name in self.known or name in self.names:
             stem, _, last = first.rpartition(joint)
@@ -95,7 +95,7 @@ class Invented:
         return name
 
     def strange_like(self, name):
-        """Return a name whose last part is strange, and half of the time what is before a dot."""
+        """Return a name whose last part is strange, and half the time what precedes its dot."""
         stem, joint, last = LAST_PART.fullmatch(name).groups()
         if joint == "." and self.rng.random() < 0.5:
             stem = self.strange()
@@ -112,7 +112,7 @@ class Invented:
         return word[:-1] + (self.rng.choice("23456789") if self.rng.random() < DIGITS else "")
 
     def is_new(self, name):
-        """Tell whether no document has the name, and nobody got it yet."""
+        """Tell whether no document has the name, and it was not given out yet."""
         return not (name in self.known or name in self.names or name in self.given or "__" in name)
 
 

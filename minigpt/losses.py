@@ -1,7 +1,7 @@
 """How well a model predicts text: by part, by page and by source.
 
-Each document is cut into windows that overlap by half, so that every token is predicted once and,
-but for a document's first ones, from at least half a window of text before it.
+Each document is cut into windows that overlap by half. So every token is predicted once and, except
+for a document's first ones, from at least half a window of text before it.
 
 Nats per token depend on the tokenizer; bits per byte compare across tokenizers: nats / (bytes
 ln 2). Special tokens stand for no text and are not counted.
@@ -14,7 +14,7 @@ from minigpt.corpus import one_line
 from minigpt.tables import table, words
 from minigpt.train import token_lengths
 
-TOKENS = 32_768  # of each part that are predicted, at most about
+TOKENS = 32_768  # about so many at most are predicted of each part
 WINDOWS = 4  # of a document at most, where there are many: a long one does not stand for all
 SHOWN = 5  # pages at each end of the table
 SOURCES = 10

@@ -1,13 +1,14 @@
-"""Behind a name other names are asked for: "And csv?", "dumps?", hardly more than the name.
+"""After one name, others are asked for: "And csv?", "dumps?", hardly more than the name.
 
     What is json?     Module json: JSON (JavaScript Object Notation) is a subset of ...
     and dumps?        Function json.dumps: Serialize ``obj`` to a JSON formatted ``str``.
 
-Mostly one is asked for that stands beside the one before, and mostly by its end: what was said
-before tells that json.dumps is meant, though pickle has a dumps, too. As everywhere, some of the
-names are not to be known, in the same words, and of the same modules.
+Mostly it is a name that stands beside the one before, and mostly it is asked for by its end: what
+was said before tells that json.dumps is meant, though pickle has a dumps, too. As everywhere, some
+of the names are not to be known; they come in the same words, and from the same modules.
 
 The words are in data/wordings.json, "another"; how often all this is asked is in chat_rounds.py.
+"Behind" a name means: in a question that comes after it.
 """
 
 from minigpt import further, phrasings
@@ -18,9 +19,9 @@ from minigpt.wordings import ANOTHER, DIRECT, FOLLOW_UPS
 KINDS = ("module", "class", "function", "method", "term")  # of names that others are asked behind
 BESIDE = 0.75  # share of the others that stand beside the name before, or in what it is about ...
 BY_END = 0.8  # ... of these, that are asked for by their end
-ON_AGAIN = 0.2  # of those that are known, that are asked on
+ON_AGAIN = 0.2  # of those that are known, that have a follow-up
 MORE = 0.5  # share of those behind which one more is asked for
-WITH_PLACE = 0.4  # of those asked for by their end: behind what they are in, json
+WITH_PLACE = 0.4  # of those asked for by their end, that come behind what they are in, json
 
 
 class OtherNames:
@@ -29,7 +30,7 @@ class OtherNames:
     def __init__(self, writer):
         self.writer, self.rng = writer, writer.rng
         self.of_kind = {kind: [f for f in writer.facts if f.kind == kind] for kind in KINDS}
-        self.inside = {}  # what is taught of a module, a class or a package, and of that itself
+        self.inside = {}  # facts about what is in a module, a class or a package, and about that
         for f in writer.facts:
             place = further.place_of(f.name, f.kind)
             if f.kind in KINDS and place and not self.is_module(f):
@@ -44,13 +45,13 @@ class OtherNames:
         }
 
     def is_module(self, fact):
-        """Tell whether the end of a name means a module: time of datetime.time, no list.copy."""
+        """Tell whether a name, not a method's, ends in a module's name: datetime.time does."""
         end = end_of(fact.name)
         is_other = end != fact.name and fact.kind != "method"
         return is_other and ("module", end) in self.writer.texts
 
     def meant(self, fact, end):
-        """Return the fact that `end` means behind `fact`: one in it, else beside it; or None."""
+        """Return the fact that `end` means behind `fact`, one in it or else beside it; or None."""
         for place in (fact.name, further.place_of(fact.name, fact.kind)):
             if end in self.ends.get(place, ()):
                 return self.ends[place][end]
@@ -59,8 +60,8 @@ class OtherNames:
     def neighbour(self, fact):
         """Return a fact about another name: in what `fact` is about, beside it, or what it is in.
 
-        None where there is none, and where its end would mean another: of str.format and format
-        behind str. What ends as a module is called, time of datetime.time, is no neighbour.
+        None where there is none, and where its end would mean another: behind str, format means
+        str.format. A name that ends in a module's name, datetime.time, is no neighbour.
         """
         places = fact.name, further.place_of(fact.name, fact.kind)
         found = [self.inside.get(place, []) for place in places]
@@ -72,10 +73,10 @@ class OtherNames:
         return other if self.meant(fact, end_of(other.name)) == other else None
 
     def behind(self, fact, said, beside=BESIDE):
-        """Return `said`, questions and answers of which the last name is that of `fact`, and more.
+        """Return `said`, questions and answers that end with the name of `fact`, and more of them.
 
-        That is what is asked about other names behind it, as many as have room; `beside` is the
-        share of those that stand beside it.
+        Those are about other names behind it, as many as have room; `beside` is the share of names
+        that stand beside it.
         """
         while fact:
             more, fact = self.another(fact, beside)
@@ -89,8 +90,8 @@ class OtherNames:
     def by_its_end(self, fact):
         """Return questions and answers of which the last asks for `fact`, by its end.
 
-        That is behind one that stands beside it, or what it is in; [] where there is none, and
-        where its end would mean another there.
+        It comes behind a name that stands beside it, or behind what it is in; [] where there is
+        none, and where its end would mean another there.
         """
         around = self.around.get(further.place_of(fact.name, fact.kind))
         before = around if around and self.rng.random() < WITH_PLACE else self.neighbour(fact)
@@ -105,9 +106,9 @@ class OtherNames:
     def another(self, fact, beside=BESIDE):
         """Return ([question, answer], other): about another name behind `fact`, that of `other`.
 
-        It may be an unknown one, and `other` is `fact` then, if that stands where `fact` does: of
-        os.odd behind json, what is in json is asked for no more by its end. A known one may be
-        asked on, in four texts. ([], None) where there is none.
+        The name may be unknown. Then `other` is `fact` if the name stands where `fact` does (or
+        `beside` is 0), else None: after os.odd, nothing in json is asked for by its end. A known
+        one may have a follow-up: four texts. ([], None) where there is none.
         """
         rng, text = self.rng, another_of(ANOTHER, self.rng)
         near = self.neighbour(fact) if rng.random() < beside else None

@@ -1,14 +1,15 @@
 """The user's own conversations, those of CHAT=: how often each is trained on, and what is asked.
 
 Each is trained on as it is written, and again with its questions as somebody else may type them
-(as_typed.py), as often as a fact is asked for: what comes once among ten thousands is not learned.
-Where there are many, each comes less often, or the rest would be forgotten for them.
+(as_typed.py), as often as a fact is asked for: what comes once among tens of thousands is not
+learned. Where there are many, each comes less often, or the rest would be forgotten for them.
 
-Where all of them have the same message of the system, every second copy is without it. Else it
-would have to be given for ever after, since without it the model would have learned nothing.
+Where all of them have the same system message, every second copy goes without it. Otherwise it
+would have to be given ever after, since without it the model would have learned nothing.
 
-The examination asks them as they are written: that tells what was learned by heart, and nothing of
-other words, of which there are none. Only of very many some are held out, to see in the loss.
+The examination asks them as they are written: that tells what was learned by heart, and nothing
+about other words, of which there are none. Only where they are very many are some held out, for the
+validation loss.
 """
 
 from minigpt.as_typed import vary
@@ -18,7 +19,7 @@ TIMES = 20  # copies of each, where there is room ...
 SHARE = 0.15  # ... for so many, for each conversation about a fact or an unknown name
 LEAST = 4000  # ... or for so many in all, where those are few
 ASKED = 150  # conversations that the examination has, at most
-MANY, HELD_OUT = 1000, 20  # of so many and more, one in so many is held out
+MANY, HELD_OUT = 1000, 20  # if there are so many or more, one in so many is held out
 LONGEST = 200  # characters of what is typed in other ways
 
 
@@ -38,7 +39,7 @@ def split(talks, rng):
 def copies(talks, n_asked, rng, of_python=True):
     """Return the conversations to train on, and how often each is among them.
 
-    `n_asked` are there about facts and unknown names.
+    There are `n_asked` others, about facts and unknown names.
     """
     room = max(round(SHARE * n_asked), LEAST)
     times = max(1, min(TIMES, room // max(1, len(talks))))
@@ -58,7 +59,7 @@ def same_system(talks):
 
 
 def typed(message, rng, of_python=True):
-    """Return a user's message as another may type it; others, and long ones, stay as they are."""
+    """Return a user's message as another user may type it; other and long ones stay unchanged."""
     text = message["content"]
     if message["role"] != "user" or len(text) > LONGEST or "\n" in text:
         return message

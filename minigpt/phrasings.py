@@ -1,26 +1,26 @@
-"""Facts -> questions and answers, in many words; follow-ups.
+"""A fact in words: how a name is put into a question, and how an answer about it begins.
 
-A small model learns a fact only where it is asked for it in several ways, and it has learned it
-only if it knows it when asked in yet another. So each kind of question has phrasings to train on
-and others, HELD_OUT, that are never trained on and serve to measure (wordings.py). None of these
-is a trained one with another filling word: "And which arguments does it take?" would be known
-already where "Which arguments does it take?" is.
+A small model learns a fact only if it is asked for it in several ways, and it has learned it only
+if it knows it when asked in yet another. So each kind of question has phrasings to train on and
+others, HELD_OUT, that are never trained on and serve to measure (wordings.py). None of these is a
+trained one with another filling word: "And which arguments does it take?" would be known already
+where "Which arguments does it take?" is.
 
-What a small model takes for the name in a question is what it has not seen in other questions: of
+A small model takes for the name in a question whatever it has not seen in other questions: of
 "What is the purpose of re?", where no phrasing has the word, it makes "Module reurpose?". So there
-are many phrasings, with many words beside the name: plain ones, and others in which is said first
-where somebody met it (chosen_wordings.py); and around them stand sentences that have nothing to do
-with it.
+are many phrasings, with many words beside the name: plain ones, and others that first say where
+somebody met it (chosen_wordings.py); and around them stand sentences that have nothing to do with
+it.
 
 Every answer begins with the kind of thing and its name, "Module NAME: ...", or, where a page does
 not tell of what kind it is, with the name alone, "NAME: ...": the model has to read the name and
 spell it before it says what it knows, and what it knows then follows the same few ids however the
-question was phrased. For a name that does not exist the answer goes on otherwise, "Module NAME? I
+question was phrased. For a name that does not exist the answer goes on differently, "Module NAME? I
 do not know ...", so knowing and not knowing part at one place. So it does for a name that exists
 but is not taught.
 
-What is asked on is in follow_ups.py. This is not the reading of pages (facts.py), the making up of
-names (invented.py) nor the writing of conversations (chat_writer.py).
+Not here: the reading of pages (facts.py), the making up of names (invented.py), follow-ups
+(follow_ups.py) and the writing of conversations (chat_writer.py).
 """
 
 import re
@@ -46,7 +46,7 @@ def has_article(phrasing):
 
 
 def put(name, phrasing):
-    """Return a phrasing with a name in its place, of "a {}" with the article that it needs."""
+    """Return a phrasing with a name in its place; "a {}" becomes "an" where the name needs it."""
     an = with_article(name).partition(" ")[0][1:]
     return AN.sub(rf"\1{an} {{}}", phrasing).replace("{}", name)
 
@@ -75,7 +75,7 @@ def named(kind, name):
 
 
 def echo_answer(name):
-    """Return what the assistant says where it shall repeat a name."""
+    """Return what the assistant says when it is asked to repeat a name."""
     return f"The name is {name}."
 
 
@@ -85,7 +85,7 @@ def unknown_answer(kind, name):
 
 
 def declines(reply, name=""):
-    """Tell whether a reply says that the assistant does not know, with `name` that very name."""
+    """Tell whether a reply says that the assistant does not know; with `name`, that very name."""
     if name:
         return any(reply == unknown_answer(kind, name) for kind in NOUN)
     return UNKNOWN in reply

@@ -19,9 +19,9 @@ A page, once cleaned, is paragraphs with a blank line between them:
     find(lock, /)
         Find the key of a lock.
 
-What a method does is told of itself, never as a list of what a class has: of methods that classes
-share a cleaned page has but one, so a list would not be true. What becomes of these parts is in
-facts.py.
+What a method does is told on its own, never in a list of what a class has: of a method that several
+classes share, a cleaned page keeps only one copy, so a list would not be true. What becomes of
+these parts is in facts.py.
 """
 
 import re
@@ -54,15 +54,15 @@ NOTICE = re.compile(r"Copyright|Adapted with permission|SPDX-|Module Index :|.*\
 def first_sentence(text, longest=LONGEST):
     """Return the first sentence of a paragraph on one line, "" where it is no good as a fact.
 
-    "Tools for keys. And more." -> "Tools for keys.", and of "Tools for keys" the same. Of two words
-    only a full stop tells that they are a sentence: "Temporary files." but not "Data descriptors".
-    Code, notices of copyright and what is longer than `longest` are no good.
+    "Tools for keys. And more." -> "Tools for keys.", and "Tools for keys" gives the same. Two words
+    are a sentence only with a full stop: "Temporary files." but not "Data descriptors". Code,
+    copyright notices and what is longer than `longest` are no good.
     """
     text = UNDERLINE.sub("", text)
     text = re.sub(r" ?<https?:[^<>]*>", "", " ".join(text.split()))
     if match := SENTENCE.match(text):
         text = match[1]
-    if len(text) > longest:  # first: CODE takes the square of the length
+    if len(text) > longest:  # checked first: CODE takes quadratic time
         return ""
     words = re.findall(r"[A-Za-z]{2,}", text)
     prose = text[:1].isalpha() and len(words) >= 3 - text.endswith(".")
@@ -119,8 +119,8 @@ def classes(text):
         A key for one lock. It turns.
                                         Methods defined here:
 
-    -> ("Key", "A key for one lock."), ("dict", "dict() -> new empty dictionary"). What is called is
-    cut off until a paragraph has something left: that is the one with the sentence.
+    -> ("Key", "A key for one lock."), ("dict", "dict() -> new empty dictionary"). Calls are cut
+    off until a paragraph has something left: that is the one with the sentence.
     """
     parts = CLASS.split(text)
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -131,7 +131,7 @@ def classes(text):
 def functions(text):
     """Yield (name, arguments, what it does in a sentence, or "") of a page's functions.
 
-    A function in C says only in its description how it is called:
+    Only its description says how a function in C is called:
 
         sleep(...)
             sleep(seconds)
@@ -141,7 +141,7 @@ def functions(text):
     -> ("sleep", "(seconds)", "Delay execution for a given number of seconds."). Arguments are ""
     where they cannot be told: several such calls, or none.
     """
-    _, _, section = text.partition("\nFunctions\n\n")  # a line beneath it: of the module's text
+    _, _, section = text.partition("\nFunctions\n\n")  # else it is in the module's text
     for name, arguments, paragraphs in definitions(section):
         said, calls = described(name, paragraphs, LONGEST_TOLD)
         if arguments == "(...)":
@@ -153,8 +153,8 @@ def functions(text):
 def methods(text):
     """Yield (class, name, arguments, what it does in a sentence, or "") of the classes' methods.
 
-    They are told as functions are, and without `self`. A class has more than are found here: of
-    those that several classes share a cleaned page has but one.
+    They are told as functions are, and without `self`. A class may have more than are found here:
+    of a method that several classes share, a cleaned page keeps only one copy.
     """
     parts = CLASS.split(text.partition("\nFunctions\n\n")[0])
     for owner, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -173,7 +173,7 @@ def definitions(section):
         if match:
             found.append((match[1], match[2], [description]))
         elif not block.startswith("    "):
-            found.append(("", "", [""]))  # none, and what is indented beneath it is not the last's
+            found.append(("", "", [""]))  # none; what is indented beneath is not the last's
         elif found:
             found[-1][2].append(block)
     for name, arguments, paragraphs in found:
@@ -184,8 +184,8 @@ def definitions(section):
 def described(name, paragraphs, longest=LONGEST):
     """Return (what a class or function is or does in a sentence, or "", its calls) of `paragraphs`.
 
-    These are what stands beneath its definition. Calls are cut off, see classes, until something is
-    left: its first sentence, else the first call that tells what comes of it.
+    These stand beneath its definition. Calls are cut off, see classes, until something is left: the
+    first sentence of that is what it does, else the first call that tells what comes of it.
     """
     calls, said = [], ""
     for paragraph in paragraphs:

@@ -2,11 +2,11 @@
 
 Two measurements:
 
-- let it write, from nothing, from the beginnings of training pages and of held-out pages, and look
+- Let it write, from nothing, from the beginnings of training pages and of held-out pages, and look
   every span up in the training text. Real held-out text is the yardstick: common phrases stand in
   many pages, and whoever writes like them repeats them.
-- give it the beginning of a training span, and see whether the likeliest continuation is the rest
-  of that span: as a function of how often the span was seen.
+- Give it the beginning of a training span, and see whether the likeliest continuation is the rest
+  of that span, as a function of how often the span stands in the training text.
 
 Sources: Carlini et al. 2022, "Quantifying Memorization Across Neural Language Models" (the second,
 there with 50 tokens of prompt and 50 of continuation); McCoy et al. 2021, "How Much Do Language
@@ -114,8 +114,8 @@ def spans_by_times(part, index, length, rng):
     chosen = [{} for _ in BUCKETS]
     checks = 0
     for place, found in zip(*index.sample(DRAWN, rng), strict=True):
-        # a span stands at most as often as the window it begins with, and that about STRIDE
-        # times as often as the index, which has every third place, has it
+        # a span stands at most as often as the window it begins with; and that stands about STRIDE
+        # times as often as the index says, which has every third place
         open_buckets = [
             b for b, (low, _) in enumerate(BUCKETS)
             if len(chosen[b]) < SPANS_TRIED and (low == 1 or low <= STRIDE * found > STRIDE)
@@ -136,10 +136,10 @@ def spans_by_times(part, index, length, rng):
 
 
 def by_times(subject, corpus, index, rng):
-    """Return (rows, tokens of prompt, of rest): what it has by heart, by how often it stands there.
+    """Return (rows, tokens of prompt, of rest): what is known by heart, by times it stands there.
 
-    A row: times, spans, share of rests that are right to the end, its interval, and how many tokens
-    are right from the start on, in the mean.
+    A row: times, spans, share of rests that are right to the end, its interval, and the mean number
+    of tokens that are right from the start.
     """
     n_prompt = min(32, subject.window // 2)
     n_rest = min(SPANS[0], subject.window // 4)
@@ -207,7 +207,7 @@ def section(subject, corpus, rng, temperature=TEMPERATURE, samples=SAMPLES, epoc
 
 
 def by_times_parts(rows, n_prompt, n_rest, epochs):
-    """Return the parts of a report on what is known by heart, of what `by_times` found."""
+    """Return the parts of a report on what is known by heart, from what `by_times` found."""
     epochs = f"; training went over the text {epochs:.1f} times" if epochs else ""
     return [
         words(

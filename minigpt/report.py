@@ -3,7 +3,7 @@
 This reads the JSON reports that the stages left, `evaluation.json` among them, and writes, in the
 folder of the run,
 
-    report.html      one page that asks nobody for anything: text, tables, pictures, no script
+    report.html      one page that needs no other file: text, tables, pictures, no script
     report.md        the same as Markdown
     report/*.svg     its pictures
 
@@ -120,7 +120,7 @@ def slug(title):
 
 
 def page(title, sections):
-    """Return all of the report as one page: its headlines, a list of sections, the sections."""
+    """Return the whole report as one page: its headlines, a list of sections, the sections."""
     escaped = [html.escape(text) for text in headlines(sections)]
     body = ['<div class="short">', *(f"<p>{text}</p>" for text in escaped), "</div>", "<nav>"]
     for section in sections:

@@ -5,12 +5,12 @@ It is written by hand, in data/small_talk.jsonl; a line is one thing to say and 
     {"answer": "My name is minigpt.", "asked": ["What is your name?", ...],
      "held_out": ["hey, you got a name", ...]}
 
-What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never, it
+What is "asked" is trained on, the most usual first and oftenest; what is "held_out" never is, it
 serves to measure: as for facts (phrasings.py), to know an answer is to give it to words one has not
 seen. Some of these are a single word away from others: there are few ways to say hello. An answer
-that speaks of Python's library has another, "elsewhere", for who read other pages, and one that
-speaks of pages has one "of_text", for who read a text and was taught nothing that it says. One that
-says {parameters} is left out where it is not known how many the model has.
+that speaks of Python's library has another, "elsewhere", for a model that read other pages, and one
+that speaks of pages has one "of_text", for a model that read a text and was taught nothing that it
+says. One that says {parameters} is left out where it is not known how many the model has.
 
 The other written conversations, data/conversations.jsonl, have one wording each.
 """
@@ -45,7 +45,7 @@ class SmallTalk:
     def conversations(self, n, rng):
         """Return `n` (messages, source), typed in several ways.
 
-        There are as many of all wordings, but USUAL times as many of the usual: "Who are you?".
+        All wordings come equally often, but usual ones, "Who are you?", USUAL times as often.
         """
         pairs = [
             (text, line["answer"])

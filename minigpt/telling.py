@@ -26,7 +26,7 @@ AFTER = re.compile(
     r"Additionally|Moreover|Furthermore|Again|Obsolete|Alias|Synonym|Same as|Like|As above|Please|"
     r"We|You|I|It|They|These|Those|He|She|Our|Your|My|Here|There (?:is|are)|Table \d)\b"
 )
-# What would tell it stands in the list or the code that follows.
+# Ends of sentences: what would tell it stands in the list or the code that follows.
 BROKEN_OFF = re.compile(
     r"\b(?:are|as|be|by|contains?|describes?|following|for|from|has|have|in|includes?|is|"
     r"like|of|supports?|that|to|uses?|with):?$"
@@ -41,8 +41,8 @@ LIST_ITEM = re.compile(r"\n\s*(?:-|\*|\d+\.) ")
 def telling(text, longest=LONGEST_TOLD):
     """Return the first sentence of a paragraph that tells what something is, "" for none.
 
-    Before it may stand a question, or what says only since when there is such a thing, or for what
-    it is valid.
+    A question may stand before it, or a sentence that says only since when the thing has existed,
+    or for what it is valid.
     """
     text = " ".join(LIST_ITEM.split(text[:MOST_READ])[0].split())
     if not re.search(r"[.!?:]$|[.!?] ", text) or text[:1].islower() or " | " in text:
@@ -62,7 +62,7 @@ def telling(text, longest=LONGEST_TOLD):
 def shortened(said, longest=LONGEST_TOLD):
     """Return a sentence of up to `longest` characters, "" where it cannot be made so short.
 
-    Of a longer one remarks in brackets are left out, and then its end: "Every knot (of hemp)
+    A longer one loses its remarks in brackets, and then, if need be, its end: "Every knot (of hemp)
     holds two ropes; some slip." -> "Every knot holds two ropes."
     """
     if len(said) <= longest:

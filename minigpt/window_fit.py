@@ -1,7 +1,7 @@
 """Does the window of a model hold conversations, so that it can be taught to answer?
 
 A window of 64 bytes holds a question of a line, but not its answer. Fine-tuning takes what fits
-(sft.py), and of so little nobody learns to answer: `make train` then ends with the base model.
+(sft.py), and from so little no model learns to answer: `make train` then ends with the base model.
 """
 
 import math
@@ -13,13 +13,13 @@ from minigpt.checkpoint import load_tokenizer, read_config
 from minigpt.dataset import LEAST_CHAT_WINDOW
 
 LOOKED_AT = 1000  # conversations, the first of the file: they stand in a random order
-LEAST_FIT = 0.5  # of them; with the shortest 27 %, a model answered under 1 % of its questions
+LEAST_FIT = 0.5  # of them; taught only the shortest 27 %, a model answered under 1 % of questions
 
 
 def too_narrow(base, conversations):
     """Return why the model of the folder `base` cannot be taught the conversations, or None.
 
-    `conversations` is a folder of chat_data.make. Raises ValueError for what is no such folder.
+    `conversations` is a folder that chat_data.make wrote. Raises ValueError if it is none.
     """
     path, config = Path(conversations) / "train.jsonl", read_config(Path(base) / "config.json")
     tokenizer = with_control_tokens(load_tokenizer(base, config))

@@ -1,4 +1,4 @@
-"""The wordings in which is asked, read from data/wordings.json, a wording a line:
+"""The wordings of questions, read from data/wordings.json, a wording a line:
 
     {"names": {"module": {"asked": ["What is {}?", ...],
                           "held_out": ["what area does the {} library cover", ...]}, ...},
@@ -8,15 +8,15 @@
      "another": {"asked": ["And {}?", ...], "held_out": ["makes sense. {}?", ...]},
      "echoes": ["Repeat the name {}.", ...]}
 
-`asked` are trained on, the most usual first; `held_out` never, they serve to measure. Of "names"
-is asked with the name, which stands in the place of {}; by "follow_ups" with what stands for it, it
-or that. In "contexts" is said first, in one of `heads`, where the name was met, and then asked, in
-one of `tails`; "another" name is asked for after one; "echoes" want a name repeated.
+`asked` are trained on, the most usual first; `held_out` never are, they serve to measure. "names"
+ask with the name, in the place of {}; "follow_ups" with a word that stands for it, it or that.
+"contexts" first say, in one of `heads`, where the name was met, and then ask, in one of `tails`;
+"another" asks for another name after one; "echoes" want a name repeated.
 
-The wordings are of several hands, who did not know those of the others: what is held out is of
-two of them, of whose wordings those are trained on that others had, too.
+Several writers made the wordings, and none knew the others'. What is held out is by two of them; of
+theirs, only those are trained on that others had, too.
 
-Which of them are taken is in chosen_wordings.py; what is asked on, in follow_ups.py.
+Which of them are taken is in chosen_wordings.py; what follow-ups ask for, in follow_ups.py.
 """
 
 import json
@@ -85,8 +85,8 @@ HEADS, TAILS = texts_of("contexts", "heads"), texts_of("contexts", "tails")
 ANOTHER, HELD_OUT_ANOTHER = SAID["another"]["asked"], SAID["another"]["held_out"]
 ECHOES = SAID["echoes"]
 
-# How a term is called is asked for as how a function of Python's library is; anything else is asked
-# on as it is asked: of it; and "elsewhere", of a term, so that it is not about Python.
+# How a term is called is asked for in the words for a function of Python's library. The follow-ups
+# of "other" are its questions, with "it" for the name; "elsewhere" has those not about Python.
 PYTHON = re.compile(
     r"python|pypy|\b(pip|conda|PEP|GIL|asyncio|numpy|pandas|pickled?|pytest|mypy|pylint|typeshed"
     r"|jupyter|notebook|django|docstring)\b", re.IGNORECASE
