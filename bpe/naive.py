@@ -11,7 +11,7 @@ pair reaches across a cut, so "dog." and "dog!" share "dog". Here are three chun
 merges:
 
     l o w      l o w e r      n e w
-    lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first
+    lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l's id is lower
     low        low e r        n e w       (lo, w) stands twice
 
 All that is learned is the list of pairs, in order. To encode a text, apply the merges to it in the

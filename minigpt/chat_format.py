@@ -2,8 +2,8 @@
 
 A conversation is a list of messages in OpenAI's form, {"role": ..., "content": ...}: perhaps one
 from the system, then from the user and the assistant in turn. In a file it is a line of JSON Lines,
-{"messages": [...]}; other keys of the line are ignored. A file may also call the system developer,
-OpenAI's newer name, and give a content as a list of text parts. As ids a conversation is
+{"messages": [...]}; other keys of the line are ignored. A file may also use "developer", OpenAI's
+newer name for the system, and give a content as a list of text parts. As ids a conversation is
 
     <|bos|> <|user_start|> ... <|user_end|> <|assistant_start|> ... <|assistant_end|> ...
 

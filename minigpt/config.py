@@ -26,7 +26,7 @@ def setting(default, help, choices=None):
     return field(default=default, metadata={"help": help, "choices": choices})
 
 
-MOST_LAYERS = 10_000  # for a billion, names alone take hours and more memory than there is
+MOST_LAYERS = 10_000  # for a billion, the names alone take hours and more memory than there is
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ModelConfig:
         """Return the floating-point operations of forward and backward for one token.
 
         6 for every weight that multiplies: to multiply and to add, once forward and twice backward,
-        for dx and for dw. And 12 L T C for attention, as if no key were masked: in each layer, q
-        k^T and att v each take 2 T C forward (Chowdhery et al. 2022, "PaLM", appendix B).
+        for dx and for dw. And 12 L T C for attention, as if no key were masked: in each layer
+        q k^T and att v take 2 T C each forward (Chowdhery et al. 2022, "PaLM", appendix B).
         """
         multiplying = 12 * self.n_layer * self.n_embd**2 + self.vocab_size * self.n_embd
         return 6 * multiplying + 12 * self.n_layer * self.n_positions * self.n_embd

@@ -66,7 +66,7 @@ def linear_forward(x, w, b):
 def linear_backward(dout, cache, gelu=None):
     """Return dx (B, T, C), dw (C, F), db (F,).
 
-    As out[n, f] = sum over c of x[n, c] w[c, f] + b[f],
+    As out[n, f] = b[f] + sum over c of x[n, c] w[c, f],
 
         dx[n, c] = sum over f of dout[n, f] w[c, f]
         dw[c, f] = sum over n of x[n, c] dout[n, f]
@@ -216,10 +216,10 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
 
     qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C). Each head computes
     softmax(q k^T / sqrt(D)) v. A position's query says what it looks for, its key what others find
-    it by. The product of one position's query and another's key is a score: how much the other
-    matters to the first. Softmax turns a position's scores into shares that add up to 1, and the
-    position gets the mean of the values, weighted by these shares. One head gives one such mean; H
-    heads look for H things at once.
+    it by, its value what they then get. The product of one position's query and another's key is a
+    score: how much the other matters to the first. Softmax turns a position's scores into shares
+    that add up to 1, and the position gets the mean of the values, weighted by these shares. One
+    head gives one such mean; H heads look for H things at once.
 
     A score is a sum of D products, and grows as sqrt(D) if they are independent. So it is divided
     by sqrt(D). Otherwise, for a large D, softmax would settle on one position, where its gradient
