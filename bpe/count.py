@@ -1,8 +1,8 @@
-"""Reduce texts to their distinct chunks and how often each stands in them.
+"""Reduce texts to their distinct chunks and how often each occurs in them.
 
 That is all the trainer needs (`train.py`), and memory grows with the distinct chunks, not with the
-text. `Counter(splitter.chunks(text))` is what is done; `fast_count.py` does it for the named
-patterns, and where there is much text, worker processes share the work.
+text. The result is that of `Counter(splitter.chunks(text))`; `fast_count.py` finds it for the
+patterns GPT4 and GPT2, and where there is much text, worker processes share the work.
 """
 
 import multiprocessing
@@ -22,19 +22,19 @@ from bpe.split import Splitter, to_bytes
 from bpe.stream import cut_stream
 
 BATCH_CHARS = 250000  # what is counted at a time
-BATCHES_FOR_WORKERS = 16  # less text than that is counted before workers have started
-# where workers are not forked (macOS), each imports the script that has started it
+BATCHES_FOR_WORKERS = 16  # less text than that is counted sooner than workers start
+# where workers are not forked (macOS), each imports the script that started it
 GUARD = '; a script that trains must do so beneath `if __name__ == "__main__":`'
 
 
-Text = str | Iterable[str]  # whole, or in pieces, whose ends mean nothing
+Text = str | Iterable[str]  # whole, or in pieces cut anywhere
 
 
 @dataclass
 class Counts:
     """What texts consist of, special tokens left out."""
 
-    chunks: dict[bytes, int] = field(default_factory=dict)  # distinct chunk -> how often it stands
+    chunks: dict[bytes, int] = field(default_factory=dict)  # distinct chunk -> how often it occurs
     documents: int = 0
     bytes: int = 0
 
@@ -48,7 +48,7 @@ def count_chunks(
 ) -> Counts:
     """Count the distinct chunks of texts; where there is much text, in worker processes.
 
-    Raises OSError where one of these is killed.
+    Raises OSError if one of these is killed.
     """
     if isinstance(texts, str):
         raise ValueError("texts is one str; it must be several: put it into a list, [text]")
@@ -99,7 +99,7 @@ def count_batch(splitter: Splitter, batch: list[str]) -> tuple[Keyed, int]:
     else:
         for block in batch:
             counter.long.update(map(to_bytes, splitter.chunks(block)))
-        del counter.long[b""]  # from a pattern that matches nothing at all somewhere
+        del counter.long[b""]  # from a pattern that somewhere matches the empty string
         num_bytes = sum(len(to_bytes(block)) for block in batch)
     return counter.result(), num_bytes
 
@@ -108,7 +108,7 @@ def _count_in_workers(
     splitter: Splitter, batches: Iterator[list[str]], processes: int
 ) -> Iterator[tuple[Keyed, int]]:
     """Yield `count_batch` of each batch, in no fixed order, reading few batches ahead."""
-    # On Linux a fork also serves scripts that do not guard their main part against being imported.
+    # On Linux, fork: it also works for scripts that do not guard their main part against import.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     pool = ProcessPoolExecutor(processes, context, initializer=_live_with_parent)
     try:
@@ -130,8 +130,8 @@ def _count_in_workers(
 
 
 def _shut_down(pool: ProcessPoolExecutor) -> None:
-    """Let the workers end; a second Ctrl-C meanwhile would leave all waiting for each other."""
-    is_main = threading.current_thread() is threading.main_thread()  # the one it interrupts
+    """Let the workers end, without Ctrl-C: a second one would leave all waiting for each other."""
+    is_main = threading.current_thread() is threading.main_thread()  # the one Ctrl-C interrupts
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
     try:
         pool.shutdown(cancel_futures=True)
@@ -141,7 +141,7 @@ def _shut_down(pool: ProcessPoolExecutor) -> None:
 
 
 def _live_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it has ended; a pool whose owner is gone waits."""
+    """Leave Ctrl-C to the parent, and end when it ends: an orphaned worker would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:

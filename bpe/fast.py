@@ -1,9 +1,9 @@
-"""Encode text with NumPy: the ids of the plain road in `tokenizer.py`, many times as fast.
+"""Encode text with NumPy: the ids of `plain.py`, many times as fast.
 
-The plain road cuts a text with a regular expression and looks up one chunk after the other in a
-`dict`. Here the chunks of a block of text are found all at once (`fast_split.py`) and looked up
-all at once (`fast_table.py`): a chunk of up to 15 bytes is, with its length, exactly two numbers
-of 64 bits. What is not known yet is merged (`fast_merge.py`), and known from then on.
+`plain.py` cuts a text with a regular expression and looks up one chunk after the other in a `dict`.
+Here the chunks of a block of text are found all at once (`fast_split.py`) and looked up all at once
+(`fast_table.py`): a chunk of up to 15 bytes, with its length, fills exactly two numbers of 64 bits.
+Chunks that are not known yet are merged (`fast_merge.py`), and known from then on.
 """
 
 import threading
@@ -20,11 +20,12 @@ from bpe.split import Splitter
 
 BLOCK_CHARS = 1 << 19  # encoded together; takes some 50 bytes of memory a character
 KEPT_IDS = 1 << 21  # of all chunks remembered: 20 MB of novels have 62,000 chunks, 160,000 ids
-PLACE_BITS = 7  # of a place, for how many ids a chunk has
-KEPT_BYTES = 64  # of the longest chunk that is remembered; it has no more ids than bytes
+PLACE_BITS = 7  # the low bits of a place (see Memory): how many ids the chunk has
+KEPT_BYTES = 64  # in the longest chunk that is remembered; it has no more ids than bytes
 
-# What the key of a chunk keeps of the 16 bytes from its start, by its length, and the length, which
-# it has in the last of them. A chunk of more than 15 bytes has no key, and 0 for `high`.
+# The key of a chunk is the 16 bytes from its start, with 0 for those beyond its end, and its length
+# in the last one. For each length, KEEP masks what is kept, and LENGTHS is the length in its place.
+# A chunk of more than 15 bytes has no key, and 0 for `high`.
 KEY_BYTES = 15
 KEEP = [[255] * length + [0] * (16 - length) for length in range(KEY_BYTES + 1)] + [[0] * 16]
 KEEP_LOW, KEEP_HIGH = np.array(KEEP, np.uint8).view("<u8").astype(np.uint64).T.copy()  # (17,)
@@ -35,7 +36,7 @@ def chunk_keys(
     data: bytes, starts: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the key of each chunk of `data`, `low` and `high`, uint64."""
-    # The 8 bytes that begin at every byte; copied, for `take` would do so each time.
+    # The 8 bytes from every byte on; copied here, or `take` would copy them each time.
     words = np.ndarray((len(data) + 9,), "<u8", data + bytes(16), strides=(1,)).copy()
     length = np.minimum(lengths, KEY_BYTES + 1)
     low = words.take(starts) & KEEP_LOW.take(length)
@@ -44,10 +45,11 @@ def chunk_keys(
 
 
 class Memory:
-    """The ids of chunks: all in one array, and the place of each chunk's own in it.
+    """The ids of chunks, all in one array, and each chunk's place in it.
 
-    A place is where the ids begin, times 128, plus how many they are; 0 is none. Threads may look
-    up while one adds: what has been written stays, and ids are there before a place names them.
+    A place is where the chunk's ids begin, times 128, plus how many there are; 0 means none.
+    Threads may look up while one adds: what has been written stays, and ids are written before any
+    place points to them.
     """
 
     def __init__(self):
@@ -74,7 +76,7 @@ class Memory:
 
 
 class FastEncoder:
-    """Encodes text for one vocabulary and one of the named patterns. Threads may share it."""
+    """Encodes text for one vocabulary and pattern, GPT4 or GPT2. Threads may share it."""
 
     def __init__(self, merger: Merger, splitter: Splitter, kept_ids: int = KEPT_IDS):
         """Remember the chunks of about `kept_ids` ids, then start anew."""
@@ -86,7 +88,7 @@ class FastEncoder:
         kind_table(splitter.pattern)  # so that the first text need not wait for it
 
     def smaller(self) -> "FastEncoder":
-        """Make another for the same vocabulary that itself needs less than a megabyte."""
+        """Make an encoder for the same vocabulary that itself needs less than a megabyte."""
         return FastEncoder(self._merger.thrifty(), self._splitter, FIRST_ROWS // 2)
 
     def encode_lists(self, texts: Iterable[str], escaped: bool = False) -> Iterator[list[int]]:
@@ -145,9 +147,9 @@ class FastEncoder:
     def _learn(
         self, memory: Memory, chunks: Chunks, low: np.ndarray, high: np.ndarray, new: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Merge the chunks `new`, by their numbers, each distinct one once, and remember them.
+        """Merge the chunks numbered `new`, each distinct one once, and remember them.
 
-        Returns ids, and for each chunk where in these its own begin, and how many they are.
+        Returns ids and, for each chunk, where its own begin among them and how many there are.
         """
         low, high = low[new], high[new]
         short = np.flatnonzero(high)

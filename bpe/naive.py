@@ -1,24 +1,24 @@
 """Byte-pair encoding in its simplest form: read this first.
 
-Text is bytes (UTF-8), so 256 symbols can write any text down, but the sequences are long, and a
-model sees only so many symbols at a time and computes the same for each. Byte-pair encoding makes
-the sequences shorter and the list of symbols longer: find the two symbols that stand side by side
-most often, give that pair a symbol of its own, put it wherever the pair stands, repeat. A symbol's
-number is its id, the bytes that it stands for are a token.
+Text is bytes (UTF-8), so 256 symbols are enough to write any text. But then the sequences are long,
+and a model sees only so many symbols at a time and computes as much for each. Byte-pair encoding
+makes the sequences shorter and the list of symbols longer: find the two symbols that stand side by
+side most often, give that pair a symbol of its own, put it wherever the pair stands, and repeat. A
+symbol's number is its id; the bytes that it stands for are its token.
 
-A text is first cut into chunks, roughly words (by `split.py`: Splitter("gpt4").chunks(text)), and
-no pair reaches across a cut: "dog." and "dog!" are to share "dog". Three chunks, and the first two
+A text is first cut into chunks, roughly words (by `split.py`: Splitter("gpt4").chunks(text)). No
+pair reaches across a cut, so "dog." and "dog!" share "dog". Here are three chunks and the first two
 merges:
 
     l o w      l o w e r      n e w
-    lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l comes first
+    lo w       lo w e r       n e w       (l, o) stands twice; so does (o, w), but l's id is lower
     low        low e r        n e w       (lo, w) stands twice
 
-What is learned is only the list of pairs, in order. To encode a text, the merges are done to it
-in the same order: "slow" becomes s, low.
+All that is learned is the list of pairs, in order. To encode a text, apply the merges to it in the
+same order: "slow" becomes s, low.
 
-This is not for use: it counts everything again for every merge. `train.py` learns the same merges
-and `tokenizer.py` finds the same ids, fast; their tests take this module as the truth.
+This is for reading, not for use: it counts everything again for every merge. `train.py` learns the
+same merges and `tokenizer.py` finds the same ids, fast; their tests take this module as the truth.
 
 Sources: P. Gage, "A New Algorithm for Data Compression", 1994; R. Sennrich, B. Haddow, A. Birch,
 "Neural Machine Translation of Rare Words with Subword Units", 2016; on bytes rather than
@@ -30,7 +30,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 # The first 256 ids are the bytes. Any order would do; this is GPT-2's, which `tokenizers` and
-# tiktoken kept: first those that are a visible character in Latin-1 ("!" has id 0, "A" 32), then
+# tiktoken kept: first the bytes that are visible characters in Latin-1 ("!" has id 0, "A" 32), then
 # the rest.
 VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_ORDER = bytes(VISIBLE + [byte for byte in range(256) if byte not in VISIBLE])
@@ -69,7 +69,7 @@ def byte_ids(data: bytes) -> list[int]:
 def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
     """Learn up to `num_merges` merges, fewer if no pair is left.
 
-    Merge number i, from 0, makes the id 256 + i.
+    Merge number i, counted from 0, makes the id 256 + i.
 
     >>> merges = train([b"low", b"lower", b"new"], num_merges=2)
     >>> vocabulary(merges)[256:]
@@ -86,7 +86,7 @@ def train(chunks: Iterable[bytes], num_merges: int) -> list[Pair]:
 
 
 def encode(chunk: bytes, merges: list[Pair]) -> list[int]:
-    """Encode one chunk: do all merges to it, in the order in which they were learned.
+    """Encode one chunk: apply all merges to it, in the order in which they were learned.
 
     So a chunk becomes what `train` made of it.
 
@@ -111,7 +111,7 @@ def vocabulary(merges: Iterable[Pair]) -> list[bytes]:
 def decode(ids: Iterable[int], merges: list[Pair]) -> bytes:
     """Join the bytes that the ids stand for.
 
-    They are text only together: a character of several bytes may be cut between two tokens.
+    Only all together are they text: a character of several bytes may be split between two tokens.
 
     >>> merges = train([b"low", b"lower", b"new"], num_merges=2)
     >>> decode([82, 257], merges)  # the way back

@@ -1,7 +1,8 @@
 """Encode text chunk by chunk: cut it, merge each chunk, remember what came out.
 
 Text repeats its words, so most chunks are looked up rather than merged. `fast.py` does the same
-with NumPy, for text of some length; this is what it is held to, and what encodes the rest.
+with NumPy, for longer texts and the patterns GPT4 and GPT2. It must give the ids that this gives;
+whatever it does not take is encoded here.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ class PlainEncoder:
         self._cache = Cache(lambda chunk: encode_chunk(to_bytes(chunk)))
 
     def encode(self, text: str, escaped: bool = False) -> Iterator[int]:
-        """Encode `text`; `escaped`: bytes that were made text with Python's "surrogateescape"."""
+        """Encode `text`; `escaped`: it was bytes, decoded with Python's "surrogateescape"."""
         blocks = map(self._splitter.chunks, self._splitter.blocks(text))
         chunks = chain.from_iterable(blocks)
         if escaped:
@@ -34,7 +35,7 @@ class PlainEncoder:
 
 
 class Cache(dict):
-    """Remembers what each chunk was encoded to, up to CACHE_CHUNKS of them; then starts anew."""
+    """Remembers the ids of up to CACHE_CHUNKS chunks, then starts anew."""
 
     def __init__(self, encode: Callable[[str], list[int]]):
         self.encode = encode

@@ -1,8 +1,8 @@
 """Merge one chunk by the ranks of its pairs, and find the merges a list of tokens implies.
 
-`naive.encode` tries every merge in turn. Only the pairs that stand in the chunk matter, though:
-taking the one of lowest rank (the earliest learned), again and again, gives the same ids. This is
-not the cutting into chunks nor the remembering of them (`split.py`, `tokenizer.py`).
+`naive.encode` tries every merge in turn. But only the pairs that occur in the chunk matter: merging
+the one of lowest rank (the earliest learned), again and again, gives the same ids. Text is cut into
+chunks in `split.py`; the ids of chunks are remembered in `plain.py` and `fast.py`.
 """
 
 import base64
@@ -17,10 +17,10 @@ def merge_by_rank(ids: list[int], ranks: Mapping[Pair, int], made: Sequence[int]
     """Merge the pair of lowest rank, leftmost first, until there is none, in O(n log n).
 
     `made[rank]` is the id that the merge of that rank makes. The heap holds (rank, position) of
-    every pair seen; a merge leaves entries behind that are no longer true, skipped when they come
-    up. `before` and `after` link the positions that are left; -1 marks one swallowed by a merge.
+    every pair seen. A merge makes some entries stale; these are skipped when they come up. `before`
+    and `after` link the positions that are left; an id of -1 marks one swallowed by a merge.
     """
-    ids = [*ids, -1]  # the last one has a neighbour too
+    ids = [*ids, -1]  # so that the last one has a neighbour too
     before = [*range(-1, len(ids) - 1)]
     after = [*range(1, len(ids) + 1)]
     heap = [(ranks[pair], i) for i, pair in enumerate(pairwise(ids)) if pair in ranks]
@@ -42,7 +42,7 @@ def merge_by_rank(ids: list[int], ranks: Mapping[Pair, int], made: Sequence[int]
 def merges_from_ranks(tokens: Mapping[int, bytes]) -> list[Pair]:
     """Find the merges of a vocabulary that lists only what they make, lowest rank first.
 
-    A token was made by the last merge when its own bytes are merged by all merges before it.
+    A token's bytes, merged by all earlier merges, come down to two tokens: the pair that made it.
     Raises ValueError for a token that byte-pair encoding could not have made at its place.
     """
     ids = {token: id for id, token in tokens.items()}
@@ -65,7 +65,7 @@ def merges_from_ranks(tokens: Mapping[int, bytes]) -> list[Pair]:
 
 
 def require_every_byte(tokens: Collection[bytes]) -> None:
-    """Raise ValueError for the first byte that is no token."""
+    """Raise ValueError for the first byte that is not a token."""
     for byte in range(256):
         if bytes([byte]) not in tokens:
             raise ValueError(

@@ -1,8 +1,7 @@
 """Encode text into ids and decode ids into text, with a vocabulary learned or loaded.
 
 The names are tiktoken's. `naive.py` says what encoding is; `plain.py` makes it quick, and `fast.py`
-very quick for text of some length. This is not the training (`train.py`) nor the file formats
-(`loading.py`).
+very quick for longer texts. Training is in `train.py`, the file formats in `loading.py`.
 
 Every str comes back from `decode(encode(text))`, lone surrogates included (tiktoken and
 `tokenizers` replace or refuse those), and every bytes from `decode_bytes(encode_bytes(data))`.
@@ -27,9 +26,9 @@ from bpe.split import Splitter, to_bytes, to_text
 from bpe.stream import cut_stream, encode_stream
 from bpe.vocabulary import check_vocabulary
 
-INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # UTF-8 begins none with these (RFC 3629, section 3)
+INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # begin no character of UTF-8 (RFC 3629, section 3)
 ONE_STR = "texts is one str; it must be several: put it into a list, [text]"
-FAST_CHARS = 1000  # so much text is as fast in the plain way as with NumPy
+FAST_CHARS = 1000  # characters; shorter texts are faster in the plain way than with NumPy
 
 Chosen = str | Collection[str]  # special tokens: some of them, or "all"
 
@@ -47,8 +46,8 @@ class Tokenizer:
     ):
         """Build a tokenizer from what each ordinary id stands for and the merges, in order.
 
-        `ignore_merges`: a chunk that is a token as it stands gets its id, reachable by merges or
-        not. Raises ValueError where ids, tokens and merges contradict each other.
+        `ignore_merges`: a chunk that is itself a token gets that token's id, whether merges reach
+        it or not. Raises ValueError if ids, tokens and merges contradict each other.
         """
         self.tokens = dict(tokens)
         self.merges = list(merges)
@@ -85,15 +84,15 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Load a tokenizer from a file, or from the folder it is in.
 
-        `tokenizer.json`, Hugging Face's: says all itself. `vocab.json` and `merges.txt`, GPT-2's,
-        either of the two: pattern "gpt2", <|endoftext|> and those in `added_tokens.json`, unless
-        you say otherwise. A `.tiktoken` rank file: what tiktoken gives to o200k_base,
-        cl100k_base and r50k_base, if it is one of them; else pattern "gpt4" and no special tokens,
-        unless you say otherwise.
+        Hugging Face's `tokenizer.json` says everything itself. For the others these are the
+        defaults. GPT-2's `vocab.json` and `merges.txt` (name either): pattern "gpt2", and as
+        special tokens <|endoftext|> and those in `added_tokens.json`. A `.tiktoken` rank file: what
+        tiktoken uses for it, if it is o200k_base, cl100k_base or r50k_base; else pattern "gpt4" and
+        no special tokens.
 
-        A dict of `special_tokens` says their ids; a list gives them those after the last rank, or
-        in `vocab.json`. Raises ValueError where the file is damaged, contradicts itself, or needs
-        what this tokenizer does not have.
+        A dict of `special_tokens` gives their ids. For a list these are the ids in `vocab.json`,
+        or those after the last rank. Raises ValueError if the file is damaged, contradicts itself,
+        or needs what this tokenizer does not have.
         """
         try:
             return cls(**loading.read(path, pattern, special_tokens))
@@ -103,8 +102,8 @@ class Tokenizer:
     def save(self, path: str | Path) -> None:
         """Write `tokenizer.json`, or a rank file where `path` ends in .tiktoken.
 
-        A rank file keeps neither the pattern nor the special tokens. Raises ValueError where the
-        format cannot say what this tokenizer does.
+        A rank file keeps neither the pattern nor the special tokens. Raises ValueError if the
+        format cannot express what this tokenizer does.
         """
         loading.write(path, self)
 
@@ -112,7 +111,7 @@ class Tokenizer:
         return f"<bpe.Tokenizer of {self.n_vocab:,} symbols>"
 
     def __reduce__(self):
-        # For sending to worker processes: without what it remembers.
+        # For sending to worker processes: without the caches.
         parts = self.tokens, self.merges, self.splitter.pattern, self.special_tokens
         return Tokenizer, (*parts, self.ignore_merges)
 
@@ -129,7 +128,7 @@ class Tokenizer:
         return list(self._encode_each(list(texts)))
 
     def encode_single_token(self, text: str | bytes) -> int:
-        """Give the id of one token, special or not. Raises ValueError where `text` is none."""
+        """Give the id of one token, special or not. Raises ValueError if `text` is not one."""
         token = text if isinstance(text, bytes) else to_bytes(text)
         id = self.special_tokens.get(text, self._ids.get(token))
         if id is None:
@@ -141,7 +140,7 @@ class Tokenizer:
     ) -> list[int]:
         """Encode `text`, and the special tokens in `allowed_special` as such ("all": every one).
 
-        Raises ValueError where the text holds one of `disallowed_special` ("all": every one not
+        Raises ValueError if the text holds one of `disallowed_special` ("all": every one not
         allowed), so that nobody's text can pass for a special token unnoticed. With
         `disallowed_special=()` the others are ordinary text.
         """
@@ -183,9 +182,9 @@ class Tokenizer:
     ) -> Iterator[int]:
         """Encode texts, such as the lines of a file, as the one text they are together.
 
-        Yields its ids one by one, and holds less than a megabyte of a text of any length (with a
-        pattern of one's own, or where there is no place to cut, as in letters alone: all of it).
-        Raises as `encode`, when it comes to the place.
+        Yields its ids one by one. Of a text of any length, less than a megabyte is held in memory;
+        all of it with a pattern other than "gpt4" and "gpt2", or where there is no place to cut, as
+        in letters alone. Raises as `encode` does, when it comes to the place.
         """
         allowed, disallowed = choose(self.special_tokens, allowed_special, disallowed_special)
         parts = cut_stream(texts, allowed, disallowed, self.splitter.known)
@@ -197,7 +196,7 @@ class Tokenizer:
         try:
             return self.encode_ordinary(data.decode("utf-8"))
         except UnicodeDecodeError:
-            # Each invalid byte becomes a lone surrogate, to the pattern a kind of punctuation.
+            # Each invalid byte becomes a lone surrogate, which the pattern takes for punctuation.
             return next(self._encode_each([data.decode("utf-8", "surrogateescape")], escaped=True))
 
     def _encode_each(self, texts: Sequence[str], escaped: bool = False) -> Iterator[list[int]]:
@@ -213,7 +212,7 @@ class Tokenizer:
     # ---- ids to text ----------------------------------------------------------------------
 
     def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
-        """Decode ids into text; bytes that are no UTF-8 become U+FFFD. Raises as `decode_bytes`.
+        """Decode ids into text; bytes that are not UTF-8 become U+FFFD. Raises as `decode_bytes`.
 
         `errors`: what to do with such bytes, "replace", "ignore" or "strict" (raises
         UnicodeDecodeError, a ValueError).
@@ -228,7 +227,7 @@ class Tokenizer:
         """Decode ids into text, and tell at which character of it each id begins.
 
         An id that begins inside a character has the offset of that character. Raises as
-        `decode_bytes`, and UnicodeDecodeError, a ValueError, where the bytes are no UTF-8.
+        `decode_bytes`, and UnicodeDecodeError, a ValueError, if the bytes are not UTF-8.
 
         >>> tokenizer = Tokenizer.from_merges([])  # a token is a byte; "é" has two
         >>> tokenizer.decode_with_offsets(tokenizer.encode("née"))
@@ -275,7 +274,7 @@ class Tokenizer:
 
     @property
     def eot_token(self) -> int:
-        """The id of <|endoftext|>. Raises ValueError where there is none."""
+        """The id of <|endoftext|>. Raises ValueError if there is none."""
         if END_OF_TEXT not in self.special_tokens:
             raise ValueError(
                 f"there is no special token {END_OF_TEXT}; name it in special_tokens when training"

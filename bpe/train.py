@@ -1,11 +1,11 @@
 """Learn the merges of a byte-level BPE tokenizer, fast.
 
 `naive.py` says what is learned: the same merges come out here. Two things make it fast. Text
-repeats its words, so `count.py` first reduces it to its distinct chunks and how often each stands
-in it. And a merge touches few places, so the counts of pairs are corrected there rather than taken
+repeats its words, so `count.py` first reduces it to its distinct chunks and how often each occurs.
+And a merge touches few places, so the counts of pairs are corrected there instead of being taken
 anew (`corpus.py`).
 
-This is not the cutting of the text (`split.py`) nor the encoding (`tokenizer.py`).
+The text is cut in `split.py`, and encoded in `tokenizer.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,10 +30,10 @@ def train(
 ) -> Tokenizer:
     """Learn a tokenizer of `vocab_size` symbols: 256 bytes, then merges, then special tokens.
 
-    The pair with the highest count is merged; of equal counts, the lowest pair of ids. Where a
-    special token's text stands in `texts`, it is left out and nothing is merged across it. A text
-    may come in pieces, as an iterable of str, so that it need not fit in memory. Raises ValueError
-    for a `vocab_size` below what bytes and special tokens take, or above what the texts
+    The pair with the highest count is merged; of equal counts, the lowest pair of ids. Where the
+    text of a special token occurs in `texts`, it is left out and nothing is merged across it. A
+    text may come in pieces, as an iterable of str, so that it need not fit in memory. Raises
+    ValueError for a `vocab_size` below what bytes and special tokens take, or above what the texts
     can give. Options: those of `train_with_report`.
     """
     return train_with_report(texts, vocab_size, pattern, special_tokens, **options)[0]
@@ -50,11 +50,11 @@ def train_with_report(
     total_bytes: int | None = None,
     at_most: bool = False,
 ) -> tuple[Tokenizer, dict]:
-    """Train, and report the documents, and the bytes and tokens of their text.
+    """Train, and report how many documents there were, and how many bytes and tokens in them.
 
-    Long texts are counted in so many worker `processes` (default: one a core). With `progress`,
-    bars are drawn on a terminal; `total_bytes` tells the first how much text there will be. With
-    `at_most`, a text that cannot give `vocab_size` symbols gives as many as it can.
+    If there is much text, this many worker `processes` count it (default: one per core). With
+    `progress`, bars are drawn on a terminal; `total_bytes` tells the first how much text there will
+    be. With `at_most`, a text that cannot give `vocab_size` symbols gives as many as it can.
     """
     splitter = Splitter(pattern)
     special_texts = check_special_tokens(special_tokens)
@@ -84,7 +84,7 @@ def train_with_report(
 
 
 def _check_size(vocab_size: int, least: int) -> None:
-    """Raise ValueError for what is no number of symbols, `least` or more."""
+    """Raise ValueError unless `vocab_size` is a whole number of at least `least`."""
     if not isinstance(vocab_size, Integral):
         raise ValueError(f"vocab_size is {vocab_size!r}; it must be a whole number: write 32768")
     if vocab_size < least:

@@ -6,7 +6,7 @@ In every head, position t spreads the weight 1 over itself and the positions bef
 
 Generation does not keep these weights (decode.py), so they are computed once more: the blocks
 before the layer as in training, then the layer's queries and keys. A large weight says where a
-head takes from, not why: what it takes, and what becomes of it, it does not say.
+head takes something from. It does not say why, what it takes, or what becomes of it.
 
 Source: Vaswani et al. 2017, "Attention Is All You Need"; on how far weights explain, Jain and
 Wallace 2019, "Attention is not Explanation".
@@ -37,7 +37,7 @@ def attention_weights(model, ids, layer):
         x, p[name + "ln_1.weight"], p[name + "ln_1.bias"], c.layer_norm_epsilon
     )
     qkv, _ = ops.linear_forward(h, p[name + "attn.c_attn.weight"], p[name + "attn.c_attn.bias"])
-    # bfloat16 has too few digits for it, and CuPy no product of several matrices
+    # bfloat16 has too few digits, and CuPy cannot multiply stacks of its matrices
     qkv = qkv.astype(np.promote_types(qkv.dtype, np.float32), copy=False)
     q, k, _ = split_heads(qkv, c.n_head)  # each (1, H, T, D)
     scores = (q @ k.transpose(0, 1, 3, 2) / math.sqrt(q.shape[-1]))[0]  # (H, T, S)

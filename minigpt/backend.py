@@ -1,8 +1,8 @@
-"""Where arrays live: NumPy on a CPU or CuPy on a GPU. The only file that names cupy.
+"""Where arrays live: NumPy on a CPU or CuPy on a GPU. Outside cuda/ only this file names cupy.
 
 Code follows the array. A function that gets an array asks `array_module(x)` for the library it
 belongs to; a model asks its `Device` once for that library and for the module of operations
-made for it. So the same `model.py` runs on both, and no other file asks which one it is.
+made for it. So the same `model.py` runs on both, and few other files ask which one it is.
 
 Sources: for memory, mallopt(3) of the GNU C library and madvise(2) of Linux.
 """
@@ -33,18 +33,19 @@ class Device:
 
     `row_ops` are those of generation, see row_ops.py.
 
-    `precision` says what is computed with: the fewer bits, the faster a GPU multiplies.
+    `precision` is the kind of numbers to compute with: the fewer bits, the faster a GPU multiplies.
 
         fp32: float32, which has 24 significant bits
-        tf32: float32 whose matrix products round their factors to 10 bits behind the point
+        tf32: float32 whose matrix products round their factors to 10 bits after the point
         bf16: bfloat16, the upper half of a float32: as wide a range, 8 significant bits
 
-    After 1 the next number of bfloat16 is 1.0078. Many a step of training is smaller, and would be
-    rounded away: so weights are kept in float32, and a copy of them in bfloat16 is computed with
+    The next bfloat16 after 1 is 1.0078. Many steps of training are smaller than that, and would be
+    rounded away. So weights are kept in float32, and a copy of them in bfloat16 is used to compute
     (see GPT). Sums, losses, gradients of weights and the optimizer are float32, whatever the
     precision.
 
-    `matmul` multiplies matrices so; `graphs` is the module that captures a training step, or None.
+    `matmul` multiplies matrices in this precision; `graphs` is the module that captures a training
+    step, or None.
     """
 
     name: str
@@ -65,16 +66,16 @@ class Device:
 
     @property
     def low(self):
-        """The type that weights are copied to for computing, None where they are used as are."""
+        """The type that weights are copied to for computing, None if they are used as they are."""
         return "bfloat16" if self.precision == "bf16" else None
 
 
 def open_device(name="cpu", precision=None):
     """Return the Device called `name`, "cpu" or "gpu", that computes in `precision`.
 
-    By default that is bf16 on a GPU that can, and fp32 everywhere else. "gpu:tf32" is short for
-    the two. Raises ValueError for another name or precision, and where the GPU, its driver or
-    CuPy is missing or too old.
+    By default that is bf16 on a GPU that has it, and fp32 everywhere else. "gpu:tf32" is short for
+    a name and a precision. Raises ValueError for any other, and if the GPU, its driver or CuPy is
+    missing or too old.
     """
     from minigpt import cpu_ops, cpu_rows  # here, since they import this file
 
@@ -107,10 +108,10 @@ def _open_gpu(precision):
 
 
 def take_gpu(index, n):
-    """Have `open_device` open the GPU with this index: n processes here want one each.
+    """Make `open_device` open the GPU with this index: n processes here want one each.
 
-    They are a cluster's (cluster.py), and it must be called before anything is on a GPU. Raises
-    ValueError where there are fewer GPUs, or no NCCL to add up gradients with.
+    They are a cluster's (cluster.py). This must be called before anything is on a GPU. Raises
+    ValueError if there are fewer GPUs, or no NCCL to add up gradients with.
     """
     from minigpt.cuda.nccl import library  # here, since that imports this file
 
@@ -151,8 +152,8 @@ def keep_freed_memory():
     """Have the C library keep freed arrays for reuse; return whether it could.
 
     glibc gives a large block back to the kernel as soon as it is freed, and the kernel hands it
-    out again zeroed, page by page. A training step makes and frees the same arrays thousands of
-    times, so this costs a third of the time. Elsewhere than under glibc nothing is changed.
+    out again zeroed, page by page. Training makes and frees the same arrays thousands of times, so
+    this costs a third of the time. Without glibc nothing is changed.
     """
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
     if not sys.platform.startswith("linux"):
@@ -163,7 +164,7 @@ def keep_freed_memory():
     except (OSError, AttributeError):
         return False
     settings = {
-        M_MMAP_THRESHOLD: 32 << 20,  # bytes, the largest it takes: smaller blocks are of the heap,
+        M_MMAP_THRESHOLD: 32 << 20,  # bytes, the largest it takes: smaller blocks are in the heap,
         M_TRIM_THRESHOLD: 2**31 - 1,  # which then must not shrink whenever its end is free
         M_ARENA_MAX: 1,  # a thread's own heap would be given back whatever the threshold is
     }
@@ -174,23 +175,23 @@ def keep_freed_memory():
 
 
 def use_huge_pages(library):
-    """Ask the kernel for pages of 2 MB where arrays will be, HEAP bytes of it; tell whether it may.
+    """Ask the kernel for 2 MB pages for the first HEAP bytes of arrays; tell whether it agreed.
 
-    A processor reads ahead to the end of a page only, and it has to look up where each page is, of
-    which it can remember some. With pages of 4 kB a pass over an array of 1.5 MB takes a sixth
-    longer. What is allocated here is freed at once: the kernel gives memory only where something
-    is written, and `keep_freed_memory` has the C library keep the addresses.
+    A processor reads ahead only to the end of a page, and it has to look up where each page is; it
+    remembers only some of these places. With pages of 4 kB a pass over an array of 1.5 MB takes a
+    sixth longer. What is allocated here is freed at once: the kernel gives memory only where
+    something is written, and `keep_freed_memory` has the C library keep the addresses.
     """
     M_MMAP_MAX, MADV_HUGEPAGE = -4, 14
     library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     library.free.argtypes = [ctypes.c_void_p]
     library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    library.mallopt(M_MMAP_MAX, 0)  # of the heap, though it is large
+    library.mallopt(M_MMAP_MAX, 0)  # the next block is in the heap, though it is large
     start = library.malloc(HEAP)
     library.mallopt(M_MMAP_MAX, 1 << 16)  # as it was
     if not start:
         return False
-    page = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE  # the first that is all of the heap
+    page = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE  # the first that lies wholly in the block
     done = library.madvise(page, HEAP - (page - start), MADV_HUGEPAGE) == 0
     library.free(start)
     return done

@@ -1,17 +1,17 @@
 """A running batch: rows that go on together, each of which may come and go between two steps.
 
-Rows share a step so that the weights are read from memory once for all. What is over leaves at
-once, and what waits takes its place, instead of all waiting for the longest text: continuous
-batching (Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based Generative
-Models"). Each row has its own window, settings and random numbers.
+Rows share a step so that the weights are read from memory once for all of them. A row that is over
+leaves at once and one that waits takes its place, instead of all waiting for the longest text:
+continuous batching (Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based
+Generative Models"). Each row has its own window, settings and random numbers.
 
 A row gets the ids it would get alone with the same seed, whatever is beside it and whenever it
-joined. On a CPU its logits are the same to the last bit (cpu_rows.py says how); they are drawn from
-along rows of one length, the vocabulary's, which rounds the same for one row and for many; and a
-prompt is read by itself, in chunks that depend on nothing but its own length. So a step may be
-shared out to the cores: see shares.py.
+joined. On a CPU its logits are the same to the last bit (cpu_rows.py says how). Drawing works along
+rows of one length, the vocabulary's, which rounds the same for one row and for many. And a prompt
+is read by itself, in chunks that depend on nothing but its own length. So a step may be shared out
+to the cores: see shares.py.
 
-This knows ids only and checks nothing: sample.py says what may be asked for.
+This knows ids only and checks nothing: sample.py checks what is asked for.
 """
 
 import math
@@ -33,10 +33,10 @@ CHUNK = 256  # ids of a prompt that are read at a time
 
 @dataclass(frozen=True)
 class Plan:
-    """How rows are to go on, as `check_plan` has found it right.
+    """How rows are to go on, already checked by `check_plan`.
 
-    `stop` holds ids; `n_top` is how many alternatives each Token has, None: neither those nor
-    log-probabilities; of the model's symbols only the first `n_vocab` mean something.
+    `stop` holds ids. `n_top` is how many alternatives each Token has; None means neither those nor
+    log-probabilities. Of the model's symbols only the first `n_vocab` mean something.
     """
 
     max_new_tokens: int
@@ -58,11 +58,11 @@ class Row:
         self.prompt, self.window, self.plan = ids, ids[-n_positions:], plan
         self.rng = np.random.default_rng(seed)
         self.seen = set(ids)  # for the repetition penalty
-        self.counts = Counter()  # how often it wrote each id, for the two others
+        self.counts = Counter()  # how often it wrote each id, for the two other penalties
         self.slot = None  # its place in a batch
         self.unread = True  # whether its window has to be read into the cache
         self.logits = None  # (V,) of what comes next, when known
-        self.n_new, self.error, self.stopped_by = 0, None, None  # by an id to stop at
+        self.n_new, self.error, self.stopped_by = 0, None, None  # stopped_by: an id of plan.stop
         self.finish_reason = None if plan.max_new_tokens else "length"
 
     @property
@@ -75,7 +75,7 @@ class Row:
         self.finish_reason = reason
 
     def append(self, id):
-        """Take the next id; return whether it belongs to the text, as one to stop at does not."""
+        """Take the next id; return whether it belongs to the text: an id to stop at does not."""
         if id in self.plan.stop:
             self.stopped_by = id
             self.end("stop")
@@ -127,9 +127,9 @@ class Batch:
     def step(self, most=math.inf):
         """Draw the next token of the rows; return a list of (Row, Token or None if it ended).
 
-        At most about `most` ids of prompts are read, so that the other rows need not wait long: a
-        row whose prompt is not read yet is not in the list. A row whose scores are no numbers ends
-        with its `error` set.
+        At most about `most` ids of prompts are read, so that the other rows need not wait long. A
+        row whose prompt is not wholly read yet is not in the list. A row whose scores are not
+        numbers ends with its `error` set.
         """
         self._release()
         rows = self.rows
@@ -138,7 +138,7 @@ class Batch:
         readings = self._readings(most)
         drawn = {}
         threads = team()
-        n = threads.n if self.decoder.in_cache else 1  # else each would read all from memory
+        n = threads.n if self.decoder.in_cache else 1  # else each would read all weights anew
         threads.run(lambda share: drawn.update(self._work(*share)), share_out(readings, going, n))
         ready = [row for reading in readings if reading.whole for row in reading.rows]
         return [(row, drawn[row]) for row in ready + going]

@@ -7,13 +7,13 @@
     \"\"\"                begins a message of several lines, and ends it
     /help, /quit       or /exit, /bye, Ctrl-D to leave; Ctrl-C stops an answer
 
-At a terminal the arrow keys edit the line and bring earlier ones back, until one leaves: no file is
-kept of what was said. Several lines that are pasted are one message where Python has GNU readline;
-where it has libedit (macOS) or neither (Windows), each is one. So it is from a pipe:
-`echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
+At a terminal the arrow keys edit the line and bring earlier ones back; on leaving these are
+forgotten, and no file is kept of what was said. Several pasted lines are one message where Python
+has GNU readline; where it has libedit (macOS) or neither (Windows), each line is one. From a pipe
+each line is one too: `echo "Who are you?" | python -m minigpt chat out/chat` prints an answer.
 
-What is older than the window is forgotten, an exchange at a time, see chat_format.render_prompt.
-This is not the model (sample.py) nor a server.
+What no longer fits the window is forgotten, an exchange at a time, see chat_format.render_prompt.
+Generation is in sample.py, the server in serve.py.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ QUOTES = '"""'  # around a message of several lines, as Ollama has it
 class Chat:
     """A conversation with a model; `messages` is what was said.
 
-    `n_forgotten` is how many exchanges before the last question it was no longer given.
+    `n_forgotten` is how many exchanges before the last question the model was no longer given.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Chat:
     ):
         """Begin one; an answer has at most `max_new_tokens`, by default what the window has left.
 
-        A third of the window is kept for it, or what it may have, if that is less.
+        A third of the window is kept for the answer, or `max_new_tokens` if that is less.
         """
         check_temperature(temperature)
         if max_new_tokens is not None:
@@ -56,7 +56,7 @@ class Chat:
     def ask(self, text, temperature=None):
         """Yield the assistant's answer to `text`, piece by piece, and note what was said.
 
-        Where the reader stops early, what came until then is what was said. Raises ValueError
+        If the reader stops early, what came until then is what was said. Raises ValueError
         for a message that is empty or does not fit the window.
         """
         system = [{"role": "system", "content": self.system}] if self.system else []
@@ -98,7 +98,7 @@ class Chat:
         *self.messages, question, _ = said
         try:
             return self.ask(question["content"], max(self.temperature, RETRY_TEMPERATURE))
-        except ValueError:  # with a longer word of the system it may not fit
+        except ValueError:  # after a longer /system it may not fit
             self.messages = said
             raise
 
@@ -108,7 +108,7 @@ class Chat:
 
 
 def check_temperature(temperature):
-    """Raise ValueError for what is no temperature, before anything is asked."""
+    """Raise ValueError for what is not a temperature, before anything is asked."""
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature is {temperature}; it must be 0 or more")
 
@@ -143,7 +143,7 @@ def obey(chat, line):
 def read_message(read):
     """Return (a message, whether it is a command): a line, or several between two QUOTES.
 
-    What is between quotes is no command; "" is nothing. Raises EOFError at the end.
+    What is between quotes is not a command; "" is nothing. Raises EOFError at the end.
     """
     line = read("> ").strip()
     if not line.startswith(QUOTES):
@@ -201,7 +201,7 @@ def forgotten(n):
 def run(folder, device="cpu", prompt=None, **settings):
     """Talk to the assistant in `folder` until the user leaves; see Chat for the settings.
 
-    With a `prompt` only that is answered.
+    If there is a `prompt`, only that is answered.
     """
     model, tokenizer = load(folder, device)
     check_template(folder, tokenizer)
@@ -215,7 +215,7 @@ def run(folder, device="cpu", prompt=None, **settings):
             write(piece)
         print()
         return
-    with contextlib.suppress(AttributeError):  # what is no UTF-8 ends no conversation
+    with contextlib.suppress(AttributeError):  # bytes that are not UTF-8 must not end the talk
         sys.stdin.reconfigure(errors="replace")
     at_terminal = sys.stdin.isatty()
     if at_terminal:

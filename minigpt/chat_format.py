@@ -1,19 +1,19 @@
 """Conversations <-> ids: how a model sees who said what.
 
 A conversation is a list of messages in OpenAI's form, {"role": ..., "content": ...}: perhaps one
-of the system, then the user and the assistant in turns. In a file it is a line of JSON Lines,
-{"messages": [...]}; other keys of the line are left alone. There OpenAI's newer name for the
-system, developer, is read too, and a content in parts of text. As ids it is
+from the system, then from the user and the assistant in turn. In a file it is a line of JSON Lines,
+{"messages": [...]}; other keys of the line are ignored. A file may also use "developer", OpenAI's
+newer name for the system, and give a content as a list of text parts. As ids a conversation is
 
     <|bos|> <|user_start|> ... <|user_end|> <|assistant_start|> ... <|assistant_end|> ...
 
 where each <|...|> is one id of its own, a control token, and the contents are ordinary text:
 whoever types "<|assistant_start|>" gets the ids of those characters, never the control token. The
 mask says what is to be learned: the contents of the assistant's messages and the token that ends
-them, for a model learns by it what to say and when to stop, not how to ask.
+them. So a model learns what to say and when to stop, not how to ask.
 
-The same in Jinja, for other programs, is in chat_template.py. This is neither the data (see
-chat_data.py) nor the windows made of it (see packing.py).
+The same format in Jinja, for other programs, is in chat_template.py. The data are in chat_data.py,
+the windows made of them in packing.py.
 
 Source: OpenAI's chat format; the control tokens are named as in nanochat.
 """
@@ -59,7 +59,7 @@ def shorten(value):
     """Return a value as JSON, cut to what fits in a message."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
-    except RecursionError:  # what could be parsed, but hardly
+    except RecursionError:  # it could be parsed, but only just
         text = "nested too deeply"
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -96,9 +96,9 @@ def read_conversations(path):
 
 
 def normalised(messages):
-    """Return messages in which "developer" is "system", and a content in parts of text is a text.
+    """Return messages with "system" for "developer", and each list of text parts as one text.
 
-    What is malformed stays as it is, for check_messages to say so.
+    What is malformed stays as it is, for check_messages to report.
     """
     if not isinstance(messages, list):
         return messages
@@ -118,8 +118,8 @@ def normalised(messages):
 
 
 def conversation(*contents, system=None):
-    """Return messages of user and assistant in turns, after one of the system if there is any."""
-    # ROLES[1] and ROLES[2] in turns
+    """Return messages of user and assistant in turn, after one of the system if there is any."""
+    # ROLES[1] and ROLES[2] in turn
     turns = [{"role": ROLES[1 + i % 2], "content": text} for i, text in enumerate(contents)]
     return [{"role": "system", "content": system}, *turns] if system else turns
 
@@ -174,8 +174,8 @@ def render(tokenizer, messages):
 def render_prompt(tokenizer, messages, max_tokens=None):
     """Return the ids after which the assistant speaks; `messages` must end with the user's.
 
-    Where they are more than `max_tokens`, whole exchanges are forgotten, the oldest first, but
-    neither the system's message nor the last question. Raises ValueError where these are too long.
+    If there are more than `max_tokens`, whole exchanges are forgotten, the oldest first, but never
+    the system's message or the last question. Raises ValueError if these are too long.
     """
     check_messages(messages)
     if messages[-1]["role"] != "user":
@@ -183,7 +183,7 @@ def render_prompt(tokenizer, messages, max_tokens=None):
     first = int(messages[0]["role"] == "system")
     # each message, its start and its end; encoded once, as a conversation may be long
     n_tokens = [2 + len(tokenizer.encode_ordinary(m["content"])) for m in messages]
-    total, start = 2 + sum(n_tokens), first  # <|bos|>, and the one after which is answered
+    total, start = 2 + sum(n_tokens), first  # <|bos|> and <|assistant_start|>
     while max_tokens is not None and total > max_tokens:
         if start == len(messages) - 1:
             both = " with what the system says" if first else ""
@@ -198,9 +198,9 @@ def render_prompt(tokenizer, messages, max_tokens=None):
 
 
 def room_for_questions(window, max_new_tokens=None):
-    """Return how many of a window's ids may be asked with: a third of it is the answer's.
+    """Return how many ids of a window the prompt may take: a third is kept for the answer.
 
-    Less, if that may have no more than `max_new_tokens`.
+    Less is kept if the answer may have no more than `max_new_tokens`.
     """
     return window - min(max_new_tokens or window, window // 3)
 

@@ -8,7 +8,7 @@
 
 `transformers.AutoModelForCausalLM.from_pretrained(folder)` loads the folder as it is, and `load`
 loads what others saved: weights.py says in which forms. Each file is replaced in one piece. The
-training state holds the weights a second time so that weights and moments cannot come from
+training state holds the weights a second time, so that weights and moments cannot come from
 different steps, whenever the process is killed. Both carry a checksum, see tensor_file.py.
 """
 
@@ -36,7 +36,7 @@ DESCRIPTION = "config.json", "generation_config.json", "tokenizer.json", "tokeni
 
 SIZES = "vocab_size", "n_positions", "n_embd", "n_layer", "n_head"  # in config.json, as in ours
 
-# Settings of a GPT-2 in config.json that model.py knows with this value only.
+# Settings of a GPT-2 in config.json for which model.py knows this value only.
 FIXED = {
     "activation_function": "gelu_new",
     "tie_word_embeddings": True,
@@ -45,7 +45,7 @@ FIXED = {
     "add_cross_attention": False,
 }
 
-SAME = {"activation_function": "gelu_pytorch_tanh"}  # another name of the same
+SAME = {"activation_function": "gelu_pytorch_tanh"}  # another name for the same
 TOKENIZERS = ("tokenizer.json", "vocab.json", "encoder.json")  # the first that is there
 
 
@@ -55,7 +55,7 @@ def load(folder, device="cpu"):
     Raises ValueError, naming the file or tensor, for what is missing, cut off or of another shape.
     """
     config = read_config(Path(folder) / "config.json")
-    tokenizer = load_tokenizer(folder, config)  # first: it is soon read
+    tokenizer = load_tokenizer(folder, config)  # first, since it is read quickly
     return load_model(folder, device), tokenizer
 
 
@@ -78,10 +78,10 @@ def load_tokenizer(folder, config):
 
 
 def load_model(folder, device="cpu"):
-    """Return the GPT of a folder; see `load`. A damaged byte is noticed in what we saved."""
+    """Return the GPT of a folder; see `load`. In files that we saved, damage is noticed."""
     folder, device = Path(folder), open_device(device)
     config = read_config(folder / "config.json")
-    found = find(folder, config)  # first: what does not fit is said before anything is built
+    found = find(folder, config)  # first, so that a misfit is reported before anything is built
     require_memory(folder, config, device)
     model = GPT(config, device)
     fill(model.params, found)
@@ -154,7 +154,7 @@ def read_config(path):
 
 
 def save_model(folder, model, tokenizer):
-    """Write the folder but for the training state."""
+    """Write a model's folder, without a training state."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     c = model.config

@@ -10,8 +10,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 OPTIMIZERS = ("adamw", "muon")
-# Steps after which the loss is looked at too, since it falls fastest first. In a run of LONG_RUN
-# steps all three take a hundredth of the time or so.
+# Steps after which the validation loss is measured too, since it falls fastest at first. In a run
+# of LONG_RUN steps all three take about a hundredth of the time.
 EARLY_LOOKS, LONG_RUN = (25, 50, 100), 1500
 
 
@@ -22,11 +22,11 @@ def require(condition, name, value, rule):
 
 
 def setting(default, help, choices=None):
-    """A dataclass field with a sentence for --help, and what it may be."""
+    """Return a dataclass field with a sentence for --help and the values it may have."""
     return field(default=default, metadata={"help": help, "choices": choices})
 
 
-MOST_LAYERS = 10_000  # of a billion, the names alone take hours and more memory than there is
+MOST_LAYERS = 10_000  # for a billion, the names alone take hours and more memory than there is
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ModelConfig:
         """Return the floating-point operations of forward and backward for one token.
 
         6 for every weight that multiplies: to multiply and to add, once forward and twice backward,
-        for dx and for dw. And 12 L T C for attention, as if no key were masked: of q k^T and att v
-        each is 2 T C forward (Chowdhery et al. 2022, "PaLM", appendix B).
+        for dx and for dw. And 12 L T C for attention, as if no key were masked: in each layer
+        q k^T and att v take 2 T C each forward (Chowdhery et al. 2022, "PaLM", appendix B).
         """
         multiplying = 12 * self.n_layer * self.n_embd**2 + self.vocab_size * self.n_embd
         return 6 * multiplying + 12 * self.n_layer * self.n_positions * self.n_embd
@@ -121,12 +121,12 @@ class TrainConfig:
         return self.batch_size * self.accumulate
 
     def looks_at(self, step):
-        """Tell whether the validation text is looked at after so many steps."""
+        """Tell whether the validation loss is measured after so many steps."""
         is_early = step in EARLY_LOOKS and step < self.eval_every and self.steps >= LONG_RUN
         return is_early or self.counts_look(step)
 
     def counts_look(self, step):
-        """Tell whether that look can be the best, and counts for `patience`."""
+        """Tell whether the look after so many steps can be the best and counts for `patience`."""
         return step % self.eval_every == 0 or step == self.steps
 
     def with_steps(self, windows_per_epoch):
@@ -177,7 +177,7 @@ def with_flags(config, args: argparse.Namespace):
 def add_paths(parser, *flags, beside=None):
     """Add the flags that several commands share.
 
-    Where they may be found `beside` what was given (beside.py), they are None by default.
+    If what they name may be found `beside` an argument (beside.py), their default is None.
     """
     flags_help = {
         "--tokens": ("out/tokens", "folder written by `tokenize` (%(default)s)"),

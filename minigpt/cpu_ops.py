@@ -1,9 +1,9 @@
 """The operations of ops.py in forms that are faster on a CPU, under the same names.
 
-Read ops.py first: the mathematics stands there, and here only what makes it fast. A processor
+Read ops.py first: the mathematics is there, and here is only what makes it fast. A processor
 computes much faster than its memory delivers, so the forms below keep to blocks of rows that fit
 in a core's cache, work in place on arrays they made themselves, and make no large array that can
-be avoided. The operations that gain nothing are those of ops.py themselves.
+be avoided. Operations that would gain nothing are taken from ops.py as they are.
 
 Still pure: no array that was given is changed. Each pair is tested against its plain twin.
 """
@@ -70,8 +70,8 @@ def linear_forward(x, w, b):
 def linear_and_gelu(x, w, b):
     """Multiply, add and apply GELU: -> out (B, T, F), and the caches of GELU and of linear.
 
-    Each block of the product gets its bias while it is in the cache for GELU, and becomes GELU's
-    derivative there: it is read once, and no third array is made.
+    Each block of the product gets its bias while it is in the cache for GELU, and is overwritten
+    with GELU's derivative there: it is read once, and no third array is made.
     """
     B, T, C = x.shape
     h = x.reshape(B * T, C) @ w  # (N, F)
@@ -92,12 +92,12 @@ def linear_and_residual(x, w, b, past, rate, rng):
 
 
 def linear_backward(dout, cache, gelu=None):
-    """Return dx (B, T, C), or that before GELU, dw (C, F), db (F,)."""
+    """Return dx (B, T, C), before GELU if `gelu` is given, dw (C, F), db (F,)."""
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
     dx = (dout @ w.T).reshape(x.shape)  # (B, T, C)
     if gelu is not None:
-        dx *= gelu  # its derivative
+        dx *= gelu  # the cache is the derivative
     return dx, x.reshape(-1, w.shape[0]).T @ dout, column_sum(dout)
 
 
@@ -189,9 +189,9 @@ def next_token_losses(x, w, targets):
 
 
 def rows_with_targets(x, targets):
-    """Return of x (B, T, C) the rows (n, C) that have a target, these (n,), and where they stand.
+    """Return the rows (n, C) of x that have a target, the targets (n,), and the rows' numbers (n,).
 
-    The others cost nothing: in fine-tuning, where only answers are learned, half of them are.
+    The other rows cost nothing. In fine-tuning, where only answers are learned, they are half.
     """
     rows, which = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
     places = np.flatnonzero(which >= 0)  # (n,)
@@ -203,9 +203,10 @@ def rows_with_targets(x, targets):
 def next_token_loss_forward(x, w, targets, n_targets):
     """Return the loss and, as the cache, what its gradients are made of.
 
-    A block of rows at a time, while its logits are at hand. A block has many rows where the
-    vocabulary is large, for each goes through all of w. What is kept beside dx is the smaller one:
-    the gradient of w (V, C), or that of the logits (N, V), from which it is one product away.
+    That is done for a block of rows at a time, while its logits are at hand. A block has many rows
+    even if the vocabulary is large, since each block goes through all of w. Beside dx, the smaller
+    of two arrays is kept: the gradient of w (V, C), or that of the logits (N, V), from which the
+    first is one product away.
     """
     rows, which, places = rows_with_targets(x, targets)
     dx, kept, loss = np.empty_like(rows), [], 0.0
@@ -238,7 +239,7 @@ def next_token_loss_backward(dloss, cache):
 
 
 def next_token_loss_backward_in_pieces(dloss, cache):
-    """Return dx (B, T, C) and an iterator of pairs (ids, dw (n, C)) over a few rows of w each."""
+    """Return dx (B, T, C) and an iterator of pairs (ids, dw (n, C)), each for a few rows of w."""
     dx, dw, kept, w = cache
 
     def pieces():
@@ -250,7 +251,7 @@ def next_token_loss_backward_in_pieces(dloss, cache):
 
 
 def product(kept, ids):
-    """Return those rows of dlogits^T x (V, C), summed over blocks of rows."""
+    """Return the rows `ids` of dlogits^T x (V, C), summed over blocks of rows."""
     parts = (logits[:, ids].T @ rows for logits, rows in kept)
     return functools.reduce(np.add, parts)
 

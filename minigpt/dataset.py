@@ -35,8 +35,8 @@ REPORT = "tokens.json"
 LEAST_CHAT_WINDOW = 64  # tokens; a smaller one holds little of what fine-tuning asks and answers
 VAL_EVERY = 20  # one document in so many is held out,
 VAL_TAIL = 0.1  # or this share of each, where there are fewer documents than that
-# For each token of a window, so that the held-out text has one: of 39 documents one is held out,
-# and of so little text as that, the tokenizer makes tokens of up to six bytes.
+# Text for each token of a window, so that the held-out text fills one: of 39 documents only one is
+# held out, and from so little text the tokenizer makes tokens of up to six bytes.
 ENOUGH_BYTES = 6 * (2 * VAL_EVERY - 1)
 
 
@@ -64,8 +64,8 @@ def tail_start(text):
 class TokenWriter:
     """Append ids to a .npy file whose length is known only at the end.
 
-    The ids go to a file that ends in .part; `close` puts the header before them and gives it its
-    name. Of two writers to one path the later goes on, and the earlier cannot close.
+    The ids go to a file that ends in .part; `close` puts the header before them and renames the
+    file. Of two writers to one path the later one succeeds, and the earlier one cannot close.
     """
 
     def __init__(self, path, dtype):
@@ -75,7 +75,7 @@ class TokenWriter:
         self.part = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.part")
         self.file = open(self.part, "wb")  # noqa: SIM115  close() and discard() close it
         self.n_tokens, self.sha256 = 0, hashlib.sha256()
-        self._write_header()  # as long as the last one: NumPy leaves room for a longer number
+        self._write_header()  # as long as the final one: NumPy leaves room for a longer number
 
     def _write_header(self):
         shape = (self.n_tokens,)
@@ -109,7 +109,7 @@ class TokenWriter:
 def tokenize(paths, tokenizer, folder, progress=lambda texts: texts):
     """Write the ids of all documents of the files `paths` to `folder`; return the report.
 
-    `progress` may wrap the iterable of texts. Raises ValueError for files that are empty or no
+    `progress` may wrap the iterable of texts. Raises ValueError for files that are empty or not
     text, and for a tokenizer without <|endoftext|>.
     """
     began = time.monotonic()
@@ -177,14 +177,14 @@ def read_report(folder):
 def load_tokens(path, n_vocab=None):
     """Open a .npy file of ids memory-mapped: -> (N,) unsigned integers.
 
-    Raises ValueError where the file is no such array or was cut off, and, if there are to be
-    `n_vocab` symbols, for an id beyond them.
+    Raises ValueError if the file is not such an array or was cut off, and for an id that is not
+    below `n_vocab`, where that is given.
     """
     try:
         tokens = np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
-    except Exception as error:  # NumPy reads the header as Python does: any mistake may be in it
+    except Exception as error:  # NumPy parses the header as Python: any error may come of it
         said = str(error).partition("\n")[0]
         raise ValueError(f"{path} is not a whole .npy file ({said}); tokenize again") from error
     if tokens.ndim != 1 or tokens.dtype.kind != "u":
@@ -200,9 +200,9 @@ def load_tokens(path, n_vocab=None):
 
 
 def require_window(lengths, n_positions):
-    """Raise ValueError, with what to do, if a text has no window of `n_positions` tokens.
+    """Raise ValueError, with what to do, if a text is too short for a window of `n_positions`.
 
-    `lengths` are the numbers of tokens of texts, by name.
+    `lengths` has the number of tokens of each text, by its name.
     """
     name, length = min(lengths.items(), key=lambda item: item[1])
     needed = n_positions + 1
@@ -220,16 +220,16 @@ def require_window(lengths, n_positions):
 
 
 class Windows:
-    """Windows of T = `n_positions` ids from a row of them, and the targets: each one's next id.
+    """Windows of T = `n_positions` ids from a row of ids, and their targets: the id after each.
 
-    Of a row a b c d e f g h i, with T = 3, these may be
+    In a row a b c d e f g h i, with T = 3, these may be
 
         ids      b c d      e f g
         targets  c d e      f g h
 
     An epoch goes through the whole row once, in windows that do not overlap, in a random order.
-    The next epoch begins them at another place. A window may hold the end of one document and the
-    beginning of the next: the separator between them tells. The windows of a step follow from the
+    The next epoch cuts them at other places. A window may hold the end of one document and the
+    beginning of the next, with the separator between them. The windows of a step follow from the
     seed and the step alone, so a training run can be continued anywhere.
     """
 

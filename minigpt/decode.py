@@ -1,19 +1,20 @@
 """The model with a memory: keys and values of the positions read so far, for several texts.
 
 To predict the next token, attention needs the keys and values of all earlier positions, and those
-never change: a position sees none after it. So they are kept, and each further token costs one
-position instead of the whole window. `GPT.logits` is the plain twin that keeps nothing; the two
-agree but for rounding. Read row_ops.py next: the operations, for a few rows, without a backward.
+never change: a position sees none after it. So they are kept (a KV cache), and each further token
+costs one position instead of the whole window. `GPT.logits` is the plain twin that keeps nothing;
+the two agree but for rounding. Read row_ops.py next: the operations, for a few rows, without a
+backward.
 
 Each row is a text of its own length and begins at position 0: there is no padding and nothing to
 mask. A prompt is read by itself, all its positions at once (prefill); then the rows go on
-together, one position each (decode), so that the weights are read from memory once for all.
+together, one position each (decode), so that the weights are read from memory once for all rows.
 
 On a CPU a row's result is the same to the last bit whatever other rows there are (cpu_rows.py
-says how). On a GPU the library chooses its product by the number of rows: rounding may differ.
+says how). On a GPU the number of rows decides how the library multiplies: rounding may differ.
 
-This draws nothing and knows no window: see sample.py. Source: Pope et al. 2022, "Efficiently
-Scaling Transformer Inference" (prefill, decode and their costs).
+Drawing is in sample.py, and so is what happens when the window is full. Source: Pope et al. 2022,
+"Efficiently Scaling Transformer Inference" (prefill, decode and their costs).
 """
 
 from typing import Any, NamedTuple
@@ -22,9 +23,9 @@ from minigpt.cpu_rows import KEYS
 from minigpt.parallel import slices
 from minigpt.team import one_blas_thread, team
 
-CACHE_BYTES = 24 << 20  # what is larger is read from memory, which once for all rows is better
+CACHE_BYTES = 24 << 20  # larger weights are read from memory, at best once for all rows
 FEW = 32  # fewer positions are not worth sharing out: each thread would read all the weights
-FEW_IN_CACHE = 96  # the same for a small model: threads meet twice in a layer
+FEW_IN_CACHE = 96  # the same where the weights are in cache: threads meet twice in a layer
 
 
 class Block(NamedTuple):
@@ -63,7 +64,7 @@ class Decoder:
         T = -(-self.capacity // KEYS) * KEYS  # rounded up: attention goes through whole blocks
         shape = (c.n_layer, 2, n_rows, c.n_head, T, c.n_embd // c.n_head)
         xp, dtype = model.device.xp, model.weights.flat.dtype
-        # zeros: what is not read yet counts for nothing, but nothing times NaN would be NaN
+        # zeros: what is not read yet has weight 0, but 0 times NaN would be NaN
         self.kv = xp.zeros(shape, dtype)  # (L, 2, B, H, T, D)
         self.in_cache = xp.__name__ == "numpy" and model.weights.flat.nbytes <= CACHE_BYTES
         self.blocks = [self._block(f"h.{l}.") for l in range(c.n_layer)]
@@ -89,7 +90,7 @@ class Decoder:
         self.kv[:, :, row] = 0
 
     def copy(self, row, to):
-        """Make row `to` what `row` is: the same ids read would give the same bits."""
+        """Make row `to` a copy of `row`: reading the same ids would give the same bits."""
         S = self.lengths[to] = self.lengths[row]
         self.kv[:, :, to, :, :S] = self.kv[:, :, row, :, :S]
 
@@ -138,7 +139,7 @@ class Decoder:
             for l, block in enumerate(self.blocks):
                 k, v = self.kv[l, :, row, :, :S]  # (H, S, D) each
                 if l == len(self.blocks) - 1:
-                    wanted = [slice(T - 1, T)]  # after the last block only its logits are asked for
+                    wanted = [slice(T - 1, T)]  # after the last block, only its logits matter
                 self._read_block(x, block, k, v, parts, wanted)
             return self._to_logits(x[-1:])[0]
 
@@ -146,7 +147,7 @@ class Decoder:
         """Take x (T, C), the last T of S positions, through a block; x is changed in place.
 
         k and v (H, S, D) hold what earlier positions left; these T write theirs behind it, in
-        `parts`, one a thread. Only the parts `wanted` go on: of them x is right afterwards.
+        `parts`, one per thread. Only the parts `wanted` go on: only there is x right afterwards.
         """
         ops, xp, eps = self.ops, self.model.device.xp, self.model.config.layer_norm_epsilon
         (H, S, D), (T, C) = k.shape, x.shape

@@ -1,9 +1,9 @@
 """From logits to the probabilities that the next token is drawn with.
 
-Read plain_sample.py first, which knows temperature alone. Other settings keep the model from
-repeating itself, and unlikely symbols from being drawn at all: there are many of them, and together
-they are drawn too often. The order is repetition, frequency and presence penalty, temperature,
-top-k, top-p, min-p; each works on what the one before it left. This knows no text.
+Read plain_sample.py first, which has only temperature. Other settings keep the model from repeating
+itself, and unlikely symbols from being drawn at all: there are so many of them that together they
+are drawn too often. The order is repetition, frequency and presence penalty, temperature, top-k,
+top-p, min-p; each works on what the one before it left. Nothing here knows about text.
 
 Sources: Fan et al. 2018, "Hierarchical Neural Story Generation" (top-k); Holtzman et al. 2020,
 "The Curious Case of Neural Text Degeneration" (top-p, or nucleus); Nguyen et al. 2024, "Turning
@@ -54,7 +54,7 @@ class Settings:
 
 
 def is_number(x):
-    """Tell whether `x` is a real number; True and False are none."""
+    """Tell whether `x` is a real number; True and False are not."""
     return isinstance(x, Real) and not isinstance(x, bool)
 
 
@@ -80,7 +80,7 @@ def likeliest(scores, n):
 def penalise(logits, seen, penalty):
     """Return logits (V,) with those of the ids `seen` made less likely, for a penalty above 1.
 
-    CTRL divides a logit by the penalty. A negative one, which that would raise, is multiplied here,
+    CTRL divides a logit by the penalty. That would raise a negative one, so here it is multiplied,
     as in transformers. A penalty below 1 makes what was seen likelier.
     """
     logits = np.array(logits, dtype=np.float64)
@@ -92,7 +92,7 @@ def penalise(logits, seen, penalty):
 def penalise_counts(logits, counts, frequency, presence):
     """Return logits (V,) less `frequency` for each time that an id was written, by `counts`.
 
-    Of each id that was written at all `presence` is taken once more.
+    From the logit of each id that was written at all, `presence` is subtracted once.
     """
     logits = np.array(logits, dtype=np.float64)
     ids, times = list(counts), np.array([*counts.values()], dtype=np.float64)  # (n,) each

@@ -1,15 +1,15 @@
-"""Requests from many people at once, written in one running batch: continuous batching.
+"""Requests from many people at once, answered in one running batch: continuous batching.
 
 A thread owns a Batch of rows and steps it for ever. A request's rows wait in line for a free
 place, join between two steps, and leave when they are over, so that the next in line begins at
 once and nobody waits for the longest text (Yu et al. 2022, "Orca: A Distributed Serving System for
 Transformer-Based Generative Models"). Between two steps only a bounded piece of a prompt is read,
-so that long prompts do not hold up those who are being written to.
+so that long prompts do not hold up the texts being written.
 
-Nobody's neighbours change a bit of what he gets: see batch.py and cpu_rows.py for why.
+On a CPU no request changes a bit of what another gets: see batch.py and cpu_rows.py for why.
 
-This knows nothing of HTTP. Who submits gets a Stream at once, and takes Pieces from it whenever he
-likes: a slow reader holds up nobody.
+This knows nothing of HTTP. Whoever submits a request gets a Stream at once, and takes Pieces from
+it at any time: a slow reader holds up nobody.
 """
 
 import math
@@ -28,7 +28,7 @@ __all__ = ["Busy", "Closed", "Engine", "Request", "Stream", "TimedOut"]
 CACHE_BYTES = 1 << 30  # for keys and values; a row that does not fit waits
 READ_TOKENS = 256  # about so many ids of prompts are read between two steps
 RECENT = 64  # ends of rows by which the speed is estimated
-LONGEST_WAIT_S = 60  # told to those who are refused
+LONGEST_WAIT_S = 60  # the longest that refused requests are told to wait
 
 
 class Engine:
@@ -107,7 +107,7 @@ class Engine:
         why = None
         try:
             while self._wait_for_work():
-                with one_blas_thread():  # for all the steps: each would switch it back and forth
+                with one_blas_thread():  # around all steps: each would switch it back and forth
                     while self._busy():
                         self._try_round()
         except BaseException as error:
@@ -121,7 +121,7 @@ class Engine:
             self._drop(streams, Closed(self._why_closed))
 
     def _wait_for_work(self):
-        """Wait until there is something to write; return False when all is over."""
+        """Wait until there is something to write; return False once the engine is closed."""
         with self._changed:
             if not self._running and not self._waiting:
                 self._ends.clear()  # an idle hour says nothing of the speed
@@ -140,7 +140,7 @@ class Engine:
             self._drop(streams, error)
 
     def _round(self):
-        """Let rows go that are over, let others begin, and step once."""
+        """End what has run over its limits, let others begin, and step once."""
         self._heed_limits()
         while self._waiting and self._batch.n_free:
             stream, text = self._waiting.popleft()
@@ -196,7 +196,7 @@ class Engine:
             stream.put(done=True, error=error)
 
     def _forget(self, stream):
-        """Have no row of a stream wait or run."""
+        """Let no row of a stream wait or run any longer."""
         with self._changed:
             if any(waiting is stream for waiting, _ in self._waiting):
                 self._waiting = deque(pair for pair in self._waiting if pair[0] is not stream)

@@ -2,12 +2,12 @@
 
 For a function f and a random direction u, the slope (f(x + h u) - f(x - h u)) / 2h must equal
 the analytic gradient's product with u. A wrong number anywhere in the gradient changes the product,
-so one direction tests all of them: for each input of each operation, plain (ops.py) and as a model
-uses it (cpu_ops.py, cuda_ops.py), and for each parameter of a whole model, in float64, where the
-two agree to seven digits or more. Break a line of a backward, and this says which.
+so one direction tests all of them. This is done for each input of each operation, plain (ops.py)
+and as a model uses it (cpu_ops.py, cuda_ops.py), and for each parameter of a whole model. In
+float64 the two agree to seven digits or more. Break a line of a backward, and this says which.
 
-A smaller h brings the measured slope nearer to the true one, by h^2, but leaves fewer right digits
-in the difference; near 1e-5 both errors are small.
+With a smaller h the measured slope comes nearer to the true one (its error falls as h^2), but the
+difference has fewer correct digits; near 1e-5 both errors are small.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def relative_error(a, b):
 def compare(f, x, gradient, u, h=STEP):
     """Return the (analytic, numeric) slope of `f()` where the array `x` moves along `u`.
 
-    `gradient` is what is claimed of f by x; x, changed meanwhile, is put back as it was.
+    `gradient` is the claimed gradient of f with respect to x. x is changed, and put back as it was.
     """
     before = x.copy()
     x[...] = before + h * u
@@ -54,7 +54,7 @@ def op_cases(ops, xp):
     def ids(high, *shape):
         return xp.asarray(rng.integers(0, high, shape))
 
-    def embedding_backward(dout, cache):  # of all rows, those that were not used too
+    def embedding_backward(dout, cache):  # of all rows, used or not
         dw = xp.zeros_like(cache[1])
         rows, used = ops.embedding_backward(dout, cache)
         dw[rows] = used
@@ -85,12 +85,12 @@ def op_cases(ops, xp):
 
 
 def single(backward):
-    """Return a backward of one input whose gradient is a tuple of one."""
+    """Return `backward`, of one input, as a function that gives a tuple of one gradient."""
     return lambda dout, cache: (backward(dout, cache),)
 
 
 def cases_of_attention(ops, xp, normal):
-    """Return the cases of attention: plain, with dropout, and of several texts in a row."""
+    """Return the cases of attention: plain, with dropout, and with several texts in one row."""
     B, T, C, H = 2, 5, 6, 3
     segments = xp.asarray([[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]])
 
@@ -107,7 +107,7 @@ def cases_of_attention(ops, xp, normal):
 
 
 def cases_in_a_block(ops, xp, normal):
-    """Return the cases of operations as a block has them: with what goes past them, or in a row."""
+    """Return the cases of operations as a block has them: with what goes past, or in sequence."""
     B, T, C = 2, 5, 6
 
     def residual_forward(x, g, b):
@@ -169,10 +169,9 @@ def cases_in_a_block(ops, xp, normal):
 def check_ops(ops, xp):
     """Yield (operation, number of the input, analytic, numeric) for every pair of `ops`.
 
-    An output of many numbers is made one by adding them up with random weights r; then dout = r.
-    Raises ValueError, naming the operation, where shapes do not fit, also for a gradient that has
-    not the shape of its input: multiplied with u it would be broadcast, and might give the right
-    number.
+    An output of many numbers is made into one by adding them up with random weights r; then dout is
+    r. Raises ValueError, naming the operation, if shapes do not fit, or if a gradient does not have
+    the shape of its input: multiplied by u it would be broadcast, and might give the right number.
     """
     rng = np.random.default_rng(1)
     for name, (forward, backward, inputs) in op_cases(ops, xp).items():

@@ -1,20 +1,21 @@
 """The gradient of one step, to which all workers add.
 
-A gradient for every worker would take the memory of the model once more for each, and adding them
-up afterwards the time. So the workers share one, and take turns at each parameter: the rounding of
-a sum depends on its order, and a run that is repeated must come to the same bytes.
+If every worker had its own gradient, each would take the memory of the model once more, and adding
+them up afterwards would take time. So the workers share one gradient, and take turns at each
+parameter, since the rounding of a sum depends on its order, and a repeated run must come to the
+same bytes.
 
 Two workers, each going through the parameters as backward meets them, the loss's first:
 
     worker 0   wte.weight    ln_f.weight   ln_f.bias     ...
     worker 1                 wte.weight    ln_f.weight   ...   each after worker 0
 
-so nobody waits for long: while one is at a parameter, the other is at the one before.
+Nobody waits for long: while worker 0 is at a parameter, worker 1 is at the one before.
 
-The turns go round the ring of a crew (crew.py). All workers add to the same parameters in the same
-order, as often as each other; so a worker's turn at its k-th addition has come when the one before
-it has made its k-th, and the first worker's turn when the last has made the one that was to the
-same parameter before. This is not a sum over machines.
+The turns go round the ring of a crew (crew.py). All workers make the same additions in the same
+order. So a worker may make its k-th addition when the worker before it has made its k-th. The first
+worker may add to a parameter again when the last one has added to it as often. Sums over machines
+are in cluster_trainer.py.
 """
 
 
@@ -27,11 +28,11 @@ class Share:
 
     def __init__(self, grads, place):
         self.grads, self.place = grads, place
-        self._n_added, self._last = 0, {}  # _last: which of the additions was to a parameter
+        self._n_added, self._last = 0, {}  # _last: number of the last addition to a parameter
         place.begin()
 
     def add(self, name, dw, rows=...):
-        """Add `dw` to the gradient of parameter `name`, or of its rows `rows`, no row twice.
+        """Add `dw` to the gradient of parameter `name`, or of its rows `rows`, none of them twice.
 
         Waits for this worker's turn.
         """

@@ -1,7 +1,7 @@
-"""The steps of a run, and what happens now and then meanwhile: looks, samples, checkpoints.
+"""The steps of a run, and what happens between them: looks, samples, checkpoints.
 
-This writes into the run's folder, beside the model's files (saver.py) and metrics.jsonl
-(metrics.py),
+A look measures the loss on the validation text. This writes into the run's folder, beside the
+model's files (saver.py) and metrics.jsonl (metrics.py),
 
     samples.jsonl   a line for each sample of what the model writes: {"step", "text"}
     training.json   the report of the finished run
@@ -24,7 +24,7 @@ from minigpt.sample import generate
 from minigpt.saver import Saver
 from minigpt.train import token_lengths
 
-# A look this much worse than guessing, in nats, is of a run that has gone astray.
+# If a look is this much worse than guessing, in nats, the run has gone astray.
 ASTRAY = 1.0
 
 
@@ -41,7 +41,7 @@ class Loop:
         self.metrics = Metrics(out / METRICS, self.model.config, self.config, progress, peak)
         self.saver = Saver(trainer, out, progress)
         self.remarked = None  # the trainer's remark that has been said
-        self.counted_until = time.monotonic()  # up to then the run's seconds are counted
+        self.counted_until = time.monotonic()  # the run's seconds are counted up to then
 
     def run(self, stop):
         """Make the steps that are left, until done or until `stop.signal` is set."""
@@ -102,7 +102,7 @@ class Loop:
         self.note(self.trainer.finished)
 
     def note(self, work):
-        """Do some of the trainer's work; note the loss and gradient's norm of steps it returns."""
+        """Do some of the trainer's work; note the loss and gradient norm of steps it returns."""
         began = time.monotonic()
         try:
             results = work() or ()
@@ -180,10 +180,10 @@ class Loop:
         checkpoint.save_model(self.out, self.model, self.tokenizer)
 
     def begin(self):
-        """Write what a run's folder has from the first.
+        """Write what a run's folder has from the start, first what resuming needs.
 
-        First what resuming needs. Also where nothing is left to do: the run may have been killed
-        before its last model was saved.
+        That is done even if no step is left: the run may have been killed before its last model
+        was saved.
         """
         self.saver.save(self.save_folder)
 

@@ -1,6 +1,6 @@
 """GPT-2: the forward pass, and the backward pass read upward.
 
-`forward` calls the operations of ops.py in turn, in its Device's form (on a CPU cpu_ops.py), and
+`forward` calls the operations of ops.py in turn, in its Device's form (on a CPU cpu_ops.py's), and
 keeps their caches. `backward` goes through them in reverse and adds up the parameters' gradients.
 There is no text here (see dataset.py), and no weight changes (see plain_step.py).
 
@@ -10,15 +10,16 @@ The model, for one window of ids (T,):
     L times, a block:  x = x + attention(layernorm(x));  x = x + mlp(layernorm(x))
     logits = layernorm(x) @ wte.T
 
-x (T, C) has a row of C numbers for each position. A row begins as what the token is (wte, "word
-token embedding") and where it stands (wpe, "word position embedding"), for attention by itself
-knows no order. Attention adds to a row what earlier rows know; mlp ("multi-layer perceptron") adds
-what follows from the row alone. As both only add, the gradient also passes a block unchanged, by
-the +, and so reaches the first of many. In the end each row is multiplied with the embedding of
-every symbol. The product is the symbol's logit: the larger, the likelier it comes next, after this
-row. So a window makes T predictions at once, each from the ids up to there.
+x (T, C) has a row of C numbers for each position. A row begins as the sum of what the token is
+(wte, "word token embedding") and where it stands (wpe, "word position embedding"), since attention
+by itself knows no order. Attention adds to a row what earlier rows know; mlp ("multi-layer
+perceptron") adds what follows from the row alone. As both only add, the gradient can also pass a
+block unchanged, through the +, and so reaches the first of many blocks. At the end each row,
+normalised, is multiplied by the embedding of every symbol. The product is the symbol's logit: the
+larger it is, the likelier the symbol comes next. So a window makes T predictions at once, each from
+the ids up to its position.
 
-A block's linear operations have GPT-2's names, with c_ since its code calls them conv1d:
+A block's linear operations have GPT-2's names, with c_ because its code calls them conv1d:
 
     attention: c_attn (queries, keys, values side by side), attention, c_proj (mixes the heads)
     mlp:       c_fc ("fully connected", C to F), GELU, c_proj (F back to C)
@@ -38,8 +39,9 @@ from minigpt.params import Params
 def param_shapes(config):
     """Return a dict from every parameter's name to its shape, in the order of use.
 
-    h.0, h.1, ... are the blocks, ln_f is the last normalisation. wte is used twice, one table to
-    learn instead of two: to look up what each token is, and last, transposed, for the logits.
+    h.0, h.1, ... are the blocks, ln_f is the last normalisation. wte is used twice, so there is one
+    table to learn instead of two: first to look up what each token is, and at the end, transposed,
+    for the logits.
     """
     V, C, F = config.vocab_size, config.n_embd, 4 * config.n_embd
     shapes = {"wte.weight": (V, C), "wpe.weight": (config.n_positions, C)}
@@ -64,7 +66,7 @@ def param_shapes(config):
 class GPT:
     """A GPT-2 of a given ModelConfig on a Device; all parameters are 0 until filled.
 
-    `params` are learned and saved; `weights` are what is computed with. On a CPU both are one
+    `params` are learned and saved; `weights` are what is computed with. On a CPU both are the same
     object: there read `weights` as `params`. A GPU may compute in bfloat16, numbers of fewer
     digits (backend.py says why). Then `weights` are a copy, and whoever changes `params` must call
     `renew_weights`. Several threads may use a model at once, since `forward` and `backward` keep
@@ -86,8 +88,8 @@ class GPT:
     def initialise(self, seed):
         """Fill the parameters as transformers does: normal(0, 0.02), gains 1, biases 0.
 
-        At random, for columns that begin equal get equal gradients, and stay equal for ever.
-        The matrices whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): L blocks
+        Matrices are random because columns that begin equal get equal gradients, and stay equal for
+        ever. Those whose product is added to x (c_proj) start smaller, by 1 / sqrt(2 L): L blocks
         add 2 L products, and a sum of 2 L independent numbers is sqrt(2 L) times as large as one.
         In a model narrower than GPT-2's smallest, all matrices start larger, by sqrt(768 / C).
         Their products, sums of fewer terms, are then as large as there (Glorot and Bengio 2010,
@@ -142,7 +144,7 @@ class GPT:
     def logits(self, ids):
         """Score every symbol as the next one after each prefix of `ids` (T,): -> (T, V).
 
-        A batch (B, T) gives (B, T, V). Raises ValueError for no ids, ids that are no symbols and
+        A batch (B, T) gives (B, T, V). Raises ValueError for no ids, ids that are not symbols and
         more ids than the window holds.
         """
         ids = self.check_ids(ids)

@@ -3,18 +3,19 @@
 A forward returns its output and a cache: what its backward will need. The last output is a single
 number, the loss: how wrong the model is. A backward takes `dout`, the gradient of the loss with
 respect to the output, and returns the gradient with respect to each input. `dx` always means
-dLoss/dx. It has the shape of x and says how fast the loss rises with each number in x. Where out
-rises twice as fast as x, and the loss five times as fast as out, it rises ten times as fast as x.
-x[i] reaches the loss through every out[j], and by the chain rule these ways add up:
+dLoss/dx. It has the shape of x and says how fast the loss rises with each number in x. If out rises
+twice as fast as x, and the loss five times as fast as out, the loss rises ten times as fast as x.
+x[i] acts on the loss through every out[j], and by the chain rule all these effects add up:
 
     dx[i] = sum over j of dout[j] (d out[j] / d x[i])
 
-Every backward below is this sum, worked out. Where it is not plain, its derivation stands beside
-it; there [i = j] means 1 if i equals j, else 0. gradcheck.py compares each with measured slopes.
+Every backward below is this sum, worked out. Where that is not obvious, its docstring derives it;
+there [i = j] means 1 if i equals j, else 0. gradcheck.py compares each with measured slopes.
 
-Functions are pure: they change nothing they are given. There is no automatic differentiation here,
-and no layers and parameters (see model.py). `xp` is the library of an array: NumPy, or on a GPU
-CuPy, with the same functions. cpu_ops.py and cuda_ops.py have faster forms, tested against these.
+Functions are pure: they change nothing they are given. There is no automatic differentiation; the
+layers and parameters are in model.py. `xp` is the library an array belongs to: NumPy, or on a GPU
+CuPy, which has the same functions. cpu_ops.py and cuda_ops.py have faster forms, tested against
+these.
 
 Shapes, here and in every other file:
 
@@ -41,13 +42,14 @@ def embedding_forward(ids, w):
 def embedding_backward(dout, cache):
     """Return rows (n,), the ids that were used, each once, and dw (n, C), the gradient there.
 
-    A row's gradient is the sum over the places that used it; a batch uses few of a large table.
+    A row's gradient is the sum over the places that used it. A batch uses few rows of a large
+    table.
     """
     ids, w = cache
     xp, C = array_module(w), w.shape[1]
     rows, where = xp.unique(ids.reshape(-1), return_inverse=True)  # (n,), (N,)
     dw = xp.zeros((len(rows), C), w.dtype)  # (n, C)
-    xp.add.at(dw, where, dout.reshape(-1, C))  # `dw[where] +=` would count an id once
+    xp.add.at(dw, where, dout.reshape(-1, C))  # `dw[where] +=` would count a repeated id once
     return rows, dw
 
 
@@ -64,10 +66,14 @@ def linear_forward(x, w, b):
 def linear_backward(dout, cache, gelu=None):
     """Return dx (B, T, C), dw (C, F), db (F,).
 
-    x[n, c] is in out[n, f] times w[c, f], for every f: dx[n, c] is the sum of dout[n, f] w[c, f].
-    w[c, f] is in it times x[n, c], for every row n. Both sums are matrix products again, and their
-    shapes fit in this order only. b[f] is in it once, for every n. Where x came out of GELU, and
-    its cache is given as `gelu`, dx is the gradient before that.
+    As out[n, f] = b[f] + sum over c of x[n, c] w[c, f],
+
+        dx[n, c] = sum over f of dout[n, f] w[c, f]
+        dw[c, f] = sum over n of x[n, c] dout[n, f]
+        db[f]    = sum over n of dout[n, f]
+
+    The first two are matrix products again, whose shapes fit in this order only. If x came out of
+    GELU, and GELU's cache is given as `gelu`, dx is the gradient before GELU.
     """
     x, w = cache
     dout = dout.reshape(-1, w.shape[1])  # (N, F)
@@ -95,8 +101,8 @@ def linear_and_residual(x, w, b, past, rate, rng):
 def layernorm_forward(x, g, b, eps=1e-5):
     """Normalise each row: x (B, T, C), gain g (C,), bias b (C,) -> out (B, T, C).
 
-    Every block adds to x (model.py), so it grows; each reads numbers of one size, which g and b
-    learn. `eps` is for rows of equal numbers, whose variance is 0.
+    Every block adds to x (model.py), so x grows. Normalised, it gives every block numbers of one
+    size, which g and b learn. `eps` is for rows of equal numbers, whose variance is 0.
     """
     centred = x - x.mean(axis=-1, keepdims=True)  # (B, T, C)
     variance = (centred * centred).mean(axis=-1, keepdims=True)  # (B, T, 1)
@@ -108,7 +114,8 @@ def layernorm_forward(x, g, b, eps=1e-5):
 def layernorm_backward(dout, cache, past=None):
     """Return dx (B, T, C), dg (C,), db (C,).
 
-    In a block x also goes past this. `past`, the gradient that comes back that way, is added to dx.
+    In a block x also goes past this operation. The gradient that comes back that way, `past`, is
+    added to dx.
 
     dxhat = dout g. In one row, z = x - mean(x), variance = sum(z^2) / C and xhat = z rstd with
     rstd = (variance + eps)^(-1/2): through mean and variance, x[k] reaches every xhat[c].
@@ -124,7 +131,7 @@ def layernorm_backward(dout, cache, past=None):
         dx[k] = rstd (dxhat[k] - mean(dxhat) - xhat[k] mean(dxhat xhat))
     """
     xhat, rstd, g = cache
-    db = dout.sum(axis=(0, 1))  # (C,), for b is in every row
+    db = dout.sum(axis=(0, 1))  # (C,), since b is added in every row
     dg = (dout * xhat).sum(axis=(0, 1))  # (C,)
     dxhat = dout * g  # (B, T, C)
     along_mean = dxhat.mean(axis=-1, keepdims=True)  # (B, T, 1)
@@ -143,7 +150,8 @@ def gelu_forward(x):
     """Apply x Phi(x), Phi(x) ~ (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, any shape.
 
     Phi(x) is the chance that a standard normal number is below x: a large x passes, a very negative
-    one becomes 0. Without such a bend two linear operations would be one: (x w1) w2 = x (w1 w2).
+    one becomes 0. Without such a bend between them, two linear operations would be no more than
+    one: (x w1) w2 = x (w1 w2).
     """
     tanh = array_module(x).tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x))
     return 0.5 * x * (1 + tanh), (x, tanh)
@@ -168,8 +176,8 @@ def gelu_backward(dout, cache):
 def dropout_forward(x, rate, rng, past=None):
     """Zero each element with probability `rate`, scale the rest by 1 / (1 - rate), and add `past`.
 
-    The scale keeps the mean as it was. Without an `rng`, or at rate 0, x passes unchanged. `past`
-    is what goes past a layer in a residual network, of x's shape, or None.
+    The scale keeps the mean as it was. Without an `rng`, or at rate 0, x passes unchanged. `past`,
+    of x's shape or None, is what goes past the layer in a residual network.
     """
     keep = None
     if rng is not None and rate:
@@ -190,7 +198,7 @@ def dropout_backward(dout, cache):
 def softmax(x):
     """Return exp(x) / sum(exp(x)) along the last axis: positive numbers that add up to 1.
 
-    exp(x - m) is exp(x) / exp(m), so m changes nothing; m = max(x) keeps exp from overflowing.
+    exp(x - m) is exp(x) / exp(m), so m cancels out; m = max(x) keeps exp from overflowing.
     """
     e = array_module(x).exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -207,16 +215,19 @@ def attention_forward(qkv, n_head, dropout=0.0, rng=None, segments=None):
     """Let every position look at itself and the positions before it.
 
     qkv (B, T, 3C) holds queries, keys and values side by side -> out (B, T, C). Each head computes
-    softmax(q k^T / sqrt(D)) v. The query of a position, what it looks for, times the key of
-    another, what that is found by, is a score: how much the other matters to it. Softmax turns a
-    position's scores into shares that add up to 1, and the position gets the mean of the values,
-    weighted by these shares. One head gives one such mean, H heads look for H things at once.
+    softmax(q k^T / sqrt(D)) v. A position's query says what it looks for, its key what others find
+    it by, its value what they then get. The product of one position's query and another's key is a
+    score: how much the other matters to the first. Softmax turns a position's scores into shares
+    that add up to 1, and the position gets the mean of the values, weighted by these shares. One
+    head gives one such mean; H heads look for H things at once.
 
-    A score, a sum of D products, grows as sqrt(D) if they are independent. That is divided out, or
-    the larger D, the more would softmax settle on one position, where its gradient is nearly 0.
+    A score is a sum of D products, and grows as sqrt(D) if they are independent. So it is divided
+    by sqrt(D). Otherwise, for a large D, softmax would settle on one position, where its gradient
+    is nearly 0.
 
-    No position sees a later one, for that it is to predict: a score of -inf, a share exp(-inf) = 0.
-    Where texts share a row, `segments` (B, T) numbers them, and a position sees its own text only.
+    No position sees a later one, since that is what it is to predict: the score is set to -inf, and
+    the share is exp(-inf) = 0. Where texts share a row, `segments` (B, T) numbers them, and a
+    position sees its own text only.
 
     >>> import numpy as np
     >>> qkv = np.array([[[1, 0, 10], [1, np.log(3), 20]]])  # T = 2, C = 1; keys 0 and log 3
@@ -252,7 +263,7 @@ def attention_backward(dout, cache):
         d att[s] / d scores[j] = [s = j] e[s] / Z - e[s] e[j] / Z^2 = att[s] ([s = j] - att[j])
         dscores[j] = sum over s of datt[s] times this = att[j] (datt[j] - sum(datt att))
 
-    Where s is unseen, att is 0, and so is dscores: the mask needs no backward. Last, from
+    Where s is unseen, att is 0, and so is dscores: the mask needs no backward. Finally, from
     scores[t, s] = q[t] . k[s] / sqrt(D),
 
         dq[t]      = sum over s of dscores[t, s] k[s] / sqrt(D)
@@ -280,9 +291,10 @@ def next_token_losses(x, w, targets):
 
     x (B, T, C), w (V, C) the token embedding again, targets (B, T) ids. The logits, a score for
     every symbol as the next one, are x w^T. The loss of a target is -log softmax(logits)[target] =
-    log(sum(exp(logits))) - logits[target]: 0 where the target was held to be certain, log V where
-    all symbols were equally likely. A text is as likely as its symbols' probabilities multiplied,
-    and by the logarithm the losses add up. A negative target counts for nothing: its loss is 0.
+    log(sum(exp(logits))) - logits[target]. It is 0 if the model was certain of the target, and
+    log V if it found all symbols equally likely. The probability of a text is the product of its
+    symbols' probabilities; the logarithm turns that into a sum of losses. A negative target counts
+    for nothing: its loss is 0.
     """
     xp = array_module(x)
     rows = x.reshape(-1, x.shape[-1])  # (N, C)
@@ -311,8 +323,9 @@ def next_token_loss_backward(dloss, cache):
         loss            = log(sum(exp(z))) - z[y]
         d loss / d z[k] = exp(z[k]) / sum(exp(z)) - [k = y] = softmax(z)[k] - [k = y]
 
-    Against this, the target's logit rises by what its probability lacks of 1, and each other falls
-    by its own. The logits, by far the model's largest array, are computed again, not kept.
+    A step against this raises the target's logit in proportion to what its probability lacks of 1,
+    and lowers each other logit in proportion to its own. The logits, by far the model's largest
+    array, are computed again, not kept.
     """
     x, w, targets, n_targets = cache
     xp = array_module(x)

@@ -1,7 +1,7 @@
 """AdamW, gradient clipping and the learning-rate schedule, on one flat array.
 
-plain_step.py has the formulas as they are printed: read that first. Here they are in an order that
-makes one new array only, and are computed for pieces that stay in a core's cache.
+plain_step.py has the formulas as they are printed: read that first. Here they are reordered to make
+only one new array, and computed for pieces that stay in a core's cache.
 
 Sources: Kingma and Ba 2015, "Adam" (algorithm 1); Loshchilov and Hutter 2019, "Decoupled Weight
 Decay Regularization" (algorithm 2); Loshchilov and Hutter 2017, "SGDR" (the cosine).
@@ -14,14 +14,14 @@ import numpy as np
 from minigpt.backend import array_module
 from minigpt.crew import shared_copy
 
-NORM_CHUNK = 1 << 22  # elements, the same for any number of workers, and with it the rounding
+NORM_CHUNK = 1 << 22  # elements; the same for any number of workers, so that the rounding is too
 
 
 def learning_rate(step, config):
     """Return the learning rate of `step` (from 0): a straight rise, then half a cosine down.
 
-    It rises since Adam's means say little after a few gradients; it falls so that the weights
-    settle.
+    It rises because Adam's means say little after only a few gradients; it falls so that the
+    weights settle.
     """
     warmup, steps = config.warmup_steps, config.steps
     if step < warmup:
@@ -50,7 +50,7 @@ def adamw(w, g, m, v, step, lr, beta1, beta2, epsilon, weight_decay, scale=1.0):
     """Move weights `w` one step against the gradient `scale g`; w, m and v change in place.
 
     All are flat arrays of one size. `step` counts from 1. With c1 = 1 - beta1^step and
-    c2 = 1 - beta2^step, the step of plain_step.py is, multiplied above and below by sqrt(c2),
+    c2 = 1 - beta2^step, the fraction of plain_step.py is multiplied above and below by sqrt(c2):
 
         lr (m / c1) / (sqrt(v / c2) + epsilon) = (lr sqrt(c2) / c1) m / (sqrt(v) + epsilon sqrt(c2))
     """
@@ -78,7 +78,7 @@ class AdamW:
     """
 
     CHUNK = 1 << 15  # elements updated at a time: five such arrays fit in a core's cache
-    matrices = ()  # names of those that are not moved number by number, see muon.py
+    matrices = ()  # names of those that are moved as a whole, see muon.py; here none
 
     def __init__(self, params, config):
         self.params, self.config = params, config
@@ -97,10 +97,10 @@ class AdamW:
     def step(self, grad, step, lr, scale=1.0, index=0, n=1):
         """Update the parameters with the flat gradient `grad` times `scale`.
 
-        `step` counts from 1. Of `n` workers who share this, do the share of that with this index.
+        `step` counts from 1. If `n` workers share the update, this does the part of worker `index`.
         """
         xp, c = array_module(grad), self.config
-        size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost
+        size = self.CHUNK if xp is np else len(grad)  # a GPU has no such cache, and calls cost time
         pieces = [
             (chunk, decay)
             for start, end, decay in self.by_adamw

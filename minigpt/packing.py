@@ -3,7 +3,7 @@
 Conversations are short and a window is long, so padding each to a window would waste most of the
 work. Here they are laid side by side: `segments` numbers the conversations of a window, so that
 attention keeps each to itself, and `positions` starts at 0 in each. The gradient is then the same
-as that of one conversation a row; only the time differs.
+as with one conversation per row; only the time differs.
 
 Source: Krell et al. 2021, "Efficient Sequence Packing without Cross-contamination".
 """
@@ -84,7 +84,7 @@ class Packed:
 def best_fit(lengths, room):
     """Group the numbers of `lengths` so that no group's sum exceeds `room`.
 
-    Longest first, each to the group that it leaves least room in (best-fit decreasing).
+    Longest first, each goes to the group in which it leaves least room (best-fit decreasing).
     """
     groups, free = [], []  # free: (room left, number of the group), sorted
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -56,12 +56,12 @@ class Params(Mapping):
     def share(self):
         """Move the arrays to memory that processes forked from now on have in common (crew.py).
 
-        Views that were taken before are of the old arrays.
+        Views taken before that still refer to the old arrays.
         """
         self._lay_out(shared_copy(self.flat))
 
     def add(self, name, x, rows=...):
-        """Add `x` to the array called `name`, or to its rows `rows`, in which none is twice."""
+        """Add `x` to the array called `name`, or to its rows `rows`, none of them twice."""
         if rows is ... or isinstance(rows, slice):
             part = self._views[name][rows]  # a view, so this adds to `flat`
             part += x

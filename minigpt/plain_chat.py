@@ -1,23 +1,23 @@
 """How a base model becomes an assistant, in its simplest form: read this after plain_sample.py.
 
-A base model goes on with documents. An assistant is the same model, trained on with documents of
-one kind: conversations, written down so that it can tell who speaks,
+A base model continues documents. An assistant is the same model, trained further on documents of
+one kind: conversations, written down so that the model can tell who speaks,
 
     <|bos|> <|user_start|> hello <|user_end|> <|assistant_start|> hi <|assistant_end|> ...
 
-where each <|...|> is one id of its own, which no text that anybody types is encoded to. (bos is the
-beginning of a sequence.) What they mean, the model learns as of all ids, from what comes next.
-Nothing else is new:
+where each <|...|> is one id of its own, and no text that anybody types is encoded to it. (bos is
+the beginning of a sequence.) The model learns what these ids mean as it does for all ids: from what
+comes next. Nothing else is new:
 
     learning    the step of plain_step.py, but only what the assistant says counts in the loss:
                 the model learns to answer and when to stop, not to ask
     answering   write the conversation down up to <|assistant_start|>, and let the model go on
                 (plain_sample.py) until it draws <|assistant_end|>
 
-This is not for use: it takes one conversation at a time, and expects a vocabulary that has these
-ids and conversations that fit the window. In earnest, chat_format.py writes conversations down and
-checks them, packing.py puts several into one window, sft.py is the run, and chat.py answers. Tests
-take this module as the truth for the first three.
+This is for reading, not for use: it takes one conversation at a time, and expects a vocabulary that
+has these ids and conversations that fit the window. For use, chat_format.py writes conversations
+down and checks them, packing.py puts several into one window, sft.py is the run, and chat.py
+answers. Tests take this module as the truth for the first three.
 
 Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback".
 """
@@ -50,8 +50,8 @@ class Conversations:
     def batch(self, index, batch_size=1):
         """Return ids and targets (1, T) of conversation `index`; after the last comes the first.
 
-        As always, the target of a place is the next id, here -1 if the assistant does not say it:
-        model.forward leaves such a place out of the loss.
+        As always, the target of a place is the next id; but it is -1 if the assistant does not say
+        that id, and model.forward leaves the place out of the loss.
 
             ids      bos  user_start  hello  user_end  assistant_start  hi
             targets   -1          -1     -1        -1               hi  assistant_end
@@ -63,7 +63,7 @@ class Conversations:
 
 
 def fine_tune(model, tokenizer, conversations, config):
-    """Make the steps of a TrainConfig; yield the loss (nats a token) and gradient's norm of each.
+    """Make the steps of a TrainConfig; yield each one's loss (nats per token) and gradient norm.
 
     A step learns from `config.accumulate` conversations, in which every token counts the same. As
     they differ in length, `config.batch_size` must be 1.

@@ -1,6 +1,6 @@
 """Writing in its simplest form: read this after plain_step.py.
 
-A model scores every symbol as the next one. The scores become probabilities, by which one symbol
+A model scores every symbol as the next one. The scores become probabilities, with which one symbol
 is drawn. It is appended, and the model is asked again:
 
     logits = what the model says of the symbol after `ids`                 (V,)
@@ -8,13 +8,13 @@ is drawn. It is appended, and the model is asked again:
     id     = drawn with the probabilities p
     ids    = ids, then id
 
-At temperature 1 these are the model's own probabilities. A lower one makes the likely symbols
-likelier still; at 0 the likeliest is always taken, by which a text soon repeats itself. Hence
-the drawing: what is likely comes often, and what is unlikely now and then, as in text.
+At temperature 1 these are the model's own probabilities. A lower temperature makes likely symbols
+likelier still. At 0 the likeliest is always taken, and a text soon repeats itself. That is why
+symbols are drawn: the likely ones come often, the unlikely ones now and then, as in real text.
 
-This is not for use: for every new id it computes the whole window again. sample.py writes the same
-ids, and computes only what is new (decode.py), for many texts together (batch.py, engine.py);
-distribution.py has other ways to draw. Tests take this module as the truth.
+This is for reading, not for use: for every new id it computes the whole window again. sample.py
+writes the same ids, and computes only what is new (decode.py), for many texts together (batch.py,
+engine.py); distribution.py has other ways to draw. Tests take this module as the truth.
 """
 
 import numpy as np
@@ -34,8 +34,8 @@ def generate(model, ids, max_new_tokens, temperature=1.0, stop=None, seed=None):
         yield id
         window.append(id)
         if len(window) > T:
-            # The window is full: forget the older half. The rest moves to the front, where each id
-            # has another position: decode.py must compute it anew, so not for a single id.
+            # The window is full: forget the older half, not a single id. The rest moves to the
+            # front, where each id has another position, so decode.py must compute it all anew.
             window = window[-max(1, T // 2) :]
 
 
@@ -56,9 +56,9 @@ def probabilities(logits, temperature):
 
 
 def draw(p, number):
-    """Return the id that a random `number` of [0, 1) chooses.
+    """Return the id that a random `number` in [0, 1) chooses.
 
-    There each id has a share as wide as its probability: first id 0, then id 1, and so on.
+    Each id has a share of [0, 1) as wide as its probability: first id 0, then id 1, and so on.
 
     >>> draw([0.25, 0.75], 0.2), draw([0.25, 0.75], 0.3)
     (0, 1)

@@ -1,14 +1,14 @@
 """A training step in its simplest form: read this after model.py.
 
 Training shows a model a text and, at each place, asks it for the next token. Then it moves every
-parameter a little, so that the model would have been less surprised. Of a text a b c d e f, a
+parameter a little, so that the model would have been less surprised. In a text a b c d e f, a
 window of T = 3 ids and their targets may be
 
     ids      b c d
     targets  c d e       after b comes c, after b c comes d, after b c d comes e
 
-and a batch is B such windows, whose mean gradient depends less on chance than that of one. A step
-is five lines,
+A batch is B such windows, whose mean gradient depends less on chance than that of one. A step is
+five lines:
 
     loss  = how surprised the model is by a batch, on average            (model.forward)
     g     = d loss / d w for every parameter w, by the chain rule        (model.backward)
@@ -16,15 +16,15 @@ is five lines,
     m, v  = running means of g and of g g, corrected for their start at 0
     w     = w - lr (m / (sqrt(v) + epsilon) + decay w)                   (AdamW)
 
-and a run is the same step again and again, each time with other windows of the text. The loss rises
+A run is the same step again and again, each time with other windows of the text. The loss rises
 along g, so w goes the other way, and not far, since g is the slope at this w only. The learning
-rate lr first rises and then falls (optim.py). The decay draws to 0 what no gradient holds up:
-smaller weights make a smoother function, which fits chance less.
+rate lr first rises and then falls (optim.py). The decay pulls a weight towards 0 unless a gradient
+holds it up: smaller weights make a smoother function, which fits noise less.
 
-This is not for use: it knows no dropout, no GPU and no optimizer but AdamW, and makes arrays of the
-model's size again and again. train.py and optim.py make the same steps on several cores and in
-little memory; their tests take this module as the truth. For runs that can be stopped and continued
-see pretrain.py.
+This is for reading, not for use: it has no dropout, no GPU and no optimizer but AdamW, and makes
+arrays of the model's size again and again. train.py and optim.py make the same steps on several
+cores and in little memory; their tests take this module as the truth. For runs that can be stopped
+and continued see pretrain.py.
 
 Source: Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2, with the
 decay multiplied by lr, as PyTorch does it.
@@ -36,10 +36,10 @@ from minigpt.optim import learning_rate
 
 
 def train(model, windows, config):
-    """Make the steps of a TrainConfig; yield the loss (nats a token) and gradient's norm of each.
+    """Make the steps of a TrainConfig; yield each one's loss (nats per token) and gradient norm.
 
-    `windows` gives the batches; dataset.py makes it of a row of ids: Windows(ids, T, seed). A text
-    0 1 2 3 0 1 2 3 ... is learned in a few steps:
+    `windows` gives the batches: Windows(ids, T, seed) of dataset.py makes them from a row of ids. A
+    text 0 1 2 3 0 1 2 3 ... is learned in a few steps:
 
     >>> from minigpt.config import ModelConfig, TrainConfig
     >>> from minigpt.dataset import Windows
@@ -66,9 +66,9 @@ def train_step(model, m, v, windows, config, step):
     n_targets = sum(int((targets >= 0).sum()) for _, targets in batches)  # -1 counts for nothing
 
     loss, grads = 0.0, model.new_grads()
-    for ids, targets in batches:  # (B, T) each; several batches where one would not fit in memory
+    for ids, targets in batches:  # (B, T) each; several where one would not fit in memory
         for these in (ids, np.maximum(targets, 0)):
-            model.check_ids(these)  # ValueError for one that is no symbol of the model
+            model.check_ids(these)  # ValueError for one that is not a symbol of the model
         part, cache = model.forward(ids, targets, n_targets)
         model.backward(cache, grads)  # adds to grads
         loss += float(part)

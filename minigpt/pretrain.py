@@ -8,9 +8,9 @@ writes, beside the model,
                            versions, workers, what was foreseen (forecast.py) and the machine's
                            measured peak
 
-A run is decided by its settings, its tokens and its seed. On a CPU, with as many workers and
-machines, one that was stopped or killed continues from its last checkpoint to the same bytes as one
-that never was.
+A run is decided by its settings, its tokens and its seed. On a CPU, with the same numbers of
+workers and machines, a run that was stopped or killed continues from its last checkpoint to the
+same bytes as one that never was.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from minigpt.stop_request import StopRequest, name_of
 from minigpt.trainers import make_trainer
 
 # These may change when a run is continued. Another number of workers, or of machines, rounds
-# differently, and with dropout draws other zeros; the rest does not touch the weights. Epochs have
+# differently, and with dropout draws other zeros; the others do not touch the weights. Epochs have
 # become steps by then.
 FREE_SETTINGS = (
     "epochs", "eval_every", "eval_windows", "sample_every", "patience", "keep_best",
@@ -57,11 +57,11 @@ def pretrain(
     It starts from random weights, or from those of the model in the folder `init`, whose
     tokenizer, if it has one, must be that of the tokens.
 
-    Continues a run that was stopped; trains no more if it is complete; for other settings, or if
-    `start` is "fresh", an earlier one is set aside first; with "resume" none is begun, see
-    resume.py. In a `cluster` (cluster.py) all machines do this, and only the first one writes.
+    A stopped run is continued; a complete one is not trained further. For other settings, or if
+    `start` is "fresh", an earlier run is set aside first; with "resume" no run is begun (see
+    resume.py). In a `cluster` (cluster.py) all machines do this, and only the first one writes.
     Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
-    ValueError for bad input, and unless `force` for a run that does not fit in memory, and for a
+    ValueError for bad input and, unless `force`, for a run that does not fit in memory and for a
     new one that would take longer than a month.
     """
     device = open_device(device)
@@ -116,9 +116,9 @@ def run_in_folder(
     `model` has the weights that a new run starts from; `data` is what it learns from: a hash,
     "sha256", how many "tokens" an epoch has and, if the weights are another model's, their hash,
     "init_sha256". `make_loop` takes what Loop takes. In a `cluster` the first machine does this,
-    and the others follow it. Returns the report, `more` in it, or None if the run was stopped by a
-    signal or is another machine's. Raises ValueError where another process trains in `out`, and for
-    a new run that would take longer than a month unless `force`.
+    and the others follow it. Returns the report, with `more` in it, or None if the run was stopped
+    by a signal or is another machine's. Raises ValueError if another process trains in `out` and,
+    unless `force`, for a new run that would take longer than a month.
     """
     out, n_workers = Path(out), config.workers
     if cluster is not None:
@@ -143,7 +143,7 @@ def run_in_folder(
             out.mkdir(parents=True, exist_ok=True)
         locked = locks.enter_context(run_lock.held(out))
         progress = start_or_continue(out, model, optimizer, run, config, start, say)
-        if not run_lock.is_of(locked, out):  # that has been set aside
+        if not run_lock.is_of(locked, out):  # the locked folder has been set aside
             locks.enter_context(run_lock.held(out))
         workers = locks.enter_context(Workers(n_workers))
         stop = locks.enter_context(StopRequest())
@@ -163,7 +163,7 @@ def run_in_folder(
 
 
 def settings_of(model, config, data):
-    """Return what a run must have the same to be continued: see resume.py."""
+    """Return what must be the same for a run to be continued: see resume.py."""
     train = {name: x for name, x in asdict(config).items() if name not in FREE_SETTINGS}
     run = {"model": asdict(model.config), "train": train, "tokens": data["sha256"]}
     return run | ({"init": data["init_sha256"]} if "init_sha256" in data else {})
@@ -179,7 +179,7 @@ def stopped(number, step, steps, start):
 
 
 def save_config(out, model, config, data, n_workers, peak, packed, say, cluster):
-    """Write training_config.json; say what the run is and takes."""
+    """Write training_config.json; say what the run is and what it takes."""
     foreseen = forecast(model.config, config, model.device, packed)
     n_machines = 1
     if cluster is not None:

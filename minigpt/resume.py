@@ -1,10 +1,10 @@
 """A folder may hold an earlier run: continue it, or set it aside and begin anew.
 
 A run is described by what decides where it goes: the settings of the model and of the training,
-and the tokens. A folder whose training state says the same is continued; another run is kept as
-`FOLDER.previous`, once: of one that was not finished and the one kept there before, that of more
-work. Where the one kept there is asked for again, the two change places. `FOLDER/best` belongs to
-the run.
+and the tokens. If the folder's training state has the same description, its run is continued.
+Otherwise that run is set aside as `FOLDER.previous`, which keeps only one: an unfinished run does
+not replace one that took more work. If the run kept there is asked for again, the two change
+places. `FOLDER/best` belongs to the run.
 """
 
 import json
@@ -30,11 +30,11 @@ OURS = {
 
 
 def start_or_continue(out, model, optimizer, run, config, start, say):
-    """Fill `optimizer` and `model`, if a run is continued, and return the progress of it in `out`.
+    """Return the progress of the run in `out`; if it is continued, fill `model` and `optimizer`.
 
-    Where `out` holds no run or another one, that is set aside and a new one begins; `start` says
-    if that is always so ("fresh"), never ("resume") or as it comes ("auto"). Raises ValueError for
-    a damaged state, for a folder that cannot be set aside, and where nothing can be resumed.
+    Otherwise another run in `out` is set aside, and a new one begins; `start` says if that is
+    always so ("fresh"), never ("resume") or as needed ("auto"). Raises ValueError for a damaged
+    state, for a folder that cannot be set aside, and if nothing can be resumed.
     """
     end_exchange(out)
     if start != "fresh" and is_kept_aside(out, run):
@@ -62,8 +62,8 @@ def is_begun(out, run, start):
 def read_progress(folder):
     """Return the progress of the run in a folder, None if there is none.
 
-    An earlier version had one optimizer, and so did not name it. Raises ValueError for one that is
-    damaged; it is needed before the checksum is looked at.
+    An earlier version had only one optimizer, and so did not name it. Raises ValueError for damaged
+    progress, which is needed before the checksum is looked at.
     """
     progress = checkpoint.read_progress(folder)
     try:
@@ -77,7 +77,7 @@ def read_progress(folder):
 
 
 def go_on(out, progress, config, say):
-    """Make the records in `out` those of the run up to the step where `progress` stands."""
+    """Cut the records in `out` back to the step where `progress` stands."""
     step = progress["step"]
     say(f"{out} is complete" if is_done(progress, config)
         else f"continuing {out} after step {step}")  # fmt: skip
@@ -85,7 +85,7 @@ def go_on(out, progress, config, say):
         keep_lines(out / name, step if "val_loss" in progress else -1)
     if "val_loss" in progress and "best_step" not in progress:
         find_best(out / METRICS, progress)
-    if not is_done(progress, config):  # more patience than it had when it was over
+    if not is_done(progress, config):  # it has more patience than when it ended
         for name in (REPORT, EVALUATION):
             (out / name).unlink(missing_ok=True)
 
@@ -111,7 +111,7 @@ def check_same(out, progress, run):
 
 
 def differing(there, here):
-    """Yield in words what two descriptions of runs differ in."""
+    """Yield in words how two descriptions of runs differ."""
     for part in ("model", "train"):
         for name in sorted(there[part].keys() | here[part].keys()):
             old, new = there[part].get(name), here[part].get(name)
@@ -177,7 +177,7 @@ def exchange(out, say):
 
 
 def end_exchange(out):
-    """End an exchange in which a process was killed, or undo it if nothing else was done."""
+    """Finish an exchange in which a process was killed, or undo it if it had only begun."""
     previous, aside = previous_of(out), aside_of(out)
     if aside.exists() and not previous.exists():
         os.replace(aside, previous)
@@ -247,7 +247,7 @@ def remove_run(folder):
 
 
 def is_ours(name):
-    """Tell whether a file is one of a run's, or one that was being written when it was killed."""
+    """Tell whether a file is a run's, or was being written when a run was killed."""
     return re.sub(r"^\.|(\.[0-9a-f]{8})?\.tmp$", "", name) in OURS
 
 
@@ -260,14 +260,14 @@ def remove_unfinished(out):
 
 
 def keep_lines(path, step):
-    """Cut lines off a record that are damaged or later than the checkpoint of `step`."""
+    """Drop the lines of a record that are damaged or later than the checkpoint of `step`."""
     if path.exists():
         kept = [line for line in path.read_bytes().splitlines(True) if step_of(line) <= step]
         atomic_write(path, b"".join(kept))
 
 
 def find_best(path, progress):
-    """Add to `progress`, which an earlier version wrote, which look was the best."""
+    """Add to `progress`, which an earlier version wrote, what the best look was."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     looks = [line for line in map(json.loads, lines) if "val_loss" in line]
     best = min(looks or [progress], key=lambda look: look["val_loss"])

@@ -1,13 +1,13 @@
 """Generation: the model scores all symbols, one is drawn and appended, and so on.
 
-plain_sample.py is this loop in its simplest form. It works on ids, as the model does;
+plain_sample.py is this loop in its simplest form. The loop works on ids, as the model does;
 completion.py makes text of them. distribution.py says which symbols may be drawn, and how likely;
 decode.py makes a step cheap.
 
-The window. A model sees at most T = n_positions ids, of a longer prompt the last T. When one more
-id comes than the window holds, the last T / 2 ids stay, the new one included, and the others are
+The window. A model sees at most T = n_positions ids, of a longer prompt the last T. When there is
+one id more than the window holds, the last T / 2 ids stay, the new one included, and the others are
 forgotten. GPT-2 learnt an embedding for each place in the window, so the ids that stay move to
-the front and are read again. At every token that would cost a whole window each time; so it is
+the front and are read again. To do so at every token would cost a whole window each time, so it is
 done once in T / 2 tokens.
 
 Several texts may be written together, see batch.py: each gets the ids it would get alone.
@@ -35,9 +35,9 @@ def generate(
 
     A list of lists is a batch: each step yields a list with an id for each row, None for a row
     that has ended, until all have. `seed` is a whole number, with which the same ids come again
-    (each row of a batch draws as it would alone), a list of one for each row, or None. Raises
-    ValueError, before the first id, for settings out of range and for ids that are no symbols; for
-    scores that are no numbers, when they come.
+    (each row of a batch draws as it would alone), a list with one for each row, or None. Raises
+    ValueError before the first id for settings out of range and for ids that are not symbols, and
+    later if scores are not numbers.
     """
     settings = Settings(
         temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty
@@ -86,7 +86,7 @@ class Generation:
         return any(row.going for row in self.rows)
 
     def step(self):
-        """Draw the next token of every row that goes on; return a list of a Token or None a row."""
+        """Draw the next token of every row that goes on; return a list, a Token or None per row."""
         tokens = dict(self.batch.step())
         for row in self.rows:
             if row.error:

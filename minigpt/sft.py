@@ -1,11 +1,11 @@
-"""Supervised fine-tuning: from a model that goes on with documents to one that answers.
+"""Supervised fine-tuning: from a model that continues documents to one that answers.
 
 plain_chat.py has the idea in its simplest form: read that first.
 
-The same loop as pretraining (pretrain.py), with three differences: it starts from the weights of
+The loop is that of pretraining (pretrain.py), with three differences: it starts from the weights of
 a base model, it sees conversations (packing.py) instead of rows of documents, and only what the
-assistant says counts. The folder it writes is a base's with a chat template; it is continued
-exactly where it was stopped, as in pretraining.
+assistant says counts. The folder it writes is like a base model's, with a chat template. A stopped
+run is continued exactly where it was, as in pretraining.
 
 Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback",
 its first step.
@@ -44,17 +44,17 @@ from minigpt.resume import BEST, REPORT, belongs_to, make_way
 from minigpt.sample import generate
 
 SHARE_OF_RATE = 0.8  # of the learning rate that a base was pretrained with
-# Of the base's steps, up to so many: `tiny` has to learn 900 facts by heart, and many wordings, and
-# does in 1.6 times as many as in pretraining; of a large base's many steps the conversations do
-# not need all.
+# Times the base's steps, but at most so many. `tiny` has to learn 900 facts by heart, and many
+# wordings, which takes 1.6 times the steps of its pretraining. A large base was pretrained for more
+# steps than the conversations need.
 SHARE_OF_STEPS, MOST_STEPS = 1.6, 3_000
 
 
 def inherit(base):
     """Return the TrainConfig that fine-tuning the folder `base` starts with.
 
-    What the base was trained with, for more steps, up to MOST_STEPS, at a lower learning rate; the
-    defaults of TrainConfig where it does not say.
+    That is the base's own, or TrainConfig's defaults if it does not say, with more steps, up to
+    MOST_STEPS, and a lower learning rate.
     """
     known = {f.name for f in fields(TrainConfig)}
     try:
@@ -101,9 +101,9 @@ def check_out(base, out):
 
 
 def make_none(base, out, why, say, cluster=None):
-    """Say `why` the folder `base` becomes no assistant; an earlier one in `out` is set aside.
+    """Say `why` no assistant is made from the folder `base`; set an earlier one in `out` aside.
 
-    Of several machines the first does this.
+    Of several machines only the first does this.
     """
     if cluster is None or cluster.leads:
         check_out(base, out)
@@ -113,10 +113,10 @@ def make_none(base, out, why, say, cluster=None):
 
 
 def grow(model, n_vocab, seed):
-    """Return `model` with rows of the token embedding for the ids up to `n_vocab`.
+    """Return `model` with rows of the token embedding for all ids below `n_vocab`.
 
-    A new row is the mean of the others and a little noise: the model at first finds a new symbol
-    as likely as the average one, and can tell new ones from each other.
+    A new row is the mean of the others plus a little noise: at first the model finds a new symbol
+    about as likely as the average one, and can tell new ones from each other.
     """
     old = model.config.vocab_size
     grown = GPT(replace(model.config, vocab_size=n_vocab), model.device)
@@ -150,7 +150,7 @@ def load_base(folder, device, seed, say):
 
 
 def read_windows(path, tokenizer, n_positions, seed, say):
-    """Return the Packed windows of a file of conversations, what is too long cut at a turn.
+    """Return the Packed windows of a file of conversations, those too long cut at a turn.
 
     Raises ValueError where none fits.
     """
@@ -203,10 +203,10 @@ def sft(
     base, conversations, out, config, device="cpu", start="auto", say=print, force=False,
     cluster=None,
 ):  # fmt: skip
-    """Fine-tune the folder `base` on a folder of chat_data.make and write the folder `out`.
+    """Fine-tune the model in `base` on a folder that chat_data.make wrote; write the folder `out`.
 
-    Of a run that kept a better model than its last, that is taken. Continues a run that was
-    stopped; trains no more if it is complete; `start`, `force` and `cluster` are as in pretraining.
+    If the base's run kept a better model than its last, that is taken. A stopped run is continued;
+    a complete one is not trained further. `start`, `force` and `cluster` are as in pretraining.
     Returns the report, or None if the run was stopped by a signal or is another machine's. Raises
     ValueError for bad input.
     """

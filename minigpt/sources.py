@@ -6,21 +6,21 @@ there to the letter. That the model has it from there is likely, not certain: it
 same in many places, and a text made of other words can say the same.
 
 What counts as a span. Everybody writes "of the list and the"; a span must be so long and so
-particular that it hardly came about by itself:
+particular that it hardly came about by chance. It must
 
-- FEWEST_WORDS whole words, and six tokens: windows of five, every second one indexed, are sure to
-  find that many, for 4 bytes a token. (Of ten tokens, the default of ngrams.py, many a sentence
-  that an assistant copies has fewer: "Set the action for the given signal.");
-- in at most COMMON_SHARE of the documents: what stands in more of them says nothing of any;
-- 2 log2(N) bits of different tokens, for N tokens of training text. A token of share p has
-  -log2(p) bits. Were tokens independent, log2(N) bits would be expected once in the text by
-  chance; they are not: the rest of a sentence tells about half of what comes next (a small model's
-  loss is around half of what the shares alone give), so twice as many are asked for. What a span
-  repeats counts once.
+- have FEWEST_WORDS whole words, and six tokens. An index of every second window of five tokens is
+  sure to find six, for 4 bytes a token. (With ten tokens, the default of ngrams.py, many sentences
+  that an assistant copies would be too short: "Set the action for the given signal.");
+- stand in at most COMMON_SHARE of the documents: what stands in more says nothing about any;
+- have 2 log2(N) bits of different tokens, for N tokens of training text. A token of share p has
+  -log2(p) bits. If tokens were independent, log2(N) bits would be expected once in the text by
+  chance. But the rest of a sentence tells about half of what comes next (a small model's loss is
+  around half of what the shares alone give), so twice as many are asked for. What a span repeats
+  counts once.
 
 Held-out documents are not looked at: the model never saw them. Nor are the conversations that an
-assistant was fine-tuned on: what it repeats of these has no page. When and for whom the index is
-made says library.py.
+assistant was fine-tuned on: what it repeats of these has no page. library.py says when and for whom
+the index is made.
 """
 
 import heapq
@@ -38,7 +38,7 @@ FEWEST_WORDS = 5
 COMMON_SHARE = 0.25
 MOST_SPANS, MOST_PLACES = 20, 5
 MOST_TRIED = 100  # spans: to look up one that stands a million times takes some 50 ms
-FOLLOWED = 200  # places of one window. A passage with one rarer window in it is found whole
+FOLLOWED = 200  # places of one window; a passage with one rarer window in it is found whole
 AROUND, MARKED = 100, 400  # characters of an excerpt: before and after the span, and of it
 MOST_TITLE = 200
 MOST_SHOWN = 100_000  # characters of a document
@@ -72,7 +72,7 @@ class Sources:
         """Return the Spans of `text` that stand in the documents, longest first."""
         ids, offsets = self._encode(text)
         edges, spans, tried = word_edges(text), [], 0
-        is_end = [offset in edges for offset in offsets]  # (T + 1,), whether a span may end there
+        is_end = [offset in edges for offset in offsets]  # (T + 1,), may a span begin or end there?
         taken = np.zeros(len(ids), bool)
         heap = candidates(self.index.matches(ids, FOLLOWED)[0])
         while heap and len(spans) < MOST_SPANS and tried < MOST_TRIED:
@@ -95,8 +95,8 @@ class Sources:
     def _encode(self, text):
         """Return the ids of `text`, and at which character of it each begins and the last ends.
 
-        In a document a word has another id after a space than after a line's end. The first word
-        is taken as it finds more.
+        A word has one id after a space and another after a line's end. The first word of `text` is
+        encoded in the way that finds more.
         """
         ids, offsets = encode_with_offsets(self.tokenizer, text)
         if text[:1].strip():
@@ -108,7 +108,7 @@ class Sources:
         return ids, offsets
 
     def _is_particular(self, words, ids):
-        """Tell whether a span has words enough, and hardly came about by itself."""
+        """Tell whether a span has enough words, and hardly came about by chance."""
         if len(WORDS.findall(words)) < FEWEST_WORDS:
             return False
         return self.bits[np.unique(ids)].sum() >= self.least_bits
@@ -190,9 +190,9 @@ class Sources:
 
 
 def candidates(lengths):
-    """Return the matches that lie in no other as a heap of (-length, first, last + 1).
+    """Return the matches that lie in no other, as a heap of (-length, first, last + 1).
 
-    `lengths` (T,) says how far the longest match from each token on goes.
+    `lengths` (T,) says how long the longest match from each token on is.
     """
     ends = np.arange(len(lengths)) + lengths
     before = np.concatenate([[0], ends[:-1]])

@@ -6,7 +6,7 @@ and the step's number only.
 
 plain_step.py has the same step in its simplest form: read that first.
 
-This is not the run: for checkpoints, resuming and what is said meanwhile see pretrain.py.
+The run, with its checkpoints, resuming and messages, is in pretrain.py and loop.py.
 """
 
 import math
@@ -21,7 +21,7 @@ from minigpt.parallel import Workers, slices
 
 
 class NotFinite(ValueError):
-    """A step whose loss or gradient is no number."""
+    """A step whose loss or gradient is not finite."""
 
 
 class Trainer:
@@ -29,10 +29,10 @@ class Trainer:
 
     `remark` is what the run should say once, None for nothing.
 
-    With several processes the weights, the gradient and the optimizer's memory move to where all
-    have them in common, and the methods that take a `place` or a part are called in each of them.
-    `rows` are the windows of each batch that are this machine's work: all, unless there are several
-    machines (cluster.py).
+    With several processes the weights, the gradient and the optimizer's memory move to memory that
+    all share, and the methods that take a `place` or a part are called in each process. `rows` are
+    the windows of each batch that are this machine's work: all, unless there are several machines
+    (cluster.py).
     """
 
     remark = None
@@ -40,7 +40,7 @@ class Trainer:
     def __init__(self, model, optimizer, windows, config: TrainConfig, workers: Workers, rows=None):
         self.model, self.optimizer, self.windows = model, optimizer, windows
         self.config, self.grads = config, model.new_grads()
-        self.results = []  # of steps that nobody has asked about
+        self.results = []  # of steps that `finished` has not told yet
         self.rows = rows or slice(0, config.batch_size)
         self.crew = workers.crew(self, most=self.rows.stop - self.rows.start)
         if self.crew.forks:
@@ -53,7 +53,7 @@ class Trainer:
         return self.finished()[-1]
 
     def start(self, step):
-        """Make update number `step`; what came of it is told by `finished`."""
+        """Make update number `step`; `finished` tells what came of it."""
         c, n = self.config, len(self.grads.flat)
         loss = self.summed(sum(self.crew.call("add_gradient", step)))
         grad_norm = math.sqrt(sum(self.crew.map("squares", chunks(0, n, NORM_CHUNK))))
@@ -66,16 +66,16 @@ class Trainer:
     def summed(self, loss):
         """Return the loss of a step, of which this machine's part is `loss`: here it is the whole.
 
-        Where there are several machines, this is where their gradients are added (cluster.py).
+        With several machines, this is where their gradients are added (cluster_trainer.py).
         """
         return loss
 
     def agreed(self, *numbers):
-        """Return the numbers that all machines compute with: one alone computes with its own."""
+        """Return the numbers that all machines compute with: a single one uses its own."""
         return numbers
 
     def finished(self, wait=True):
-        """Return (loss, gradient's norm) of each step since this was last asked for.
+        """Return (loss, gradient's norm) of each step since the last call.
 
         On a GPU (captured.py) steps are still being computed when `start` returns, and without
         `wait` some may be missing; they will come later.
@@ -112,7 +112,7 @@ class Trainer:
             rng = None
             if self.model.config.dropout:
                 rng = random_generator(xp, c.seed, step, micro, mine.start)
-            # (B, T) each; layout: none where windows are not packed
+            # (B, T) each; layout is empty where windows are not packed
             ids, targets, *layout = (xp.asarray(x[mine]) for x in batch)
             part, cache = self.model.forward(ids, targets, n_targets, rng, *layout)
             self.model.backward(cache, share)
@@ -137,8 +137,8 @@ class Trainer:
         `batch` holds ids and targets (B, T), and positions and segments where windows are packed.
         A negative target counts for nothing. `token_bytes` (V,) is the length of every symbol in
         bytes, 0 for special ones, which stand for no text and are left out. Bits per byte compares
-        across tokenizers: nats / (bytes ln 2). A worker sees at most as many windows at a time as
-        when training, which takes more memory.
+        across tokenizers: nats / (bytes ln 2). A worker gets no more windows at a time than in
+        training, which takes more memory.
         """
         ids, targets, *layout = batch
         lengths = np.where(targets >= 0, token_bytes[targets], 0)  # (B, T)
