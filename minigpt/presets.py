@@ -77,7 +77,7 @@ PRESETS = {
         ),
     ),
     "small": Preset(
-        "an hour's: half as many facts again, a window twice as long, and it answers better",
+        "under an hour on two cores: more facts, a window twice as long, better answers",
         pages=2000,
         facts=1500,
         model=ModelConfig(vocab_size=2048, n_positions=256, n_embd=256, n_layer=6, n_head=8),
