@@ -119,10 +119,12 @@ def test_the_module_of_a_function_may_have_been_asked_for_before_it():
 
 def test_some_talks_go_from_a_module_to_its_function_and_back():
     talks = [m for m, _ in training_conversations(writer(), 40)]
-    three = [[x["content"] for x in m] for m in talks if len(m) == 6]
-    assert three and len(three) < len(talks) / 5
-    for _, module, _, function, asked, _ in three:
-        assert module == "Module keys: Tools for keys."
-        assert function.startswith("Function ")
-        assert any(is_typed(text, asked) for texts in FOLLOW_UPS.values() for text in texts)
-    assert any(last.startswith("Module keys: ") for *_, last in three)
+    asked_on = [text for texts in FOLLOW_UPS.values() for text in texts]
+    found = []
+    for said in ([x["content"] for x in m] for m in talks if len(m) == 6):
+        _, module, _, function, asked, last = said
+        is_one = module == "Module keys: Tools for keys." and function.startswith("Function ")
+        if is_one and any(is_typed(text, asked) for text in asked_on):  # else of another name
+            found.append(last)
+    assert found and len(found) < len(talks) / 5
+    assert any(last.startswith("Module keys: ") for last in found)
