@@ -19,7 +19,7 @@ from minigpt.wordings import ANOTHER, DIRECT, FOLLOW_UPS
 KINDS = ("module", "class", "function", "method", "term")  # of names that others are asked behind
 BESIDE = 0.75  # share of the others that stand beside the name before, or in what it is about ...
 BY_END = 0.8  # ... of these, that are asked for by their end
-ON_AGAIN = 0.2  # of those that are known, that have a follow-up
+ON_AGAIN = 0.4  # of those that are known, that have a follow-up
 MORE = 0.5  # share of those behind which one more is asked for
 WITH_PLACE = 0.4  # of those asked for by their end, that come behind what they are in, json
 
@@ -101,7 +101,8 @@ class OtherNames:
         first = self.writer.question(before, self.rng.choice(DIRECT[before.kind]))
         text = another_of(ANOTHER, self.rng)
         last = self.writer.typed(text, end, fact.kind)
-        return [*first, last, phrasings.answer(fact.kind, fact.name, fact.text)]
+        said = [*first, last, phrasings.answer(fact.kind, fact.name, fact.text)]
+        return said + self.asked_on(fact)
 
     def another(self, fact, beside=BESIDE):
         """Return ([question, answer], other): about another name behind `fact`, that of `other`.
@@ -130,5 +131,9 @@ class OtherNames:
             said[0] = self.writer.typed(text, end_of(other.name), other.kind)
         elif means not in (None, other):  # by its end that would be asked for
             said[0] = self.writer.typed(text, other.name, other.kind)
-        on = self.writer.follow_up(other, FOLLOW_UPS) if rng.random() < ON_AGAIN else None
-        return said + (on or []), other
+        return said + self.asked_on(other), other
+
+    def asked_on(self, fact):
+        """Return [question, answer] that ask on after `fact`, now and then, else []."""
+        is_asked = self.rng.random() < ON_AGAIN
+        return (self.writer.follow_up(fact, FOLLOW_UPS) if is_asked else None) or []
