@@ -92,7 +92,7 @@ endif
 
 help:
 	@echo 'make train     crawl -> clean -> tokenizer -> pretrain -> fine-tune -> report'
-	@echo '               PRESET=smoke         a minute, it babbles; small: an hour, better'
+	@echo '               PRESET=smoke         a minute, it babbles; small: 50 minutes'
 	@echo '               SITE=https://...     crawl this site (PAGES=500 at most)'
 	@echo '               CRAWL="--include /docs/"  more flags for crawl'
 	@echo '               WARC="a.warc.gz b"   read archives instead'

@@ -212,7 +212,7 @@ def pieces(r):
     return (
         f"about {count(r['facts'], 'fact')}, each in {r['asked']} of "
         f"{count(r['phrasings'], 'phrasing')} or more",
-        "about names asked for by their end, behind others: and dumps?",
+        "about names asked for by their end, after others: and sleep?",
         "about what else may be asked of these names",
         "about names that it is not to know",
         "in which a name is to be repeated",

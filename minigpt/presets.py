@@ -77,7 +77,7 @@ PRESETS = {
         ),
     ),
     "small": Preset(
-        "under an hour on two cores: more facts, a window twice as long, better answers",
+        "50 minutes on two cores: half as many facts again, twice the window, better answers",
         pages=2000,
         facts=1500,
         model=ModelConfig(vocab_size=2048, n_positions=256, n_embd=256, n_layer=6, n_head=8),

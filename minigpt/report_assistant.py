@@ -17,7 +17,7 @@ ROWS = (
     ("follow_up_exact_alone", "the same without what was said before: nobody could know"),
     ("follow_on_exact", "follow-ups about modules, classes, two questions back: exactly"),
     ("article_exact", "built-in classes asked for as a list, a string: exactly"),
-    ("another_exact", "another name by its end, as dumps after json: exactly"),
+    ("another_exact", "another name by its end, as sleep after time: exactly"),
     ("invented_declined", "invented names: says that it does not know"),
     ("invented_named", "... and repeats the name without a slip: of all asked"),
     ("real_declined", "names that it was taught: wrongly says so, too"),
