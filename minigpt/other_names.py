@@ -21,6 +21,7 @@ BESIDE = 0.75  # share of the others that stand beside the name before, or in wh
 BY_END = 0.8  # ... of these, that are asked for by their end
 ON_AGAIN = 0.4  # of those that are known, that have a follow-up
 MORE = 0.5  # share of those behind which one more is asked for
+LONGEST_ON = 320  # characters with a follow-up: of more, a window of 128 tokens has no room for it
 WITH_PLACE = 0.4  # of those asked for by their end, that come behind what they are in, json
 
 
@@ -102,7 +103,8 @@ class OtherNames:
         text = another_of(ANOTHER, self.rng)
         last = self.writer.typed(text, end, fact.kind)
         said = [*first, last, phrasings.answer(fact.kind, fact.name, fact.text)]
-        return said + self.asked_on(fact)
+        longer = said + self.asked_on(fact)
+        return longer if sum(map(len, longer)) <= LONGEST_ON else said
 
     def another(self, fact, beside=BESIDE):
         """Return ([question, answer], other): about another name behind `fact`, that of `other`.

@@ -111,6 +111,14 @@ def test_what_has_a_neighbour_is_asked_for_by_its_end_behind_that():
         assert all(others.by_its_end(facts[name]) == [] for _ in range(50)), name
 
 
+def test_no_follow_up_is_asked_that_has_no_room():
+    long = [("module", "json"), ("function", "json.dumps"), ("function", "json.loads")]
+    facts = [Fact(kind, name, "Of use. " * 16, "") for kind, name in long]
+    rng = random.Random(1)
+    others = OtherNames(Writer(facts, Invented(facts, set(), rng), {}, rng))
+    assert {len(others.by_its_end(facts[1])) for _ in range(100)} == {4}
+
+
 def test_an_end_means_the_same_wherever_it_is_asked_for_behind_a_name():
     facts, others = beside_one_another(CALLED_ALIKE)
     found = {}
