@@ -15,8 +15,8 @@ FOLLOWED = {"class": 0.25, "method": 0.25, "module": 0.15, "term": 0.15, "page":
 FOLLOWED_FUNCTION = 0.6
 BEFORE = 0.4  # share of these with a question about the module before them, where there is room
 ECHOED = 0.15  # names to be repeated for each question
-ASKED_OTHERS = 0.5  # of those that others are asked behind: "And csv?"; half of unknown ones
-BY_ITS_END = 0.5  # of these, times that one is asked for by its end behind another: "and dumps?"
+ASKED_OTHERS = 0.5  # share of questions that others come after, "And csv?"; of unknown ones half
+BY_ITS_END = 0.5  # times for each of these that it is asked for by its end, too: "and dumps?"
 
 
 def training_conversations(writer, rounds):
